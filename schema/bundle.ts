@@ -1,0 +1,72 @@
+/**
+ * The bundle: what a host is to enforce, in canonical bytes, and nothing else. Equal rulesets are equal bytes on every
+ * host. Who it is for, when and at which revision stand in the signed TUF target's `custom`.
+ *
+ * Format history (a new field is a new format; an agent refuses a format it does not know):
+ * - 1, 2026-11: overlay and host scopes; address and network sets; class maps.
+ */
+import * as z from "zod";
+import { canonicalBytes, parseCanonical } from "./canonical.ts";
+import { Key, Revision, Sha256 } from "./primitives.ts";
+import { Ruleset } from "./ruleset.ts";
+
+export const bundleFormat = 1;
+
+/** Target path of the bundle in each host's TUF repository. */
+export const bundlePath = "bundle.json";
+
+/** Largest sizes in bytes that an agent reads and a control plane publishes (bundle-security §2, row 9). */
+export const sizeLimits = {
+  root: 64 * 1024,
+  timestamp: 16 * 1024,
+  snapshot: 16 * 1024,
+  targets: 64 * 1024,
+  bundle: 4 * 1024 * 1024,
+  newRoots: 32,
+} as const;
+
+export const Bundle = z.strictObject({
+  format: z.literal(bundleFormat),
+  ruleset: Ruleset,
+});
+export type Bundle = z.infer<typeof Bundle>;
+
+export const encodeBundle = (ruleset: Ruleset): Uint8Array<ArrayBuffer> =>
+  canonicalBytes({ format: bundleFormat, ruleset } satisfies Bundle);
+
+export type DecodedBundle =
+  | { readonly ok: true; readonly ruleset: Ruleset }
+  | { readonly ok: false; readonly code: "bundle_not_canonical" | "bundle_schema"; readonly message: string };
+
+/** Reads a bundle; an unknown field, kind or format is refused whole, never skipped (law 1). */
+export function decodeBundle(bytes: Uint8Array): DecodedBundle {
+  const value = parseCanonical(bytes);
+  if (value === undefined)
+    return { ok: false, code: "bundle_not_canonical", message: "expected canonical JSON" };
+  const parsed = Bundle.safeParse(value);
+  if (parsed.success) return { ok: true, ruleset: parsed.data.ruleset };
+  const issue = parsed.error.issues[0];
+  const path = issue === undefined ? "" : issue.path.map(String).join("/");
+  return { ok: false, code: "bundle_schema", message: `/${path}: ${issue?.message ?? "not a bundle"}` };
+}
+
+/**
+ * `targets["bundle.json"].custom`: whose bundle this is and which revision it stands for.
+ * `revision` is the last one that changed this host; `crit` names features an agent must know or refuse.
+ */
+export const BundleCustom = z.strictObject({
+  host: Key,
+  fleet: Key,
+  seq: z.int().min(1),
+  revision: Revision,
+  min_revision: Revision,
+  issued: z.iso.datetime({ precision: 0 }),
+  prev: z.strictObject({ seq: z.int().min(1), sha256: Sha256 }).nullable(),
+  mode: z.enum(["enforce", "closed"]),
+  crit: z.array(z.string().max(64)).max(16),
+});
+export type BundleCustom = z.infer<typeof BundleCustom>;
+
+/** The snapshot's own `custom`, so that an empty repository cannot be replayed to another host (Uptane #202). */
+export const SnapshotCustom = z.strictObject({ host: Key, fleet: Key });
+export type SnapshotCustom = z.infer<typeof SnapshotCustom>;

@@ -1,0 +1,78 @@
+/**
+ * The scalars that everything else is made of, each with one spelling and one error message.
+ *
+ * No name admitted here can carry a control character, a quote, white space or a path separator: names end up in
+ * file names, URLs and, encoded, in kernel objects.
+ */
+import * as z from "zod";
+import { parseAddress, parseCidr } from "./address.ts";
+
+const named = (what: string, pattern: RegExp, expected: string) =>
+  z.string({ error: `expected ${what}` }).regex(pattern, { error: `expected ${expected}` });
+
+/** Key of a host, overlay or group: 1–63 characters of `A-Z a-z 0-9 . _ -`, starting with a letter or a digit. */
+export const Key = named(
+  "a name",
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+  "a name of 1 to 63 letters, digits, '.', '_' or '-', starting with a letter or digit",
+);
+export type Key = z.infer<typeof Key>;
+
+/** A VPN client's certificate common name; at most 64 characters (RFC 5280, ub-common-name). */
+export const CommonName = named(
+  "a common name",
+  /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/,
+  "a common name of 1 to 64 letters, digits, '.', '_', '@', '+' or '-', starting with a letter or digit",
+);
+export type CommonName = z.infer<typeof CommonName>;
+
+/** A network device name: at most 15 bytes (IFNAMSIZ - 1), neither `.` nor `..` (dev_valid_name in net/core/dev.c). */
+export const InterfaceName = named(
+  "an interface name",
+  /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,15}$/,
+  "an interface name of 1 to 15 letters, digits, '.', '_' or '-'",
+);
+export type InterfaceName = z.infer<typeof InterfaceName>;
+
+/** One canonical IPv4 or IPv6 address. */
+export const Address = z.string({ error: "expected an IP address" }).check((ctx) => {
+  const parsed = parseAddress(ctx.value);
+  if (!parsed.ok)
+    ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
+});
+export type Address = z.infer<typeof Address>;
+
+/** One canonical IPv4 or IPv6 network, host bits clear. */
+export const Cidr = z.string({ error: "expected a network" }).check((ctx) => {
+  const parsed = parseCidr(ctx.value);
+  if (!parsed.ok)
+    ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
+});
+export type Cidr = z.infer<typeof Cidr>;
+
+export const Port = z
+  .int({ error: "expected a port from 1 to 65535" })
+  .min(1, { error: "expected a port from 1 to 65535" })
+  .max(65_535, { error: "expected a port from 1 to 65535" });
+
+/** A revision number; 0 is the empty intent before the first commit. */
+export const Revision = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** Lower-case hex SHA-256. */
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: "expected a SHA-256 in lower-case hex" });
+
+/** A list without duplicates; order is kept as given, so bodies read back as they were written. */
+export const unique = <T extends z.ZodType<string>>(item: T) =>
+  z.array(item).check((ctx) => {
+    ctx.value.forEach((value, index) => {
+      if (ctx.value.indexOf(value) !== index)
+        ctx.issues.push({ code: "custom", input: value, path: [index], message: "expected no duplicates" });
+    });
+  });
+
+/** Free text for people: no control characters (they forge log lines), 1–500 characters. */
+export const Note = z
+  .string()
+  .min(1, { error: "expected some text" })
+  .max(500, { error: "expected at most 500 characters" })
+  .regex(/^[^\p{Cc}\u2028\u2029]*$/u, { error: "expected text without control characters" });

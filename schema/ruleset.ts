@@ -1,0 +1,222 @@
+/**
+ * One host's abstract rules: the compiler's output, every renderer's input, and what is signed.
+ *
+ * Rules are complete, typed and closed, so that an agent applies them without asking why: every match is a closed
+ * union, and a renderer that cannot express a member of one refuses the whole ruleset (law 1).
+ * Membership is data: sets and class maps. Adding a member changes elements, never rules.
+ *
+ * Meaning, for `simulate` and every renderer alike:
+ * - `host` scope judges the host's own traffic: `in` arrives for it, `out` leaves from it.
+ * - An `overlay` scope judges forwarded packets only: `peer` came in and leaves by the overlay's interfaces, `out`
+ *   came in by one and leaves elsewhere, `in` came from elsewhere. A packet between two scopes is judged by both and
+ *   needs `accept` from each; a packet that touches no scope is left alone.
+ * - Within one scope and direction the first rule that matches decides. The last one must match everything
+ *   (`unterminated` otherwise), so no packet in a judged direction is ever undecided.
+ * - A set or class without elements matches nothing.
+ */
+import * as z from "zod";
+import { Address, Cidr, InterfaceName, Key, Port, unique } from "./primitives.ts";
+
+/** Name of a set, class map, class or counter inside a ruleset; renderers encode it further. */
+export const ObjectName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
+
+/** The intent row a rule came from, such as `overlays/office#group/dev`. */
+export const RowId = z
+  .string()
+  .regex(/^[a-z]+\/[A-Za-z0-9._@+/-]{1,200}(#[A-Za-z0-9._@+/-]{1,200})?$/, { error: "expected a row id" });
+
+/** What rules are about. A hook without a declared scope gets no chain. */
+export const Scope = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("host") }),
+  z.strictObject({
+    kind: z.literal("overlay"),
+    name: Key,
+    interfaces: unique(InterfaceName).min(1),
+    subnets: unique(Cidr).min(1),
+  }),
+]);
+export type Scope = z.infer<typeof Scope>;
+
+/** Scope reference in a rule: `host` or `overlay/<name>`. */
+export const scopeId = (scope: Scope): string =>
+  scope.kind === "host" ? "host" : `overlay/${scope.name}`;
+
+/** Named addresses or networks: sorted, minimal, without overlap. `addresses` are exact matches (a hash in the kernel). */
+export const NamedSet = z.strictObject({
+  name: ObjectName,
+  kind: z.enum(["addresses", "networks"]),
+  elements: z.array(z.union([Address, Cidr])),
+});
+export type NamedSet = z.infer<typeof NamedSet>;
+
+/** Address → class. One address is in one class at most, so dispatch is one lookup however many classes there are. */
+export const ClassMap = z.strictObject({
+  name: ObjectName,
+  classes: z.array(ObjectName),
+  elements: z.array(z.strictObject({ address: Address, class: ObjectName })),
+});
+export type ClassMap = z.infer<typeof ClassMap>;
+
+const Ports = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("any") }),
+  z.strictObject({
+    kind: z.literal("ranges"),
+    ranges: z
+      .array(z.strictObject({ from: Port, to: Port }).refine((r) => r.from <= r.to, "expected from ≤ to"))
+      .min(1, { error: "expected at least one port range" }),
+  }),
+]);
+export type Ports = z.infer<typeof Ports>;
+
+/** `icmp` is ICMP for IPv4 and ICMPv6 for IPv6. Ports are destination ports. */
+export const Protocol = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("any") }),
+  z.strictObject({ kind: z.literal("icmp") }),
+  z.strictObject({ kind: z.literal("tcp"), ports: Ports }),
+  z.strictObject({ kind: z.literal("udp"), ports: Ports }),
+]);
+export type Protocol = z.infer<typeof Protocol>;
+
+export const Source = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("any") }),
+  z.strictObject({ kind: z.literal("set"), set: ObjectName }),
+  z.strictObject({ kind: z.literal("class"), map: ObjectName, class: ObjectName }),
+]);
+export type Source = z.infer<typeof Source>;
+
+/** `source-subnet`: the destination lies in the same subnet of the scope as the source does. */
+export const Destination = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("any") }),
+  z.strictObject({ kind: z.literal("set"), set: ObjectName }),
+  z.strictObject({ kind: z.literal("source-subnet") }),
+]);
+export type Destination = z.infer<typeof Destination>;
+
+export const Direction = z.enum(["peer", "in", "out"]);
+export type Direction = z.infer<typeof Direction>;
+
+export const Verdict = z.enum(["accept", "drop", "reject"]);
+export type Verdict = z.infer<typeof Verdict>;
+
+/** Connection state a rule asks for. `any` matches whether or not the packet is tracked. */
+export const State = z.enum(["any", "new", "established"]);
+export type State = z.infer<typeof State>;
+
+export const Rule = z.strictObject({
+  row: RowId,
+  scope: z.string().max(80),
+  layer: z.literal("l3"),
+  direction: Direction,
+  protocol: Protocol,
+  source: Source,
+  destination: Destination,
+  state: State,
+  verdict: Verdict,
+  counter: ObjectName,
+});
+export type Rule = z.infer<typeof Rule>;
+
+/**
+ * Counters that every overlay on a host shares, by topology and not by verdict: between peers inside one declared
+ * subnet or not, from a peer to elsewhere, from elsewhere to a peer.
+ */
+export const tallies = ["c_same_subnet", "c_cross_subnet", "c_egress", "c_ingress"] as const;
+export type Tally = (typeof tallies)[number];
+
+const Shape = z.strictObject({
+  scopes: z.array(Scope),
+  sets: z.array(NamedSet),
+  classes: z.array(ClassMap),
+  rules: z.array(Rule),
+});
+export type Ruleset = z.infer<typeof Shape>;
+
+/** Sets and class maps sorted by name, scopes by id, rules in order of evaluation within one scope and direction. */
+export const Ruleset: z.ZodType<Ruleset> = Shape.check((ctx) => {
+  for (const { path, message } of inconsistencies(ctx.value))
+    ctx.issues.push({ code: "custom", input: ctx.value, path: [...path], message });
+});
+
+export const emptyRuleset: Ruleset = { scopes: [], sets: [], classes: [], rules: [] };
+
+type Path = readonly (string | number)[];
+interface Inconsistency {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** What a well-typed ruleset can still get wrong: dangling names, doubled names, a direction without an end. */
+function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
+  yield* duplicates(ruleset.scopes.map(scopeId), ["scopes"]);
+  yield* duplicates(ruleset.sets.map((set) => set.name), ["sets"]);
+  yield* duplicates(ruleset.classes.map((map) => map.name), ["classes"]);
+  const interfaces = ruleset.scopes.flatMap((scope) => (scope.kind === "overlay" ? scope.interfaces : []));
+  yield* duplicates(interfaces, ["scopes"]);
+  for (const [i, set] of ruleset.sets.entries()) {
+    yield* duplicates(set.elements, ["sets", i, "elements"]);
+    if (set.kind === "addresses" && set.elements.some((element) => element.includes("/")))
+      yield { path: ["sets", i, "elements"], message: "expected addresses, found a network" };
+  }
+  for (const [i, map] of ruleset.classes.entries()) {
+    yield* duplicates(map.elements.map((element) => element.address), ["classes", i, "elements"]);
+    const known = new Set(map.classes);
+    for (const [j, element] of map.elements.entries())
+      if (!known.has(element.class))
+        yield { path: ["classes", i, "elements", j, "class"], message: "expected a class of this map" };
+  }
+  yield* ruleInconsistencies(ruleset);
+  yield* undecided(ruleset);
+}
+
+function* duplicates(values: readonly string[], path: Path): Generator<Inconsistency> {
+  const seen = new Set<string>();
+  for (const [i, value] of values.entries()) {
+    if (seen.has(value)) yield { path: [...path, i], message: "expected no duplicates" };
+    seen.add(value);
+  }
+}
+
+function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
+  const scopes = new Map(ruleset.scopes.map((scope) => [scopeId(scope), scope]));
+  const sets = new Set(ruleset.sets.map((set) => set.name));
+  const classes = new Map(ruleset.classes.map((map) => [map.name, new Set(map.classes)]));
+  for (const [i, rule] of ruleset.rules.entries()) {
+    const scope = scopes.get(rule.scope);
+    if (scope === undefined) yield { path: ["rules", i, "scope"], message: "expected a declared scope" };
+    if (scope?.kind === "host" && rule.direction === "peer")
+      yield { path: ["rules", i, "direction"], message: "expected in or out in scope host" };
+    if (scope?.kind === "host" && rule.destination.kind === "source-subnet")
+      yield { path: ["rules", i, "destination"], message: "expected an overlay scope for source-subnet" };
+    const { source, destination } = rule;
+    if (source.kind === "set" && !sets.has(source.set))
+      yield { path: ["rules", i, "source", "set"], message: "expected a declared set" };
+    if (source.kind === "class" && classes.get(source.map)?.has(source.class) !== true)
+      yield { path: ["rules", i, "source", "class"], message: "expected a declared class" };
+    if (destination.kind === "set" && !sets.has(destination.set))
+      yield { path: ["rules", i, "destination", "set"], message: "expected a declared set" };
+    if ((tallies as readonly string[]).includes(rule.counter))
+      yield { path: ["rules", i, "counter"], message: "expected a counter of the rule's own" };
+  }
+}
+
+/** The directions of a scope that must end in a rule that matches everything. */
+export function judgedDirections(ruleset: Ruleset, scope: Scope): readonly Direction[] {
+  if (scope.kind === "overlay") return ["peer", "out", "in"];
+  const limitsOutput = ruleset.rules.some((rule) => rule.scope === "host" && rule.direction === "out");
+  return limitsOutput ? ["in", "out"] : ["in"];
+}
+
+function* undecided(ruleset: Ruleset): Generator<Inconsistency> {
+  for (const [i, scope] of ruleset.scopes.entries())
+    for (const direction of judgedDirections(ruleset, scope)) {
+      const last = ruleset.rules.findLast((r) => r.scope === scopeId(scope) && r.direction === direction);
+      if (last === undefined || !matchesEverything(last))
+        yield { path: ["scopes", i], message: `expected direction ${direction} to end in a rule that matches everything` };
+    }
+}
+
+const matchesEverything = (rule: Rule): boolean =>
+  rule.protocol.kind === "any" &&
+  rule.source.kind === "any" &&
+  rule.destination.kind === "any" &&
+  rule.state === "any";

@@ -1,0 +1,145 @@
+/**
+ * What agents and the control plane say to each other. The control plane trusts nothing here that is not bound to the
+ * host's own key; the agent trusts nothing that is not signed by a role of its pinned root.
+ */
+import * as z from "zod";
+import { Key, Note, Revision, Sha256 } from "./primitives.ts";
+import { refusalCodes } from "./errors.ts";
+
+/** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
+export const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
+
+const Base64 = z.base64();
+
+/**
+ * Body of `GET /v1/agent/update`: each member is base64 of the exact TUF bytes. `roots` holds the successors of the
+ * root the agent said it has, in order; `bundle` is left out when the agent said that it holds that digest.
+ */
+export const Update = z.strictObject({
+  roots: z.array(Base64),
+  timestamp: Base64,
+  snapshot: Base64,
+  targets: Base64,
+  bundle: Base64.optional(),
+});
+export type Update = z.infer<typeof Update>;
+
+/** Request and response headers of the poll. */
+export const headers = {
+  /** `root=3;timestamp=41;targets=17`: the versions an agent holds. */
+  seen: "Portcullis-Seen",
+  /** Digest of the bundle the agent holds; it is not sent again. */
+  bundle: "Portcullis-Bundle",
+  /** Fleet generation: what the agent last heard; the response says the current one. */
+  generation: "Portcullis-Generation",
+  /** `1`: more than half of the lease is gone, sign a fresh timestamp. */
+  renew: "Portcullis-Renew",
+  /** Seconds until the next poll that the control plane would like. */
+  pollAfter: "Portcullis-Poll-After",
+  requestId: "X-Request-Id",
+} as const;
+
+export const Seen = z.strictObject({
+  root: z.int().min(1),
+  timestamp: z.int().min(0),
+  targets: z.int().min(0),
+});
+export type Seen = z.infer<typeof Seen>;
+
+export const formatSeen = (seen: Seen): string =>
+  `root=${seen.root};timestamp=${seen.timestamp};targets=${seen.targets}`;
+
+/** @returns undefined for anything but the exact form */
+export function parseSeen(text: string): Seen | undefined {
+  const match = /^root=(\d{1,15});timestamp=(\d{1,15});targets=(\d{1,15})$/.exec(text);
+  if (match === null) return undefined;
+  const [root, timestamp, targets] = match.slice(1).map(Number);
+  const parsed = Seen.safeParse({ root, timestamp, targets });
+  return parsed.success ? parsed.data : undefined;
+}
+
+/**
+ * Enrolment. `root_sha256` echoes the root the agent pinned before it sent the token. `proof` is an Ed25519 signature,
+ * base64url, by the key over `enrolProof(...)`.
+ */
+export const EnrolRequest = z.strictObject({
+  token: z.string().min(1).max(200),
+  public_key: PublicKey,
+  root_sha256: Sha256,
+  proof: z.string().regex(/^[A-Za-z0-9_-]{86}$/, { error: "expected an Ed25519 signature" }),
+});
+export type EnrolRequest = z.infer<typeof EnrolRequest>;
+
+/** The bytes an enrolling host signs: it shows that it holds the key, for this token and this root. */
+export const enrolProof = (tokenSha256: string, rootSha256: string, publicKey: string): Uint8Array<ArrayBuffer> =>
+  new TextEncoder().encode(`portcullis-enrol-v1\n${tokenSha256}\n${rootSha256}\n${publicKey}\n`);
+
+export const EnrolResponse = z.strictObject({ host: Key, fleet: Key });
+export type EnrolResponse = z.infer<typeof EnrolResponse>;
+
+/** `private_key_jwt` (RFC 7523 §2.2): the host proves its key and gets a stateless token. */
+export const TokenRequest = z.strictObject({
+  grant_type: z.literal("client_credentials"),
+  client_assertion_type: z.literal("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+  client_assertion: z.string().max(4096),
+});
+export const TokenResponse = z.strictObject({
+  access_token: z.string(),
+  token_type: z.literal("Bearer"),
+  expires_in: z.int().min(1),
+});
+export type TokenResponse = z.infer<typeof TokenResponse>;
+
+/** Audience of client assertions for a fleet. */
+export const assertionAudience = (fleet: string): string => `portcullis:${fleet}:token`;
+
+/** Where an agent stands; the states after `failed` arrive with boot, journal and adoption. */
+export const AgentState = z.enum(["unenrolled", "adopting", "steady", "applying", "stale", "closed"]);
+export type AgentState = z.infer<typeof AgentState>;
+
+export const CounterReading = z.strictObject({
+  name: z.string().max(200),
+  packets: z.int().min(0),
+  bytes: z.int().min(0),
+});
+export type CounterReading = z.infer<typeof CounterReading>;
+
+/** One report; idempotent by (host, n), where n only rises. */
+export const Report = z.strictObject({
+  n: z.int().min(1),
+  at: z.iso.datetime(),
+  boot_id: z.string().max(64),
+  agent_version: z.string().max(32),
+  renderer: z.string().max(64),
+  state: AgentState,
+  /** What the kernel holds: the committed bundle, or null before the first commit. */
+  applied: z
+    .strictObject({ seq: z.int().min(1), revision: Revision, bundle_sha256: Sha256, program_sha256: Sha256 })
+    .nullable(),
+  seen: Seen,
+  guard_sha256: Sha256.nullable(),
+  /** The last refusal since the previous report, or null. */
+  refusal: z
+    .strictObject({ code: z.enum(refusalCodes), message: z.string().max(500), at: z.iso.datetime() })
+    .nullable(),
+  counters: z.array(CounterReading).max(20_000),
+});
+export type Report = z.infer<typeof Report>;
+
+/** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's. */
+export const TokenScope = z.enum([
+  "intent:read",
+  "intent:write",
+  "hosts:enrol",
+  "audit:read",
+  "root:write",
+  "tokens:write",
+]);
+export type TokenScope = z.infer<typeof TokenScope>;
+
+/** Body of `POST /v1/enrolments`. */
+export const EnrolmentRequest = z.strictObject({
+  host: Key,
+  ttl_seconds: z.int().min(60).max(86_400).default(900),
+  on_behalf_of: Note.optional(),
+});
