@@ -1,0 +1,78 @@
+/**
+ * The root ceremony: makes offline root keys, and builds and signs root metadata over the online keys' public halves.
+ * One root per deployment. Private keys are values here; only `commands/root.ts` writes them to files.
+ */
+import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { canonicalBytes, canonicalText } from "#schema/canonical.ts";
+import { type Root, specVersion, type TufKey, tufKey } from "#schema/tuf.ts";
+
+export interface RootKey {
+  readonly keyid: string;
+  readonly key: TufKey;
+  readonly privateKey: KeyObject;
+}
+
+/** The online keys as the control plane tells them: public halves only. */
+export interface OnlineKeys {
+  readonly targets: TufKey;
+  readonly snapshot: TufKey;
+  readonly timestamp: TufKey;
+}
+
+const rootLifetime = 365 * 86_400_000;
+
+/** SHA-256 of the canonical key object, hex. */
+export const keyId = (key: TufKey): string => createHash("sha256").update(canonicalText(key)).digest("hex");
+
+export function newRootKey(): RootKey {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  return rootKey(privateKey);
+}
+
+/** @throws Error when the key is not Ed25519 */
+export function rootKey(privateKey: KeyObject): RootKey {
+  const { x } = privateKey.export({ format: "jwk" });
+  if (privateKey.asymmetricKeyType !== "ed25519" || x === undefined) throw new Error("not an Ed25519 key");
+  const key = tufKey(Buffer.from(x, "base64url").toString("hex"));
+  return { keyid: keyId(key), key, privateKey };
+}
+
+export interface RootInput {
+  readonly version: number;
+  /** Milliseconds since the Unix epoch; the root expires 365 days later. */
+  readonly now: number;
+  readonly threshold: number;
+  readonly rootKeys: readonly TufKey[];
+  readonly online: OnlineKeys;
+}
+
+/** The root payload, unsigned. The online roles have one key each. */
+export function buildRoot(input: RootInput): Root {
+  const { targets, snapshot, timestamp } = input.online;
+  const all = [...input.rootKeys, targets, snapshot, timestamp];
+  const single = (key: TufKey) => ({ keyids: [keyId(key)], threshold: 1 });
+  return {
+    _type: "root",
+    spec_version: specVersion,
+    consistent_snapshot: true,
+    version: input.version,
+    expires: `${new Date(input.now + rootLifetime).toISOString().slice(0, 19)}Z`,
+    keys: Object.fromEntries(all.map((key) => [keyId(key), key])),
+    roles: {
+      root: { keyids: input.rootKeys.map(keyId), threshold: input.threshold },
+      targets: single(targets),
+      snapshot: single(snapshot),
+      timestamp: single(timestamp),
+    },
+  };
+}
+
+/** The exact text of root.json. A new root needs a threshold of its own keys and of its predecessor's. */
+export function signRoot(signed: Root, signers: readonly RootKey[]): string {
+  const bytes = canonicalBytes(signed);
+  const signatures = signers.map(({ keyid, privateKey }) => ({
+    keyid,
+    sig: sign(null, bytes, privateKey).toString("hex"),
+  }));
+  return canonicalText({ signatures, signed });
+}

@@ -1,0 +1,93 @@
+/**
+ * TUF metadata as this project writes it (TUF specification §4): Ed25519 and SHA-256 only, no delegations, dates to the
+ * second, canonical JSON as the wire text. Everything is strict, so metadata with an unknown field is refused.
+ */
+import * as z from "zod";
+import { BundleCustom, SnapshotCustom, bundlePath } from "./bundle.ts";
+import { Sha256 } from "./primitives.ts";
+
+export const specVersion = "1.0.31";
+
+export const roles = ["root", "targets", "snapshot", "timestamp"] as const;
+export type Role = (typeof roles)[number];
+
+/** A key id is the SHA-256 of the canonical key object (securesystemslib's convention). */
+export const KeyId = Sha256;
+
+export const TufKey = z.strictObject({
+  keytype: z.literal("ed25519"),
+  scheme: z.literal("ed25519"),
+  keyval: z.strictObject({
+    public: z.string().regex(/^[0-9a-f]{64}$/, { error: "expected 32 bytes in hex" }),
+  }),
+});
+export type TufKey = z.infer<typeof TufKey>;
+
+/** The key object of a raw public key in lower-case hex. */
+export const tufKey = (publicHex: string): TufKey => ({
+  keytype: "ed25519",
+  scheme: "ed25519",
+  keyval: { public: publicHex },
+});
+
+/** `YYYY-MM-DDTHH:MM:SSZ` and no other form; what other readers make of the others differs. */
+const Expires = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, { error: "expected YYYY-MM-DDTHH:MM:SSZ" });
+const Version = z.int().min(1);
+const Pinned = z.strictObject({
+  version: Version,
+  length: z.int().min(1),
+  hashes: z.strictObject({ sha256: Sha256 }),
+});
+
+const base = { spec_version: z.literal(specVersion), version: Version, expires: Expires };
+
+const RoleKeys = z.strictObject({ keyids: z.array(KeyId).min(1).max(16), threshold: z.int().min(1).max(16) });
+
+export const Root = z.strictObject({
+  _type: z.literal("root"),
+  ...base,
+  consistent_snapshot: z.literal(true),
+  keys: z.record(KeyId, TufKey),
+  roles: z.strictObject({ root: RoleKeys, targets: RoleKeys, snapshot: RoleKeys, timestamp: RoleKeys }),
+});
+export type Root = z.infer<typeof Root>;
+
+export const Targets = z.strictObject({
+  _type: z.literal("targets"),
+  ...base,
+  targets: z.strictObject({
+    [bundlePath]: z.strictObject({
+      length: z.int().min(1),
+      hashes: z.strictObject({ sha256: Sha256 }),
+      custom: BundleCustom,
+    }),
+  }),
+});
+export type Targets = z.infer<typeof Targets>;
+
+export const Snapshot = z.strictObject({
+  _type: z.literal("snapshot"),
+  ...base,
+  meta: z.strictObject({ "targets.json": Pinned }),
+  custom: SnapshotCustom,
+});
+export type Snapshot = z.infer<typeof Snapshot>;
+
+export const Timestamp = z.strictObject({
+  _type: z.literal("timestamp"),
+  ...base,
+  meta: z.strictObject({ "snapshot.json": Pinned }),
+});
+export type Timestamp = z.infer<typeof Timestamp>;
+
+export const Signature = z.strictObject({
+  keyid: KeyId,
+  sig: z.string().regex(/^[0-9a-f]{128}$/, { error: "expected 64 bytes in hex" }),
+});
+export type Signature = z.infer<typeof Signature>;
+
+/** A signed file of any role. */
+export const envelope = <T extends z.ZodType>(signed: T) =>
+  z.strictObject({ signatures: z.array(Signature).max(32), signed });

@@ -1,0 +1,191 @@
+/**
+ * Publishing one host: its ruleset becomes a bundle, and the bundle a TUF repository of its own (bundle-security §3).
+ * Equal bytes publish nothing, so an unchanged host keeps digest, seq and ETag. Versions only rise, and never below
+ * what the host says it has seen: a control plane restored to an older day goes on from there.
+ * Must never see a private key or a clock: both come in.
+ */
+import { type BundleCustom, bundlePath, encodeBundle, sizeLimits } from "#schema/bundle.ts";
+import type { Diagnostic } from "#schema/errors.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import { envelope, Targets } from "#schema/tuf.ts";
+import { sha256Hex, utf8 } from "../encoding.ts";
+import type { Signer } from "../ports.ts";
+import {
+  pin,
+  snapshotLifetime,
+  snapshotPayload,
+  targetsLifetime,
+  targetsPayload,
+  timestampPayload,
+  tufDate,
+} from "./metadata.ts";
+import { signMetadata } from "./sign.ts";
+import type { Published, Repository } from "./types.ts";
+
+/** Versions that a host has seen signed by us; new ones are larger. */
+export interface Floor {
+  readonly timestamp: number;
+  readonly targets: number;
+}
+
+interface Lease {
+  readonly fleet: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+  readonly leaseSeconds: number;
+  readonly signer: Signer;
+  readonly floor?: Floor;
+}
+
+export interface PublishInput extends Lease {
+  readonly host: string;
+  readonly revision: number;
+  readonly ruleset: Ruleset;
+  readonly previous: Repository | undefined;
+}
+
+export interface RenewInput extends Lease {
+  readonly previous: Repository;
+}
+
+/** A host's bundle or metadata is larger than any agent reads; the revision is refused with this diagnostic. */
+export class BundleTooLarge extends Error {
+  override readonly name = "BundleTooLarge";
+  readonly diagnostic: Diagnostic;
+
+  constructor(host: string, what: string, bytes: number, limit: number) {
+    const message = `${what} of host ${host} has ${bytes} bytes, the limit is ${limit}`;
+    super(message);
+    this.diagnostic = { severity: "error", code: "bundle_too_large", path: `/hosts/${host}`, message };
+  }
+}
+
+/**
+ * Signs a host's next repository, or the first.
+ * @returns undefined when the bundle's bytes are those of `previous`. `generation` is carried over from `previous`
+ * (0 at first): the batch that stores the row sets it
+ * @throws BundleTooLarge
+ */
+export async function publishHost(input: PublishInput): Promise<Published | undefined> {
+  const { host, previous } = input;
+  const bundle = encodeBundle(input.ruleset);
+  limit(host, "bundle", bundle.length);
+  const sha256 = await sha256Hex(bundle);
+  if (previous?.bundle_sha256 === sha256) return undefined;
+  const repository = await signTargets(input, {
+    host,
+    previous,
+    revision: input.revision,
+    minRevision: previous === undefined ? 0 : readCustom(previous).min_revision,
+    bundle: { sha256, length: bundle.length },
+  });
+  return { repository, bundle };
+}
+
+/**
+ * Extends the lease: a new timestamp over the same content. Snapshot and targets are signed anew only past half of
+ * their lives, or below the host's floor; the targets then get the next seq with the same bundle.
+ */
+export async function renewLease(input: RenewInput): Promise<Repository> {
+  const { previous, now } = input;
+  const floor = input.floor ?? { timestamp: 0, targets: 0 };
+  if (previous.targets_expires_at - now < targetsLifetime / 2 || floor.targets > previous.seq) {
+    return signTargets(input, {
+      host: previous.host,
+      previous,
+      revision: previous.revision,
+      minRevision: readCustom(previous).min_revision,
+      bundle: { sha256: previous.bundle_sha256, length: previous.bundle_length },
+    });
+  }
+  const stale = previous.snapshot_expires_at - now < snapshotLifetime / 2;
+  if (stale || floor.timestamp > previous.timestamp_version) return signSnapshot(input, previous);
+  return signTimestamp(input, previous);
+}
+
+interface Content {
+  readonly host: string;
+  readonly previous: Repository | undefined;
+  readonly revision: number;
+  readonly minRevision: number;
+  readonly bundle: { readonly sha256: string; readonly length: number };
+}
+
+type WithTargets = Omit<
+  Repository,
+  "snapshot" | "snapshot_expires_at" | "timestamp" | "lease_issued_at" | "lease_expires_at"
+>;
+type WithSnapshot = Omit<Repository, "timestamp" | "lease_issued_at" | "lease_expires_at">;
+
+async function signTargets(lease: Lease, content: Content): Promise<Repository> {
+  const { host, previous, bundle } = content;
+  const seq = Math.max(previous?.seq ?? 0, lease.floor?.targets ?? 0) + 1;
+  const expiresAt = wholeSecond(lease.now + targetsLifetime);
+  const custom: BundleCustom = {
+    host,
+    fleet: lease.fleet,
+    seq,
+    revision: content.revision,
+    min_revision: content.minRevision,
+    issued: tufDate(lease.now),
+    prev: previous === undefined ? null : { seq: previous.seq, sha256: previous.bundle_sha256 },
+    mode: "enforce",
+    crit: [],
+  };
+  const targets = await signMetadata(lease.signer, "targets", targetsPayload(custom, bundle, expiresAt));
+  limit(host, "targets", utf8(targets).length);
+  return signSnapshot(lease, {
+    host,
+    seq,
+    revision: content.revision,
+    generation: previous?.generation ?? 0,
+    bundle_sha256: bundle.sha256,
+    bundle_length: bundle.length,
+    targets,
+    targets_expires_at: expiresAt,
+    snapshot_version: previous?.snapshot_version ?? 0,
+    timestamp_version: previous?.timestamp_version ?? 0,
+  });
+}
+
+async function signSnapshot(lease: Lease, base: WithTargets): Promise<Repository> {
+  // A snapshot's version never passes its timestamp's, so the timestamp seen is a floor for both.
+  const version = Math.max(base.snapshot_version, lease.floor?.timestamp ?? 0) + 1;
+  const expiresAt = wholeSecond(lease.now + snapshotLifetime);
+  const custom = { host: base.host, fleet: lease.fleet };
+  const payload = snapshotPayload(version, await pin(base.seq, base.targets), custom, expiresAt);
+  const snapshot = await signMetadata(lease.signer, "snapshot", payload);
+  limit(base.host, "snapshot", utf8(snapshot).length);
+  return signTimestamp(lease, {
+    ...base,
+    snapshot,
+    snapshot_version: version,
+    snapshot_expires_at: expiresAt,
+  });
+}
+
+async function signTimestamp(lease: Lease, base: WithSnapshot): Promise<Repository> {
+  const version = Math.max(base.timestamp_version, lease.floor?.timestamp ?? 0) + 1;
+  const expiresAt = wholeSecond(lease.now + lease.leaseSeconds * 1000);
+  const payload = timestampPayload(version, await pin(base.snapshot_version, base.snapshot), expiresAt);
+  const timestamp = await signMetadata(lease.signer, "timestamp", payload);
+  limit(base.host, "timestamp", utf8(timestamp).length);
+  return {
+    ...base,
+    timestamp,
+    timestamp_version: version,
+    lease_issued_at: lease.now,
+    lease_expires_at: expiresAt,
+  };
+}
+
+const wholeSecond = (milliseconds: number): number => Math.floor(milliseconds / 1000) * 1000;
+
+function limit(host: string, what: "bundle" | "targets" | "snapshot" | "timestamp", bytes: number): void {
+  if (bytes > sizeLimits[what]) throw new BundleTooLarge(host, what, bytes, sizeLimits[what]);
+}
+
+/** What we signed before, read back from the stored targets. */
+function readCustom(repository: Repository): BundleCustom {
+  return envelope(Targets).parse(JSON.parse(repository.targets)).signed.targets[bundlePath].custom;
+}
