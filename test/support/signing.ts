@@ -1,28 +1,33 @@
 /** Real online keys in memory: what the adapters hold on disk or as secrets. */
-import type { webcrypto } from "node:crypto";
-import { tufKey } from "#schema/tuf.ts";
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { type OnlineKeys, rootKey } from "#cli/root.ts";
 import type { OnlineRole, Signer } from "#worker/ports.ts";
-import type { OnlineKeys } from "#cli/root.ts";
 
-export async function memorySigner(): Promise<Signer> {
-  const make = () => crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
-  const keys: Readonly<Record<OnlineRole, webcrypto.CryptoKeyPair>> = {
-    targets: await make(),
-    snapshot: await make(),
-    timestamp: await make(),
+export function memorySigner(): Signer {
+  const make = (): KeyObject => generateKeyPairSync("ed25519").privateKey;
+  const keys: Readonly<Record<OnlineRole, KeyObject>> = {
+    targets: make(),
+    snapshot: make(),
+    timestamp: make(),
   };
-  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const secret = new Uint8Array(randomBytes(32));
   return {
-    publicKey: async (role) => new Uint8Array(await crypto.subtle.exportKey("raw", keys[role].publicKey)),
-    sign: async (role, bytes) =>
-      new Uint8Array(await crypto.subtle.sign("Ed25519", keys[role].privateKey, bytes)),
+    publicKey: (role) => Promise.resolve(rawPublicKey(keys[role])),
+    sign: (role, bytes) => Promise.resolve(new Uint8Array(sign(null, bytes, keys[role]))),
     tokenSecret: () => Promise.resolve(secret),
   };
 }
 
+const rawPublicKey = (key: KeyObject): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Buffer.from(rootKey(key).key.keyval.public, "hex"));
+
 /** The public halves as `GET /v1/root/keys` gives them. */
 export async function onlineKeysOf(signer: Signer): Promise<OnlineKeys> {
-  const one = async (role: OnlineRole) => tufKey(Buffer.from(await signer.publicKey(role)).toString("hex"));
+  const one = async (role: OnlineRole) => ({
+    keytype: "ed25519" as const,
+    scheme: "ed25519" as const,
+    keyval: { public: Buffer.from(await signer.publicKey(role)).toString("hex") },
+  });
   return {
     targets: await one("targets"),
     snapshot: await one("snapshot"),

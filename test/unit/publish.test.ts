@@ -7,7 +7,7 @@ import { type Serve, stockClient, type StockClient } from "#test/support/stock-t
 import { BundleTooLarge, publishHost, renewLease } from "#worker/publish/index.ts";
 import type { Published, Repository } from "#worker/publish/types.ts";
 
-const signer = await memorySigner();
+const signer = memorySigner();
 const day = 86_400_000;
 const clients: StockClient[] = [];
 afterEach(() => clients.splice(0).forEach((client) => client.close()));
