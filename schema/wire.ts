@@ -71,7 +71,11 @@ export const EnrolRequest = z.strictObject({
 export type EnrolRequest = z.infer<typeof EnrolRequest>;
 
 /** The bytes an enrolling host signs: it shows that it holds the key, for this token and this root. */
-export const enrolProof = (tokenSha256: string, rootSha256: string, publicKey: string): Uint8Array<ArrayBuffer> =>
+export const enrolProof = (
+  tokenSha256: string,
+  rootSha256: string,
+  publicKey: string,
+): Uint8Array<ArrayBuffer> =>
   new TextEncoder().encode(`portcullis-enrol-v1\n${tokenSha256}\n${rootSha256}\n${publicKey}\n`);
 
 export const EnrolResponse = z.strictObject({ host: Key, fleet: Key });
@@ -135,6 +139,7 @@ export const TokenScope = z.enum([
   "root:write",
   "tokens:write",
 ]);
+export type TokenScope = z.infer<typeof TokenScope>;
 export type TokenScope = z.infer<typeof TokenScope>;
 
 /** Body of `POST /v1/enrolments`. */

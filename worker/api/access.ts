@@ -1,0 +1,85 @@
+/**
+ * Who may call which route: one table, read by the middleware, the OpenAPI document and the scope-matrix test.
+ * A route that is not here answers nobody (deny by default), and `describe` takes only names from here.
+ */
+import type { TokenScope } from "#schema/wire.ts";
+
+export type Access =
+  /** Anyone: it says nothing that is secret. */
+  | { readonly by: "anyone" }
+  /** A bearer token with this scope. */
+  | { readonly by: "token"; readonly scope: TokenScope }
+  /** A host with its own credential, which the route itself checks. */
+  | { readonly by: "host" }
+  /** An operator's token with this scope, else a host's own credential, which the route itself checks. */
+  | { readonly by: "token-or-host"; readonly scope: TokenScope };
+
+const anyone = { by: "anyone" } as const;
+const host = { by: "host" } as const;
+const token = (scope: TokenScope) => ({ by: "token", scope }) as const;
+const tokenOrHost = (scope: TokenScope) => ({ by: "token-or-host", scope }) as const;
+
+type Method = "GET" | "PUT" | "POST" | "DELETE";
+
+export const access = {
+  "GET /healthz": anyone,
+  "GET /openapi.json": anyone,
+
+  "POST /v1/commits": token("intent:write"),
+  "GET /v1/revisions": token("intent:read"),
+  "GET /v1/revisions/:revision": token("intent:read"),
+  "GET /v1/revisions/:revision/hosts/:host/ruleset": token("intent:read"),
+
+  "GET /v1/overlays": token("intent:read"),
+  "GET /v1/overlays/:overlay": token("intent:read"),
+  "PUT /v1/overlays/:overlay": token("intent:write"),
+  "DELETE /v1/overlays/:overlay": token("intent:write"),
+  "GET /v1/overlays/:overlay/members": token("intent:read"),
+  "GET /v1/overlays/:overlay/members/:cn": token("intent:read"),
+  "PUT /v1/overlays/:overlay/members/:cn": token("intent:write"),
+  "DELETE /v1/overlays/:overlay/members/:cn": token("intent:write"),
+
+  "GET /v1/hosts": token("intent:read"),
+  "GET /v1/hosts/:host": token("intent:read"),
+  "PUT /v1/hosts/:host": token("intent:write"),
+  "DELETE /v1/hosts/:host": token("intent:write"),
+  "GET /v1/hosts/:host/status": token("intent:read"),
+
+  "GET /v1/audit": token("audit:read"),
+
+  "GET /v1/tokens": token("tokens:write"),
+  "POST /v1/tokens": token("tokens:write"),
+  "DELETE /v1/tokens/:id": token("tokens:write"),
+
+  "POST /v1/enrolments": token("hosts:enrol"),
+  "GET /v1/root": anyone,
+  "GET /v1/root/keys": token("root:write"),
+  "GET /v1/root/:version": anyone,
+  "PUT /v1/root": token("root:write"),
+  "POST /v1/agent/enrol": anyone,
+  "POST /v1/agent/token": anyone,
+  "GET /v1/agent/update": host,
+  "POST /v1/agent/report": host,
+  "GET /v1/hosts/:host/repo/metadata/:file": tokenOrHost("audit:read"),
+  "GET /v1/hosts/:host/repo/targets/:file": tokenOrHost("audit:read"),
+} as const satisfies Record<`${Method} /${string}`, Access>;
+
+export type RouteName = keyof typeof access;
+
+/** The access of a route, undefined when the table does not know it. */
+export const accessOf = (name: string): Access | undefined =>
+  Object.hasOwn(access, name) ? access[name as RouteName] : undefined;
+
+/** Methods that some route knows for this request path, sorted; empty when no route has this path. */
+export function methodsOf(path: string): readonly string[] {
+  const asked = path.split("/");
+  const methods = new Set<string>();
+  for (const name of Object.keys(access)) {
+    const [method = "", pattern = ""] = name.split(" ");
+    const parts = pattern.split("/");
+    const fits =
+      parts.length === asked.length && parts.every((part, i) => part.startsWith(":") || part === asked[i]);
+    if (fits) methods.add(method);
+  }
+  return [...methods].sort();
+}

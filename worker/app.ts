@@ -1,0 +1,44 @@
+/**
+ * The application: one Hono app over ports, the same on both adapters. Here stands the order in which a request is
+ * met: id, size, who may, route; and what becomes of everything that is thrown.
+ */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
+import { requestId } from "hono/request-id";
+import { headers } from "#schema/wire.ts";
+import { methodsOf } from "./api/access.ts";
+import { authorize } from "./api/authorize.ts";
+import type { AppEnv } from "./api/env.ts";
+import { bodyBytesMax } from "./api/input.ts";
+import { routers } from "./api/routers.ts";
+import type { Ports } from "./ports.ts";
+import { problem, Refused } from "./problem.ts";
+
+export function createApp(ports: Ports): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
+  app.use(authorize(ports));
+  app.use(bodyLimit({ maxSize: bodyBytesMax, onError: (c) => problem(c, "body_too_large") }));
+  for (const router of routers(ports)) app.route("/", router);
+  app.notFound((c) => {
+    const methods = methodsOf(c.req.path);
+    return methods.length === 0 || methods.includes(c.req.method)
+      ? problem(c, "not_found")
+      : problem(c, "method_not_allowed", { headers: { Allow: methods.join(", ") } });
+  });
+  app.onError((error, c) => {
+    if (error instanceof Refused) return problem(c, error.code, error.more);
+    // The framework throws this for a body that is not JSON; its text could quote the body.
+    if (error instanceof HTTPException && error.status === 400) return problem(c, "bad_request");
+    console.error(JSON.stringify({ request_id: c.get("requestId"), error: nameOf(error) }));
+    return problem(c, "internal");
+  });
+  return app;
+}
+
+/** What a log may say of an unexpected error: drizzle puts a query's values into its message, its cause does not. */
+function nameOf(error: Error): string {
+  const inner = error.cause instanceof Error ? error.cause : error;
+  return `${error.name}: ${inner.message.startsWith("Failed query") ? "failed query" : inner.message}`;
+}

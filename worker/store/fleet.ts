@@ -1,0 +1,26 @@
+/** The fleet row: head of intent, and the generation that rises whenever a host must look again. */
+import type { D1PreparedStatement } from "@cloudflare/workers-types";
+import { sql as raw } from "drizzle-orm";
+import { fleet } from "#schema/tables/index.ts";
+import type { Sql } from "../ports.ts";
+import { db, statement } from "./db.ts";
+
+export interface Fleet {
+  readonly head: number;
+  readonly generation: number;
+}
+
+export async function readFleet(sql: Sql): Promise<Fleet> {
+  const [row] = await db(sql).select({ head: fleet.head, generation: fleet.generation }).from(fleet);
+  if (row === undefined) throw new Error("the fleet row is missing: migrations did not run");
+  return row;
+}
+
+/** Raises the generation by one; statements after it in the batch read the new value. */
+export const raiseGeneration = (sql: Sql): D1PreparedStatement =>
+  statement(
+    sql,
+    db(sql)
+      .update(fleet)
+      .set({ generation: raw`${fleet.generation} + 1` }),
+  );
