@@ -17,6 +17,7 @@ export type DiagnosticCode =
   | "address_outside_overlay"
   | "duplicate_address"
   | "duplicate_interface"
+  | "name_too_long"
   | "overlapping_subnets"
   | "empty_group"
   | "no_address"
@@ -70,6 +71,7 @@ export const refusalCodes = [
   "bundle_not_canonical",
   "bundle_schema",
   "state_unwritable",
+  "state_invalid",
   // guard, render, apply
   "guard_invalid",
   "guard_refused",

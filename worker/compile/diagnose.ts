@@ -1,0 +1,163 @@
+/**
+ * Everything that is wrong with intent as a whole: names that resolve to nothing, addresses and interfaces that two
+ * rows claim. Reports all findings, never the first one only, and never repairs one (law 1).
+ *
+ * Relies on bodies having passed schema/intent.ts. Of two rows that collide the later one, by key, is reported.
+ */
+import { contains, knownNetwork, overlaps } from "#schema/address.ts";
+import type { Diagnostic, DiagnosticCode } from "#schema/errors.ts";
+import type { Member, Overlay, Snapshot } from "#schema/intent.ts";
+import { splitMemberKey } from "#schema/intent.ts";
+import { compareText } from "#schema/order.ts";
+import { fits, overlayRows } from "./names.ts";
+
+/** All findings, sorted by path, then code. */
+export function diagnose(snapshot: Snapshot): readonly Diagnostic[] {
+  const found = [
+    ...overlayFindings(snapshot),
+    ...interfaceFindings(snapshot),
+    ...memberFindings(snapshot),
+    ...addressFindings(snapshot),
+    ...emptyGroups(snapshot),
+  ];
+  return found.sort((a, b) => compareText(a.path, b.path) || compareText(a.code, b.code));
+}
+
+const error = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
+  severity: "error",
+  code,
+  path,
+  message,
+});
+const warning = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
+  severity: "warning",
+  code,
+  path,
+  message,
+});
+
+function* overlayFindings(snapshot: Snapshot): Generator<Diagnostic> {
+  for (const [key, overlay] of snapshot.overlays) {
+    const path = `/overlays/${key}`;
+    if (!snapshot.hosts.has(overlay.host))
+      yield error("unknown_host", `${path}/host`, `expected a declared host, found ${overlay.host}`);
+    yield* subnetFindings(path, overlay);
+    yield* nameFindings(path, key, overlay);
+  }
+}
+
+function* subnetFindings(path: string, overlay: Overlay): Generator<Diagnostic> {
+  const subnets = overlay.subnets.map((text) => ({ text, network: knownNetwork(text) }));
+  for (const [i, subnet] of subnets.entries()) {
+    const earlier = subnets.slice(0, i).find((other) => overlaps(other.network, subnet.network));
+    if (earlier !== undefined)
+      yield error(
+        "overlapping_subnets",
+        `${path}/subnets/${i}`,
+        `${subnet.text} overlaps ${earlier.text} of the same overlay`,
+      );
+  }
+}
+
+/** `same-subnet` is the longest of an overlay's own row names, so one check covers them whatever the policy. */
+function* nameFindings(path: string, key: string, overlay: Overlay): Generator<Diagnostic> {
+  const reason = "as a counter's name is too long: each character but letters and digits counts two or three";
+  if (!fits(overlayRows.sameSubnet(key))) yield error("name_too_long", path, `${key} ${reason}`);
+  for (const [i, group] of overlay.groups.entries())
+    if (!fits(overlayRows.group(key, group)))
+      yield error("name_too_long", `${path}/groups/${i}`, `${key} with ${group} ${reason}`);
+}
+
+/** A packet belongs to one overlay at most, so an interface of a host does too. */
+function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
+  const owners = new Map<string, string>();
+  for (const [key, overlay] of sorted(snapshot.overlays))
+    for (const [i, name] of overlay.interfaces.entries()) {
+      const place = `${overlay.host}/${name}`;
+      const owner = owners.get(place);
+      if (owner === undefined) owners.set(place, key);
+      else
+        yield error(
+          "duplicate_interface",
+          `/overlays/${key}/interfaces/${i}`,
+          `${name} on ${overlay.host} belongs to overlay ${owner}`,
+        );
+    }
+}
+
+function* memberFindings(snapshot: Snapshot): Generator<Diagnostic> {
+  const overlays = new Map([...snapshot.overlays].map(([key, body]) => [key, membership(key, body)]));
+  for (const [key, member] of snapshot.members) {
+    const name = splitMemberKey(key).overlay;
+    const overlay = overlays.get(name);
+    if (overlay === undefined)
+      yield error("unknown_overlay", `/members/${key}`, `expected a declared overlay, found ${name}`);
+    else yield* joinFindings(`/members/${key}`, overlay, member);
+  }
+}
+
+/** What a member must fit, read once per overlay. */
+const membership = (key: string, { policy, groups, subnets }: Overlay) => ({
+  key,
+  policy,
+  groups: new Set(groups),
+  subnets: subnets.map(knownNetwork),
+});
+
+function* joinFindings(
+  path: string,
+  overlay: ReturnType<typeof membership>,
+  member: Member,
+): Generator<Diagnostic> {
+  if (!overlay.groups.has(member.group))
+    yield error(
+      "unknown_group",
+      `${path}/group`,
+      `expected a group of overlay ${overlay.key}, found ${member.group}`,
+    );
+  if (overlay.policy === "group-based" && member.addresses.length === 0)
+    yield warning("no_address", `${path}/addresses`, "a member without an address matches nothing");
+  for (const [i, address] of member.addresses.entries())
+    if (!overlay.subnets.some((subnet) => contains(subnet, knownNetwork(address))))
+      yield error(
+        "address_outside_overlay",
+        `${path}/addresses/${i}`,
+        `${address} lies in no subnet of overlay ${overlay.key}`,
+      );
+}
+
+/** Within one overlay an address names one member: two groups for one address would be two meanings. */
+function* addressFindings(snapshot: Snapshot): Generator<Diagnostic> {
+  const owners = new Map<string, string>();
+  for (const [key, member] of sorted(snapshot.members)) {
+    const { overlay } = splitMemberKey(key);
+    for (const [i, address] of member.addresses.entries()) {
+      const place = `${overlay}/${address}`;
+      const owner = owners.get(place);
+      if (owner === undefined) owners.set(place, key);
+      else
+        yield error(
+          "duplicate_address",
+          `/members/${key}/addresses/${i}`,
+          `${address} belongs to member ${owner}`,
+        );
+    }
+  }
+}
+
+function* emptyGroups(snapshot: Snapshot): Generator<Diagnostic> {
+  const used = new Set(
+    [...snapshot.members].map(([key, member]) => `${splitMemberKey(key).overlay}/${member.group}`),
+  );
+  for (const [key, overlay] of snapshot.overlays)
+    for (const [i, group] of overlay.policy === "group-based" ? overlay.groups.entries() : [])
+      if (!used.has(`${key}/${group}`))
+        yield warning(
+          "empty_group",
+          `/overlays/${key}/groups/${i}`,
+          `${group} has no member and matches nothing`,
+        );
+}
+
+const sorted = <T>(rows: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
+  [...rows].sort(([a], [b]) => compareText(a, b));

@@ -1,0 +1,30 @@
+/**
+ * Names of kernel objects, from intent keys that hold more characters than kernel identifiers may (DESIGN §12).
+ * The encoding is injective: two keys that differ never share a set, a class or a counter.
+ */
+import { ObjectName } from "#schema/ruleset.ts";
+
+/** Letters and digits stay, `_` becomes `__`, any other character `_` and its two hex digits. Takes ASCII only. */
+export function encodeName(text: string): string {
+  return text.replace(/[^A-Za-z0-9]/g, (character) =>
+    character === "_" ? "__" : `_${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+/** Row ids of an overlay; what audits, counters and verdict files call its rules. */
+export const overlayRows = {
+  sameSubnet: (overlay: string): string => `overlays/${overlay}#same-subnet`,
+  group: (overlay: string, group: string): string => `overlays/${overlay}#group/${group}`,
+  policy: (overlay: string): string => `overlays/${overlay}#policy`,
+  egress: (overlay: string): string => `overlays/${overlay}#egress`,
+  ingress: (overlay: string): string => `overlays/${overlay}#ingress`,
+} as const;
+
+export const rowCounter = (row: string): string => `r_${encodeName(row)}`;
+export const groupSet = (overlay: string, group: string): string => `g_${encodeName(`${overlay}/${group}`)}`;
+export const groupClass = (overlay: string, group: string): string =>
+  `k_${encodeName(`${overlay}/${group}`)}`;
+export const classMapName = (overlay: string): string => `m_${encodeName(overlay)}`;
+
+/** The counter is the longest name made from a row, so where it fits, the set and the class fit too. */
+export const fits = (row: string): boolean => ObjectName.safeParse(rowCounter(row)).success;

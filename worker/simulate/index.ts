@@ -1,0 +1,103 @@
+/**
+ * What a ruleset means, packet by packet: the reference that previews, tests and audit answers call, and that rendered
+ * rules are held against in the kernel. The semantics are those of schema/ruleset.ts and schema/always.ts.
+ *
+ * Pure. Where a ruleset leaves a packet undecided, which its type forbids, the verdict is drop.
+ */
+import type { Network } from "#schema/address.ts";
+import { knownNetwork } from "#schema/address.ts";
+import type { Direction, Ruleset, Tally } from "#schema/ruleset.ts";
+import { judgedDirections, scopeId } from "#schema/ruleset.ts";
+import type { Lookup } from "./match.ts";
+import { firstMatch, lookupOf, sharesSubnet } from "./match.ts";
+import type { Flow, Judgement, Management, Packet } from "./packet.ts";
+import { flowOf } from "./packet.ts";
+import { alwaysVerdict } from "./prelude.ts";
+
+export type { Judgement, Management, Packet } from "./packet.ts";
+
+const noManagement: Management = { interfaces: [], allow: [] };
+const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: null };
+
+/** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
+export const simulate = (
+  ruleset: Ruleset,
+  packet: Packet,
+  management: Management = noManagement,
+): Judgement => prepare(ruleset, management)(packet);
+
+/** Reads a ruleset once, to judge many packets. Relies on it satisfying the `Ruleset` type. */
+export function prepare(
+  ruleset: Ruleset,
+  management: Management = noManagement,
+): (packet: Packet) => Judgement {
+  const lookup = lookupOf(ruleset);
+  const overlays = overlaysByInterface(ruleset);
+  const host = ruleset.scopes.find((scope) => scope.kind === "host");
+  const limited = host === undefined ? [] : judgedDirections(ruleset, host);
+
+  const judgeHost = (direction: "in" | "out", flow: Flow): Judgement => {
+    if (!limited.includes(direction)) return leftAlone;
+    const verdict = alwaysVerdict(direction, flow, management);
+    return verdict === null ? decide(lookup, hostScope, direction, flow) : { ...leftAlone, verdict };
+  };
+
+  return (packet) => {
+    const flow = flowOf(packet);
+    switch (packet.hook) {
+      case "input":
+        return judgeHost("in", flow);
+      case "output":
+        return judgeHost("out", flow);
+      case "forward":
+        return judgeForward(lookup, overlays.get(packet.iif), overlays.get(packet.oif), flow);
+    }
+  };
+}
+
+interface PreparedScope {
+  readonly id: string;
+  readonly subnets: readonly Network[];
+}
+const hostScope: PreparedScope = { id: "host", subnets: [] };
+
+/** An interface is in one overlay at most. */
+function overlaysByInterface(ruleset: Ruleset): ReadonlyMap<string, PreparedScope> {
+  return new Map(
+    ruleset.scopes.flatMap((scope) => {
+      if (scope.kind !== "overlay") return [];
+      const prepared = { id: scopeId(scope), subnets: scope.subnets.map(knownNetwork) };
+      return scope.interfaces.map((name) => [name, prepared] as const);
+    }),
+  );
+}
+
+/** Between two scopes, the one a packet leaves is asked first, and the one it enters only if the first accepts. */
+function judgeForward(
+  lookup: Lookup,
+  from: PreparedScope | undefined,
+  to: PreparedScope | undefined,
+  flow: Flow,
+): Judgement {
+  if (from !== undefined && from === to) return decide(lookup, from, "peer", flow);
+  const leaving = from === undefined ? leftAlone : decide(lookup, from, "out", flow);
+  return leaving.verdict !== "accept" || to === undefined ? leaving : decide(lookup, to, "in", flow);
+}
+
+function decide(lookup: Lookup, scope: PreparedScope, direction: Direction, flow: Flow): Judgement {
+  const tally = scope === hostScope ? null : tallyOf(scope, direction, flow);
+  const match = firstMatch(lookup, scope.id, scope.subnets, direction, flow);
+  if (match === undefined) return { verdict: "drop", row: null, rule: null, tally };
+  return { verdict: match.rule.verdict, row: match.rule.row, rule: match.index, tally };
+}
+
+function tallyOf(scope: PreparedScope, direction: Direction, flow: Flow): Tally {
+  switch (direction) {
+    case "peer":
+      return sharesSubnet(scope.subnets, flow) ? "c_same_subnet" : "c_cross_subnet";
+    case "out":
+      return "c_egress";
+    case "in":
+      return "c_ingress";
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Packets and judgements: what `simulate` takes and gives. A packet is plain data that a person can write by hand;
+ * a flow is the same packet with its addresses read once.
+ */
+import type { Network } from "#schema/address.ts";
+import { knownNetwork } from "#schema/address.ts";
+import type { Guard } from "#schema/guard.ts";
+import type { Tally, Verdict } from "#schema/ruleset.ts";
+
+/** The guard's management plane, which stands before every rule. */
+export type Management = Guard["management"];
+
+/** Where the kernel sees the packet: for the host itself, from it, or on its way through. */
+export type Hook =
+  | { readonly hook: "input"; readonly iif: string }
+  | { readonly hook: "output"; readonly oif: string }
+  | { readonly hook: "forward"; readonly iif: string; readonly oif: string };
+
+/** `icmp` is ICMP between IPv4 and ICMPv6 between IPv6 addresses; `port` is the destination's. */
+export type Payload =
+  | { readonly protocol: "tcp" | "udp"; readonly port: number; readonly sourcePort?: number }
+  | { readonly protocol: "icmp"; readonly icmpType: number }
+  | { readonly protocol: "other" };
+
+export type PacketState = "new" | "established" | "related" | "invalid" | "untracked";
+
+/** Source and destination are canonical addresses of one family. */
+export type Packet = Hook &
+  Payload & {
+    readonly source: string;
+    readonly destination: string;
+    readonly state: PacketState;
+  };
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** The row and the index in `ruleset.rules` of the rule that decided; null where no rule was asked. */
+  readonly row: string | null;
+  readonly rule: number | null;
+  /** The shared counter of the direction that decided; null outside overlays. */
+  readonly tally: Tally | null;
+}
+
+export interface Flow {
+  readonly packet: Packet;
+  readonly source: Network;
+  readonly destination: Network;
+}
+
+/** @throws RangeError when an address is not canonical or the two are of different families */
+export function flowOf(packet: Packet): Flow {
+  const [source, destination] = [knownNetwork(packet.source), knownNetwork(packet.destination)];
+  if (source.family !== destination.family)
+    throw new RangeError(`no packet goes from ${packet.source} to ${packet.destination}: two families`);
+  return { packet, source, destination };
+}
