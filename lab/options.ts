@@ -1,0 +1,56 @@
+/** Decides what `npm start` was asked for. Reads arguments only; prints nothing and ends nothing. */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+export const runtimes = ["standalone", "workerd"] as const;
+export type Runtime = (typeof runtimes)[number];
+
+export interface Options {
+  readonly once: boolean;
+  readonly runtime: Runtime;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+  /** Absolute path of the folder that holds everything the lab keeps. */
+  readonly data: string;
+}
+
+export type Parsed =
+  | { readonly kind: "run"; readonly options: Options }
+  | { readonly kind: "help" }
+  | { readonly kind: "usage"; readonly message: string };
+
+export const usage = `Usage: npm start -- [options]
+
+A VPN gateway, three clients and a control plane on this machine: watch their pings change because a row changed.
+
+  --once               run the story, exit 0 only if packets, simulation and expectation all agree
+  --runtime NAME       standalone (default) or workerd (Cloudflare's runtime, with D1 and R2 on this machine)
+  --port N             port of the control plane on 127.0.0.1 (default 8787; 0 chooses a free one)
+  --data DIR           where rows, keys and agents' state are kept (default .portcullis)
+  --help               this text
+
+Needs root, nft, ip, ping and openssl; without them only the control plane starts.
+Clean up after a killed lab: npm run lab:clean [-- --data DIR]`;
+
+const spec = {
+  once: { type: "boolean", default: false },
+  runtime: { type: "string", default: "standalone" },
+  port: { type: "string", default: "8787" },
+  data: { type: "string", default: ".portcullis" },
+  help: { type: "boolean", default: false },
+} as const;
+
+export function parseOptions(args: readonly string[]): Parsed {
+  try {
+    const { values } = parseArgs({ args: [...args], options: spec, strict: true, allowPositionals: false });
+    if (values.help) return { kind: "help" };
+    const runtime = runtimes.find((name) => name === values.runtime);
+    if (runtime === undefined)
+      return { kind: "usage", message: `--runtime is one of ${runtimes.join(", ")}` };
+    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : 65_536;
+    if (port > 65_535) return { kind: "usage", message: "--port is a number from 0 to 65535" };
+    return { kind: "run", options: { once: values.once, runtime, port, data: resolve(values.data) } };
+  } catch (error) {
+    return { kind: "usage", message: error instanceof Error ? error.message : "bad arguments" };
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Runs programs for the lab: argument arrays and stdin only, never a shell. Long-lived children get a process group of
+ * their own, so that Ctrl-C reaches the lab alone and the lab ends them in order.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+
+export interface Outcome {
+  /** undefined when a signal ended it. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly timeoutMs?: number;
+}
+
+/** Runs one program to its end. A missing program rejects; any exit code resolves. */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const [command, ...args] = argv;
+  if (command === undefined) throw new RangeError("expected a command");
+  const child = spawn(command, args, {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: options.env ?? process.env,
+    timeout: options.timeoutMs ?? 30_000,
+    killSignal: "SIGKILL",
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+  child.stdin.on("error", ignoreClosedPipe).end(options.input ?? "");
+  const [code] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  return { code: code ?? undefined, stdout, stderr };
+}
+
+/** A program that exits before it has read its input is judged by its exit code. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+/** Runs a program that must succeed. @returns its standard output */
+export async function must(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const outcome = await run(argv, options);
+  if (outcome.code === 0) return outcome.stdout;
+  const [reason] = outcome.stderr.trim().split("\n");
+  throw new Error(`${argv.slice(0, 6).join(" ")} failed: ${reason ?? `exit ${outcome.code ?? "by signal"}`}`);
+}
+
+/** What tells a process from a later one with the same pid: field 22 of /proc/pid/stat (proc_pid_stat(5)). */
+export function startTicks(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    return undefined; // gone, which is an answer
+  }
+}
+
+/** Sends a signal; a process that has gone already is fine. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+/** Starts a child that stays. `log` is an open file descriptor for both its outputs. */
+export async function start(
+  argv: readonly string[],
+  log: number,
+  env?: NodeJS.ProcessEnv,
+): Promise<ChildProcess> {
+  const [command, ...args] = argv;
+  if (command === undefined) throw new RangeError("expected a command");
+  const child = spawn(command, args, { stdio: ["pipe", log, log], detached: true, env: env ?? process.env });
+  await once(child, "spawn");
+  return child;
+}
+
+/** Asks a child to end, and ends it after `graceMs`. */
+export async function stop(child: ChildProcess, graceMs = 3_000): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Asks until the answer is there. @throws Error naming `what` after `withinMs` */
+export async function until<T>(
+  what: string,
+  withinMs: number,
+  ask: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${Math.round(withinMs / 1000)} s`);
+    await new Promise((next) => setTimeout(next, 100));
+  }
+}
