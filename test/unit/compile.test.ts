@@ -101,7 +101,7 @@ describe("diagnostics", () => {
     ],
     [
       "an overlay's own name that would make too long a counter",
-      [gw, overlay("a".padEnd(63, "."), { policy: "full-isolation" })],
+      [gw, overlay("a".padEnd(63, "."), { policy: "full-isolation", groups: [] })],
       [`error name_too_long /overlays/${"a".padEnd(63, ".")}`],
     ],
     [
