@@ -140,7 +140,6 @@ export const TokenScope = z.enum([
   "tokens:write",
 ]);
 export type TokenScope = z.infer<typeof TokenScope>;
-export type TokenScope = z.infer<typeof TokenScope>;
 
 /** Body of `POST /v1/enrolments`. */
 export const EnrolmentRequest = z.strictObject({
