@@ -1,0 +1,117 @@
+/**
+ * What nft's JSON listing says about our own table. Only that table is read; everybody else's objects are skipped
+ * before anything in them is looked at. The shapes are those of nftables 1.0.6, libnftables-json(5).
+ */
+import * as z from "zod";
+import type { Inventory, Shaped } from "#render/program.ts";
+import { table } from "#render/program.ts";
+
+const Owned = z.object({ family: z.string(), table: z.string() });
+const names = { family: z.string(), table: z.string(), name: z.string() };
+
+const KeyType = z.union([z.string(), z.array(z.string())]);
+const ListedSet = z.object({
+  ...names,
+  type: KeyType,
+  flags: z.array(z.string()).optional(),
+  elem: z.array(z.unknown()).optional(),
+});
+const ListedMap = ListedSet.extend({ map: KeyType });
+const ListedChain = z.object({
+  ...names,
+  type: z.string().optional(),
+  hook: z.string().optional(),
+  prio: z.int().optional(),
+  policy: z.string().optional(),
+});
+const ListedCounter = z.object({ ...names, packets: z.int(), bytes: z.int() });
+const ListedRule = z.object({
+  family: z.string(),
+  table: z.string(),
+  chain: z.string(),
+  expr: z.array(z.record(z.string(), z.unknown())),
+});
+
+export interface Listing {
+  readonly exists: boolean;
+  readonly sets: readonly z.infer<typeof ListedSet>[];
+  readonly maps: readonly z.infer<typeof ListedMap>[];
+  readonly chains: readonly z.infer<typeof ListedChain>[];
+  readonly counters: readonly z.infer<typeof ListedCounter>[];
+  readonly rules: readonly z.infer<typeof ListedRule>[];
+  /** Kinds of objects, or table flags, that we never make. */
+  readonly foreign: readonly string[];
+}
+
+/** @throws SyntaxError or ZodError when this is no listing of nft's */
+export function parseListing(text: string): Listing {
+  const found = {
+    exists: false,
+    sets: [],
+    maps: [],
+    chains: [],
+    counters: [],
+    rules: [],
+    foreign: [],
+  } as Writable;
+  for (const entry of z
+    .object({ nftables: z.array(z.record(z.string(), z.unknown())) })
+    .parse(JSON.parse(text)).nftables)
+    for (const [kind, value] of Object.entries(entry)) gather(found, kind, value);
+  return found;
+}
+
+type Writable = {
+  -readonly [K in keyof Listing]: Listing[K] extends readonly (infer T)[] ? T[] : Listing[K];
+};
+
+function gather(found: Writable, kind: string, value: unknown): void {
+  if (kind === "metainfo") return;
+  if (kind === "table") return gatherTable(found, value);
+  const owner = Owned.safeParse(value);
+  if (!owner.success || owner.data.family !== table.family || owner.data.table !== table.name) return;
+  switch (kind) {
+    case "set":
+      return void found.sets.push(ListedSet.parse(value));
+    case "map":
+      return void found.maps.push(ListedMap.parse(value));
+    case "chain":
+      return void found.chains.push(ListedChain.parse(value));
+    case "counter":
+      return void found.counters.push(ListedCounter.parse(value));
+    case "rule":
+      return void found.rules.push(ListedRule.parse(value));
+    default:
+      found.foreign.push(kind);
+  }
+}
+
+function gatherTable(found: Writable, value: unknown): void {
+  const listed = z
+    .object({ family: z.string(), name: z.string(), flags: z.unknown().optional() })
+    .parse(value);
+  if (listed.family !== table.family || listed.name !== table.name) return;
+  found.exists = true;
+  if (listed.flags !== undefined) found.foreign.push("table flags");
+}
+
+const spelled = (type: z.infer<typeof KeyType>): string =>
+  typeof type === "string" ? type : type.join(" . ");
+
+const flagged = (type: string, flags: readonly string[] | undefined): string =>
+  flags === undefined || flags.length === 0 ? type : `${type} ${flags.join(" ")}`;
+
+/** Names and shapes, in the words of #render/program.ts. */
+export const inventoryOfListing = (listing: Listing): Inventory => ({
+  chains: listing.chains.map((chain): Shaped => ({
+    name: chain.name,
+    shape: chain.hook === undefined ? "" : `${chain.type} ${chain.hook} ${chain.prio}`,
+  })),
+  sets: listing.sets.map((set) => ({ name: set.name, shape: flagged(spelled(set.type), set.flags) })),
+  maps: listing.maps.map((map) => ({
+    name: map.name,
+    shape: flagged(`${spelled(map.type)} : ${spelled(map.map)}`, map.flags),
+  })),
+  counters: listing.counters.map((counter) => counter.name),
+  foreign: listing.foreign.length > 0,
+});

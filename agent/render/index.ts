@@ -1,0 +1,56 @@
+/**
+ * The door of the room: one host's abstract ruleset and its guard become one nftables program. Pure and total: the same
+ * input gives the same bytes everywhere, and what nft cannot say exactly is refused whole, never approximated (law 1).
+ */
+import type { Guard } from "#schema/guard.ts";
+import { compareText } from "#schema/order.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import { closedChains, hostJudging } from "./host.ts";
+import { forwarding } from "./overlay.ts";
+import { skeleton } from "./print.ts";
+import type { Program, Rendered } from "./program.ts";
+import { Unsupported } from "./quote.ts";
+import { kernelSets } from "./sets.ts";
+
+export { rendererVersion } from "./program.ts";
+export type { Inventory, Program, Rendered } from "./program.ts";
+export { emptyInventory, inventoryOf } from "./program.ts";
+export { removal, skeleton, transaction } from "./print.ts";
+
+/** Expects a ruleset that its schema has admitted. An empty one gives a program without chains: nothing is judged. */
+export function render(ruleset: Ruleset, guard: Guard): Rendered {
+  try {
+    return { ok: true, program: printable(programOf(ruleset, guard)) };
+  } catch (error) {
+    if (!(error instanceof Unsupported)) throw error;
+    return { ok: false, code: "render_unsupported", message: error.message };
+  }
+}
+
+/** The closed ruleset: management, replies, ICMP, ND and DHCP come in, nothing is forwarded, output is open. */
+export const renderClosed = (guard: Guard): Program => ({
+  backend: "nft",
+  counters: [],
+  sets: [],
+  maps: [],
+  chains: closedChains(guard),
+});
+
+function programOf(ruleset: Ruleset, guard: Guard): Program {
+  const forward = forwarding(ruleset);
+  const host = hostJudging(ruleset, guard);
+  const counters = new Set([...forward.counters, ...ruleset.rules.map((rule) => rule.counter)]);
+  return {
+    backend: "nft",
+    counters: [...counters].sort(compareText),
+    sets: kernelSets(ruleset),
+    maps: [...host.maps, ...forward.maps],
+    chains: [...host.chains, ...forward.chains],
+  };
+}
+
+/** Refuses now a name that could not be printed later. @throws Unsupported */
+function printable(program: Program): Program {
+  skeleton(program);
+  return program;
+}

@@ -1,0 +1,53 @@
+/**
+ * Builds one nft rule from matches, an optional counter and a decision. A match is text plus the set it looks up.
+ */
+import type { Decision, Line } from "./program.ts";
+import { identifier, join, nft, type NftText } from "./quote.ts";
+
+export interface Match {
+  readonly text: NftText;
+  readonly set?: string;
+}
+
+export const match = (text: NftText): Match => ({ text });
+
+/** `<key> @set` */
+export const inSet = (key: NftText, set: string): Match => ({ text: nft`${key} @${identifier(set)}`, set });
+
+const decisionTexts: { readonly [K in Exclude<Decision["kind"], "vmap">]: (chain: string) => NftText } = {
+  accept: () => nft`accept`,
+  drop: () => nft`drop`,
+  reject: () => nft`reject with icmpx admin-prohibited`,
+  jump: (chain) => nft`jump ${identifier(chain)}`,
+  goto: (chain) => nft`goto ${identifier(chain)}`,
+  continue: () => nft``,
+};
+
+/** One rule; with `counter` it counts by that name before it decides. */
+export function line(
+  matches: readonly Match[],
+  counter: string | null,
+  decision: Exclude<Decision, { readonly kind: "vmap" }>,
+  verdictText: NftText = decisionTexts[decision.kind]("chain" in decision ? decision.chain : ""),
+): Line {
+  const counting = counter === null ? [] : [nft`counter name "${identifier(counter)}"`];
+  const parts = [...matches.map((m) => m.text), ...counting, verdictText].filter((part) => part !== "");
+  return {
+    text: join(parts, " "),
+    counters: counter === null ? [] : [counter],
+    sets: matches.flatMap((m) => (m.set === undefined ? [] : [m.set])),
+    decision,
+  };
+}
+
+/** TCP learns at once from a reset; an ICMP error may be ignored (RFC 1122 §4.2.3.9). */
+export const rejectReset = (matches: readonly Match[], counter: string): Line =>
+  line(matches, counter, { kind: "reject" }, nft`reject with tcp reset`);
+
+/** `<key> vmap @map`: jumps to the chain that the map gives; goes on when it gives none or that chain returns. */
+export const dispatch = (key: NftText, map: string): Line => ({
+  text: nft`${key} vmap @${identifier(map)}`,
+  counters: [],
+  sets: [],
+  decision: { kind: "vmap", map },
+});

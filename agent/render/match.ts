@@ -1,0 +1,160 @@
+/**
+ * One abstract rule as nft matches. A rule that names addresses becomes one nft rule for each family, whether or not
+ * its sets have elements of that family now: the number of nft rules must not depend on members.
+ *
+ * The trap this file avoids: in an inet table `ip saddr` never sees IPv6 and `ip6 saddr` never sees IPv4, while a
+ * rule without either sees both.
+ */
+import { type Family, familyBits, formatAddress } from "#schema/address.ts";
+import type { Destination, Ports, Protocol, Rule, Scope, Source, State } from "#schema/ruleset.ts";
+import { inSet, line, type Match, match, rejectReset } from "./line.ts";
+import { families, type Line } from "./program.ts";
+import { network, nft, type NftText, oneOf } from "./quote.ts";
+import { pairSetName, prefixLengths, setName, type SetKinds } from "./sets.ts";
+
+const header: Readonly<Record<Family, NftText>> = { v4: nft`ip`, v6: nft`ip6` };
+export const saddr: Readonly<Record<Family, NftText>> = { v4: nft`ip saddr`, v6: nft`ip6 saddr` };
+const daddr: Readonly<Record<Family, NftText>> = { v4: nft`ip daddr`, v6: nft`ip6 daddr` };
+
+export type Accepting = { readonly kind: "accept" } | { readonly kind: "goto"; readonly chain: string };
+
+/** What rules of one scope and direction share. `accepting`: what its accept does, as another scope may still judge. */
+export interface Context {
+  readonly scope: Scope;
+  readonly sets: SetKinds;
+  readonly accepting: Accepting;
+}
+
+/** The nft rules of one abstract rule; its class, if it has one, has been matched by the dispatch already. */
+export function ruleLines(rule: Rule, context: Context): readonly Line[] {
+  return addressMatches(rule, context).flatMap(({ family, matches }) =>
+    protocolMatches(rule.protocol, family).flatMap((protocol) =>
+      verdictLines(rule, [...matches, ...protocol, ...stateMatches[rule.state]], context.accepting),
+    ),
+  );
+}
+
+interface AddressMatch {
+  /** null: not bound to a family. */
+  readonly family: Family | null;
+  readonly matches: readonly Match[];
+}
+
+function addressMatches(rule: Rule, context: Context): readonly AddressMatch[] {
+  const { source, destination } = rule;
+  if (source.kind !== "set" && destination.kind === "any") return [{ family: null, matches: [] }];
+  return families.flatMap((family) =>
+    destinationMatches(destination, family, context).map((matches) => ({
+      family,
+      matches: [...sourceMatches(source, family, context), ...matches],
+    })),
+  );
+}
+
+function sourceMatches(source: Source, family: Family, context: Context): readonly Match[] {
+  switch (source.kind) {
+    case "any":
+    case "class":
+      return [];
+    case "set":
+      return [inSet(saddr[family], setName(source.set, context.sets, family))];
+  }
+}
+
+/** One alternative for each way to match; `source-subnet` has one for each prefix length of the scope. */
+function destinationMatches(
+  destination: Destination,
+  family: Family,
+  context: Context,
+): readonly (readonly Match[])[] {
+  switch (destination.kind) {
+    case "any":
+      return [[]];
+    case "set":
+      return [[inSet(daddr[family], setName(destination.set, context.sets, family))]];
+    case "source-subnet":
+      return pairMatches(context.scope, family).map((pair) => [pair]);
+  }
+}
+
+/** Source and destination lie in one declared subnet: a masked-pair hash for each prefix length. */
+export function pairMatches(scope: Scope, family: Family): readonly Match[] {
+  if (scope.kind !== "overlay") return [];
+  const bits = familyBits[family];
+  return prefixLengths(scope, family).map((prefix) => {
+    const ones = ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
+    const mask = network(formatAddress(family, ones));
+    return inSet(
+      nft`${header[family]} saddr and ${mask} . ${header[family]} daddr and ${mask}`,
+      pairSetName(scope.name, family, prefix),
+    );
+  });
+}
+
+const icmpMatch: Readonly<Record<Family, Match>> = {
+  v4: match(nft`meta nfproto ipv4 meta l4proto icmp`),
+  v6: match(nft`meta nfproto ipv6 meta l4proto ipv6-icmp`),
+};
+
+/** One alternative for each way to match. */
+function protocolMatches(protocol: Protocol, family: Family | null): readonly (readonly Match[])[] {
+  switch (protocol.kind) {
+    case "any":
+      return [[]];
+    case "icmp":
+      return (family === null ? families : [family]).map((each) => [icmpMatch[each]]);
+    case "tcp":
+      return [[portMatch(nft`tcp`, protocol.ports)]];
+    case "udp":
+      return [[portMatch(nft`udp`, protocol.ports)]];
+  }
+}
+
+function portMatch(protocol: NftText, ports: Ports): Match {
+  if (ports.kind === "any") return match(nft`meta l4proto ${protocol}`);
+  const ranges = mergeRanges(ports.ranges).map(({ from, to }) =>
+    from === to ? nft`${from}` : nft`${from}-${to}`,
+  );
+  return match(nft`${protocol} dport ${oneOf(ranges)}`);
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Sorted, without overlap: nft refuses an anonymous set whose intervals overlap. */
+function mergeRanges(ranges: readonly Range[]): readonly Range[] {
+  const merged: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.from - b.from || a.to - b.to)) {
+    const last = merged.at(-1);
+    if (last !== undefined && range.from <= last.to + 1)
+      merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) };
+    else merged.push(range);
+  }
+  return merged;
+}
+
+const stateMatches: Readonly<Record<State, readonly Match[]>> = {
+  any: [],
+  new: [match(nft`ct state new`)],
+  established: [match(nft`ct state established`)],
+};
+
+function verdictLines(rule: Rule, matches: readonly Match[], accepting: Accepting): readonly Line[] {
+  switch (rule.verdict) {
+    case "accept":
+      return [line(matches, rule.counter, accepting)];
+    case "drop":
+      return [line(matches, rule.counter, { kind: "drop" })];
+    case "reject":
+      return rejectLines(rule, matches);
+  }
+}
+
+function rejectLines(rule: Rule, matches: readonly Match[]): readonly Line[] {
+  if (rule.protocol.kind === "tcp") return [rejectReset(matches, rule.counter)];
+  const other = line(matches, rule.counter, { kind: "reject" });
+  if (rule.protocol.kind !== "any") return [other];
+  return [rejectReset([...matches, match(nft`meta l4proto tcp`)], rule.counter), other];
+}

@@ -1,0 +1,110 @@
+/**
+ * Overlay scopes as one forward chain. It judges a packet that came in or leaves by a declared tunnel and leaves every
+ * other packet alone.
+ *
+ * Everything goes forward by `goto` and each judging chain ends in a drop, so no packet falls out of a scope
+ * undecided. A packet from one overlay into another passes `out_` of the first, whose accept goes to `o_entering`,
+ * and then `in_` of the second: it needs accept from both.
+ */
+import { type Direction, type Ruleset, type Scope, scopeId, type Tally, tallies } from "#schema/ruleset.ts";
+import { type Fragment, judge, rulesOf } from "./classes.ts";
+import { line, type Match, match } from "./line.ts";
+import { type Accepting, type Context, pairMatches } from "./match.ts";
+import { type Chain, families, type KernelMap, type Line } from "./program.ts";
+import { encodeKey, interfaceName, nft, oneOf } from "./quote.ts";
+import { setKinds } from "./sets.ts";
+
+type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
+
+const entering = "o_entering";
+/** What an accept means: the last judge lets pass, the first hands on. */
+const acceptings: Readonly<Record<Direction, Accepting>> = {
+  peer: { kind: "accept" },
+  out: { kind: "goto", chain: entering },
+  in: { kind: "accept" },
+};
+
+export interface Forwarding {
+  readonly chains: readonly Chain[];
+  readonly maps: readonly KernelMap[];
+  readonly counters: readonly string[];
+}
+
+/** No overlay, no chain. */
+export function forwarding(ruleset: Ruleset): Forwarding {
+  const overlays = ruleset.scopes.flatMap((scope, index) =>
+    scope.kind === "overlay" ? [{ scope, index }] : [],
+  );
+  if (overlays.length === 0) return { chains: [], maps: [], counters: [] };
+  const judged = overlays.flatMap(({ scope, index }) =>
+    (["peer", "out", "in"] as const).map((direction) => judgeOverlay(ruleset, scope, index, direction)),
+  );
+  const scopes = overlays.map(({ scope }) => scope);
+  const forward: Chain = {
+    name: "forward",
+    hook: { hook: "forward", policy: "accept" },
+    lines: [
+      ...scopes.map((scope) => line([by("iifname", scope), by("oifname", scope)], null, to("tally", scope))),
+      ...scopes.map((scope) => tallied([by("iifname", scope)], "c_egress", to("out", scope))),
+      ...scopes.map((scope) => tallied([by("oifname", scope)], "c_ingress", to("in", scope))),
+    ],
+  };
+  const enteringChain: Chain = {
+    name: entering,
+    hook: null,
+    lines: [
+      ...scopes.map((scope) => tallied([by("oifname", scope)], "c_ingress", to("in", scope))),
+      line([], null, { kind: "accept" }),
+    ],
+  };
+  return {
+    chains: [forward, enteringChain, ...scopes.map(tallyChain), ...judged.flatMap((part) => part.chains)],
+    maps: judged.flatMap((part) => part.maps),
+    counters: tallies,
+  };
+}
+
+const chainName = (part: Direction | "tally", overlay: Overlay): string =>
+  `${part}_${encodeKey(overlay.name)}`;
+
+const to = (part: Direction | "tally", overlay: Overlay) =>
+  ({ kind: "goto", chain: chainName(part, overlay) }) as const;
+
+function by(key: "iifname" | "oifname", overlay: Overlay): Match {
+  const names = oneOf(overlay.interfaces.map(interfaceName));
+  return match(key === "iifname" ? nft`iifname ${names}` : nft`oifname ${names}`);
+}
+
+const tallied = (matches: readonly Match[], tally: Tally, decision: Parameters<typeof line>[2]): Line =>
+  line(matches, tally, decision);
+
+/** Counts a peer packet by topology, whatever its verdict will be. */
+function tallyChain(overlay: Overlay): Chain {
+  const judging = to("peer", overlay);
+  const pairs = families.flatMap((family) => pairMatches(overlay, family));
+  return {
+    name: chainName("tally", overlay),
+    hook: null,
+    lines: [
+      ...pairs.map((pair) => tallied([pair], "c_same_subnet", judging)),
+      tallied([], "c_cross_subnet", judging),
+    ],
+  };
+}
+
+function judgeOverlay(
+  ruleset: Ruleset,
+  scope: Overlay,
+  index: number,
+  direction: Direction,
+): Pick<Fragment, "chains" | "maps"> {
+  const context: Context = { scope, sets: setKinds(ruleset), accepting: acceptings[direction] };
+  const place = `${index}${direction}`;
+  const { lines, chains, maps } = judge(ruleset, rulesOf(ruleset, scopeId(scope), direction), place, context);
+  const chain: Chain = {
+    name: chainName(direction, scope),
+    hook: null,
+    lines: [...lines, line([], null, { kind: "drop" })],
+  };
+  return { chains: [...chains, chain], maps };
+}

@@ -1,0 +1,145 @@
+/**
+ * A program as one nft transaction on our own table: flush and declare again, so that counters, sets and timeouts
+ * survive, and delete by name what is no longer ours. A table that somebody else put strange things into is made anew. One statement a line, because 1.0.6 refuses some one-liners.
+ */
+import { knownNetwork } from "#schema/address.ts";
+import {
+  type Chain,
+  hookPriority,
+  type Inventory,
+  inventoryOf,
+  keyType,
+  type KernelMap,
+  type KernelSet,
+  type Program,
+  type Shaped,
+  table,
+} from "./program.ts";
+import { identifier, isIdentifier, network } from "./quote.ts";
+
+const ours = `${table.family} ${table.name}`;
+/** A line that nft's parser and error messages handle well, whatever the size of the set. */
+const elementsPerLine = 500;
+
+const lines = (texts: readonly string[]): string => `${texts.join("\n")}\n`;
+
+/**
+ * The whole apply as one file. All or nothing: the kernel holds the program afterwards, or what it held before.
+ * @param present what our table holds now; when it lies the kernel refuses, or a readback tells
+ */
+export function transaction(program: Program, present: Inventory): string {
+  const keeps =
+    !present.foreign && names(present).every(isIdentifier) && reshaped(program, present).length === 0;
+  return lines([
+    `add table ${ours}`,
+    ...(keeps ? [`flush table ${ours}`] : [`delete table ${ours}`]),
+    ...declaration(program),
+    ...program.sets.map((set) => `flush set ${ours} ${identifier(set.name)}`),
+    ...program.maps.map((map) => `flush map ${ours} ${identifier(map.name)}`),
+    ...(keeps ? deletions(program, present) : []),
+    ...program.sets.flatMap((set) => elementLines(set.name, setElements(set))),
+    ...program.maps.flatMap((map) => elementLines(map.name, mapElements(map))),
+  ]);
+}
+
+/**
+ * The same rules and objects without elements. Its check costs the same however many members there are, and elements
+ * are addresses that the schema has read; the transaction itself refuses what the kernel does.
+ */
+export const skeleton = (program: Program): string =>
+  lines([`add table ${ours}`, `delete table ${ours}`, ...declaration(program)]);
+
+/** What `leave` loads. */
+export const removal: string = lines([`add table ${ours}`, `delete table ${ours}`]);
+
+/** Objects that stand under one of our names with a shape that a declaration cannot change: only tampering does that. */
+function reshaped(program: Program, present: Inventory): readonly string[] {
+  const wanted = inventoryOf(program);
+  const differs = (have: readonly Shaped[], want: readonly Shaped[]): readonly string[] => {
+    const shapes = new Map(want.map(({ name, shape }) => [name, shape]));
+    return have.flatMap(({ name, shape }) => ((shapes.get(name) ?? shape) === shape ? [] : [name]));
+  };
+  return [
+    ...differs(present.chains, wanted.chains),
+    ...differs([...present.sets, ...present.maps], [...wanted.sets, ...wanted.maps]),
+  ];
+}
+
+const names = (present: Inventory): readonly string[] => [
+  ...[...present.chains, ...present.sets, ...present.maps].map(({ name }) => name),
+  ...present.counters,
+];
+
+function declaration(program: Program): readonly string[] {
+  return [
+    `table ${ours} {`,
+    ...program.counters.flatMap((name) => [`\tcounter ${identifier(name)} {`, "\t}"]),
+    ...program.sets.flatMap(setDeclaration),
+    ...program.maps.flatMap(mapDeclaration),
+    ...program.chains.flatMap(chainDeclaration),
+    "}",
+  ];
+}
+
+const setDeclaration = (set: KernelSet): readonly string[] => [
+  `\tset ${identifier(set.name)} {`,
+  `\t\ttype ${keyType(set)}`,
+  ...(set.kind === "networks" ? ["\t\tflags interval"] : []),
+  "\t}",
+];
+
+const mapDeclaration = (map: KernelMap): readonly string[] => [
+  `\tmap ${identifier(map.name)} {`,
+  `\t\ttype ${keyType({ family: map.family, kind: "addresses" })} : verdict`,
+  "\t}",
+];
+
+const chainDeclaration = (chain: Chain): readonly string[] => [
+  `\tchain ${identifier(chain.name)} {`,
+  ...(chain.hook === null
+    ? []
+    : [
+        `\t\ttype filter hook ${chain.hook.hook} priority filter - ${-hookPriority}; policy ${chain.hook.policy};`,
+      ]),
+  ...chain.lines.map((rule) => `\t\t${rule.text}`),
+  "\t}",
+];
+
+/** Maps first, as their elements hold on to chains; each kept map is empty by now. */
+function deletions(program: Program, present: Inventory): readonly string[] {
+  const kept = inventoryOf(program);
+  const stale = (have: readonly Shaped[], want: readonly Shaped[]): readonly string[] => {
+    const names = new Set(want.map(({ name }) => name));
+    return have.flatMap(({ name }) => (names.has(name) ? [] : [name]));
+  };
+  const counters = new Set(kept.counters);
+  return [
+    ...stale(present.maps, kept.maps).map((name) => `delete map ${ours} ${identifier(name)}`),
+    ...stale(present.sets, kept.sets).map((name) => `delete set ${ours} ${identifier(name)}`),
+    ...stale(present.chains, kept.chains).map((name) => `delete chain ${ours} ${identifier(name)}`),
+    ...present.counters
+      .filter((name) => !counters.has(name))
+      .map((name) => `delete counter ${ours} ${identifier(name)}`),
+  ];
+}
+
+/** A set's elements as nft lists and reads them. */
+export function setElements(set: KernelSet): readonly string[] {
+  if (set.kind !== "pairs") return set.elements.map(network);
+  return set.elements.map((subnet) => {
+    knownNetwork(subnet);
+    const first = network(subnet.slice(0, subnet.indexOf("/")));
+    return `${first} . ${first}`;
+  });
+}
+
+export const mapElements = (map: KernelMap): readonly string[] =>
+  map.elements.map(({ address, chain }) => `${network(address)} : jump ${identifier(chain)}`);
+
+function elementLines(name: string, elements: readonly string[]): readonly string[] {
+  const chunks = Math.ceil(elements.length / elementsPerLine);
+  return Array.from({ length: chunks }, (_, i) => {
+    const chunk = elements.slice(i * elementsPerLine, (i + 1) * elementsPerLine);
+    return `add element ${ours} ${identifier(name)} { ${chunk.join(", ")} }`;
+  });
+}

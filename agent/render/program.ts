@@ -1,0 +1,115 @@
+/**
+ * A program: one host's ruleset as objects of the nftables table `inet portcullis`, and the inventory of what that
+ * table holds in a kernel. A program names everything it owns, so that an apply can delete what it no longer owns and
+ * a readback can tell any difference.
+ */
+import type { Family } from "#schema/address.ts";
+import type { NftText } from "./quote.ts";
+
+export const rendererVersion = "nft-1";
+
+/** The one table that is ours. Nothing outside it is ever named. */
+export const table = { family: "inet", name: "portcullis" } as const;
+
+/** In the order in which everything is printed. */
+export const families = ["v4", "v6"] as const satisfies readonly Family[];
+
+export type Decision =
+  | { readonly kind: "accept" | "drop" | "reject" }
+  | { readonly kind: "jump" | "goto"; readonly chain: string }
+  | { readonly kind: "vmap"; readonly map: string }
+  /** Counts, and goes on with the next rule. */
+  | { readonly kind: "continue" };
+
+/** One nft rule, with what a readback compares: the counters and sets it names, and what it decides. */
+export interface Line {
+  readonly text: NftText;
+  readonly counters: readonly string[];
+  readonly sets: readonly string[];
+  readonly decision: Decision;
+}
+
+export interface Hook {
+  readonly hook: "input" | "forward" | "output";
+  readonly policy: "accept" | "drop";
+}
+
+export interface Chain {
+  readonly name: string;
+  readonly hook: Hook | null;
+  readonly lines: readonly Line[];
+}
+
+/** `addresses` is a hash; `networks` an interval set; `pairs` a hash of masked source . masked destination. */
+export interface KernelSet {
+  readonly name: string;
+  readonly family: Family;
+  readonly kind: "addresses" | "networks" | "pairs";
+  /** Sorted as in the ruleset; a pair is the one network that stands on both sides. */
+  readonly elements: readonly string[];
+}
+
+/** Address → jump to a chain. */
+export interface KernelMap {
+  readonly name: string;
+  readonly family: Family;
+  readonly elements: readonly { readonly address: string; readonly chain: string }[];
+}
+
+export interface Program {
+  readonly backend: "nft";
+  readonly counters: readonly string[];
+  readonly sets: readonly KernelSet[];
+  readonly maps: readonly KernelMap[];
+  readonly chains: readonly Chain[];
+}
+
+export type Rendered =
+  | { readonly ok: true; readonly program: Program }
+  | { readonly ok: false; readonly code: "render_unsupported"; readonly message: string };
+
+/**
+ * What our table holds now, by name. `shape` says what cannot be changed by declaring an object again: a set's type
+ * and flags, a chain's hook and priority. `foreign` is true when the table holds a kind of object that we never make.
+ */
+export interface Inventory {
+  readonly chains: readonly Shaped[];
+  readonly sets: readonly Shaped[];
+  readonly maps: readonly Shaped[];
+  readonly counters: readonly string[];
+  readonly foreign: boolean;
+}
+export interface Shaped {
+  readonly name: string;
+  readonly shape: string;
+}
+
+export const emptyInventory: Inventory = { chains: [], sets: [], maps: [], counters: [], foreign: false };
+
+const addressTypes: Readonly<Record<Family, string>> = { v4: "ipv4_addr", v6: "ipv6_addr" };
+
+/** nft's type expression of a set's or map's key. */
+export const keyType = (set: Pick<KernelSet, "family" | "kind">): string =>
+  set.kind === "pairs"
+    ? `${addressTypes[set.family]} . ${addressTypes[set.family]}`
+    : addressTypes[set.family];
+
+export const setShape = (set: KernelSet): string =>
+  set.kind === "networks" ? `${keyType(set)} interval` : keyType(set);
+
+export const mapShape = (map: KernelMap): string => `${addressTypes[map.family]} : verdict`;
+
+/** One before `filter`, so that a later chain of the host's can still narrow what we accept. */
+export const hookPriority = -10;
+
+export const chainShape = (chain: Chain): string =>
+  chain.hook === null ? "" : `filter ${chain.hook.hook} ${hookPriority}`;
+
+/** The inventory of a kernel that holds exactly this program. */
+export const inventoryOf = (program: Program): Inventory => ({
+  chains: program.chains.map((chain) => ({ name: chain.name, shape: chainShape(chain) })),
+  sets: program.sets.map((set) => ({ name: set.name, shape: setShape(set) })),
+  maps: program.maps.map((map) => ({ name: map.name, shape: mapShape(map) })),
+  counters: program.counters,
+  foreign: false,
+});

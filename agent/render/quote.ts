@@ -1,0 +1,92 @@
+/**
+ * The only place where words become nft text. `nft` is a template tag that takes nothing but text minted here, so a
+ * string from a ruleset or a guard cannot reach the kernel's parser unless one of these functions looked at it.
+ * What is outside an alphabet is refused, never escaped: nftables 1.0.6 has no escape for an identifier.
+ */
+import { knownNetwork } from "#schema/address.ts";
+import { InterfaceName } from "#schema/primitives.ts";
+
+declare const minted: unique symbol;
+/** Text that is safe to print into an nft file. */
+export type NftText = string & { readonly [minted]: true };
+
+/** A ruleset says something that this backend cannot; caught at the door of the room. */
+export class Unsupported extends Error {}
+
+const mint = (text: string): NftText => text as NftText;
+
+/** Joins literal text of this program with minted text and integers. */
+export function nft(literals: TemplateStringsArray, ...values: readonly (NftText | number)[]): NftText {
+  return mint(
+    String.raw(
+      { raw: literals },
+      ...values.map((value) => (typeof value === "number" ? integer(value) : value)),
+    ),
+  );
+}
+
+/** Joins minted texts with a separator of this program. */
+export const join = (texts: readonly NftText[], separator: ", " | "," | " "): NftText =>
+  mint(texts.join(separator));
+
+function integer(value: number): NftText {
+  if (!Number.isSafeInteger(value) || value < 0) throw new Unsupported(`expected a number, got ${value}`);
+  return mint(String(value));
+}
+
+/** NFT_NAME_MAXLEN is 256 with its final NUL (include/uapi/linux/netfilter/nf_tables.h). */
+const nameBytesMax = 255;
+
+export const isIdentifier = (name: string): boolean =>
+  name.length <= nameBytesMax && /^(input|forward|output|[a-z][a-z0-9]*_[A-Za-z0-9_]+)$/.test(name);
+
+/**
+ * Name of a chain, set, map or counter. It starts with lower-case letters or digits and a `_`, because bare words such
+ * as `fwd`, `rule` or `last` are keywords of nft and no keyword has a `_`. The three base chains bear their hook's name.
+ */
+export function identifier(name: string): NftText {
+  if (!isIdentifier(name))
+    throw new Unsupported(
+      `expected an nft object name such as r_web, got ${JSON.stringify(name.slice(0, 300))}`,
+    );
+  return mint(name);
+}
+
+/** A device name, in quotes. The alphabet holds neither a quote nor `*`, which would be a wildcard. */
+export function interfaceName(name: string): NftText {
+  const parsed = InterfaceName.safeParse(name);
+  if (!parsed.success) throw new Unsupported("expected an interface name");
+  return mint(`"${parsed.data}"`);
+}
+
+/** An address or a network, in the one spelling that #schema/address.ts admits. */
+export function network(text: string): NftText {
+  try {
+    knownNetwork(text);
+  } catch {
+    throw new Unsupported("expected a canonical address or network");
+  }
+  return mint(text);
+}
+
+/** One of several words of this program, `{ a, b }`; a single one stands without braces. */
+export function oneOf(texts: readonly NftText[]): NftText {
+  const [first, ...rest] = texts;
+  if (first === undefined) throw new Unsupported("expected at least one value to match");
+  return rest.length === 0 ? first : nft`{ ${join(texts, ", ")} }`;
+}
+
+/** A word of a closed list, such as an ICMP type or a connection state. */
+export function word(text: string): NftText {
+  if (!/^[a-z][a-z0-9-]*$/.test(text)) throw new Unsupported("expected a word of nft");
+  return mint(text);
+}
+
+/**
+ * A key inside a generated name. Injective: letters and digits stay, `_` becomes `__`, any other character becomes `_`
+ * and its two hex digits (DESIGN §12).
+ */
+export const encodeKey = (key: string): string =>
+  key.replace(/[^A-Za-z0-9]/g, (character) =>
+    character === "_" ? "__" : `_${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );

@@ -1,0 +1,64 @@
+/**
+ * Named sets and subnet pairs as kernel sets, one for each family. A name carries the set's family and kind, so a set
+ * is never declared again with another type or other flags, which the kernel refuses with "File exists".
+ */
+import { type Family, knownNetwork } from "#schema/address.ts";
+import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
+import { families, type KernelSet } from "./program.ts";
+import { encodeKey } from "./quote.ts";
+
+/** The kind of each named set of a ruleset. */
+export type SetKinds = ReadonlyMap<string, NamedSet["kind"]>;
+
+export const setKinds = (ruleset: Ruleset): SetKinds =>
+  new Map(ruleset.sets.map((set) => [set.name, set.kind]));
+
+const kindLetters: Readonly<Record<NamedSet["kind"], string>> = { addresses: "a", networks: "n" };
+const familyDigits: Readonly<Record<Family, string>> = { v4: "4", v6: "6" };
+
+/** @throws RangeError for a set that the ruleset does not declare; its schema excludes that. */
+export function setName(name: string, kinds: SetKinds, family: Family): string {
+  const kind = kinds.get(name);
+  if (kind === undefined) throw new RangeError(`undeclared set ${name}`);
+  return `${kindLetters[kind]}${familyDigits[family]}_${name}`;
+}
+
+/** Subnets of an overlay with one prefix length. */
+export const pairSetName = (overlay: string, family: Family, prefix: number): string =>
+  `s${familyDigits[family]}_${prefix}_${encodeKey(overlay)}`;
+
+/** Prefix lengths of a scope's subnets in one family, ascending. */
+export function prefixLengths(scope: Scope, family: Family): readonly number[] {
+  if (scope.kind !== "overlay") return [];
+  const lengths = scope.subnets.map(knownNetwork).filter((subnet) => subnet.family === family);
+  return [...new Set(lengths.map((subnet) => subnet.prefix))].sort((a, b) => a - b);
+}
+
+/** Every set of a program, of named sets and of subnets. */
+export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
+  const kinds = setKinds(ruleset);
+  const named = ruleset.sets.flatMap((set) =>
+    families.map((family) => ({
+      name: setName(set.name, kinds, family),
+      family,
+      kind: set.kind,
+      elements: set.elements.filter((element) => knownNetwork(element).family === family),
+    })),
+  );
+  return [...named, ...ruleset.scopes.flatMap(pairSets)];
+}
+
+function pairSets(scope: Scope): readonly KernelSet[] {
+  if (scope.kind !== "overlay") return [];
+  return families.flatMap((family) =>
+    prefixLengths(scope, family).map((prefix) => ({
+      name: pairSetName(scope.name, family, prefix),
+      family,
+      kind: "pairs" as const,
+      elements: scope.subnets.filter((subnet) => {
+        const known = knownNetwork(subnet);
+        return known.family === family && known.prefix === prefix;
+      }),
+    })),
+  );
+}
