@@ -1,0 +1,110 @@
+/**
+ * The control plane as one Node process: ports on node:sqlite, a directory and a timer. The embedded default, and the
+ * same app as on Workers.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Hono } from "hono";
+import * as z from "zod";
+import { Key } from "#schema/primitives.ts";
+import type { AppEnv } from "../api/env.ts";
+import { createApp } from "../app.ts";
+import { maintain } from "../maintain.ts";
+import type { Clock, Ports } from "../ports.ts";
+import { createSigner } from "../signer.ts";
+import { openBlobs } from "./blobs.ts";
+import { type Endpoint, listen, type Listener } from "./listen.ts";
+import { migrate, readMigrations } from "./migrate.ts";
+import { type AdminToken, openAdminToken, openSecrets } from "./secrets.ts";
+import { openDatabase, openSql } from "./sql.ts";
+
+export interface StandaloneOptions {
+  /** Everything is kept here: database, blobs, keys, first token. Made if it is not there. */
+  readonly data: string;
+  readonly fleet: string;
+  readonly endpoints: readonly Endpoint[];
+  /** Timestamp lifetime, 900–604,800; 24 hours by default. */
+  readonly leaseSeconds?: number;
+  /** What agents are asked to wait between polls, 5–900; 30 by default. */
+  readonly pollSeconds?: number;
+  readonly clock?: Clock;
+}
+
+export interface Standalone {
+  readonly ports: Ports;
+  readonly app: Hono<AppEnv>;
+  /** One per endpoint, in order. */
+  readonly urls: readonly string[];
+  readonly admin: AdminToken;
+  /** Stops listening, waits for requests and maintenance under way, closes the database. */
+  close(): Promise<void>;
+}
+
+const Limits = z.object({
+  fleet: Key,
+  leaseSeconds: z.int().min(900).max(604_800).default(86_400),
+  pollSeconds: z.int().min(5).max(900).default(30),
+});
+
+const migrations = new URL("../../schema/migrations/", import.meta.url);
+
+/** Opens everything and listens. @throws Error with one sentence for the operator */
+export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
+  const { fleet, leaseSeconds, pollSeconds } = Limits.parse(options);
+  await mkdir(options.data, { recursive: true, mode: 0o700 });
+  const secrets = await openSecrets(options.data);
+  const admin = await openAdminToken(options.data);
+  const database = openDatabase(join(options.data, "portcullis.sqlite"));
+  try {
+    migrate(database, readMigrations(migrations));
+    const ports: Ports = {
+      sql: openSql(database),
+      blobs: openBlobs(join(options.data, "blobs")),
+      clock: options.clock ?? { now: () => Date.now() },
+      signer: createSigner(secrets.signing_keys, secrets.token_secret),
+      settings: { fleet, adminTokenSha256: admin.sha256, leaseSeconds, pollSeconds },
+    };
+    const app = createApp(ports);
+    const listeners = await listenAll(app, options.endpoints);
+    const timer = everyMinute(() => maintain(ports));
+    const close = async (): Promise<void> => {
+      await Promise.all([...listeners.map((listener) => listener.close()), timer.stop()]);
+      database.close();
+    };
+    return { ports, app, urls: listeners.map(({ url }) => url), admin, close };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** All of them or none. */
+async function listenAll(app: Hono<AppEnv>, endpoints: readonly Endpoint[]): Promise<readonly Listener[]> {
+  const listeners: Listener[] = [];
+  try {
+    for (const endpoint of endpoints) listeners.push(await listen(app, endpoint));
+    return listeners;
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.close()));
+    throw error;
+  }
+}
+
+/** Runs a task every minute, never twice at once; a failure is logged and the next minute tries again. */
+function everyMinute(task: () => Promise<void>): { stop(): Promise<void> } {
+  let running: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    running ??= task()
+      .catch((error: unknown) => console.error(`maintenance failed: ${String(error)}`))
+      .finally(() => {
+        running = undefined;
+      });
+  }, 60_000);
+  timer.unref();
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

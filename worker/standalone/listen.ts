@@ -1,0 +1,113 @@
+/**
+ * Sockets for the app: plain HTTP on loopback only, because tokens travel in it; TLS on any address or on a unix
+ * socket. Port 0 asks the kernel for a free one; the listener says which.
+ */
+import { unlink } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { connect } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import type { Hono } from "hono";
+import type { AppEnv } from "../api/env.ts";
+
+export interface Certificate {
+  /** PEM. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+export type Endpoint =
+  | { readonly kind: "plain"; readonly host: string; readonly port: number }
+  | { readonly kind: "tls"; readonly host: string; readonly port: number; readonly certificate: Certificate }
+  | { readonly kind: "unix"; readonly path: string; readonly certificate: Certificate };
+
+export interface Listener {
+  /** Where it answers; for a unix socket its path. */
+  readonly url: string;
+  /** Stops listening; requests under way get a few seconds. */
+  close(): Promise<void>;
+}
+
+/** @throws Error that names the address, when it is taken, not ours or not allowed */
+export async function listen(app: Hono<AppEnv>, endpoint: Endpoint): Promise<Listener> {
+  if (endpoint.kind === "plain" && !loopback.has(endpoint.host))
+    throw new Error(`plain HTTP is for loopback only: ${endpoint.host} needs TLS`);
+  if (endpoint.kind === "unix") await removeStale(endpoint.path);
+  const server = serverFor(app, endpoint);
+  const target =
+    endpoint.kind === "unix"
+      ? { path: endpoint.path, readableAll: false }
+      : { host: endpoint.host, port: endpoint.port };
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(new Error(reason(endpoint, error), { cause: error })));
+    server.listen(target, resolve);
+  });
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  return {
+    url: urlOf(endpoint, port),
+    close: () =>
+      new Promise((resolve) => {
+        const impatience = setTimeout(() => server.closeAllConnections(), 5000);
+        server.close(() => {
+          clearTimeout(impatience);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
+
+function serverFor(app: Hono<AppEnv>, endpoint: Endpoint) {
+  if (endpoint.kind === "plain") {
+    const server = createAdaptorServer({ fetch: app.fetch, createServer: createHttpServer });
+    return server as ReturnType<typeof createHttpServer>;
+  }
+  const { cert, key } = endpoint.certificate;
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    createServer: createHttpsServer,
+    serverOptions: { cert, key, minVersion: "TLSv1.3" },
+  });
+  return server as ReturnType<typeof createHttpsServer>;
+}
+
+function urlOf(endpoint: Endpoint, port: number): string {
+  switch (endpoint.kind) {
+    case "unix":
+      return endpoint.path;
+    case "plain":
+      return `http://${bracketed(endpoint.host)}:${port}`;
+    case "tls":
+      return `https://${bracketed(endpoint.host)}:${port}`;
+  }
+}
+
+const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+function reason(endpoint: Endpoint, error: Error): string {
+  const where = endpoint.kind === "unix" ? endpoint.path : `${bracketed(endpoint.host)}:${endpoint.port}`;
+  const code = "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE") return `${where} is taken: another process listens there`;
+  if (code === "EACCES") return `${where} is not ours to listen on`;
+  if (code === "EADDRNOTAVAIL") return `${where} is not an address of this machine`;
+  return `cannot listen on ${where}: ${error.message}`;
+}
+
+/** Removes a socket file that nobody listens on any more; one that answers is left and makes `listen` fail. */
+async function removeStale(path: string): Promise<void> {
+  const code = await connectError(path);
+  if (code === "ECONNREFUSED") await unlink(path);
+}
+
+const connectError = (path: string): Promise<unknown> =>
+  new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.once("error", (error) => resolve("code" in error ? error.code : undefined));
+  });
