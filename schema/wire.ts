@@ -3,8 +3,10 @@
  * host's own key; the agent trusts nothing that is not signed by a role of its pinned root.
  */
 import * as z from "zod";
+import { sizeLimits } from "./bundle.ts";
 import { Key, Note, Revision, Sha256 } from "./primitives.ts";
 import { refusalCodes } from "./errors.ts";
+import { KeyId, TufKey } from "./tuf.ts";
 
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
 export const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
@@ -130,6 +132,10 @@ export const Report = z.strictObject({
 });
 export type Report = z.infer<typeof Report>;
 
+/** Answer to a report: the highest `n` stored for the host, so that an agent that lost its count goes on above it. */
+export const ReportResponse = z.strictObject({ n: z.int().min(1) });
+export type ReportResponse = z.infer<typeof ReportResponse>;
+
 /** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's. */
 export const TokenScope = z.enum([
   "intent:read",
@@ -147,3 +153,29 @@ export const EnrolmentRequest = z.strictObject({
   ttl_seconds: z.int().min(60).max(86_400).default(900),
   on_behalf_of: Note.optional(),
 });
+
+/** Answer: the token is shown once. `root_sha256` is of the latest root's exact bytes; the join command carries it. */
+export const EnrolmentResponse = z.strictObject({
+  id: z.string(),
+  host: Key,
+  token: z.string(),
+  expires_at: z.iso.datetime(),
+  root_version: z.int().min(1),
+  root_sha256: Sha256,
+});
+export type EnrolmentResponse = z.infer<typeof EnrolmentResponse>;
+
+const OnlineKey = z.strictObject({ keyid: KeyId, key: TufKey });
+
+/** `GET /v1/root/keys`: public halves of the online keys, for the root ceremony. */
+export const OnlineKeysResponse = z.strictObject({
+  fleet: Key,
+  keys: z.strictObject({ targets: OnlineKey, snapshot: OnlineKey, timestamp: OnlineKey }),
+});
+export type OnlineKeysResponse = z.infer<typeof OnlineKeysResponse>;
+
+/** Body of `PUT /v1/root`: the exact text of root.json, which is canonical JSON. */
+export const RootRequest = z.strictObject({ root: z.string().min(1).max(sizeLimits.root) });
+
+export const RootResponse = z.strictObject({ version: z.int().min(1), sha256: Sha256 });
+export type RootResponse = z.infer<typeof RootResponse>;

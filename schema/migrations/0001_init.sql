@@ -85,6 +85,7 @@ CREATE TABLE repository (
   lease_expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX repository_generation ON repository (generation);
+CREATE INDEX repository_lease ON repository (lease_expires_at);
 CREATE TRIGGER repository_insert BEFORE INSERT ON repository WHEN EXISTS (SELECT 1 FROM repository WHERE host = NEW.host) BEGIN SELECT RAISE(ABORT, 'repository_exists'); END;
 CREATE TRIGGER repository_update BEFORE UPDATE ON repository WHEN NEW.host IS NOT OLD.host OR NEW.timestamp_version <= OLD.timestamp_version OR NEW.snapshot_version < OLD.snapshot_version OR NEW.seq < OLD.seq OR (NEW.seq = OLD.seq AND NEW.targets IS NOT OLD.targets) OR (NEW.snapshot_version = OLD.snapshot_version AND NEW.snapshot IS NOT OLD.snapshot) BEGIN SELECT RAISE(ABORT, 'stale_repository'); END;
 CREATE TRIGGER repository_delete BEFORE DELETE ON repository BEGIN SELECT RAISE(ABORT, 'repository_append_only'); END;
@@ -107,6 +108,7 @@ CREATE TABLE root (
   version INTEGER PRIMARY KEY CHECK (version >= 1),
   body TEXT NOT NULL,
   sha256 TEXT NOT NULL,
+  generation INTEGER NOT NULL,
   at INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER root_insert BEFORE INSERT ON root WHEN NEW.version IS NOT (SELECT coalesce(max(version), 0) + 1 FROM root) BEGIN SELECT RAISE(ABORT, 'root_chain'); END;

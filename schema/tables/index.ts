@@ -79,6 +79,7 @@ export const root = sqliteTable("root", {
   version: integer().primaryKey(),
   body: text().notNull(),
   sha256: text().notNull(),
+  generation: integer().notNull(),
   at: integer().notNull(),
 });
 
