@@ -1,0 +1,51 @@
+/**
+ * The control plane of the lab, on either runtime, on this machine's loopback; and its root, made once by the same
+ * command an operator would type. Rows, keys and the root stay in the data folder.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openStandalone } from "#worker/standalone/index.ts";
+import { openApi } from "./api.ts";
+import type { Runtime } from "./options.ts";
+import { must } from "./process.ts";
+import { type ControlPlane, fleet, leaseSeconds, pollSeconds } from "./settings.ts";
+import { openWorkerd } from "./workerd.ts";
+
+export interface ControlPlaneOptions {
+  readonly runtime: Runtime;
+  readonly data: string;
+  readonly port: number;
+}
+
+/** @throws Error in one sentence, such as that the port is taken */
+export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { data, port } = options;
+  switch (options.runtime) {
+    case "workerd":
+      return openWorkerd({ data, port });
+    case "standalone": {
+      const endpoint = { kind: "plain", host: "127.0.0.1", port } as const;
+      const opened = await openStandalone({ data, fleet, pollSeconds, leaseSeconds, endpoints: [endpoint] });
+      const [url = ""] = opened.urls;
+      const { file, token } = opened.admin;
+      const close = (): Promise<void> => opened.close();
+      return { url, port: Number(new URL(url).port), tokenFile: file, api: openApi(url, token), close };
+    }
+  }
+}
+
+const cliProgram = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
+
+/** Makes a 1-of-1 root unless the control plane has one. @returns whether it was made now */
+export async function ensureRoot(control: ControlPlane, data: string): Promise<boolean> {
+  if ((await control.api.bytes("/v1/root")) !== undefined) return false;
+  const folder = join(data, "root");
+  if (existsSync(folder))
+    throw new Error(`${folder} exists, but the control plane has no root: remove one of them`);
+  await must([
+    ...[process.execPath, cliProgram, "root", "init", "--threshold", "1", "--keys", "1", "--out", folder],
+    ...["--url", control.url, "--token-file", control.tokenFile],
+  ]);
+  return true;
+}

@@ -1,0 +1,106 @@
+/**
+ * The control plane on Cloudflare's own runtime: the worker bundled as for a deployment, on miniflare with D1 and R2
+ * under the data folder. Everything comes from node_modules; nothing is fetched.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { openAdminToken, openSecrets } from "#worker/standalone/secrets.ts";
+import { openApi } from "./api.ts";
+import { type ControlPlane, fleet, leaseSeconds, pollSeconds } from "./settings.ts";
+
+const entry = fileURLToPath(new URL("../worker/index.ts", import.meta.url));
+const migrations = fileURLToPath(new URL("../schema/migrations/", import.meta.url));
+
+export async function openWorkerd(options: {
+  readonly data: string;
+  readonly port: number;
+}): Promise<ControlPlane> {
+  const folder = join(options.data, "workerd");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await assertFree(options.port);
+  process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
+  const secrets = await openSecrets(folder);
+  const admin = await openAdminToken(folder);
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script: await bundle(),
+      compatibilityDate: "2026-11-01",
+      host: "127.0.0.1",
+      port: options.port,
+      cf: false,
+      d1Databases: ["DB"],
+      r2Buckets: ["BUNDLES"],
+      resourcePersistencePath: join(folder, "storage"),
+      bindings: {
+        FLEET: fleet,
+        LEASE_SECONDS: `${leaseSeconds}`,
+        POLL_SECONDS: `${pollSeconds}`,
+        SIGNING_KEYS: JSON.stringify(secrets.signing_keys),
+        TOKEN_SECRET: secrets.token_secret,
+        ADMIN_TOKEN_SHA256: createHash("sha256").update(admin.token).digest("hex"),
+      },
+    }),
+  );
+  const url = (await runtime.ready).origin;
+  await migrate(runtime);
+  const close = (): Promise<void> => runtime.dispose();
+  return {
+    url,
+    port: Number(new URL(url).port),
+    tokenFile: admin.file,
+    api: openApi(url, admin.token),
+    close,
+  };
+}
+
+async function bundle(): Promise<string> {
+  const built = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    logLevel: "silent",
+  });
+  const [file] = built.outputFiles;
+  if (file === undefined) throw new Error("the worker did not bundle");
+  return file.text;
+}
+
+/** A new database gets the migrations, one statement a line or up to the line that ends in `;`. */
+async function migrate(runtime: Miniflare): Promise<void> {
+  const database = await runtime.getD1Database("DB");
+  const present = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'fleet'").first();
+  if (present !== null) return;
+  const files = readdirSync(migrations)
+    .filter((name) => name.endsWith(".sql"))
+    .toSorted();
+  const text = files.map((name) => readFileSync(join(migrations, name), "utf8")).join("\n");
+  const code = text
+    .split("\n")
+    .filter((line) => !line.startsWith("--"))
+    .join("\n");
+  const statements = code.split(/;\n/).map((statement) => statement.trim());
+  await database.batch(
+    statements.filter((statement) => statement !== "").map((sql) => database.prepare(sql)),
+  );
+}
+
+/** Miniflare would retry a taken port in silence. */
+async function assertFree(port: number): Promise<void> {
+  const server = createServer();
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening").catch(() => {
+    throw new Error(`127.0.0.1:${port} is taken: another process listens there`);
+  });
+  server.close();
+  await once(server, "close");
+}
