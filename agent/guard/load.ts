@@ -1,0 +1,71 @@
+/**
+ * Reads the guard file. It is what stands between a stolen control plane and this host, so anything doubtful about it
+ * refuses: a file others may write, a duplicate key, an alias, an unknown field, a management plane with nothing in it.
+ * A refused guard never becomes a permissive one; the last committed ruleset stays.
+ */
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import { canonicalText } from "#schema/canonical.ts";
+import { Guard } from "#schema/guard.ts";
+import { isErrno } from "../persist.ts";
+import { Refused } from "../refusal.ts";
+import { sha256 } from "../trust/keys.ts";
+
+export interface LoadedGuard {
+  readonly guard: Guard;
+  /** Digest of the canonical content: comments and order do not count. */
+  readonly sha256: string;
+}
+
+const guardBytesMax = 64 * 1024;
+
+/** @throws Refused `guard_invalid` with path and reason */
+export function loadGuard(path: string): LoadedGuard {
+  return parseGuard(readOwned(path));
+}
+
+/** @throws Refused `guard_invalid` */
+export function parseGuard(text: string): LoadedGuard {
+  const document = parseDocument(text, { version: "1.2", strict: true, uniqueKeys: true, stringKeys: true });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined)
+    throw invalid(
+      `line ${problem.linePos?.[0].line ?? "?"}: ${problem.message.split("\n")[0] ?? "not YAML"}`,
+    );
+  const parsed = Guard.safeParse(plain(() => document.toJS({ maxAliasCount: 0 })));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw invalid(`/${issue?.path.map(String).join("/") ?? ""}: ${issue?.message ?? "unexpected"}`);
+  }
+  return { guard: parsed.data, sha256: sha256(canonicalText(parsed.data)) };
+}
+
+function plain(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch {
+    throw invalid("expected no aliases");
+  }
+}
+
+/** One open file for check and read, so that nobody can swap it in between. */
+function readOwned(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    throw invalid(`cannot read it (${isErrno(error) ? error.code : "error"})`);
+  }
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile()) throw invalid("expected a file");
+    if (stat.uid !== 0 && stat.uid !== process.getuid?.()) throw invalid("expected it to belong to root");
+    if ((stat.mode & 0o022) !== 0) throw invalid("expected that only its owner may write it");
+    if (stat.size > guardBytesMax) throw invalid(`expected at most ${guardBytesMax} bytes`);
+    return readFileSync(file, "utf8");
+  } finally {
+    closeSync(file);
+  }
+}
+
+const invalid = (why: string): Refused => new Refused("guard_invalid", `guard file: ${why}`);

@@ -1,0 +1,45 @@
+/**
+ * How the agent says no: a closed code and one sentence. Code branches on the code, people read the sentence.
+ * Neither ever carries a secret or bytes that came from the network unescaped.
+ */
+import type { RefusalCode } from "#schema/errors.ts";
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+/** A refusal on its way to the door of its room, where it becomes a value again. */
+export class Refused extends Error {
+  readonly code: RefusalCode;
+  constructor(code: RefusalCode, message: string) {
+    super(message);
+    this.name = "Refused";
+    this.code = code;
+  }
+}
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** Longest message that a report carries. */
+const messageLengthMax = 500;
+
+export const refusalOf = (refused: Refused): Refusal => ({
+  code: refused.code,
+  message: printable(refused.message).slice(0, messageLengthMax),
+});
+
+/** Text without control characters: they forge log lines and move terminals. */
+export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
+
+/** Runs `work` and turns a `Refused` into a value; any other error is a defect and passes through. */
+export async function outcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, refusal: refusalOf(error) };
+    throw error;
+  }
+}
