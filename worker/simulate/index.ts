@@ -14,7 +14,7 @@ import type { Flow, Judgement, Management, Packet } from "./packet.ts";
 import { flowOf } from "./packet.ts";
 import { alwaysVerdict } from "./prelude.ts";
 
-export type { Judgement, Management, Packet } from "./packet.ts";
+export type { Hook, Judgement, Management, Packet, PacketState, Payload } from "./packet.ts";
 
 const noManagement: Management = { interfaces: [], allow: [] };
 const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: null };
