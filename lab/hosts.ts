@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import type { Api } from "./api.ts";
-import { must, type Outcome, run, start } from "./process.ts";
+import { must, start, until } from "./process.ts";
 import type { LabState } from "./state.ts";
 
 const agentProgram = fileURLToPath(new URL("../agent/main.ts", import.meta.url));
@@ -35,14 +35,25 @@ export const agentCommand = (
 ];
 
 const Enrolment = z.object({ token: z.string(), root_sha256: z.string() });
-const Status = z.object({ state: z.string() });
+
+/** What `portcullis-agent status --json` says, as far as the lab asks. */
+const Status = z.object({
+  state: z.string(),
+  applied: z.object({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
+  refusal: z.object({ code: z.string(), at: z.string() }).nullable(),
+});
+export type AgentStatus = z.infer<typeof Status>;
+export type Applied = NonNullable<AgentStatus["applied"]>;
+
+export const agentStatus = async (host: LabHost): Promise<AgentStatus> =>
+  Status.parse(JSON.parse(await must(agentCommand(host, "status", "--json"))));
 
 /** Writes the guard and, unless this host is enrolled already, enrols it with a one-time token. */
 export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "known"> {
   mkdirSync(host.folder, { recursive: true, mode: 0o700 });
   const guard = `management:\n  interfaces: [${host.managementInterface}]\n`;
   writeFileSync(join(host.folder, "guard.yaml"), guard, { mode: 0o600 });
-  const status = Status.parse(JSON.parse((await runAgent(host, "status", "--json")).stdout));
+  const status = await agentStatus(host);
   if (status.state !== "unenrolled") return "known";
   const { token, root_sha256 } = await api.send("POST", "/v1/enrolments", { host: host.name }, Enrolment);
   const tokenFile = join(host.folder, "enrolment.token");
@@ -55,9 +66,6 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   return "joined";
 }
 
-export const runAgent = (host: LabHost, command: string, ...rest: readonly string[]): Promise<Outcome> =>
-  run(agentCommand(host, command, ...rest));
-
 /** Starts `portcullis-agent run`; it stays until it is told to end. */
 export async function startAgent(host: LabHost, state: LabState): Promise<ChildProcess> {
   const log = openSync(join(host.folder, "agent.log"), "a", 0o600);
@@ -66,3 +74,20 @@ export async function startAgent(host: LabHost, state: LabState): Promise<ChildP
   if (child.pid !== undefined) state.started(child.pid);
   return child;
 }
+
+/** Twice the longest wait between polls (with its jitter, after one failure), and time for a slow machine. */
+const patienceMs = 30_000;
+
+/** Waits until the agent says that it committed `seq`. */
+export const waitForSeq = (host: LabHost, seq: number): Promise<Applied> =>
+  until(`${host.name} runs seq ${seq}`, patienceMs, async () => {
+    const { applied } = await agentStatus(host);
+    return applied !== null && applied.seq >= seq ? applied : undefined;
+  });
+
+/** Waits for a refusal that is not older than `since`. @returns its code */
+export const waitForRefusal = (host: LabHost, since: Date): Promise<string> =>
+  until(`${host.name} refuses`, patienceMs, async () => {
+    const { refusal } = await agentStatus(host);
+    return refusal !== null && Date.parse(refusal.at) >= since.getTime() ? refusal.code : undefined;
+  });

@@ -5,6 +5,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { run } from "./process.ts";
+import type { LabState } from "./state.ts";
 
 /** Each program and the Debian package that brings it. */
 const programs = [
@@ -16,14 +17,14 @@ const programs = [
 ] as const;
 
 /** @returns what is missing, one sentence each; empty when all is there */
-export async function missing(env: NodeJS.ProcessEnv, trialNamespace: string): Promise<readonly string[]> {
+export async function missing(env: NodeJS.ProcessEnv, state: LabState): Promise<readonly string[]> {
   const path = (env["PATH"] ?? "").split(delimiter);
   const absent = programs
     .filter(([program]) => !path.some((folder) => executable(join(folder, program))))
     .map(([program, debian]) => `${program} is not on PATH (Debian: apt-get install ${debian})`);
   if (process.geteuid?.() !== 0)
     return ["root: network namespaces and nftables need it (try sudo npm start)", ...absent];
-  return absent.length > 0 ? absent : trial(trialNamespace);
+  return absent.length > 0 ? absent : trial(state);
 }
 
 function executable(path: string): boolean {
@@ -35,7 +36,9 @@ function executable(path: string): boolean {
   }
 }
 
-async function trial(namespace: string): Promise<readonly string[]> {
+async function trial(state: LabState): Promise<readonly string[]> {
+  const namespace = `${state.prefix}-trial`;
+  state.willMake([namespace]);
   const made = await run(["ip", "netns", "add", namespace]);
   if (made.code !== 0) return [`the right to make network namespaces (ip says: ${firstLine(made.stderr)})`];
   const loaded = await run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {

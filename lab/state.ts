@@ -8,6 +8,7 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { once } from "node:events";
 import * as z from "zod";
+import { newPrefix, removeNamespaces } from "./netns.ts";
 import { run, signal, startTicks, until } from "./process.ts";
 
 /** `pc` and eight random hex digits start every namespace's name. */
@@ -22,6 +23,10 @@ export interface Swept {
 }
 
 export interface LabState {
+  /** Starts the name of every namespace of this lab. */
+  readonly prefix: string;
+  /** Where the control plane is reached from other namespaces. */
+  readonly socketPath: string;
   /** Writes the names down; call it before the namespaces are made. */
   willMake(namespaces: readonly string[]): void;
   started(pid: number): void;
@@ -37,6 +42,7 @@ export async function openState(data: string): Promise<LabState | undefined> {
   const lock = await takeLock(realpathSync(data));
   if (lock === undefined) return undefined;
   const file = join(folder, "ledger.json");
+  const socketPath = join(folder, "control.sock");
   let ledger = readLedger(file);
   const write = (next: Ledger): void => {
     ledger = next;
@@ -44,6 +50,8 @@ export async function openState(data: string): Promise<LabState | undefined> {
     renameSync(`${file}.new`, file);
   };
   return {
+    prefix: newPrefix(),
+    socketPath,
     willMake: (namespaces) => write({ ...ledger, namespaces: [...ledger.namespaces, ...namespaces] }),
     started: (pid) => {
       const ticks = startTicks(pid);
@@ -52,6 +60,7 @@ export async function openState(data: string): Promise<LabState | undefined> {
     sweep: async () => {
       const swept = await sweepLedger(ledger);
       rmSync(file, { force: true });
+      rmSync(socketPath, { force: true });
       ledger = { namespaces: [], children: [] };
       return swept;
     },
@@ -101,10 +110,7 @@ async function sweepLedger(ledger: Ledger): Promise<Swept> {
   await until("end of the lab's processes", 5_000, async () =>
     doomed.every(({ pid, ticks }) => startTicks(pid) !== ticks) ? true : undefined,
   );
-  if (namespaces.length > 0) {
-    const batch = namespaces.map((name) => `netns del ${name}\n`).join("");
-    await run(["ip", "-force", "-batch", "-"], { input: batch });
-  }
+  await removeNamespaces(namespaces);
   return { namespaces: namespaces.length, processes: doomed.length };
 }
 

@@ -1,0 +1,23 @@
+/** `npm run lab:clean`: removes what a killed lab left behind. Touches nothing that is not in a lab's own ledger. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { openState } from "./state.ts";
+
+process.exitCode = await clean();
+
+async function clean(): Promise<number> {
+  const { values } = parseArgs({ options: { data: { type: "string", default: ".portcullis" } } });
+  const data = resolve(values.data);
+  if (!existsSync(data)) return said("nothing to clean", 0);
+  const state = await openState(data);
+  if (state === undefined) return said(`a lab runs in ${data}: end it first`, 1);
+  const { namespaces, processes } = await state.sweep();
+  state.release();
+  return said(`removed ${namespaces} namespaces and ended ${processes} processes`, 0);
+}
+
+function said(text: string, code: number): number {
+  process.stdout.write(`lab: ${text}\n`);
+  return code;
+}

@@ -1,0 +1,58 @@
+/** What the lab says when the story is over and it stays up: where things are, and what to try. No secret is printed. */
+import { agentCommand } from "./hosts.ts";
+import type { Lab } from "./lab.ts";
+import type { Printer } from "./print.ts";
+import type { ControlPlane } from "./settings.ts";
+
+const stay = "Ctrl-C ends it.";
+
+/** Try-it lines for a lab that is up. */
+export function showInvitation(lab: Lab, print: Printer): void {
+  const { control, gateway, network } = lab;
+  print.heading(`The lab stays up. ${stay}`);
+  showAddresses(control, print);
+  const alice = network.clients.find(({ name }) => name === "alice");
+  const bob = network.clients.find(({ name }) => name === "bob");
+  print.line("");
+  print.line("  Does alice reach bob?");
+  if (alice !== undefined && bob !== undefined)
+    command(print, `ip netns exec ${alice.namespace} ping -c 1 -W 1 ${bob.address.v4}`);
+  print.line("  Move alice to ops, and ask again within a poll:");
+  curl(print, control, "/v1/overlays/office/members/alice", [
+    "-X PUT -H 'content-type: application/json'",
+    `-d '{"group":"ops","addresses":["${alice?.address.v4 ?? ""}","${alice?.address.v6 ?? ""}"]}'`,
+  ]);
+  print.line("  What does the gateway run, and who changed what?");
+  command(print, agentCommand(gateway, "status").join(" "));
+  command(print, `ip netns exec ${gateway.namespace} nft list table inet portcullis`);
+  curl(print, control, "/v1/revisions");
+  curl(print, control, "/v1/audit");
+}
+
+/** What remains to be seen without root or nft. */
+export function showWithoutLab(control: ControlPlane, print: Printer): void {
+  print.heading(`The control plane runs without the lab. ${stay}`);
+  showAddresses(control, print);
+  print.line("");
+  print.line("  Declare a VPN and its members, and read the rules that its gateway would run:");
+  curl(print, control, "/v1/commits", [
+    "-H 'content-type: application/json'",
+    "-d @lab/examples/office.json",
+  ]);
+  curl(print, control, "/v1/revisions/1/hosts/gw/ruleset?format=nft");
+}
+
+function showAddresses(control: ControlPlane, print: Printer): void {
+  print.line({ text: "  API", width: 16, tone: "dim" }, `${control.url}   (${control.url}/openapi.json)`);
+  print.line({ text: "  operator token", width: 16, tone: "dim" }, control.tokenFile);
+}
+
+function command(print: Printer, text: string): void {
+  print.line({ text: "    ", tone: "dim" }, text);
+}
+
+function curl(print: Printer, control: ControlPlane, path: string, more: readonly string[] = []): void {
+  command(print, `curl -s -H "Authorization: Bearer $(cat ${control.tokenFile})" \\`);
+  for (const part of more) command(print, `  ${part} \\`);
+  command(print, `  '${control.url}${path}'`);
+}

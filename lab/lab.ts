@@ -1,0 +1,92 @@
+/**
+ * One lab, opened in order and closed in reverse: namespaces, control plane, root, intent, the wire into the management
+ * namespace, and a gateway that is enrolled but whose agent has not started. Everything it makes is in the ledger first.
+ */
+import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+import { openAuthority } from "./authority.ts";
+import { ensureRoot, openControlPlane } from "./control-plane.ts";
+import { type LabHost, prepareHost, startAgent } from "./hosts.ts";
+import { managementAddress, type Network, openNetwork } from "./network.ts";
+import type { Options } from "./options.ts";
+import { stop } from "./process.ts";
+import type { ControlPlane } from "./settings.ts";
+import type { LabState } from "./state.ts";
+import { openWire, type Wire } from "./wire.ts";
+
+export interface Lab {
+  readonly control: ControlPlane;
+  readonly network: Network;
+  readonly wire: Wire;
+  readonly gateway: LabHost;
+  /** Starts the gateway's agent. It ends with the lab, or before by `stop`. */
+  startGateway(): Promise<ChildProcess>;
+  close(): Promise<void>;
+}
+
+const relayPort = 8443;
+const intentFile = new URL("./examples/office.json", import.meta.url);
+const Committed = z.object({ revision: z.int() });
+
+/** @param progress hears what is being done now */
+export async function openLab(
+  options: Pick<Options, "data" | "port" | "runtime">,
+  state: LabState,
+  progress: (text: string) => void,
+): Promise<Lab> {
+  const closers: (() => Promise<unknown>)[] = [() => state.sweep()];
+  const close = async (): Promise<void> => {
+    while (closers.length > 0) await closers.pop()?.();
+  };
+  try {
+    const { data } = options;
+    const control = await openControlPlane(options);
+    closers.push(() => control.close());
+    progress(`control plane (${options.runtime}) on ${control.url}`);
+    progress((await ensureRoot(control, data)) ? "root made: one key, threshold one" : "root: there already");
+    progress(await declareIntent(control));
+
+    const network = await openNetwork(state);
+    progress(`namespaces ${network.namespaces.join(" ")}`);
+    const authority = await openAuthority(join(data, "lab", "ca"), [managementAddress]);
+    const wire = await openWire(
+      {
+        ...{ namespace: network.management, address: managementAddress, port: relayPort, authority },
+        ...{ socketPath: state.socketPath, to: control.port },
+      },
+      state,
+    );
+    closers.push(() => wire.close());
+    const url = `https://${managementAddress}:${relayPort}`;
+    progress(`management namespace: ${url}, vouched for by the lab's CA`);
+
+    const gateway: LabHost = {
+      name: "gw",
+      namespace: network.gateway,
+      folder: join(data, "hosts", "gw"),
+      managementInterface: network.managementInterface,
+      ...{ url, ca: authority.ca },
+    };
+    const met = await prepareHost(gateway, control.api);
+    progress(met === "joined" ? "gw enrolled with a one-time token" : "gw: enrolled already");
+    const startGateway = async (): Promise<ChildProcess> => {
+      const agent = await startAgent(gateway, state);
+      closers.push(() => stop(agent));
+      return agent;
+    };
+    return { control, network, wire, gateway, startGateway, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Commits the example; rows that are as declared stay untouched, so a second start publishes nothing. */
+async function declareIntent(control: ControlPlane): Promise<string> {
+  const intent: unknown = JSON.parse(readFileSync(intentFile, "utf8"));
+  const Answer = Committed.extend({ changed: z.boolean().optional() });
+  const { revision } = await control.api.send("POST", "/v1/commits", intent, Answer);
+  return `intent: overlay office, groups dev and ops, three members (revision ${revision})`;
+}

@@ -1,0 +1,102 @@
+/**
+ * `npm start`: a fleet on this machine, told as a story. Decides only the order of things and the exit code; whatever
+ * happens, what it made is removed before it ends.
+ */
+import { mkdirSync } from "node:fs";
+import { once } from "node:events";
+import { openChecks } from "./checks.ts";
+import { ensureRoot, openControlPlane } from "./control-plane.ts";
+import { showInvitation, showWithoutLab } from "./invitation.ts";
+import { openLab } from "./lab.ts";
+import { type Options, parseOptions, usage } from "./options.ts";
+import { missing } from "./preflight.ts";
+import { printer } from "./print.ts";
+import { type LabState, openState } from "./state.ts";
+import { tell } from "./story.ts";
+
+const print = printer(process.stdout, process.env);
+
+/** Rejects what is under way when somebody asks the lab to end. */
+const ended = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => ended.abort());
+
+const whenEnded = async (): Promise<void> => {
+  if (!ended.signal.aborted) await once(ended.signal, "abort");
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const parsed = parseOptions(args);
+  switch (parsed.kind) {
+    case "help":
+      print.line(usage);
+      return 0;
+    case "usage":
+      process.stderr.write(`lab: ${parsed.message}\n`);
+      return 2;
+    case "run":
+      return runIn(parsed.options);
+  }
+}
+
+async function runIn(options: Options): Promise<number> {
+  mkdirSync(options.data, { recursive: true, mode: 0o700 });
+  const state = await openState(options.data);
+  if (state === undefined)
+    return failed(new Error(`another lab runs in ${options.data}: end it, or give --data DIR`));
+  try {
+    print.heading("Portcullis lab");
+    const { namespaces, processes } = await state.sweep();
+    if (namespaces + processes > 0)
+      print.progress(`swept a killed lab: ${namespaces} namespaces, ${processes} processes`);
+    const lacking = await missing(process.env, state);
+    return lacking.length > 0 ? await withoutLab(options, lacking) : await withLab(options, state);
+  } catch (error) {
+    return failed(error);
+  } finally {
+    state.release();
+  }
+}
+
+async function withLab(options: Options, state: LabState): Promise<number> {
+  const checks = openChecks(print);
+  const lab = await openLab(options, state, print.progress);
+  try {
+    const story = tell({ lab, print, checks });
+    await Promise.race([story, whenEnded()]);
+    if (ended.signal.aborted) return 130;
+    print.heading(`${checks.agree} checks agree, ${checks.differ} differ`);
+    if (options.once) return checks.differ === 0 ? 0 : 1;
+    showInvitation(lab, print);
+    await whenEnded();
+    return 0;
+  } finally {
+    print.progress("cleaning up");
+    await lab.close();
+  }
+}
+
+/** Without root or nft there is no lab, but the control plane is still worth a look. */
+async function withoutLab(options: Options, lacking: readonly string[]): Promise<number> {
+  print.line("  The lab cannot run here. Missing:");
+  for (const thing of lacking) print.line(`    - ${thing}`);
+  if (options.once) {
+    print.line("  Nothing was proven.");
+    return 1;
+  }
+  const control = await openControlPlane(options);
+  try {
+    await ensureRoot(control, options.data);
+    showWithoutLab(control, print);
+    await whenEnded();
+    return 0;
+  } finally {
+    await control.close();
+  }
+}
+
+function failed(error: unknown): number {
+  process.stderr.write(`lab: ${error instanceof Error ? error.message : "failed"}\n`);
+  return 1;
+}
