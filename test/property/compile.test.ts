@@ -1,0 +1,202 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compile } from "#compile/index.ts";
+import { encodeName } from "#compile/names.ts";
+import { compareNetworks, contains, knownNetwork } from "#schema/address.ts";
+import { decodeBundle, encodeBundle } from "#schema/bundle.ts";
+import { canonicalText } from "#schema/canonical.ts";
+import type { Snapshot } from "#schema/intent.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import type { Packet } from "#simulate/index.ts";
+import { prepare } from "#simulate/index.ts";
+import { arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
+import type { WrittenRow } from "../support/intent.ts";
+import { snapshotOf } from "../support/intent.ts";
+
+function rulesetsOf(snapshot: Snapshot): ReadonlyMap<string, Ruleset> {
+  const compiled = compile(snapshot);
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
+  return compiled.rulesets;
+}
+const bytesOf = (snapshot: Snapshot): string => canonicalText([...rulesetsOf(snapshot)]);
+
+/** Every list whose order means nothing, the other way round. */
+const reversedLists = (row: WrittenRow): WrittenRow => {
+  if (row.kind === "host") return row;
+  if (row.kind === "member")
+    return { ...row, body: { ...row.body, addresses: row.body.addresses?.toReversed() ?? [] } };
+  const { interfaces, subnets, groups = [], ...rest } = row.body;
+  const body = {
+    ...rest,
+    interfaces: interfaces.toReversed(),
+    subnets: subnets.toReversed(),
+    groups: groups.toReversed(),
+  };
+  return { ...row, body };
+};
+
+/**
+ * The naive reading: DESIGN §12 "What overlay rules mean", member by member, and no compiler in sight.
+ * Judges forwarded packets; others are left alone, as no intent declares a host scope.
+ */
+function reading(intent: Snapshot, host: string, packet: Packet): string {
+  if (packet.hook !== "forward") return "accept -";
+  const mine = [...intent.overlays].filter(([, overlay]) => overlay.host === host);
+  const from = mine.find(([, overlay]) => overlay.interfaces.includes(packet.iif));
+  const to = mine.find(([, overlay]) => overlay.interfaces.includes(packet.oif));
+  if (from === undefined) return to === undefined ? "accept -" : "drop c_ingress";
+  if (to === undefined || to[0] !== from[0]) return "drop c_egress";
+  const [key, overlay] = from;
+  const [source, destination] = [packet.source, packet.destination].map(knownNetwork);
+  const together =
+    source !== undefined &&
+    destination !== undefined &&
+    overlay.subnets.some((s) => contains(knownNetwork(s), source) && contains(knownNetwork(s), destination));
+  const groupsOf = (address: string) =>
+    [...intent.members]
+      .filter(([member, body]) => member.startsWith(`${key}/`) && body.addresses.includes(address))
+      .map(([, body]) => body.group);
+  const friends = groupsOf(packet.source).some((group) => groupsOf(packet.destination).includes(group));
+  const passes = { "same-subnet": together, "group-based": friends, "full-isolation": false }[overlay.policy];
+  return `${passes ? "accept" : "drop"} ${together ? "c_same_subnet" : "c_cross_subnet"}`;
+}
+
+/** A ping between any two of an overlay's members and some strangers, through its interfaces. */
+function peerPackets(intent: Snapshot): readonly Packet[] {
+  return [...intent.overlays].flatMap(([key, { interfaces, subnets }]) => {
+    const members = [...intent.members].filter(([member]) => member.startsWith(`${key}/`));
+    const strangers = subnets.map((subnet) => subnet.slice(0, subnet.indexOf("/")));
+    const ends = [...members.flatMap(([, member]) => member.addresses), ...strangers];
+    return ends.flatMap((source) =>
+      ends
+        .filter((destination) => destination.includes(":") === source.includes(":"))
+        .map((destination): Packet => ({
+          hook: "forward",
+          iif: interfaces[0] ?? "",
+          oif: interfaces.at(-1) ?? "",
+          source,
+          destination,
+          protocol: "icmp",
+          icmpType: 8,
+          state: "new",
+        })),
+    );
+  });
+}
+
+describe("compile", () => {
+  test("no order of rows, and no order within their lists, changes a byte", () => {
+    const shuffled = arbitraryIntent.chain((rows) =>
+      fc.record({
+        rows: fc.constant(rows),
+        other: fc.shuffledSubarray([...rows], { minLength: rows.length }),
+      }),
+    );
+    fc.assert(
+      fc.property(shuffled, ({ rows, other }) => {
+        expect(bytesOf(snapshotOf(other.map(reversedLists)))).toBe(bytesOf(snapshotOf(rows)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("compile and simulate together say what a naive reading of the intent says", () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(arbitraryIntent, fc.array(arbitraryPacket, { maxLength: 20 }), (rows, packets) => {
+        const snapshot = snapshotOf(rows);
+        for (const [host, ruleset] of rulesetsOf(snapshot)) {
+          const judge = prepare(ruleset);
+          for (const packet of [...packets, ...peerPackets(snapshot)]) {
+            const { verdict, tally } = judge(packet);
+            expect(`${verdict} ${tally ?? "-"}`).toBe(reading(snapshot, host, packet));
+            if (verdict === "accept" && tally !== null) accepted += 1;
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+    expect(accepted, "packets that a policy let pass").toBeGreaterThan(100);
+  });
+
+  test("every ruleset satisfies its type, survives the wire, and has its addresses sorted", () => {
+    const sorted = (texts: readonly string[]) =>
+      texts.toSorted((a, b) => compareNetworks(knownNetwork(a), knownNetwork(b)));
+    fc.assert(
+      fc.property(arbitraryIntent, (rows) => {
+        for (const ruleset of rulesetsOf(snapshotOf(rows)).values()) {
+          expect(decodeBundle(encodeBundle(ruleset))).toEqual({ ok: true, ruleset });
+          for (const { elements } of ruleset.sets) expect(elements).toEqual(sorted(elements));
+          for (const map of ruleset.classes) {
+            const addresses = map.elements.map((element) => element.address);
+            expect(addresses).toEqual(sorted(addresses));
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("adding a member changes no rule, on any host", () => {
+    fc.assert(
+      fc.property(arbitraryIntent, fc.nat(), (rows, pick) => {
+        const members = rows.filter((row) => row.kind === "member");
+        const gone = members[pick % Math.max(1, members.length)];
+        const [before, after] = [rows.filter((row) => row !== gone), rows].map((r) =>
+          rulesetsOf(snapshotOf(r)),
+        );
+        for (const [host, ruleset] of after ?? []) expect(before?.get(host)?.rules).toEqual(ruleset.rules);
+      }),
+    );
+  });
+
+  test("one group of 1,000 members costs at most 3,000 elements and no rule of its own", () => {
+    const members = Array.from({ length: 1000 }, (_, i) => ({
+      kind: "member" as const,
+      key: `office/m${i}`,
+      body: { group: "dev", addresses: [`10.8.${Math.floor(i / 250)}.${(i % 250) + 1}`] },
+    }));
+    const rows: WrittenRow[] = [
+      { kind: "host", key: "gw", body: {} },
+      {
+        kind: "overlay",
+        key: "office",
+        body: {
+          host: "gw",
+          interfaces: ["tun0"],
+          subnets: ["10.8.0.0/16"],
+          policy: "group-based",
+          groups: ["dev"],
+        },
+      },
+      ...members,
+    ];
+    const ruleset = rulesetsOf(snapshotOf(rows)).get("gw");
+    const elements = [...(ruleset?.sets ?? []), ...(ruleset?.classes ?? [])].flatMap(
+      (s) => s.elements.length,
+    );
+    expect(elements.reduce((sum, count) => sum + count, 0)).toBe(2000);
+    expect(ruleset?.rules.length).toBe(4);
+  });
+});
+
+describe("encodeName", () => {
+  const decode = (name: string): string =>
+    name.replace(/__|_([0-9a-f]{2})/g, (_, hex?: string) =>
+      hex === undefined ? "_" : String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+
+  test("is injective: the name alone gives the key back", () => {
+    const tricky = fc.string({
+      unit: fc.constantFrom("_", "2", "d", "f", "-", ".", "/", "@", "D", "5"),
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(fc.oneof(tricky, fc.stringMatching(/^[A-Za-z0-9._@+/#-]{0,20}$/)), (text) => {
+        expect(decode(encodeName(text))).toBe(text);
+        expect(encodeName(text)).toMatch(/^[A-Za-z0-9_]*$/);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,145 @@
+/**
+ * Arbitrary intent, packets, rulesets and guards for property tests. All are valid on purpose: what is invalid has
+ * unit tests, one case each. Addresses are drawn from few networks and low host numbers, so that packets meet members.
+ */
+import fc from "fast-check";
+import type { Network } from "#schema/address.ts";
+import { formatAddress, knownNetwork } from "#schema/address.ts";
+import { Guard } from "#schema/guard.ts";
+import { OverlayPolicy } from "#schema/intent.ts";
+import type { Hook, Packet, PacketState, Payload } from "#simulate/index.ts";
+import type { WrittenRow } from "./intent.ts";
+
+/** Disjoint, of both families and many lengths, down to a single address. */
+export const networkPool: readonly string[] = [
+  "10.8.0.0/24",
+  "10.8.1.0/25",
+  "10.8.1.128/25",
+  "10.9.0.0/16",
+  "10.10.0.7/32",
+  "fd00:8::/64",
+  "fd00:8:0:1::/112",
+  "fd00:9::/48",
+  "fd00:a::7/128",
+];
+const elsewhere = ["198.51.100.7", "10.8.2.1", "2001:db8::7", "fd00:b::1"];
+
+const addressIn = (network: Network, offset: number): string => {
+  const wanted = network.first + BigInt(offset);
+  return formatAddress(network.family, wanted > network.last ? network.last : wanted);
+};
+const pooledAddress = fc
+  .tuple(fc.constantFrom(...networkPool), fc.nat({ max: 5 }))
+  .map(([network, offset]) => addressIn(knownNetwork(network), offset));
+
+export const arbitraryKey = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,7}$/);
+const commonName = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,7}$/);
+const uniqueKeys = (maxLength: number, minLength = 0) =>
+  fc.uniqueArray(arbitraryKey, { minLength, maxLength });
+
+interface Sketch {
+  readonly host: number;
+  readonly interfaces: 1 | 2;
+  readonly subnets: readonly string[];
+  readonly policy: OverlayPolicy;
+  readonly groups: readonly string[];
+  readonly members: readonly {
+    readonly cn: string;
+    readonly group: number;
+    readonly at: readonly { readonly subnet: number; readonly offset: number }[];
+  }[];
+}
+
+const arbitrarySketch: fc.Arbitrary<Sketch> = fc.record({
+  host: fc.nat(),
+  interfaces: fc.constantFrom(1, 2),
+  subnets: fc.shuffledSubarray([...networkPool], { minLength: 1 }),
+  policy: fc.constantFrom(...OverlayPolicy.options),
+  groups: uniqueKeys(3),
+  members: fc.uniqueArray(
+    fc.record({
+      cn: commonName,
+      group: fc.nat(),
+      at: fc.array(fc.record({ subnet: fc.nat(), offset: fc.nat({ max: 5 }) }), { maxLength: 3 }),
+    }),
+    { maxLength: 8, selector: (member) => member.cn },
+  ),
+});
+
+/** Rows of intent that compiles without an error; warnings are common. */
+export const arbitraryIntent: fc.Arbitrary<readonly WrittenRow[]> = fc
+  .record({
+    hosts: uniqueKeys(3, 1),
+    overlays: fc.uniqueArray(fc.tuple(arbitraryKey, arbitrarySketch), {
+      maxLength: 4,
+      selector: ([key]) => key,
+    }),
+  })
+  .map(({ hosts, overlays }) => [
+    ...hosts.map((key) => ({ kind: "host", key, body: {} }) as const),
+    ...overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i)),
+  ]);
+
+const cycle = <T>(items: readonly T[], index: number): T | undefined => items[index % items.length];
+
+function overlayRows(hosts: readonly string[], key: string, sketch: Sketch, index: number): WrittenRow[] {
+  const taken = new Set<string>();
+  const members = sketch.members.flatMap(({ cn, group, at }): WrittenRow[] => {
+    const name = cycle(sketch.groups, group);
+    if (name === undefined) return [];
+    const addresses = at
+      .map(({ subnet, offset }) => addressIn(knownNetwork(cycle(sketch.subnets, subnet) ?? ""), offset))
+      .filter((address) => !taken.has(address) && taken.add(address));
+    return [{ kind: "member", key: `${key}/${cn}`, body: { group: name, addresses } }];
+  });
+  const interfaces = [`tun-a.${index}`, `wg_${index}`].slice(0, sketch.interfaces);
+  const { policy, subnets, groups } = sketch;
+  const body = { host: cycle(hosts, sketch.host) ?? "", interfaces, subnets: [...subnets], policy };
+  return [{ kind: "overlay", key, body: { ...body, groups: [...groups] } }, ...members];
+}
+
+const interfaceName = fc.constantFrom("eth0", "eth1", "lo", "mgmt0", "tun-a.0", "wg_0", "tun-a.1", "wg_1");
+const port = fc.oneof(fc.constantFrom(22, 53, 68, 443, 546), fc.integer({ min: 1, max: 65_535 }));
+const states: readonly PacketState[] = ["new", "established", "related", "invalid", "untracked"];
+
+const arbitraryHook: fc.Arbitrary<Hook> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ hook: fc.constant("forward"), iif: interfaceName, oif: interfaceName }),
+  },
+  { weight: 1, arbitrary: fc.record({ hook: fc.constant("input"), iif: interfaceName }) },
+  { weight: 1, arbitrary: fc.record({ hook: fc.constant("output"), oif: interfaceName }) },
+);
+const arbitraryPayload: fc.Arbitrary<Payload> = fc.oneof(
+  fc.record({ protocol: fc.constantFrom("tcp", "udp"), port, sourcePort: port }),
+  fc.record({ protocol: fc.constant("icmp"), icmpType: fc.nat({ max: 255 }) }),
+  fc.record({ protocol: fc.constant("other") }),
+);
+const anyAddress = fc.oneof(
+  { weight: 5, arbitrary: pooledAddress },
+  { weight: 1, arbitrary: fc.constantFrom(...elsewhere) },
+);
+
+export const arbitraryPacket: fc.Arbitrary<Packet> = fc
+  .record({
+    hook: arbitraryHook,
+    payload: arbitraryPayload,
+    source: anyAddress,
+    destination: anyAddress,
+    state: fc.constantFrom(...states),
+  })
+  .filter(({ source, destination }) => source.includes(":") === destination.includes(":"))
+  .map(({ hook, payload, ...rest }) => ({ ...hook, ...payload, ...rest }));
+
+const managementFlow = fc.record({
+  cidr: fc.constantFrom(...networkPool, "0.0.0.0/0", "::/0"),
+  proto: fc.constantFrom("tcp" as const, "udp" as const),
+  port,
+});
+export const arbitraryGuard: fc.Arbitrary<Guard> = fc
+  .record({
+    interfaces: fc.subarray(["mgmt0", "eth1", "tun-a.0"]),
+    allow: fc.array(managementFlow, { maxLength: 3 }),
+  })
+  .filter(({ interfaces, allow }) => interfaces.length + allow.length > 0)
+  .map((management) => Guard.parse({ management }));
