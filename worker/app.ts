@@ -10,7 +10,9 @@ import { headers } from "#schema/wire.ts";
 import { methodsOf } from "./api/access.ts";
 import { authorize } from "./api/authorize.ts";
 import type { AppEnv } from "./api/env.ts";
+import { describe } from "./api/describe.ts";
 import { bodyBytesMax } from "./api/input.ts";
+import { openApi } from "./api/openapi.ts";
 import { routers } from "./api/routers.ts";
 import type { Ports } from "./ports.ts";
 import { problem, Refused } from "./problem.ts";
@@ -21,6 +23,11 @@ export function createApp(ports: Ports): Hono<AppEnv> {
   app.use(authorize(ports));
   app.use(bodyLimit({ maxSize: bodyBytesMax, onError: (c) => problem(c, "body_too_large") }));
   for (const router of routers(ports)) app.route("/", router);
+  app.get(
+    "/openapi.json",
+    describe("GET /openapi.json", "This document", { 200: { media: "application/json" } }),
+    openApi(app),
+  );
   app.notFound((c) => {
     const methods = methodsOf(c.req.path);
     return methods.length === 0 || methods.includes(c.req.method)

@@ -22,6 +22,16 @@ export const Page = z.strictObject({
   cursor: z.string().max(200).optional(),
 });
 
+/** The same for lists by number: the cursor is one too. */
+export const NumberedPage = z.strictObject({
+  limit: Page.shape.limit,
+  cursor: z
+    .string()
+    .regex(/^[1-9][0-9]{0,14}$/, { error: "expected a cursor that a page before gave" })
+    .transform(Number)
+    .optional(),
+});
+
 /** What a body is refused as: intent that is not valid is a finding about intent, anything else a bad request. */
 type BodyCode = Extract<ProblemCode, "bad_request" | "invalid_intent">;
 

@@ -1,0 +1,90 @@
+/** Overlays and their members. */
+import { Hono } from "hono";
+import { Member, memberKey, Overlay } from "#schema/intent.ts";
+import type { Ports } from "../ports.ts";
+import { problem } from "../problem.ts";
+import { findRow } from "../store/intent.ts";
+import { describe } from "./describe.ts";
+import type { AppEnv } from "./env.ts";
+import { jsonBody, Page, params, query } from "./input.ts";
+import { answerRow, answerRows, MemberParams, OverlayParam } from "./rows.ts";
+import { CommitView, pageOf, RowViews } from "./views.ts";
+import { writeRow } from "./write.ts";
+
+export function overlays(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.get(
+    "/v1/overlays",
+    describe("GET /v1/overlays", "Overlays, by key", { 200: pageOf(RowViews.overlay) }),
+    query(Page),
+    (c) => answerRows(c, ports, "overlay", c.req.valid("query")),
+  );
+  api.get(
+    "/v1/overlays/:overlay",
+    describe("GET /v1/overlays/:overlay", "One overlay", { 200: RowViews.overlay }),
+    params(OverlayParam),
+    (c) => answerRow(c, ports, "overlay", c.req.valid("param").overlay),
+  );
+  api.put(
+    "/v1/overlays/:overlay",
+    describe("PUT /v1/overlays/:overlay", "Declare an overlay", { 200: CommitView, 201: CommitView }),
+    params(OverlayParam),
+    ...jsonBody(Overlay, "invalid_intent"),
+    (c) => {
+      const { overlay } = c.req.valid("param");
+      return writeRow(c, ports, { op: "put", kind: "overlay", key: overlay, body: c.req.valid("json") });
+    },
+  );
+  api.delete(
+    "/v1/overlays/:overlay",
+    describe("DELETE /v1/overlays/:overlay", "Delete an overlay without members", { 200: CommitView }),
+    params(OverlayParam),
+    (c) => writeRow(c, ports, { op: "delete", kind: "overlay", key: c.req.valid("param").overlay }),
+  );
+  addMembers(api, ports);
+  return api;
+}
+
+function addMembers(api: Hono<AppEnv>, ports: Ports): void {
+  api.get(
+    "/v1/overlays/:overlay/members",
+    describe("GET /v1/overlays/:overlay/members", "An overlay's members, by key", {
+      200: pageOf(RowViews.member),
+    }),
+    params(OverlayParam),
+    query(Page),
+    async (c) => {
+      const { overlay } = c.req.valid("param");
+      if ((await findRow(ports.sql, "overlay", overlay)) === undefined) return problem(c, "not_found");
+      return answerRows(c, ports, "member", c.req.valid("query"), memberKey(overlay, ""));
+    },
+  );
+  api.get(
+    "/v1/overlays/:overlay/members/:cn",
+    describe("GET /v1/overlays/:overlay/members/:cn", "One member", { 200: RowViews.member }),
+    params(MemberParams),
+    (c) => answerRow(c, ports, "member", keyOf(c.req.valid("param"))),
+  );
+  api.put(
+    "/v1/overlays/:overlay/members/:cn",
+    describe("PUT /v1/overlays/:overlay/members/:cn", "Declare a member, or move it to another group", {
+      200: CommitView,
+      201: CommitView,
+    }),
+    params(MemberParams),
+    ...jsonBody(Member, "invalid_intent"),
+    (c) => {
+      const key = keyOf(c.req.valid("param"));
+      return writeRow(c, ports, { op: "put", kind: "member", key, body: c.req.valid("json") });
+    },
+  );
+  api.delete(
+    "/v1/overlays/:overlay/members/:cn",
+    describe("DELETE /v1/overlays/:overlay/members/:cn", "Delete a member", { 200: CommitView }),
+    params(MemberParams),
+    (c) => writeRow(c, ports, { op: "delete", kind: "member", key: keyOf(c.req.valid("param")) }),
+  );
+}
+
+const keyOf = ({ overlay, cn }: { readonly overlay: string; readonly cn: string }): string =>
+  memberKey(overlay, cn);

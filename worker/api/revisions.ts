@@ -1,0 +1,110 @@
+/** Commits of intent, their history, and what any revision meant for a host. */
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import { compile } from "#compile/index.ts";
+import { emptyInventory, render, transaction } from "#render/index.ts";
+import type { Guard } from "#schema/guard.ts";
+import { Commit } from "#schema/intent.ts";
+import { Key } from "#schema/primitives.ts";
+import { Ruleset } from "#schema/ruleset.ts";
+import type { Ports } from "../ports.ts";
+import { problem } from "../problem.ts";
+import { findRevision, listRevisions, readIntent, snapshotOf } from "../store/intent.ts";
+import { commit } from "../writer/index.ts";
+import { describe } from "./describe.ts";
+import { type AppEnv, principalOf } from "./env.ts";
+import { jsonBody, NumberedPage, params, query } from "./input.ts";
+import {
+  CommitView,
+  pageOf,
+  pageView,
+  revisionDetailView,
+  RevisionDetailView,
+  revisionView,
+  RevisionView,
+} from "./views.ts";
+import { refusal, success } from "./write.ts";
+
+/** A revision in a path: digits and nothing else, so that `12abc` is not 12. */
+const RevisionNumber = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,14})$/)
+  .transform(Number);
+
+export function revisions(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.post(
+    "/v1/commits",
+    describe("POST /v1/commits", "Commit changes of intent: all of them or none", {
+      200: CommitView,
+      201: CommitView,
+    }),
+    ...jsonBody(Commit, "invalid_intent"),
+    async (c) => {
+      const result = await commit(ports, principalOf(c).name, c.req.valid("json"));
+      return result.ok ? success(c, result, result.changed ? 201 : 200) : refusal(c, result);
+    },
+  );
+  api.get(
+    "/v1/revisions",
+    describe("GET /v1/revisions", "Revisions, newest first", { 200: pageOf(RevisionView) }),
+    query(NumberedPage),
+    async (c) => {
+      const { limit, cursor } = c.req.valid("query");
+      const rows = await listRevisions(ports.sql, {
+        limit,
+        ...(cursor === undefined ? {} : { before: cursor }),
+      });
+      return c.json(pageView(rows, limit, revisionView, (row) => String(row.n)));
+    },
+  );
+  api.get(
+    "/v1/revisions/:revision",
+    describe("GET /v1/revisions/:revision", "One revision with the rows it changed", {
+      200: RevisionDetailView,
+    }),
+    params(z.strictObject({ revision: RevisionNumber })),
+    async (c) => {
+      const found = await findRevision(ports.sql, c.req.valid("param").revision);
+      return found === undefined ? problem(c, "not_found") : c.json(revisionDetailView(found));
+    },
+  );
+  api.get(
+    "/v1/revisions/:revision/hosts/:host/ruleset",
+    describe("GET /v1/revisions/:revision/hosts/:host/ruleset", "What a revision means for a host", {
+      200: Ruleset,
+    }),
+    params(z.strictObject({ revision: RevisionNumber, host: Key })),
+    query(z.strictObject({ format: z.enum(["json", "nft"]).default("json") })),
+    (c) => answerRuleset(c, ports, c.req.valid("param"), c.req.valid("query").format),
+  );
+  return api;
+}
+
+/** Compiles the revision again, with the function that publishing used: a preview cannot mean something else. */
+async function answerRuleset(
+  c: Context<AppEnv>,
+  ports: Ports,
+  { revision, host }: { readonly revision: number; readonly host: string },
+  format: "json" | "nft",
+): Promise<Response> {
+  const intent = await readIntent(ports.sql, revision);
+  if (intent === undefined) return problem(c, "not_found");
+  const compiled = compile(snapshotOf(intent.revision, intent.rows));
+  if (!compiled.ok) throw new Error(`revision ${revision} no longer compiles`);
+  const ruleset = compiled.rulesets.get(host);
+  if (ruleset === undefined) return problem(c, "not_found");
+  if (format === "json") return c.json(ruleset);
+  const rendered = render(ruleset, previewGuard);
+  if (!rendered.ok) return problem(c, "conflict", { detail: rendered.message });
+  return c.text(transaction(rendered.program, emptyInventory));
+}
+
+/**
+ * A preview shows what the control plane decides. The management plane belongs to the host (law 3) and stands in its
+ * own guard file, which is not known here: its rules are not shown.
+ */
+const previewGuard: Guard = {
+  management: { interfaces: [], allow: [] },
+  limits: { max_rules: 20_000, max_elements: 500_000 },
+};

@@ -1,0 +1,41 @@
+/** Reading rows of intent, the same for every kind. */
+import type { Context } from "hono";
+import * as z from "zod";
+import type { Kind } from "#schema/intent.ts";
+import { CommonName, Key } from "#schema/primitives.ts";
+import type { Ports } from "../ports.ts";
+import { problem } from "../problem.ts";
+import { findRow, listRows } from "../store/intent.ts";
+import type { AppEnv } from "./env.ts";
+import type { Page } from "./input.ts";
+import { pageView, rowView } from "./views.ts";
+import { rowTag } from "./write.ts";
+
+export const OverlayParam = z.strictObject({ overlay: Key });
+export const MemberParams = z.strictObject({ overlay: Key, cn: CommonName });
+export const HostParam = z.strictObject({ host: Key });
+
+export async function answerRow(
+  c: Context<AppEnv>,
+  ports: Ports,
+  kind: Kind,
+  key: string,
+): Promise<Response> {
+  const row = await findRow(ports.sql, kind, key);
+  if (row === undefined) return problem(c, "not_found");
+  c.header("ETag", rowTag(row.from_revision));
+  return c.json(rowView(row));
+}
+
+/** A page of open rows by key; the cursor is the last key. */
+export async function answerRows(
+  c: Context<AppEnv>,
+  ports: Ports,
+  kind: Kind,
+  page: z.infer<typeof Page>,
+  prefix = "",
+): Promise<Response> {
+  const { limit, cursor = "" } = page;
+  const rows = await listRows(ports.sql, { kind, prefix, after: cursor, limit });
+  return c.json(pageView(rows, limit, rowView, (row) => row.key));
+}

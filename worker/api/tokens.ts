@@ -1,0 +1,140 @@
+/**
+ * API tokens. A token is shown once, when it is made; what it may do and how long is bounded by its maker, so that
+ * nobody hands out more than they have.
+ */
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import { Key } from "#schema/primitives.ts";
+import { TokenScope } from "#schema/wire.ts";
+import { sha256Hex, toBase64Url, toHex } from "../encoding.ts";
+import type { Ports } from "../ports.ts";
+import { problem, Refused } from "../problem.ts";
+import { audited } from "../store/audit.ts";
+import {
+  findToken,
+  insertToken,
+  listTokens,
+  revokeToken,
+  type Token,
+  tokenNameTaken,
+} from "../store/token.ts";
+import { describe } from "./describe.ts";
+import { type AppEnv, type Principal, principalOf } from "./env.ts";
+import { jsonBody, Page, params, query } from "./input.ts";
+import { iso, pageOf, pageView } from "./views.ts";
+
+const TokenRequest = z.strictObject({
+  name: Key,
+  scopes: z.array(TokenScope).min(1),
+  /** Seconds from now, a minute to ten years; without it the token lives as long as its maker. */
+  ttl_seconds: z.int().min(60).max(315_360_000).optional(),
+});
+
+const TokenView = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(TokenScope),
+  created_at: z.iso.datetime(),
+  created_by: z.string(),
+  expires_at: z.iso.datetime().nullable(),
+  revoked_at: z.iso.datetime().nullable(),
+});
+
+const NewTokenView = z.strictObject({ ...TokenView.shape, token: z.string() });
+
+export function tokens(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.get(
+    "/v1/tokens",
+    describe("GET /v1/tokens", "Tokens, without their secrets", { 200: pageOf(TokenView) }),
+    query(Page),
+    async (c) => {
+      const { limit, cursor } = c.req.valid("query");
+      const rows = await listTokens(ports.sql, limit, cursor);
+      return c.json(pageView(rows, limit, tokenView, (row) => row.id));
+    },
+  );
+  api.post(
+    "/v1/tokens",
+    describe("POST /v1/tokens", "Make a token; it is shown this once", { 201: NewTokenView }),
+    ...jsonBody(TokenRequest),
+    async (c) => {
+      const { row, token } = await mint(ports, principalOf(c), c.req.valid("json"));
+      c.header("Cache-Control", "no-store");
+      return c.json({ ...tokenView(row), token }, 201);
+    },
+  );
+  api.delete(
+    "/v1/tokens/:id",
+    describe("DELETE /v1/tokens/:id", "Revoke a token", { 200: TokenView }),
+    params(z.strictObject({ id: z.string().regex(/^[a-z0-9]{16}$/) })),
+    (c) => revoke(c, ports, c.req.valid("param").id),
+  );
+  return api;
+}
+
+async function mint(
+  ports: Ports,
+  maker: Principal,
+  request: z.infer<typeof TokenRequest>,
+): Promise<{ readonly row: Token; readonly token: string }> {
+  const excess = request.scopes.filter((scope) => !maker.scopes.has(scope));
+  if (excess.length > 0)
+    throw new Refused("forbidden", { detail: `You cannot give what you do not have: ${excess.join(", ")}.` });
+  const at = ports.clock.now();
+  const wanted = request.ttl_seconds === undefined ? maker.expires_at : at + request.ttl_seconds * 1000;
+  if (maker.expires_at !== null && (wanted === null || wanted > maker.expires_at))
+    throw new Refused("forbidden", { detail: "A token cannot outlive the one that makes it." });
+  const id = toHex(crypto.getRandomValues(new Uint8Array(8)));
+  const token = `pc_${id}_${toBase64Url(crypto.getRandomValues(new Uint8Array(32)))}`;
+  const row: Token = {
+    id,
+    name: request.name,
+    sha256: await sha256Hex(token),
+    scopes: TokenScope.options.filter((scope) => request.scopes.includes(scope)),
+    created_at: at,
+    created_by: maker.name,
+    expires_at: wanted,
+    revoked_at: null,
+  };
+  await audited(ports.sql, async () => {
+    if (await tokenNameTaken(ports.sql, row.name))
+      throw new Refused("conflict", { detail: "There is a token of this name; revoke it first." });
+    const body = { id, name: row.name, scopes: row.scopes, expires_at: row.expires_at };
+    const entry = {
+      at,
+      actor: maker.name,
+      on_behalf_of: null,
+      action: "token.create",
+      revision: null,
+      body,
+    } as const;
+    return { write: true, statements: [insertToken(ports.sql, row)], entry, result: undefined };
+  });
+  return { row, token };
+}
+
+/** Revoking twice is once: the first time stands. */
+function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response> {
+  const at = ports.clock.now();
+  return audited(ports.sql, async () => {
+    const row = await findToken(ports.sql, id);
+    if (row === undefined) return { write: false, result: problem(c, "not_found") };
+    if (row.revoked_at !== null) return { write: false, result: c.json(tokenView(row)) };
+    const body = { id, name: row.name };
+    const actor = principalOf(c).name;
+    const entry = { at, actor, on_behalf_of: null, action: "token.revoke", revision: null, body } as const;
+    const result = c.json(tokenView({ ...row, revoked_at: at }));
+    return { write: true, statements: [revokeToken(ports.sql, id, at)], entry, result };
+  });
+}
+
+const tokenView = (row: Token): z.infer<typeof TokenView> => ({
+  id: row.id,
+  name: row.name,
+  scopes: [...row.scopes],
+  created_at: iso(row.created_at),
+  created_by: row.created_by,
+  expires_at: row.expires_at === null ? null : iso(row.expires_at),
+  revoked_at: row.revoked_at === null ? null : iso(row.revoked_at),
+});

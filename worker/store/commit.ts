@@ -1,0 +1,128 @@
+/**
+ * The statements of one commit, in the order their triggers need: the revision first (it is the compare-and-swap),
+ * then rows closed and opened, then what was published. Lists travel as JSON in one parameter, because D1 binds at most
+ * 100 a statement.
+ */
+import type { D1PreparedStatement } from "@cloudflare/workers-types";
+import { inArray, sql as raw } from "drizzle-orm";
+import { repository, revision } from "#schema/tables/index.ts";
+import type { Sql } from "../ports.ts";
+import type { Repository } from "../publish/types.ts";
+import { db, statement } from "./db.ts";
+import { raiseGeneration } from "./fleet.ts";
+import type { Row, RevisionRow } from "./intent.ts";
+
+export interface CommitWrite {
+  readonly revision: RevisionRow;
+  readonly closed: readonly Pick<Row, "kind" | "key">[];
+  readonly opened: readonly Pick<Row, "kind" | "key" | "body">[];
+  /** Repositories that follow one already stored, and first ones. */
+  readonly updated: readonly Repository[];
+  readonly added: readonly Repository[];
+}
+
+export function commitStatements(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
+  const published = [...write.updated, ...write.added];
+  return [
+    statement(sql, db(sql).insert(revision).values(write.revision)),
+    ...closeRows(sql, write),
+    ...openRows(sql, write),
+    ...(published.length === 0 ? [] : [raiseGeneration(sql)]),
+    ...updateRepositories(sql, write.updated),
+    ...addRepositories(sql, write.added),
+    ...addPublications(sql, write.revision.at, published),
+  ];
+}
+
+function closeRows(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
+  const text =
+    "UPDATE intent SET to_revision = ?1 WHERE to_revision IS NULL AND (kind, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
+  return chunks(write.closed.map(({ kind, key }) => [kind, key])).map((json) =>
+    sql.prepare(text).bind(write.revision.n, json),
+  );
+}
+
+function openRows(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
+  const { n, author, on_behalf_of, source } = write.revision;
+  const text =
+    'INSERT INTO intent (kind, key, body, from_revision, "by", on_behalf_of, source) SELECT value ->> 0, value ->> 1, value ->> 2, ?1, ?2, ?3, ?4 FROM json_each(?5)';
+  return chunks(write.opened.map(({ kind, key, body }) => [kind, key, body])).map((json) =>
+    sql.prepare(text).bind(n, author, on_behalf_of, source, json),
+  );
+}
+
+/** Every column but `host` and `generation`, in one fixed order for both statements. */
+const repositoryColumns = [
+  "seq",
+  "revision",
+  "bundle_sha256",
+  "bundle_length",
+  "targets",
+  "targets_expires_at",
+  "snapshot_version",
+  "snapshot",
+  "snapshot_expires_at",
+  "timestamp_version",
+  "timestamp",
+  "lease_issued_at",
+  "lease_expires_at",
+] as const satisfies readonly (keyof Repository)[];
+
+const repositoryJson = (rows: readonly Repository[]): readonly string[] =>
+  chunks(rows.map((row) => [row.host, ...repositoryColumns.map((column) => row[column])]));
+
+function updateRepositories(sql: Sql, rows: readonly Repository[]): readonly D1PreparedStatement[] {
+  const sets = repositoryColumns.map((column, i) => `${column} = n.value ->> ${i + 1}`).join(", ");
+  const text = `UPDATE repository SET generation = (SELECT generation FROM fleet), ${sets} FROM json_each(?1) AS n WHERE repository.host = n.value ->> 0`;
+  return repositoryJson(rows).map((json) => sql.prepare(text).bind(json));
+}
+
+function addRepositories(sql: Sql, rows: readonly Repository[]): readonly D1PreparedStatement[] {
+  const values = repositoryColumns.map((_, i) => `value ->> ${i + 1}`).join(", ");
+  const text = `INSERT INTO repository (generation, host, ${repositoryColumns.join(", ")}) SELECT (SELECT generation FROM fleet), value ->> 0, ${values} FROM json_each(?1)`;
+  return repositoryJson(rows).map((json) => sql.prepare(text).bind(json));
+}
+
+function addPublications(sql: Sql, at: number, rows: readonly Repository[]): readonly D1PreparedStatement[] {
+  const text =
+    "INSERT INTO publication (host, seq, revision, bundle_sha256, at) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?1 FROM json_each(?2)";
+  return chunks(rows.map((row) => [row.host, row.seq, row.revision, row.bundle_sha256])).map((json) =>
+    sql.prepare(text).bind(at, json),
+  );
+}
+
+/** Bytes of one JSON parameter: D1 takes 2 MB a value, and a text of N UTF-16 units is at most 3 N bytes. */
+const chunkLengthMax = 500_000;
+
+/** Lists as JSON arrays, none longer than a parameter may be. */
+function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
+  const parts: string[][] = [];
+  let length = chunkLengthMax;
+  for (const text of items.map((item) => JSON.stringify(item))) {
+    if (length + text.length > chunkLengthMax) {
+      parts.push([]);
+      length = 0;
+    }
+    parts.at(-1)?.push(text);
+    length += text.length + 1;
+  }
+  return parts.map((part) => `[${part.join(",")}]`);
+}
+
+/** Digest of the bundle that each host is served now. */
+export async function servedBundles(sql: Sql): Promise<ReadonlyMap<string, string>> {
+  const rows = await db(sql)
+    .select({ host: repository.host, sha256: repository.bundle_sha256 })
+    .from(repository);
+  return new Map(rows.map(({ host, sha256 }) => [host, sha256]));
+}
+
+/** The stored repositories of these hosts, by host. */
+export async function readRepositories(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, Repository>> {
+  const named = raw`(SELECT value FROM json_each(${JSON.stringify(hosts)}))`;
+  const rows = await db(sql).select().from(repository).where(inArray(repository.host, named));
+  return new Map(rows.map((row) => [row.host, row]));
+}
