@@ -52,7 +52,7 @@ export type PollReply =
   | {
       readonly kind: "update";
       readonly update: UpdateBytes;
-      readonly hint: Hint;
+      readonly hint: Omit<Hint, "accepted_at">;
       readonly pollAfter: string | undefined;
     };
 

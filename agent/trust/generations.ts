@@ -13,9 +13,11 @@ import type { MetadataBytes } from "./verify.ts";
 export const Hint = z.strictObject({
   etag: z.string().max(200).nullable(),
   generation: z.string().max(64).nullable(),
+  /** When this timestamp came, milliseconds since the Unix epoch: half of the lease is counted from here. */
+  accepted_at: z.int().nullable(),
 });
 export type Hint = z.infer<typeof Hint>;
-export const noHint: Hint = { etag: null, generation: null };
+export const noHint: Hint = { etag: null, generation: null, accepted_at: null };
 
 export interface Generation {
   readonly root: Uint8Array;

@@ -171,8 +171,9 @@ class TrustStore implements Trust {
   }
 
   #keep(held: Held & { metadata: MetadataBytes }, floors: Floors, bundle: Uint8Array): void {
+    const { timestamp, snapshot, targets } = held.metadata;
+    if (this.#holds(held.metadata)) return;
     this.#write(() => {
-      const { timestamp, snapshot, targets } = held.metadata;
       this.#floors = writeFloors(this.#directory, floors);
       writeGeneration(join(this.#directory, "trust"), {
         root: held.root.bytes,
@@ -182,6 +183,18 @@ class TrustStore implements Trust {
       writeBundle(this.#directory, bundle, this.#held.bundle?.sha256);
       this.#held = { ...held, metadata: { timestamp, snapshot, targets } };
     });
+  }
+
+  /** The very same update again, as after an apply that failed: nothing to write. */
+  #holds(update: MetadataBytes): boolean {
+    const { metadata, bundle } = this.#held;
+    return (
+      bundle !== undefined &&
+      metadata !== undefined &&
+      (["timestamp", "snapshot", "targets"] as const).every(
+        (role) => Buffer.compare(metadata[role], update[role]) === 0,
+      )
+    );
   }
 
   #write(work: () => void): void {

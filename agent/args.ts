@@ -1,0 +1,114 @@
+/**
+ * The command line, from argv to a typed command; nothing is read or started here. Options mean the same everywhere.
+ */
+import { parseArgs } from "node:util";
+
+export const commandNames = ["join", "run", "once", "status", "render", "closed", "leave"] as const;
+export type CommandName = (typeof commandNames)[number];
+
+export interface Options {
+  readonly stateDir: string;
+  readonly guard: string;
+  readonly nft: string;
+  readonly ca: string | undefined;
+  readonly url: string | undefined;
+  readonly rootSha256: string | undefined;
+  readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly closedFirst: boolean;
+  readonly lift: boolean;
+  readonly json: boolean;
+}
+
+export type Command =
+  | { readonly kind: "help" | "version" }
+  | { readonly kind: CommandName; readonly options: Options };
+
+/** The command line was not understood; ends with status 2. The message never quotes an option's value. */
+export class UsageError extends Error {}
+
+/** 0 and 1 and 2 as everywhere; 3 lets a timer or a script tell "kept what it had" from "broken". */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, refused: 3 } as const;
+
+export const help = `portcullis-agent: holds this host to the ruleset its control plane signed for it
+
+  portcullis-agent join URL --root-sha256 HEX --token-file FILE   enrol this host
+  portcullis-agent run        poll, verify, apply and report until SIGTERM; the rules stay
+  portcullis-agent once       one such cycle
+  portcullis-agent status     what this host runs, and what was refused (--json)
+  portcullis-agent render     print what would be loaded for the bundle held; loads nothing
+  portcullis-agent closed     load the closed ruleset now and keep it (--lift ends that)
+  portcullis-agent leave      remove table inet portcullis; nothing else ever does
+
+  --state-dir DIR     state of this agent, private to it     /var/lib/portcullis
+  --guard FILE        this host's own policy                 /etc/portcullis/guard.yaml
+  --nft PATH          the nft program                        nft
+  --ca FILE           PEM certificates to trust besides the system's
+  --url URL           the control plane, if not the one joined
+  --root-sha256 HEX   digest of the root to pin, from 'portcullis enrol'
+  --token-file FILE   file with the one-time token; '-' or nothing reads standard input
+  --token TOKEN       the token itself; other users of this host can see it, so prefer the file
+  --closed-first      before the first commit hold the closed ruleset instead of what was there
+  --lift              with 'closed': go back to the signed ruleset
+  --json              with 'status': JSON
+  --help, --version
+
+Exit status: 0 done; 1 failed; 2 usage; 3 refused by a check: the last committed ruleset stays.
+`;
+
+/** @throws UsageError */
+export function parseCommand(argv: readonly string[]): Command {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return { kind: "help" };
+  if (values.version === true) return { kind: "version" };
+  const [name, url, ...rest] = positionals;
+  const kind = commandNames.find((command) => command === name);
+  if (kind === undefined) throw new UsageError("expected a command; see --help");
+  if (rest.length > 0 || (url !== undefined && kind !== "join"))
+    throw new UsageError("too many arguments; see --help");
+  const options: Options = {
+    stateDir: values["state-dir"] ?? "/var/lib/portcullis",
+    guard: values.guard ?? "/etc/portcullis/guard.yaml",
+    nft: values.nft ?? "nft",
+    ca: values.ca,
+    url: url ?? values.url,
+    rootSha256: values["root-sha256"],
+    token: values.token,
+    tokenFile: values["token-file"],
+    closedFirst: values["closed-first"] === true,
+    lift: values.lift === true,
+    json: values.json === true,
+  };
+  return { kind, options };
+}
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        "state-dir": text,
+        guard: text,
+        nft: text,
+        ca: text,
+        url: text,
+        "root-sha256": text,
+        token: text,
+        "token-file": text,
+        "closed-first": flag,
+        lift: flag,
+        json: flag,
+        help: { ...flag, short: "h" },
+        version: flag,
+      },
+    });
+  } catch (error) {
+    // node's message names the option, but for a surplus argument it quotes it: that could be a token.
+    const unknown = error instanceof Error ? /'(--?[a-z-]+)[ '=]/.exec(error.message)?.[1] : undefined;
+    throw new UsageError(`not understood${unknown === undefined ? "" : `: ${unknown}`}; see --help`);
+  }
+}

@@ -1,0 +1,42 @@
+/** `join`: enrols this host once. The token is read from a file or standard input and is never printed. */
+import { readFileSync } from "node:fs";
+import { Sha256 } from "#schema/primitives.ts";
+import { exitCodes, type Options, UsageError } from "../args.ts";
+import { readIdentity } from "../identity.ts";
+import { join } from "../join.ts";
+import { Refused } from "../refusal.ts";
+import { parseEndpoint } from "../transport/endpoint.ts";
+import { defaultLimits } from "../transport/request.ts";
+import type { Terminal } from "./open.ts";
+
+/** @throws UsageError, Refused */
+export async function enrol(options: Options, terminal: Terminal): Promise<number> {
+  const { url, rootSha256 } = options;
+  if (url === undefined) throw new UsageError("expected the control plane's URL; see --help");
+  if (rootSha256 === undefined)
+    throw new UsageError("expected --root-sha256: without it anybody could answer");
+  if (!Sha256.safeParse(rootSha256).success) throw new UsageError("expected --root-sha256 in lower-case hex");
+  parseEndpoint(url);
+  if (readIdentity(options.stateDir) !== undefined)
+    throw new Refused(
+      "state_invalid",
+      "this host has joined already; to join again, run leave and remove its state",
+    );
+  const token = (await readToken(options, terminal)).trim();
+  if (!/^[\x21-\x7e]{1,200}$/.test(token)) throw new UsageError("expected a token of printable characters");
+  const ca = options.ca === undefined ? null : readFileSync(options.ca, "utf8");
+  const enrolment = await join({ directory: options.stateDir, url, rootSha256, token, ca }, defaultLimits);
+  terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
+  return exitCodes.ok;
+}
+
+async function readToken(options: Options, terminal: Terminal): Promise<string> {
+  if (options.token !== undefined) {
+    terminal.log(
+      "warning: other users of this host can read a token given as an argument; prefer --token-file",
+    );
+    return options.token;
+  }
+  const { tokenFile } = options;
+  return tokenFile === undefined || tokenFile === "-" ? terminal.stdin() : readFileSync(tokenFile, "utf8");
+}

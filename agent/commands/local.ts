@@ -1,0 +1,92 @@
+/** Commands that look at this host or act on it without asking the control plane. */
+import { existsSync } from "node:fs";
+import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
+import { holdFile, programOf } from "../agent.ts";
+import { exitCodes, type Options } from "../args.ts";
+import { loadGuard } from "../guard/index.ts";
+import { readIdentity } from "../identity.ts";
+import { openKernel } from "../kernel.ts";
+import { lockHolder } from "../lock.ts";
+import { makeDirectory, removeDurable, writeDurable } from "../persist.ts";
+import { Refused } from "../refusal.ts";
+import { committedSlot } from "../slots.ts";
+import { formatStatus, readStatus, type Status } from "../status.ts";
+import { openTrust } from "../trust/index.ts";
+import { joined, nftOf, type Terminal } from "./open.ts";
+
+/** What this host runs, by the last cycle's account. */
+export function status(options: Options, terminal: Terminal): number {
+  const now = Date.now();
+  const found = readStatus(options.stateDir) ?? beforeFirstCycle(options, now);
+  const running = lockHolder(options.stateDir) !== undefined;
+  if (options.json) {
+    const left =
+      found.lease_ends_at === null ? null : Math.floor((Date.parse(found.lease_ends_at) - now) / 1000);
+    terminal.out(`${JSON.stringify({ ...found, lease_left_seconds: left, running }, null, 2)}\n`);
+  } else terminal.out(`${formatStatus(found, running, now)}\n`);
+  return exitCodes.ok;
+}
+
+function beforeFirstCycle(options: Options, now: number): Status {
+  const identity = readIdentity(options.stateDir);
+  const at = new Date(now).toISOString();
+  const applied = committedSlot(options.stateDir)?.applied;
+  return {
+    state: identity === undefined ? "unenrolled" : "adopting",
+    since: at,
+    updated_at: at,
+    host: identity?.host ?? "-",
+    fleet: identity?.fleet ?? "-",
+    url: identity?.url ?? "-",
+    applied:
+      applied === undefined
+        ? null
+        : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
+    lease_ends_at: null,
+    last_refusal: null,
+  };
+}
+
+/** Prints the text of the bundle held, as this host's guard and renderer make it. @throws Refused */
+export function print(options: Options, terminal: Terminal): number {
+  const identity = joined(options);
+  const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 });
+  if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
+  const bundle = trust.value.held();
+  if (bundle === undefined) throw new Refused("state_invalid", "no bundle is held yet; run once first");
+  terminal.out(transaction(programOf(bundle, loadGuard(options.guard)), emptyInventory));
+  return exitCodes.ok;
+}
+
+/**
+ * Closes this host, now and until it is lifted: a running agent sees the mark and applies nothing. Needs no identity
+ * and no lock, because it must work when nothing else does. @throws Refused
+ */
+export async function closed(options: Options, terminal: Terminal): Promise<number> {
+  const mark = holdFile(options.stateDir);
+  if (options.lift) {
+    if (existsSync(mark)) removeDurable(mark);
+    terminal.out("lifted; the agent returns to the signed ruleset on its next cycle\n");
+    return exitCodes.ok;
+  }
+  const { guard } = loadGuard(options.guard);
+  makeDirectory(options.stateDir);
+  writeDurable(mark, "");
+  const loaded = await openKernel(nftOf(options)).load(renderClosed(guard));
+  if (!loaded.ok) throw new Refused(loaded.refusal.code, loaded.refusal.message);
+  terminal.out("closed: management and replies come in, nothing else, until 'closed --lift'\n");
+  return exitCodes.ok;
+}
+
+/** Removes our table; refuses while an agent runs, which would bring it back. The state directory stays. */
+export async function leave(options: Options, terminal: Terminal): Promise<number> {
+  const pid = lockHolder(options.stateDir);
+  if (pid !== undefined) {
+    terminal.log(`an agent, process ${pid}, is running; stop it first`);
+    return exitCodes.failed;
+  }
+  await nftOf(options).remove();
+  removeDurable(`${options.stateDir}/slots`);
+  terminal.out("removed table inet portcullis; this host is no longer filtered by it\n");
+  return exitCodes.ok;
+}

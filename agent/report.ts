@@ -1,0 +1,84 @@
+/**
+ * What this host says about itself: on every transition and at least once an hour, several changes in one report.
+ * Evidence only: nothing in it is trusted by the control plane beyond "this host's key said so".
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+import type { CounterReading, Report, Seen } from "#schema/wire.ts";
+import { rendererVersion } from "#render/index.ts";
+import { readOptional, writeDurable } from "./persist.ts";
+import type { Refusal } from "./refusal.ts";
+import type { State } from "./state.ts";
+import { agentVersion } from "./version.ts";
+
+export interface DatedRefusal extends Refusal {
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+export interface Facts {
+  readonly state: State;
+  readonly seen: Seen;
+  readonly guardSha256: string | null;
+  readonly refusal: DatedRefusal | null;
+  readonly counters: readonly CounterReading[];
+}
+
+export const reportIntervalMs = 3_600_000;
+const countersMax = 20_000;
+
+/** A report, complete but for its number. `now` in milliseconds since the Unix epoch. */
+export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
+  const applied = facts.state.kind === "unenrolled" ? null : resting(facts.state).applied;
+  return {
+    at: new Date(now).toISOString(),
+    boot_id: bootId(),
+    agent_version: agentVersion,
+    renderer: rendererVersion,
+    state: facts.state.kind,
+    applied:
+      applied === null
+        ? null
+        : {
+            seq: applied.seq,
+            revision: applied.revision,
+            bundle_sha256: applied.bundle_sha256,
+            program_sha256: applied.program_sha256,
+          },
+    seen: facts.seen,
+    guard_sha256: facts.guardSha256,
+    refusal: facts.refusal,
+    counters: facts.counters.slice(0, countersMax),
+  };
+}
+
+const resting = (state: Exclude<State, { kind: "unenrolled" }>) =>
+  state.kind === "applying" ? state.from : state;
+
+/** The next report number, kept before it is used: a number is never given twice, not even after a crash. */
+export function nextReportNumber(directory: string): number {
+  const path = join(directory, "report.json");
+  const text = readOptional(path)?.toString("utf8");
+  const n = (text === undefined ? 0 : readNumber(text)) + 1;
+  writeDurable(path, JSON.stringify({ n }));
+  return n;
+}
+
+function readNumber(text: string): number {
+  try {
+    return z.strictObject({ n: z.int().min(0) }).parse(JSON.parse(text)).n;
+  } catch {
+    // Torn. Numbers only have to rise, so start above any that was used: reports are at least a second apart.
+    return Math.floor(Date.now() / 1000);
+  }
+}
+
+/** random(4): another id after every boot. Empty where there is no /proc. */
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What `portcullis-agent status` tells: the loop leaves it in `status.json` after every cycle, and the command reads
+ * it. It says what a person should do about the last refusal, in one line per code.
+ */
+import { join } from "node:path";
+import * as z from "zod";
+import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
+import { AgentState } from "#schema/wire.ts";
+import { readOptional, writeDurable } from "./persist.ts";
+
+export const Status = z.strictObject({
+  state: AgentState,
+  /** When the host entered that state. */
+  since: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+  host: z.string(),
+  fleet: z.string(),
+  url: z.string(),
+  applied: z.strictObject({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
+  lease_ends_at: z.iso.datetime().nullable(),
+  last_refusal: z
+    .strictObject({ code: z.enum(refusalCodes), message: z.string(), at: z.iso.datetime() })
+    .nullable(),
+});
+export type Status = z.infer<typeof Status>;
+
+export const writeStatus = (directory: string, status: Status): void =>
+  writeDurable(join(directory, "status.json"), `${JSON.stringify(status, null, 2)}\n`);
+
+/** @returns undefined before the first cycle, or when the file is torn */
+export function readStatus(directory: string): Status | undefined {
+  try {
+    const text = readOptional(join(directory, "status.json"));
+    return text === undefined ? undefined : Status.parse(JSON.parse(text.toString("utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lines for people. `now` in milliseconds since the Unix epoch. */
+export function formatStatus(status: Status, running: boolean, now: number): string {
+  const { applied, lease_ends_at: lease, last_refusal: refusal } = status;
+  return [
+    `host      ${status.host} of fleet ${status.fleet}, from ${status.url}`,
+    `agent     ${running ? "running" : "not running; the kernel keeps what it has"}`,
+    `state     ${status.state} since ${status.since}`,
+    `ruleset   ${applied === null ? "none committed yet" : `seq ${applied.seq}, revision ${applied.revision}`}`,
+    `lease     ${lease === null ? "none" : formatLease(Date.parse(lease) - now, lease)}`,
+    ...(refusal === null
+      ? []
+      : [
+          `refused   ${refusal.code} at ${refusal.at}: ${refusal.message}`,
+          `          ${advice[refusal.code]}`,
+        ]),
+  ].join("\n");
+}
+
+function formatLease(leftMs: number, ends: string): string {
+  const minutes = Math.floor(Math.abs(leftMs) / 60_000);
+  const span = `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return leftMs > 0 ? `${span} left (until ${ends})` : `over for ${span} (since ${ends}); rules stay`;
+}
+
+const wait = "Nothing to do here: the last committed ruleset stays, and the agent asks again.";
+const ask =
+  "The last committed ruleset stays. Tell whoever runs the control plane: it serves what it should not.";
+const disk = "Free or repair the disk that holds the state directory; the last committed ruleset stays.";
+const upgrade =
+  "The last committed ruleset stays. Upgrade this agent, or take back the change that needs a newer one.";
+const mend =
+  "Correct the guard file; until then nothing new is accepted and the last committed ruleset stays.";
+
+/** What to do about each refusal. */
+export const advice: Readonly<Record<RefusalCode, string>> = {
+  unreachable: wait,
+  http_status: `${wait} After a long 401 or 403, enrol the host again.`,
+  response_too_large: ask,
+  response_too_slow: wait,
+  response_encoding: "A proxy changes what the control plane sends; let it pass this address unchanged.",
+  response_malformed: ask,
+  metadata_too_large: ask,
+  metadata_malformed: ask,
+  root_invalid: ask,
+  signature_invalid: ask,
+  metadata_expired:
+    "The control plane no longer renews leases, or this host's clock is wrong; the rules stay.",
+  version_rollback: "The control plane serves an older state than this host has seen, perhaps from a backup.",
+  version_jump: ask,
+  version_mismatch: ask,
+  hash_mismatch: ask,
+  wrong_host: ask,
+  unknown_critical: upgrade,
+  min_revision: ask,
+  bundle_hash_mismatch: ask,
+  bundle_not_canonical: ask,
+  bundle_schema: upgrade,
+  state_unwritable: disk,
+  state_invalid: "Nothing new is accepted. Run leave and enrol this host again; the rules stay until you do.",
+  guard_invalid: mend,
+  guard_refused:
+    "The bundle is larger than the guard's limits; raise them there, or make the bundle smaller.",
+  render_unsupported: upgrade,
+  check_failed:
+    "nft refuses the ruleset on this kernel; the last committed ruleset stays. Report it with this message.",
+  load_failed:
+    "nft could not load the ruleset; the last committed ruleset stays. Is nft there, and are you root?",
+  readback_mismatch:
+    "The kernel held something else than was loaded; another program may edit table inet portcullis.",
+};

@@ -1,0 +1,2 @@
+/** Told in reports and by `--version`. */
+export const agentVersion = "0.1.0";
