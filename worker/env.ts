@@ -1,0 +1,69 @@
+/**
+ * The Cloudflare adapter: bindings, variables and secrets as ports, parsed once. A binding that is missing or malformed
+ * is named; its value never is.
+ */
+import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
+import * as z from "zod";
+import { Key, Sha256 } from "#schema/primitives.ts";
+import type { Blobs, Ports } from "./ports.ts";
+import { createSigner, SigningKeys, TokenSecret } from "./signer.ts";
+
+const binding = <T>(...methods: readonly (keyof T & string)[]) =>
+  z.custom<T>(
+    (value) => typeof value === "object" && value !== null && methods.every((method) => method in value),
+    { error: "expected a binding" },
+  );
+
+const json = z.string().transform((text, ctx): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    ctx.addIssue({ code: "custom", message: "expected JSON" });
+    return z.NEVER;
+  }
+});
+
+const Env = z.object({
+  DB: binding<D1Database>("prepare", "batch"),
+  BUNDLES: binding<R2Bucket>("get", "put"),
+  /** `{"targets": JWK, "snapshot": JWK, "timestamp": JWK}`, private Ed25519 keys. */
+  SIGNING_KEYS: json.pipe(SigningKeys),
+  TOKEN_SECRET: TokenSecret,
+  ADMIN_TOKEN_SHA256: Sha256,
+  FLEET: Key,
+  LEASE_SECONDS: z.coerce.number().int().min(900).max(604_800).default(86_400),
+  POLL_SECONDS: z.coerce.number().int().min(5).max(900).default(30),
+});
+
+/** @throws Error that names every binding, variable or secret that is missing or malformed */
+export function openEnv(bindings: unknown): Ports {
+  const parsed = Env.safeParse(bindings);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+    throw new Error(`the worker is not configured: ${wrong.join("; ")}`);
+  }
+  const env = parsed.data;
+  return {
+    sql: env.DB,
+    blobs: r2Blobs(env.BUNDLES),
+    clock: { now: () => Date.now() },
+    signer: createSigner(env.SIGNING_KEYS, env.TOKEN_SECRET),
+    settings: {
+      fleet: env.FLEET,
+      adminTokenSha256: env.ADMIN_TOKEN_SHA256,
+      leaseSeconds: env.LEASE_SECONDS,
+      pollSeconds: env.POLL_SECONDS,
+    },
+  };
+}
+
+/** R2 checks the hash itself and refuses bytes that are not those of their name. */
+const r2Blobs = (bucket: R2Bucket): Blobs => ({
+  put: async (sha256, bytes) => {
+    await bucket.put(`bundles/${sha256}`, bytes, { sha256 });
+  },
+  get: async (sha256) => {
+    const object = await bucket.get(`bundles/${sha256}`);
+    return object === null ? undefined : new Uint8Array(await object.arrayBuffer());
+  },
+});

@@ -1,0 +1,28 @@
+/** The entry for Cloudflare Workers: requests go to the app, cron to maintenance. One app per isolate. */
+import { env } from "cloudflare:workers";
+import type { ExecutionContext, ScheduledController } from "@cloudflare/workers-types";
+import { createApp } from "./app.ts";
+import { openEnv } from "./env.ts";
+import { maintain } from "./maintain.ts";
+
+/** Opened at the first event and not at start, so that a deployment without its secrets still says what is missing. */
+const open = memoised(() => {
+  const ports = openEnv(env);
+  return { ports, app: createApp(ports) };
+});
+
+export default {
+  fetch: (request: Request, bindings: unknown, context: ExecutionContext): Response | Promise<Response> =>
+    open().app.fetch(request, bindings as object, context),
+  scheduled: async (_controller: ScheduledController): Promise<void> => {
+    await maintain(open().ports);
+  },
+};
+
+function memoised<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
