@@ -1,7 +1,44 @@
 /** Every router of the application. A new one is mounted here; its routes must stand in the access table. */
-import type { Hono } from "hono";
+import { Hono } from "hono";
+import { hostCredentials } from "../credential.ts";
+import { type Fleet, openFleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
+import { agent } from "./agent.ts";
+import { audit } from "./audit.ts";
+import { enrolments } from "./enrolments.ts";
 import type { AppEnv } from "./env.ts";
+import { hosts } from "./hosts.ts";
+import { overlays } from "./overlays.ts";
+import { repository } from "./repository.ts";
+import { revisions } from "./revisions.ts";
+import { root } from "./root.ts";
 import { service } from "./service.ts";
+import { tokens } from "./tokens.ts";
 
-export const routers = (ports: Ports): readonly Hono<AppEnv>[] => [service(ports)];
+export function routers(ports: Ports): readonly Hono<AppEnv>[] {
+  const fleet = openFleet(ports);
+  const credentials = hostCredentials(ports, fleet);
+  return [
+    lookAgainAfterWrites(fleet),
+    service(ports),
+    revisions(ports),
+    overlays(ports),
+    hosts(ports),
+    audit(ports),
+    tokens(ports),
+    root(ports),
+    enrolments(ports, fleet),
+    agent(ports, credentials),
+    repository(ports, credentials),
+  ];
+}
+
+/** What an operator writes in this process is seen by the very next poll here; other isolates see it within 5 s. */
+function lookAgainAfterWrites(fleet: Fleet): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.use(async (c, next) => {
+    await next();
+    if (c.req.method !== "GET" && c.get("principal") !== undefined) fleet.expire();
+  });
+  return api;
+}

@@ -1,0 +1,41 @@
+/** What a command is, and how its arguments are read: strictly, so that a mistyped option never runs anything. */
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { type Output, UsageError } from "./output.ts";
+
+export interface Context {
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+  readonly output: Output;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+export interface Command {
+  /** The words that name it, such as `root init`. */
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** All that `--help` says after the summary. */
+  readonly help: string;
+  /** @throws UsageError, Failure */
+  run(args: readonly string[], context: Context): Promise<void>;
+}
+
+/** @throws UsageError for an unknown option, a missing value or too many arguments */
+export function readArguments<T extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: T,
+  positionals: number,
+) {
+  const parsed = tryParse(args, options);
+  if (parsed.positionals.length > positionals) throw new UsageError("too many arguments");
+  return parsed;
+}
+
+function tryParse<T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (error) {
+    // node's message quotes the option, and goes on to explain itself after the first sentence.
+    throw new UsageError(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "bad arguments");
+  }
+}

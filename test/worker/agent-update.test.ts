@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { emptyRuleset } from "#schema/ruleset.ts";
+import { encodeBundle } from "#schema/bundle.ts";
+import { headers, Update } from "#schema/wire.ts";
+import { enrolled, poll, postJson, tokenRequest } from "#test/support/host.ts";
+import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
+import { maintain } from "#worker/maintain.ts";
+
+let plane: Plane;
+let a: string;
+let b: string;
+let ceremony: Ceremony;
+beforeAll(async () => {
+  plane = await openPlane();
+  await plane.commit(host("a"), host("b"));
+  ceremony = await installRoot(plane);
+  a = (await enrolled(plane, "a")).token;
+  b = (await enrolled(plane, "b")).token;
+});
+afterAll(() => plane.close());
+
+const held = (response: Response) => ({
+  "if-none-match": response.headers.get("etag") ?? "",
+  generation: response.headers.get(headers.generation) ?? "",
+});
+
+describe("GET /v1/agent/update", () => {
+  test("gives a host its metadata and bundle, named by the tag of the timestamp's bytes", async () => {
+    const response = await poll(plane, a, { seen: "root=1;timestamp=0;targets=0" });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("application/vnd.portcullis.update");
+    expect(response.headers.get("cache-control")).toBe("private, no-store, no-transform");
+    expect(response.headers.get("etag")).toMatch(/^"t1-[0-9a-f]{16}"$/);
+    expect(response.headers.get(headers.pollAfter)).toBe("30");
+    const update = Update.parse(await response.json());
+    expect(update.roots).toEqual([]);
+    expect(Buffer.from(update.targets, "base64").toString()).toContain('"host":"a"');
+    expect(Buffer.from(update.bundle ?? "", "base64")).toEqual(Buffer.from(encodeBundle(emptyRuleset)));
+  });
+
+  test("leaves out the bundle that the host holds", async () => {
+    const { bundle_sha256 } = (await plane.ports.sql
+      .prepare("SELECT bundle_sha256 FROM repository WHERE host = 'a'")
+      .first<{ bundle_sha256: string }>()) ?? { bundle_sha256: "" };
+    const update = Update.parse(await (await poll(plane, a, { bundle: bundle_sha256 })).json());
+    expect(update.bundle).toBeUndefined();
+  });
+
+  test.each([
+    ["the tag", (tag: string) => tag, 304],
+    ["the tag, weak", (tag: string) => `W/${tag}`, 304],
+    ["a list with the tag", (tag: string) => `"x", W/${tag} , "y"`, 304],
+    ["*", () => "*", 304],
+    ["another tag", () => '"t0-0000000000000000"', 200],
+    ["the tag without quotes", (tag: string) => tag.replaceAll('"', ""), 200],
+    ["a tag that ends in ours", (tag: string) => tag.replace('"', '"x'), 200],
+    ["nothing", () => "", 200],
+  ])("compares If-None-Match weakly: %s", async (_, ifNoneMatch, status) => {
+    const tag = (await poll(plane, a)).headers.get("etag") ?? "";
+    expect((await poll(plane, a, { "if-none-match": ifNoneMatch(tag) })).status).toBe(status);
+  });
+
+  test("touches no storage when nothing changed: 100 polls, no query after the first", async () => {
+    const first = await poll(plane, a);
+    const known = held(first);
+    const before = plane.queries();
+    for (let i = 0; i < 100; i += 1) {
+      const response = await poll(plane, a, known);
+      expect(response.status).toBe(304);
+      expect(response.headers.get(headers.generation)).toBe(known.generation);
+    }
+    expect(plane.queries()).toBe(before);
+  });
+
+  test("asks the store again once in 5 s, with one batch", async () => {
+    const known = held(await poll(plane, a));
+    plane.advance(5_000);
+    const before = plane.queries();
+    const polls = Array.from({ length: 20 }, () => poll(plane, a, known));
+    for (const response of await Promise.all(polls)) expect(response.status).toBe(304);
+    // One batch of four statements.
+    expect(plane.queries() - before).toBe(5);
+  });
+
+  test("tells a changed host at its next poll, and no other", async () => {
+    const [knownA, knownB] = [held(await poll(plane, a)), held(await poll(plane, b))];
+    await plane.commit(overlay("vpn", "a"));
+    plane.advance(5_000);
+    const changed = await poll(plane, a, knownA);
+    expect(changed.status).toBe(200);
+    const unchanged = await poll(plane, b, knownB);
+    expect(unchanged.status).toBe(304);
+    expect(unchanged.headers.get(headers.generation)).toBe(changed.headers.get(headers.generation));
+    const [againA, againB] = [held(changed), { ...knownB, ...{ generation: held(unchanged).generation } }];
+    const before = plane.queries();
+    expect((await poll(plane, a, againA)).status).toBe(304);
+    expect((await poll(plane, b, againB)).status).toBe(304);
+    expect(plane.queries()).toBe(before);
+  });
+
+  test("reads the store for a host that claims a generation from the future", async () => {
+    const known = held(await poll(plane, a));
+    const before = plane.queries();
+    expect((await poll(plane, a, { ...known, generation: "999999" })).status).toBe(304);
+    expect(plane.queries()).toBeGreaterThan(before);
+  });
+
+  test("gives a new root to every host, once", async () => {
+    const known = held(await poll(plane, b));
+    const second = await installRoot(plane, 2, ceremony);
+    const response = await poll(plane, b, { ...known, seen: "root=1;timestamp=1;targets=1" });
+    expect(response.status).toBe(200);
+    const { roots } = Update.parse(await response.json());
+    expect(roots.map((root) => Buffer.from(root, "base64").toString())).toEqual([second.text]);
+    const after = { ...held(response), seen: "root=2;timestamp=1;targets=1" };
+    expect((await poll(plane, b, after)).status).toBe(304);
+  });
+
+  test("refuses a host that says what it has seen in another form", async () => {
+    expect((await poll(plane, a, { seen: "root=1" })).status).toBe(400);
+  });
+
+  test("goes on above what a host has seen, when the store is older than the host", async () => {
+    const response = await poll(plane, b, { seen: "root=2;timestamp=40;targets=7" });
+    expect(response.headers.get("etag")).toMatch(/^"t41-/);
+    const update = Update.parse(await response.json());
+    expect(JSON.parse(Buffer.from(update.targets, "base64").toString())).toMatchObject({
+      signed: { version: 8 },
+    });
+    const absurd = await poll(plane, b, { seen: "root=2;timestamp=999999999;targets=8" });
+    expect(absurd.headers.get("etag")).toMatch(/^"t41-/);
+  });
+});
+
+describe("the lease", () => {
+  test("is renewed only past half of it and only when asked, and moves no generation", async () => {
+    const seen = "root=2;timestamp=0;targets=0";
+    const known = { ...held(await poll(plane, a, { seen })), seen };
+    expect((await poll(plane, a, { ...known, renew: "1" })).status).toBe(304);
+    plane.advance(12 * 3_600_000 + 1_000);
+    expect((await poll(plane, a, known)).status).toBe(304);
+    const renewed = await poll(plane, a, { ...known, renew: "1" });
+    expect(renewed.status).toBe(200);
+    expect(renewed.headers.get("etag")).not.toBe(known["if-none-match"]);
+    expect(renewed.headers.get(headers.generation)).toBe(known.generation);
+    expect((await poll(plane, a, { ...held(renewed), seen, renew: "1" })).status).toBe(304);
+  });
+
+  test("is renewed once when twenty polls of one host ask at once", async () => {
+    const version = async (): Promise<number> => {
+      const sql = "SELECT timestamp_version AS v FROM repository WHERE host = 'a'";
+      return (await plane.ports.sql.prepare(sql).first<{ v: number }>())?.v ?? 0;
+    };
+    const before = await version();
+    plane.advance(13 * 3_600_000);
+    const { token } = await enrolled(plane, "a");
+    const polls = Array.from({ length: 20 }, () => poll(plane, token, { renew: "1" }));
+    const tags = (await Promise.all(polls)).map((response) => response.headers.get("etag"));
+    expect(new Set(tags).size).toBe(1);
+    expect(tags[0]).toMatch(/^"t/);
+    expect(await version()).toBe(before + 1);
+  });
+
+  test("of a silent host is renewed by maintenance, and another publish is never undone by it", async () => {
+    const leases = async () =>
+      (
+        await plane.ports.sql
+          .prepare("SELECT host, timestamp_version, lease_expires_at FROM repository")
+          .all()
+      ).results;
+    plane.advance(20 * 3_600_000);
+    const before = await leases();
+    await maintain(plane.ports);
+    const after = await leases();
+    expect(after).not.toEqual(before);
+    await maintain(plane.ports);
+    expect(await leases()).toEqual(after);
+  });
+});
+
+describe("when the store fails", () => {
+  test("polls of unchanged hosts go on for five minutes, and nobody new is let in", async () => {
+    const { host: hostA, token } = await enrolled(plane, "a");
+    const known = held(await poll(plane, token));
+    plane.advance(5_000);
+    plane.fail(new Error("the store is away"));
+    try {
+      expect((await poll(plane, token, known)).status).toBe(304);
+      plane.advance(290_000);
+      expect((await poll(plane, token, known)).status).toBe(304);
+      const ask = postJson(plane, "/v1/agent/token", tokenRequest(await hostA.assertion()));
+      expect((await ask).status).toBe(500);
+      plane.advance(10_000);
+      expect((await poll(plane, token, known)).status).toBe(500);
+    } finally {
+      plane.fail(undefined);
+    }
+    expect((await poll(plane, token, known)).status).toBe(304);
+  });
+});

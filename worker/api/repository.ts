@@ -1,0 +1,84 @@
+/**
+ * Each host's repository once more, as a plain TUF repository with consistent snapshots: for stock clients and for an
+ * operator's audit. A host sees its own; another's is as if it were not there.
+ */
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import { Key } from "#schema/primitives.ts";
+import type { HostCredentials } from "../credential.ts";
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import type { Repository } from "../publish/types.ts";
+import { readRepository, wasPublished } from "../store/lease.ts";
+import { rootByVersion } from "../store/root.ts";
+import { callerOf } from "./agent.ts";
+import { describe } from "./describe.ts";
+import type { AppEnv } from "./env.ts";
+import { params } from "./input.ts";
+
+const Metadata = z.object({
+  host: Key,
+  file: z.string().regex(/^(?:timestamp|[1-9]\d{0,14}\.(?:root|snapshot|targets))\.json$/),
+});
+const Target = z.object({ host: Key, file: z.string().regex(/^[0-9a-f]{64}\.bundle\.json$/) });
+const exact = { 200: { media: "application/json" } };
+const metadataRoute = "/v1/hosts/:host/repo/metadata/:file";
+const targetRoute = "/v1/hosts/:host/repo/targets/:file";
+
+export function repository(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.get(
+    metadataRoute,
+    describe(`GET ${metadataRoute}`, "One metadata file of a host, exact bytes", exact),
+    params(Metadata),
+    async (c) => {
+      const { host, file } = c.req.valid("param");
+      await onlyReaderOf(c, credentials, host);
+      return serve(c, await metadata(ports, host, file));
+    },
+  );
+  api.get(
+    targetRoute,
+    describe(`GET ${targetRoute}`, "A bundle published to a host, exact bytes", exact),
+    params(Target),
+    async (c) => {
+      const { host, file } = c.req.valid("param");
+      await onlyReaderOf(c, credentials, host);
+      const sha256 = file.slice(0, 64);
+      const published = await wasPublished(ports.sql, host, sha256);
+      return serve(c, published ? await ports.blobs.get(sha256) : undefined);
+    },
+  );
+  return api;
+}
+
+/** An operator was let in by scope before; a host must be the one it asks for. */
+async function onlyReaderOf(c: Context<AppEnv>, credentials: HostCredentials, host: string): Promise<void> {
+  if (c.get("principal") !== undefined) return;
+  const caller = await callerOf(c, credentials);
+  if (caller.host !== host) throw new Refused("not_found");
+}
+
+/** The file as served now; versions before are gone, but for roots. */
+async function metadata(ports: Ports, host: string, file: string): Promise<string | undefined> {
+  const current = await readRepository(ports.sql, host);
+  if (current === undefined) return undefined;
+  const [version = "", role = ""] = file.split(".");
+  if (role === "root") return (await rootByVersion(ports.sql, Number(version)))?.body;
+  return namesOf(current).get(file);
+}
+
+const namesOf = (current: Repository): ReadonlyMap<string, string> =>
+  new Map([
+    ["timestamp.json", current.timestamp],
+    [`${current.snapshot_version}.snapshot.json`, current.snapshot],
+    [`${current.seq}.targets.json`, current.targets],
+  ]);
+
+function serve(c: Context<AppEnv>, content: string | Uint8Array<ArrayBuffer> | undefined): Response {
+  if (content === undefined) throw new Refused("not_found");
+  return c.body(content, 200, {
+    "Content-Type": "application/json",
+    "Cache-Control": "private, no-cache, no-transform",
+  });
+}

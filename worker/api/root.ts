@@ -1,0 +1,118 @@
+/**
+ * The root of trust: what a ceremony needs to know, the chain as exact bytes for everybody, and the one way to extend
+ * it. A root is checked as an agent would check it before it is stored, because the chain is served for ever.
+ */
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import {
+  OnlineKeysResponse,
+  RootRequest,
+  RootResponse,
+  type RootResponse as RootResponseBody,
+} from "#schema/wire.ts";
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import { checkSuccessor, onlineKeys, type ReadRoot, readRoot, type RootRefusal } from "../publish/root.ts";
+import { keyId } from "../publish/sign.ts";
+import { audited } from "../store/audit.ts";
+import { raiseGeneration } from "../store/fleet.ts";
+import { insertRoot, latestRoot, rootByVersion, type StoredRoot } from "../store/root.ts";
+import { describe } from "./describe.ts";
+import { type AppEnv, principalOf } from "./env.ts";
+import { jsonBody, params } from "./input.ts";
+
+const Version = z.object({
+  version: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/)
+    .transform(Number),
+});
+const rootBytes = { media: "application/json" };
+
+export function root(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.get(
+    "/v1/root/keys",
+    describe("GET /v1/root/keys", "Public halves of the online keys", { 200: OnlineKeysResponse }),
+    async (c) => c.json(await describeKeys(ports)),
+  );
+  api.get(
+    "/v1/root",
+    describe("GET /v1/root", "The root in force, exact bytes", { 200: rootBytes }),
+    async (c) => exactBytes(c, await latestRoot(ports.sql), "root_missing"),
+  );
+  api.get(
+    "/v1/root/:version",
+    describe("GET /v1/root/:version", "One root of the chain, exact bytes", { 200: rootBytes }),
+    params(Version),
+    async (c) => exactBytes(c, await rootByVersion(ports.sql, c.req.valid("param").version), "not_found"),
+  );
+  api.put(
+    "/v1/root",
+    describe("PUT /v1/root", "Put the next root in force", { 200: RootResponse, 201: RootResponse }),
+    ...jsonBody(RootRequest),
+    async (c) => {
+      const read = await readRoot(c.req.valid("json").root);
+      if (!read.ok) throw refused(read);
+      const { created, ...stored } = await putRoot(ports, read.root, principalOf(c).name);
+      return c.json(stored satisfies RootResponseBody, created ? 201 : 200);
+    },
+  );
+  return api;
+}
+
+async function describeKeys(ports: Ports): Promise<OnlineKeysResponse> {
+  const keys = await onlineKeys(ports.signer);
+  const named = async (key: (typeof keys)["targets"]) => ({ keyid: await keyId(key), key });
+  return {
+    fleet: ports.settings.fleet,
+    keys: {
+      targets: await named(keys.targets),
+      snapshot: await named(keys.snapshot),
+      timestamp: await named(keys.timestamp),
+    },
+  };
+}
+
+/** Putting the root in force again changes nothing. */
+async function putRoot(ports: Ports, next: ReadRoot, actor: string) {
+  const { sha256, text } = next;
+  const { version } = next.signed;
+  return audited(ports.sql, async () => {
+    const at = ports.clock.now();
+    const stored = await latestRoot(ports.sql);
+    if (stored?.sha256 === sha256) return { write: false, result: { created: false, version, sha256 } };
+    const check = await checkSuccessor(await reread(stored), next, at, ports.signer);
+    if (!check.ok) throw refused(check);
+    return {
+      write: true,
+      entry: { at, actor, on_behalf_of: null, action: "root.put", revision: null, body: { version, sha256 } },
+      statements: [raiseGeneration(ports.sql), insertRoot(ports.sql, { version, body: text, sha256, at })],
+      result: { created: true, version, sha256 },
+    };
+  });
+}
+
+async function reread(stored: StoredRoot | undefined): Promise<ReadRoot | undefined> {
+  if (stored === undefined) return undefined;
+  const read = await readRoot(stored.body);
+  if (!read.ok) throw new Error("the stored root cannot be read");
+  return read.root;
+}
+
+const refused = ({ code, message }: RootRefusal): Refused =>
+  new Refused(code === "root_version" ? "conflict" : "bad_request", {
+    errors: [{ path: "/root", code, message }],
+  });
+
+function exactBytes(
+  c: Context<AppEnv>,
+  stored: StoredRoot | undefined,
+  missing: "root_missing" | "not_found",
+): Response {
+  if (stored === undefined) throw new Refused(missing);
+  return c.body(stored.body, 200, {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-cache, no-transform",
+  });
+}
