@@ -46,11 +46,17 @@ const Limits = z.object({
   pollSeconds: z.int().min(5).max(900).default(30),
 });
 
+function limited(options: StandaloneOptions): z.infer<typeof Limits> {
+  const parsed = Limits.safeParse(options);
+  if (parsed.success) return parsed.data;
+  throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+}
+
 const migrations = new URL("../../schema/migrations/", import.meta.url);
 
 /** Opens everything and listens. @throws Error with one sentence for the operator */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { fleet, leaseSeconds, pollSeconds } = Limits.parse(options);
+  const { fleet, leaseSeconds, pollSeconds } = limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   const secrets = await openSecrets(options.data);
   const admin = await openAdminToken(options.data);

@@ -1,0 +1,131 @@
+/**
+ * What the contract suite needs of an adapter. The suite runs in Node and inside workerd, so nothing here may import
+ * node:*; requests go straight to the app.
+ */
+import type { Change } from "#schema/intent.ts";
+import { createApp } from "#worker/app.ts";
+import type { Ports } from "#worker/ports.ts";
+import { commit, type CommitResult } from "#worker/writer/index.ts";
+
+/** An adapter with an empty, migrated store. */
+export interface Adapter {
+  readonly ports: Ports;
+  /** The operator token whose hash is in the settings. */
+  readonly admin: string;
+  close(): Promise<void>;
+}
+
+export interface Harness extends Adapter {
+  /** One request; with a body it is sent as JSON. Without a token, the operator's. */
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  put(kind: "host" | "overlay" | "member", key: string, body: unknown): Promise<Answer>;
+  commit(changes: readonly Change[], parent?: number): Promise<CommitResult>;
+  /** Moves the clock by milliseconds. */
+  advance(milliseconds: number): void;
+  /** One number from the database. */
+  count(sql: string): Promise<number>;
+}
+
+export interface CallOptions {
+  readonly body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** null sends none. */
+  readonly token?: string | null;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body as JSON, undefined when it is not. */
+  readonly json: unknown;
+}
+
+export async function openHarness(open: () => Promise<Adapter>): Promise<Harness> {
+  const adapter = await open();
+  let now = Date.now();
+  const ports: Ports = { ...adapter.ports, clock: { now: () => now } };
+  const app = createApp(ports);
+  const call: Harness["call"] = async (method, path, options = {}) => {
+    const { body, text, token = adapter.admin } = options;
+    const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await app.request(path, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(content === undefined ? {} : { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      ...(content === undefined ? {} : { body: content }),
+    });
+    const answer = await response.text();
+    return { status: response.status, headers: response.headers, text: answer, json: parse(answer) };
+  };
+  return {
+    ...adapter,
+    ports,
+    call,
+    put: (kind, key, body) => call("PUT", pathOf(kind, key), { body }),
+    commit: (changes, parent) =>
+      commit(ports, "test", {
+        message: "test",
+        source: "api",
+        changes: [...changes],
+        ...(parent === undefined ? {} : { parent }),
+      }),
+    advance: (milliseconds) => {
+      now += milliseconds;
+    },
+    count: async (sql) => (await ports.sql.prepare(sql).first<number>("n")) ?? -1,
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function pathOf(kind: "host" | "overlay" | "member", key: string): string {
+  const [overlay = "", cn = ""] = key.split("/");
+  switch (kind) {
+    case "host":
+      return `/v1/hosts/${key}`;
+    case "overlay":
+      return `/v1/overlays/${key}`;
+    case "member":
+      return `/v1/overlays/${overlay}/members/${cn}`;
+  }
+}
+
+export const hostChange = (key: string): Change => ({
+  op: "put",
+  kind: "host",
+  key,
+  body: { addresses: [] },
+});
+
+/** A group-based overlay with groups dev and ops, of 10.`octet`.0.0/16 and fd00:`octet`::/64. */
+export const overlayChange = (key: string, host: string, octet: number): Change => ({
+  op: "put",
+  kind: "overlay",
+  key,
+  body: {
+    host,
+    interfaces: [`tun${octet}`],
+    subnets: [`10.${octet}.0.0/16`, `fd00:${octet}::/64`],
+    policy: "group-based",
+    groups: ["dev", "ops"],
+  },
+});
+
+export const memberChange = (key: string, group: string, ...addresses: readonly string[]): Change => ({
+  op: "put",
+  kind: "member",
+  key,
+  body: { group, addresses: [...addresses] },
+});

@@ -1,0 +1,22 @@
+/** The contract suite on the standalone adapter, and what only this adapter promises. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openStandalone } from "#worker/standalone/index.ts";
+import type { Adapter } from "./contract/harness.ts";
+import { storeContract } from "./contract/store.ts";
+
+async function open(): Promise<Adapter> {
+  const data = mkdtempSync(join(tmpdir(), "portcullis-contract-"));
+  const { ports, admin, close } = await openStandalone({ data, fleet: "f1", endpoints: [] });
+  return {
+    ports,
+    admin: admin.token,
+    close: async () => {
+      await close();
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+storeContract("standalone", open);

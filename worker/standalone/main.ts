@@ -1,0 +1,119 @@
+/**
+ * The standalone control plane as a command. Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage. It prints where
+ * it listens and where the first token lies, never the token.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { openStandalone, type StandaloneOptions } from "./index.ts";
+import type { Endpoint } from "./listen.ts";
+
+const help = `Usage: node worker/standalone/main.ts --data DIR [options]
+
+  --data DIR             database, blobs, keys and the first token are kept here
+  --fleet NAME           name of this deployment, signed into all metadata (default: main)
+  --listen HOST:PORT     plain HTTP, on loopback only (default: 127.0.0.1:8787)
+  --tls-listen HOST:PORT HTTPS, on any address; needs --tls-cert and --tls-key
+  --tls-socket PATH      HTTPS on a unix socket; needs --tls-cert and --tls-key
+  --tls-cert FILE        certificate chain, PEM
+  --tls-key FILE         its private key, PEM
+  --lease-seconds N      how long hosts trust what they hold: 900 to 604800 (default: 86400)
+  --poll-seconds N       what agents are asked to wait between polls: 5 to 900 (default: 30)
+  --help                 this text
+`;
+
+class Usage extends Error {}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = read(argv);
+  if (options === undefined) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const opened = await openStandalone(options);
+  for (const url of opened.urls) process.stdout.write(`listening on ${url}\n`);
+  process.stdout.write(`first operator token: ${opened.admin.file}\n`);
+  await asked();
+  await opened.close();
+  return 0;
+}
+
+/** Waits for SIGINT or SIGTERM. */
+const asked = (): Promise<void> =>
+  new Promise((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+
+/** @returns undefined when help is asked for. @throws Usage */
+function read(argv: readonly string[]): StandaloneOptions | undefined {
+  const values = parse(argv);
+  if (values.help === true) return undefined;
+  if (values.data === undefined) throw new Usage("--data is needed");
+  const leaseSeconds = whole("--lease-seconds", values["lease-seconds"], 900, 604_800);
+  const pollSeconds = whole("--poll-seconds", values["poll-seconds"], 5, 900);
+  return {
+    data: values.data,
+    fleet: values.fleet ?? "main",
+    endpoints: endpointsOf(values),
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    ...(pollSeconds === undefined ? {} : { pollSeconds }),
+  };
+}
+
+const text = { type: "string" } as const;
+const flags = {
+  data: text,
+  fleet: text,
+  listen: text,
+  "tls-listen": text,
+  "tls-socket": text,
+  "tls-cert": text,
+  "tls-key": text,
+  "lease-seconds": text,
+  "poll-seconds": text,
+  help: { type: "boolean" },
+} as const;
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: false, strict: true }).values;
+  } catch (error) {
+    throw new Usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function endpointsOf(values: ReturnType<typeof parse>): readonly Endpoint[] {
+  const plain: Endpoint = { kind: "plain", ...address("--listen", values.listen ?? "127.0.0.1:8787") };
+  const { "tls-listen": tls, "tls-socket": socket, "tls-cert": cert, "tls-key": key } = values;
+  if (tls === undefined && socket === undefined) return [plain];
+  if (cert === undefined || key === undefined) throw new Usage("TLS needs --tls-cert and --tls-key");
+  const certificate = { cert: readFileSync(cert), key: readFileSync(key) };
+  return [
+    plain,
+    ...(tls === undefined ? [] : [{ kind: "tls", ...address("--tls-listen", tls), certificate } as const]),
+    ...(socket === undefined ? [] : [{ kind: "unix", path: socket, certificate } as const]),
+  ];
+}
+
+/** `127.0.0.1:8787` or `[::1]:8787`. */
+function address(flag: string, value: string): { readonly host: string; readonly port: number } {
+  const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(value) ?? [];
+  const host = v6 ?? v4;
+  if (host === undefined || Number(port) > 65_535) throw new Usage(`${flag} takes HOST:PORT`);
+  return { host, port: Number(port) };
+}
+
+function whole(flag: string, value: string | undefined, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  const number = /^[0-9]{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= min && number <= max)) throw new Usage(`${flag} takes a number from ${min} to ${max}`);
+  return number;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`portcullis control plane: ${message}\n`);
+  process.exitCode = error instanceof Usage ? 2 : 1;
+}
