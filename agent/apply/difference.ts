@@ -3,24 +3,23 @@
  * (it drops redundant matches, names become numbers), so a rule is compared by what it decides and by the counters and
  * sets it names, in order; sets and maps by every element. The load itself was one transaction of the very text.
  */
-import { setElements } from "#render/print.ts";
+import { mapElements } from "#render/print.ts";
 import { type Chain, inventoryOf, type Program, type Shaped } from "#render/program.ts";
 import { inventoryOfListing, type Listing } from "./listing.ts";
 import { elementText, lineShape, ruleShape } from "./shape.ts";
 
-/** Every difference, in words; none when the kernel holds the program. */
-export function differences(program: Program, listing: Listing): readonly string[] {
+/** Every difference in objects, hooks and rules, in words; elements are not looked at, so a terse listing will do. */
+export function structureDifferences(program: Program, listing: Listing): readonly string[] {
   if (!listing.exists) return ["expected our table, found none"];
   const want = inventoryOf(program);
   const have = inventoryOfListing(listing);
   return [
     ...listing.foreign.map((kind) => `found a ${kind} that is not ours`),
-    ...compareSorted("chain", want.chains.map(spell), have.chains.map(spell)),
-    ...compareSorted("set", want.sets.map(spell), have.sets.map(spell)),
-    ...compareSorted("map", want.maps.map(spell), have.maps.map(spell)),
-    ...compareSorted("counter", want.counters, have.counters),
+    ...compareNames("chain", want.chains.map(spell), have.chains.map(spell)),
+    ...compareNames("set", want.sets.map(spell), have.sets.map(spell)),
+    ...compareNames("map", want.maps.map(spell), have.maps.map(spell)),
+    ...compareNames("counter", want.counters, have.counters),
     ...program.chains.flatMap((chain) => chainDifferences(chain, listing)),
-    ...elementDifferences(program, listing),
   ];
 }
 
@@ -44,25 +43,19 @@ function chainDifferences(chain: Chain, listing: Listing): readonly string[] {
   ];
 }
 
-function elementDifferences(program: Program, listing: Listing): readonly string[] {
+/** Every difference in the elements of sets and maps; needs a full listing. */
+export function elementDifferences(program: Program, listing: Listing): readonly string[] {
   const listed = new Map([...listing.sets, ...listing.maps].map((set) => [set.name, set.elem ?? []]));
-  const found = (name: string): readonly string[] => (listed.get(name) ?? []).map(elementText);
+  const compare = (name: string, want: readonly string[]): readonly string[] =>
+    compareNames(`element of ${name}`, want, (listed.get(name) ?? []).map(elementText));
   return [
-    ...program.sets.flatMap((set) =>
-      compareSorted(`element of ${set.name}`, setElements(set), found(set.name)),
-    ),
-    ...program.maps.flatMap((map) =>
-      compareSorted(
-        `element of ${map.name}`,
-        map.elements.map(({ address, chain }) => `${address} : jump ${chain}`),
-        found(map.name),
-      ),
-    ),
+    ...program.sets.flatMap((set) => compare(set.name, set.elements)),
+    ...program.maps.flatMap((map) => compare(map.name, mapElements(map))),
   ];
 }
 
 /** First missing and first surplus one; a listing's order is a hash's. */
-function compareSorted(what: string, want: readonly string[], have: readonly string[]): readonly string[] {
+function compareNames(what: string, want: readonly string[], have: readonly string[]): readonly string[] {
   const wanted = new Set(want);
   const found = new Set(have);
   const missing = want.find((text) => !found.has(text));

@@ -7,12 +7,13 @@ import type { CounterReading } from "#schema/wire.ts";
 import {
   emptyInventory,
   type Inventory,
+  inventoryOf,
   type Program,
   removal,
   skeleton,
   transaction,
 } from "#render/index.ts";
-import { differences } from "./difference.ts";
+import { elementDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
 import type { Exec, ExecResult } from "./spawn.ts";
 
@@ -21,8 +22,8 @@ export type ApplyCode = "check_failed" | "load_failed" | "readback_mismatch";
 /** Why the kernel does not hold a program. `message` is nft's first line, or the first difference. */
 export class ApplyError extends Error {
   readonly code: ApplyCode;
-  constructor(code: ApplyCode, message: string) {
-    super(message);
+  constructor(code: ApplyCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = "ApplyError";
     this.code = code;
   }
@@ -42,9 +43,13 @@ export interface Nft {
   load(text: string): Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
   inventory(): Promise<Inventory>;
-  /** Proves that the kernel holds this program, elements and all. @throws {ApplyError} readback_mismatch */
+  /** Proves that the kernel holds this program, every element of it. @throws {ApplyError} readback_mismatch */
   readback(program: Program): Promise<void>;
-  /** Check, load and readback. @throws {ApplyError} */
+  /**
+   * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
+   * kernel admitted; big sets are not listed again, as they came in the transaction whose rules are read back.
+   * @throws {ApplyError}
+   */
   apply(program: Program): Promise<Applied>;
   /** Our named counters, in the listing's order. */
   counters(): Promise<readonly CounterReading[]>;
@@ -52,33 +57,109 @@ export interface Nft {
   remove(): Promise<void>;
 }
 
+/** Up to here a listing of all elements costs less than starting nft does. */
+const elementsListedMax = 256;
+/** `-t` leaves out elements, and then a listing costs the same at any size. */
+const details = { terse: ["-t"], full: [] } as const;
+type Detail = keyof typeof details;
+
 /** @param path of the nft program */
 export function openNft(exec: Exec, path = "nft"): Nft {
   const check = async (text: string): Promise<void> =>
     demand("check_failed", await exec([path, "-c", "-f", "-"], text));
-  const load = async (text: string): Promise<void> =>
+  const load = async (text: string | Promise<string>): Promise<void> =>
     demand("load_failed", await exec([path, "-f", "-"], text));
-  const list = async (terse: boolean): Promise<Listing> => {
-    const scope = terse ? ["-t", "-j", "list", "ruleset"] : ["-j", "list", "ruleset"];
-    const result = await exec([path, ...scope], "");
-    demand("readback_mismatch", result);
-    return parseListing(result.stdout);
+  const list = async (detail: Detail): Promise<Listing> =>
+    listed(await exec([path, ...details[detail], "-j", "list", "ruleset"], ""));
+  /** The same from an interactive nft (`-i`), which starts now and asks the kernel once `begin` resolves. */
+  const listAfter = async (begin: Promise<void>, detail: Detail): Promise<Listing> =>
+    listed(
+      await exec(
+        [path, ...details[detail], "-j", "-i"],
+        begin.then(() => "list ruleset\n"),
+      ),
+    );
+  const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
+
+  /**
+   * Loads and reads back. Both programs start before there is anything for them to do, because starting one takes as
+   * long as a small load.
+   */
+  const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
+    const few = elementCount(program) <= elementsListedMax;
+    const text = Promise.withResolvers<string>();
+    const loading = load(text.promise);
+    const listing = listAfter(loading, few ? "full" : "terse");
+    text.resolve(transaction(program, present));
+    const applied = loading.then(async () => ({
+      text: await text.promise,
+      programSha256: programSha256(program),
+    }));
+    const [loaded, read] = await Promise.allSettled([applied, listing]);
+    if (loaded.status === "rejected") throw loaded.reason;
+    if (read.status === "rejected") throw read.reason;
+    agree(structureDifferences(program, read.value));
+    if (few) agree(elementDifferences(program, read.value));
+    return loaded.value;
   };
-  const inventory = async (): Promise<Inventory> => inventoryOfListing(await list(true));
-  const readback = async (program: Program): Promise<void> => {
-    const [first] = differences(program, await list(false));
-    if (first !== undefined) throw new ApplyError("readback_mismatch", first);
-  };
+
+  const memory: Memory = { admitted: "", inventory: undefined };
   const apply = async (program: Program): Promise<Applied> => {
-    await check(skeleton(program));
-    const text = transaction(program, await inventory());
-    await load(text);
-    await readback(program);
-    return { text, programSha256: programSha256(program) };
+    const declared = skeleton(program);
+    if (memory.admitted !== declared) await check(declared);
+    const remembered = memory.inventory;
+    memory.inventory = undefined;
+    const applied = await (remembered === undefined
+      ? attempt(program, await inventory())
+      : attempt(program, remembered).catch(async (error: unknown) => {
+          if (!(error instanceof ApplyError)) throw error;
+          return attempt(program, await inventory());
+        }));
+    memory.admitted = declared;
+    memory.inventory = inventoryOf(program);
+    return applied;
   };
-  const counters = async (): Promise<readonly CounterReading[]> =>
-    (await list(true)).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
-  return { check, load, inventory, readback, apply, counters, remove: () => load(removal) };
+  return {
+    check,
+    load,
+    inventory,
+    readback: async (program) => {
+      const held = await list("full");
+      agree(structureDifferences(program, held));
+      agree(elementDifferences(program, held));
+    },
+    apply,
+    counters: async () =>
+      (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes })),
+    remove: () => load(removal),
+  };
+}
+
+/**
+ * What the last apply left in the kernel. A guess, for speed only: when somebody else changed our table since, the
+ * load or its readback fails and the apply is done again from a fresh inventory.
+ */
+interface Memory {
+  admitted: string;
+  inventory: Inventory | undefined;
+}
+
+const elementCount = (program: Program): number =>
+  [...program.sets, ...program.maps].reduce((sum, { elements }) => sum + elements.length, 0);
+
+/** An interactive nft says on stderr what went wrong and ends with 0, so what it printed decides. */
+function listed(result: ExecResult): Listing {
+  demand("readback_mismatch", result);
+  try {
+    return parseListing(result.stdout);
+  } catch (cause) {
+    const [first = ""] = result.stderr.split("\n");
+    throw new ApplyError("readback_mismatch", `expected a listing of nft's: ${first}`, { cause });
+  }
+}
+
+function agree([first]: readonly string[]): void {
+  if (first !== undefined) throw new ApplyError("readback_mismatch", first);
 }
 
 /** Digest of a program; the same for equal programs, whatever a kernel held before. */

@@ -11,8 +11,12 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
-/** Runs `argv` with `input` on stdin. Rejects when it cannot be started, runs too long or says too much. */
-export type Exec = (argv: readonly string[], input: string) => Promise<ExecResult>;
+/**
+ * Runs `argv` with `input` on stdin. A promise of input starts the program now and feeds it then, which hides the time
+ * to start; one that rejects ends the program before it read anything. Rejects when the program cannot be started, runs
+ * too long or says too much.
+ */
+export type Exec = (argv: readonly string[], input: string | Promise<string>) => Promise<ExecResult>;
 
 export interface ExecLimits {
   /** Put before every argv, such as `["ip", "netns", "exec", "gw"]`. */
@@ -24,7 +28,13 @@ export interface ExecLimits {
 /** A listing of half a million elements is about 20 MB. */
 const defaults: ExecLimits = { prefix: [], timeoutSeconds: 120, outputBytesMax: 128 * 1024 * 1024 };
 
-/** An `Exec` on this machine. The locale is fixed, so that error messages are the ones we know. */
+/**
+ * The whole environment of a child: the locale makes error messages the ones we know, and a home that is no folder keeps
+ * an interactive nft from writing its history there.
+ */
+const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], LC_ALL: "C", HOME: "/dev/null" });
+
+/** An `Exec` on this machine. */
 export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
   const { prefix, timeoutSeconds, outputBytesMax } = { ...defaults, ...limits };
   return (argv, input) =>
@@ -33,7 +43,7 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
       if (file === undefined) return reject(new RangeError("expected a program to run"));
       const child = spawn(file, args, {
         stdio: ["pipe", "pipe", "pipe"],
-        env: { PATH: process.env["PATH"], LC_ALL: "C" },
+        env: environment(),
         timeout: timeoutSeconds * 1000,
         killSignal: "SIGKILL",
       });
@@ -59,6 +69,11 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
           stderr: Buffer.concat(stderr).toString("utf8"),
         });
       });
-      child.stdin.end(input);
+      const feed = (text: string): void => void child.stdin.end(text);
+      if (typeof input === "string") return feed(input);
+      input.then(feed, (reason: unknown) => {
+        child.kill("SIGKILL");
+        reject(reason instanceof Error ? reason : new Error(String(reason)));
+      });
     });
 }

@@ -8,6 +8,8 @@ import type { Direction, Rule, Ruleset } from "#schema/ruleset.ts";
 import { dispatch } from "./line.ts";
 import { type Context, ruleLines, saddr } from "./match.ts";
 import { type Chain, families, type KernelMap, type Line } from "./program.ts";
+import { network } from "./quote.ts";
+import { familyDigits, familyOf } from "./sets.ts";
 
 /** What some rules need in the kernel. */
 export interface Fragment {
@@ -58,11 +60,13 @@ function dispatchByClass(
   const chainOf = new Map([...byClass.keys()].map((name) => [name, `c_${place}_${name}`]));
   const elements = ruleset.classes.find((map) => map.name === mapOf)?.elements ?? [];
   const maps = families.map((family) => ({
-    name: `m${family === "v4" ? 4 : 6}_${place}_${mapOf}`,
+    name: `m${familyDigits[family]}_${place}_${mapOf}`,
     family,
     elements: elements.flatMap(({ address, class: name }) => {
       const chain = chainOf.get(name);
-      return chain === undefined || address.includes(":") !== (family === "v6") ? [] : [{ address, chain }];
+      return chain === undefined || familyOf(address) !== family
+        ? []
+        : [{ address: network(address), chain }];
     }),
   }));
   return {

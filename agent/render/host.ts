@@ -10,7 +10,7 @@ import { line, type Match, match } from "./line.ts";
 import { saddr } from "./match.ts";
 import { type Chain, type Hook, type Line } from "./program.ts";
 import { interfaceName, join, network, nft, oneOf, word } from "./quote.ts";
-import { setKinds } from "./sets.ts";
+import { familyOf, setKinds } from "./sets.ts";
 
 type HostDirection = "in" | "out";
 const hooks: Readonly<Record<HostDirection, Hook>> = {
@@ -77,7 +77,7 @@ function managementMatches({ management }: Guard): readonly (readonly Match[])[]
   const interfaces = management.interfaces.map(interfaceName);
   const byInterface = interfaces.length === 0 ? [] : [[match(nft`iifname ${oneOf(interfaces)}`)]];
   const flows = management.allow.map(({ cidr, proto, port }) => [
-    match(nft`${saddr[cidr.includes(":") ? "v6" : "v4"]} ${network(cidr)} ${word(proto)} dport ${port}`),
+    match(nft`${saddr[familyOf(cidr)]} ${network(cidr)} ${word(proto)} dport ${port}`),
   ]);
   return [...byInterface, ...flows];
 }

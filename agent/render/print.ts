@@ -2,7 +2,6 @@
  * A program as one nft transaction on our own table: flush and declare again, so that counters, sets and timeouts
  * survive, and delete by name what is no longer ours. A table that somebody else put strange things into is made anew. One statement a line, because 1.0.6 refuses some one-liners.
  */
-import { knownNetwork } from "#schema/address.ts";
 import {
   type Chain,
   hookPriority,
@@ -15,7 +14,7 @@ import {
   type Shaped,
   table,
 } from "./program.ts";
-import { identifier, isIdentifier, network } from "./quote.ts";
+import { identifier, isIdentifier } from "./quote.ts";
 
 const ours = `${table.family} ${table.name}`;
 /** A line that nft's parser and error messages handle well, whatever the size of the set. */
@@ -37,7 +36,7 @@ export function transaction(program: Program, present: Inventory): string {
     ...program.sets.map((set) => `flush set ${ours} ${identifier(set.name)}`),
     ...program.maps.map((map) => `flush map ${ours} ${identifier(map.name)}`),
     ...(keeps ? deletions(program, present) : []),
-    ...program.sets.flatMap((set) => elementLines(set.name, setElements(set))),
+    ...program.sets.flatMap((set) => elementLines(set.name, set.elements)),
     ...program.maps.flatMap((map) => elementLines(map.name, mapElements(map))),
   ]);
 }
@@ -123,18 +122,11 @@ function deletions(program: Program, present: Inventory): readonly string[] {
   ];
 }
 
-/** A set's elements as nft lists and reads them. */
-export function setElements(set: KernelSet): readonly string[] {
-  if (set.kind !== "pairs") return set.elements.map(network);
-  return set.elements.map((subnet) => {
-    knownNetwork(subnet);
-    const first = network(subnet.slice(0, subnet.indexOf("/")));
-    return `${first} . ${first}`;
-  });
-}
-
-export const mapElements = (map: KernelMap): readonly string[] =>
-  map.elements.map(({ address, chain }) => `${network(address)} : jump ${identifier(chain)}`);
+/** A map's elements as nft lists and reads them. */
+export const mapElements = (map: KernelMap): readonly string[] => {
+  const jumps = new Map(map.elements.map(({ chain }) => [chain, `jump ${identifier(chain)}`]));
+  return map.elements.map(({ address, chain }) => `${address} : ${jumps.get(chain)}`);
+};
 
 function elementLines(name: string, elements: readonly string[]): readonly string[] {
   const chunks = Math.ceil(elements.length / elementsPerLine);

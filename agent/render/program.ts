@@ -45,15 +45,15 @@ export interface KernelSet {
   readonly name: string;
   readonly family: Family;
   readonly kind: "addresses" | "networks" | "pairs";
-  /** Sorted as in the ruleset; a pair is the one network that stands on both sides. */
-  readonly elements: readonly string[];
+  /** Ready to print, in the order of the ruleset. */
+  readonly elements: readonly NftText[];
 }
 
 /** Address → jump to a chain. */
 export interface KernelMap {
   readonly name: string;
   readonly family: Family;
-  readonly elements: readonly { readonly address: string; readonly chain: string }[];
+  readonly elements: readonly { readonly address: NftText; readonly chain: string }[];
 }
 
 export interface Program {

@@ -2,10 +2,10 @@
  * Named sets and subnet pairs as kernel sets, one for each family. A name carries the set's family and kind, so a set
  * is never declared again with another type or other flags, which the kernel refuses with "File exists".
  */
-import { type Family, knownNetwork } from "#schema/address.ts";
+import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
 import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
 import { families, type KernelSet } from "./program.ts";
-import { encodeKey } from "./quote.ts";
+import { encodeKey, network, nft } from "./quote.ts";
 
 /** The kind of each named set of a ruleset. */
 export type SetKinds = ReadonlyMap<string, NamedSet["kind"]>;
@@ -13,8 +13,9 @@ export type SetKinds = ReadonlyMap<string, NamedSet["kind"]>;
 export const setKinds = (ruleset: Ruleset): SetKinds =>
   new Map(ruleset.sets.map((set) => [set.name, set.kind]));
 
+/** In names. */
 const kindLetters: Readonly<Record<NamedSet["kind"], string>> = { addresses: "a", networks: "n" };
-const familyDigits: Readonly<Record<Family, string>> = { v4: "4", v6: "6" };
+export const familyDigits: Readonly<Record<Family, string>> = { v4: "4", v6: "6" };
 
 /** @throws RangeError for a set that the ruleset does not declare; its schema excludes that. */
 export function setName(name: string, kinds: SetKinds, family: Family): string {
@@ -22,6 +23,9 @@ export function setName(name: string, kinds: SetKinds, family: Family): string {
   if (kind === undefined) throw new RangeError(`undeclared set ${name}`);
   return `${kindLetters[kind]}${familyDigits[family]}_${name}`;
 }
+
+/** Of a canonical address or network. */
+export const familyOf = (text: string): Family => (text.includes(":") ? "v6" : "v4");
 
 /** Subnets of an overlay with one prefix length. */
 export const pairSetName = (overlay: string, family: Family, prefix: number): string =>
@@ -42,7 +46,7 @@ export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
       name: setName(set.name, kinds, family),
       family,
       kind: set.kind,
-      elements: set.elements.filter((element) => knownNetwork(element).family === family),
+      elements: set.elements.filter((element) => familyOf(element) === family).map(network),
     })),
   );
   return [...named, ...ruleset.scopes.flatMap(pairSets)];
@@ -55,9 +59,11 @@ function pairSets(scope: Scope): readonly KernelSet[] {
       name: pairSetName(scope.name, family, prefix),
       family,
       kind: "pairs" as const,
-      elements: scope.subnets.filter((subnet) => {
+      elements: scope.subnets.flatMap((subnet) => {
         const known = knownNetwork(subnet);
-        return known.family === family && known.prefix === prefix;
+        if (known.family !== family || known.prefix !== prefix) return [];
+        const first = network(formatAddress(family, known.first));
+        return [nft`${first} . ${first}`];
       }),
     })),
   );
