@@ -27,7 +27,7 @@ CREATE TRIGGER revision_delete BEFORE DELETE ON revision BEGIN SELECT RAISE(ABOR
 -- All intent, all kinds, all times. Open rows have no to_revision. The one UPDATE allowed closes an open row at the new head.
 CREATE TABLE intent (
   id INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('host', 'member', 'overlay')),
+  kind TEXT NOT NULL CHECK (kind <> ''),
   key TEXT NOT NULL CHECK (key <> ''),
   body TEXT NOT NULL CHECK (json_valid(body)),
   from_revision INTEGER NOT NULL REFERENCES revision (n),
