@@ -2,7 +2,9 @@
  * The control plane of the lab, on either runtime, on this machine's loopback; and its root, made once by the same
  * command an operator would type. Rows, keys and the root stay in the data folder.
  */
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openStandalone } from "#worker/standalone/index.ts";
@@ -18,9 +20,10 @@ export interface ControlPlaneOptions {
   readonly port: number;
 }
 
-/** @throws Error in one sentence, such as that the port is taken */
+/** @throws Error in one sentence, such as that the port is taken and how to choose another */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { data, port } = options;
+  await assertFree(port);
   switch (options.runtime) {
     case "workerd":
       return openWorkerd({ data, port });
@@ -33,6 +36,17 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       return { url, port: Number(new URL(url).port), tokenFile: file, api: openApi(url, token), close };
     }
   }
+}
+
+/** Asked first, because miniflare would try a taken port again and again in silence. */
+async function assertFree(port: number): Promise<void> {
+  const server = createServer();
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening").catch(() => {
+    throw new Error(`127.0.0.1:${port} is taken; choose another port: npm start -- --port N`);
+  });
+  server.close();
+  await once(server, "close");
 }
 
 const cliProgram = fileURLToPath(new URL("../cli/main.ts", import.meta.url));

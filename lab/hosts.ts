@@ -40,7 +40,7 @@ const Enrolment = z.object({ token: z.string(), root_sha256: z.string() });
 const Status = z.object({
   state: z.string(),
   applied: z.object({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
-  refusal: z.object({ code: z.string(), at: z.string() }).nullable(),
+  last_refusal: z.object({ code: z.string(), at: z.string() }).nullable(),
 });
 export type AgentStatus = z.infer<typeof Status>;
 export type Applied = NonNullable<AgentStatus["applied"]>;
@@ -88,6 +88,6 @@ export const waitForSeq = (host: LabHost, seq: number): Promise<Applied> =>
 /** Waits for a refusal that is not older than `since`. @returns its code */
 export const waitForRefusal = (host: LabHost, since: Date): Promise<string> =>
   until(`${host.name} refuses`, patienceMs, async () => {
-    const { refusal } = await agentStatus(host);
-    return refusal !== null && Date.parse(refusal.at) >= since.getTime() ? refusal.code : undefined;
+    const { last_refusal: last } = await agentStatus(host);
+    return last !== null && Date.parse(last.at) >= since.getTime() ? last.code : undefined;
   });

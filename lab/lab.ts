@@ -28,7 +28,7 @@ export interface Lab {
 
 const relayPort = 8443;
 const intentFile = new URL("./examples/office.json", import.meta.url);
-const Committed = z.object({ revision: z.int() });
+const Committed = z.object({ revision: z.int(), rows: z.array(z.object({ op: z.string() })) });
 
 /** @param progress hears what is being done now */
 export async function openLab(
@@ -49,7 +49,7 @@ export async function openLab(
     progress(await declareIntent(control));
 
     const network = await openNetwork(state);
-    progress(`namespaces ${network.namespaces.join(" ")}`);
+    progress(`namespaces ${state.prefix}-*: ${network.labels.join(", ")}`);
     const authority = await openAuthority(join(data, "lab", "ca"), [managementAddress]);
     const wire = await openWire(
       {
@@ -86,7 +86,9 @@ export async function openLab(
 /** Commits the example; rows that are as declared stay untouched, so a second start publishes nothing. */
 async function declareIntent(control: ControlPlane): Promise<string> {
   const intent: unknown = JSON.parse(readFileSync(intentFile, "utf8"));
-  const Answer = Committed.extend({ changed: z.boolean().optional() });
-  const { revision } = await control.api.send("POST", "/v1/commits", intent, Answer);
-  return `intent: overlay office, groups dev and ops, three members (revision ${revision})`;
+  const { revision, rows } = await control.api.send("POST", "/v1/commits", intent, Committed);
+  const written = rows.filter(({ op }) => op !== "unchanged").length;
+  return written === 0
+    ? `intent: there already (revision ${revision})`
+    : `intent: ${written} rows of lab/examples/office.json (revision ${revision})`;
 }

@@ -63,7 +63,7 @@ async function withLab(options: Options, state: LabState): Promise<number> {
   const checks = openChecks(print);
   const lab = await openLab(options, state, print.progress);
   try {
-    const story = tell({ lab, print, checks });
+    const story = tell({ lab, print, checks }, options.runtime);
     await Promise.race([story, whenEnded()]);
     if (ended.signal.aborted) return 130;
     print.heading(`${checks.agree} checks agree, ${checks.differ} differ`);

@@ -15,7 +15,8 @@ export interface Network {
   readonly elsewhereInterface: string;
   readonly clients: readonly Place[];
   readonly elsewhere: Place;
-  readonly namespaces: readonly string[];
+  /** What the namespaces' names say after the prefix. */
+  readonly labels: readonly string[];
 }
 
 /** Where the management namespace offers the control plane. */
@@ -64,7 +65,8 @@ export async function openNetwork(state: LabState): Promise<Network> {
   });
   return {
     gateway: topology.gateway,
-    ...{ management, managementInterface, tunnelInterface, elsewhereInterface, namespaces },
+    ...{ management, managementInterface, tunnelInterface, elsewhereInterface },
+    labels: namespaces.map((name) => name.slice(state.prefix.length + 1)),
     clients: Object.entries(clients).map(([name, address]) => place(name, address)),
     elsewhere: place("elsewhere", elsewhere),
   };

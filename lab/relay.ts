@@ -1,7 +1,7 @@
 /**
  * The wire between a host and the control plane, as a process inside the management namespace: it ends TLS with the
  * lab's certificate and carries HTTP on to a unix socket, which crosses namespaces. It is also the attacker: in mode
- * `tamper` it opens the bundle under way, in mode `replay` it serves the oldest update it ever saw. Modes arrive as
+ * `tamper` it opens the bundle under way, in mode `replay` it serves the update before the last that it saw. Modes arrive as
  * lines on stdin and are acknowledged on stdout; the end of stdin ends it. It holds no signing key and no token.
  */
 import { readFileSync } from "node:fs";
@@ -55,14 +55,14 @@ function opened(answer: Answer): Answer {
 }
 
 /** What travels on after the attacker had his way, and what he remembers. */
-function meddle(mode: Mode, answer: Answer, oldest: Answer | undefined): Answer {
+function meddle(mode: Mode, answer: Answer, remembered: readonly Answer[]): Answer {
   switch (mode) {
     case "pass":
       return answer;
     case "tamper":
       return answer.status === 200 ? opened(answer) : answer;
     case "replay":
-      return oldest ?? answer;
+      return remembered.at(-2) ?? answer;
   }
 }
 
@@ -83,14 +83,14 @@ function main(): void {
     },
   });
   let mode: Mode = "pass";
-  let oldest: Answer | undefined;
+  const remembered: Answer[] = [];
   const live = new Set<Socket>();
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = await forward(values.to, incoming, await collect(incoming));
     if (incoming.method !== "GET" || !(incoming.url ?? "").startsWith("/v1/agent/update"))
       return reply(response, answer);
-    if (mode === "pass" && answer.status === 200) oldest ??= answer;
-    reply(response, meddle(mode, answer, oldest));
+    if (mode === "pass" && answer.status === 200) remembered.push(answer);
+    reply(response, meddle(mode, answer, remembered));
   };
   const credentials = { cert: readFileSync(values.cert), key: readFileSync(values.key) };
   const server = createServer(credentials, (incoming, response) => {

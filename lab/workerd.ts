@@ -5,8 +5,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
@@ -23,7 +21,6 @@ export async function openWorkerd(options: {
 }): Promise<ControlPlane> {
   const folder = join(options.data, "workerd");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  await assertFree(options.port);
   process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
   const secrets = await openSecrets(folder);
   const admin = await openAdminToken(folder);
@@ -35,6 +32,7 @@ export async function openWorkerd(options: {
       host: "127.0.0.1",
       port: options.port,
       cf: false,
+      telemetry: { enabled: false },
       d1Databases: ["DB"],
       r2Buckets: ["BUNDLES"],
       resourcePersistencePath: join(folder, "storage"),
@@ -92,15 +90,4 @@ async function migrate(runtime: Miniflare): Promise<void> {
   await database.batch(
     statements.filter((statement) => statement !== "").map((sql) => database.prepare(sql)),
   );
-}
-
-/** Miniflare would retry a taken port in silence. */
-async function assertFree(port: number): Promise<void> {
-  const server = createServer();
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening").catch(() => {
-    throw new Error(`127.0.0.1:${port} is taken: another process listens there`);
-  });
-  server.close();
-  await once(server, "close");
 }
