@@ -6,6 +6,7 @@ import { compareNetworks, contains, knownNetwork } from "#schema/address.ts";
 import { decodeBundle, encodeBundle } from "#schema/bundle.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { Snapshot } from "#schema/intent.ts";
+import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Packet } from "#simulate/index.ts";
 import { prepare } from "#simulate/index.ts";
@@ -119,13 +120,15 @@ describe("compile", () => {
     expect(accepted, "packets that a policy let pass").toBeGreaterThan(100);
   });
 
-  test("every ruleset satisfies its type, survives the wire, and has its addresses sorted", () => {
+  test("every ruleset satisfies its type, survives the wire, and has its names and addresses sorted", () => {
     const sorted = (texts: readonly string[]) =>
       texts.toSorted((a, b) => compareNetworks(knownNetwork(a), knownNetwork(b)));
     fc.assert(
       fc.property(arbitraryIntent, (rows) => {
         for (const ruleset of rulesetsOf(snapshotOf(rows)).values()) {
           expect(decodeBundle(encodeBundle(ruleset))).toEqual({ ok: true, ruleset });
+          for (const names of [ruleset.sets, ruleset.classes].map((list) => list.map(({ name }) => name)))
+            expect(names).toEqual(names.toSorted(compareText));
           for (const { elements } of ruleset.sets) expect(elements).toEqual(sorted(elements));
           for (const map of ruleset.classes) {
             const addresses = map.elements.map((element) => element.address);

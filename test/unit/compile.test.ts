@@ -181,6 +181,26 @@ describe("rulesets", () => {
     expect(after).toEqual(before);
   });
 
+  test("sets, class maps and classes are sorted by the names they carry, not by the keys they come from", () => {
+    const groups = ["a-", "aB"];
+    const ruleset = rulesetOf([
+      gw,
+      overlay("a", { groups }),
+      overlay("a.b", { interfaces: ["tun1"], groups }),
+      overlay("aC", { interfaces: ["tun2"], groups }),
+    ]);
+    expect(ruleset.sets.map((set) => set.name)).toEqual([
+      "g_aC_2faB",
+      "g_aC_2fa_2d",
+      "g_a_2eb_2faB",
+      "g_a_2eb_2fa_2d",
+      "g_a_2faB",
+      "g_a_2fa_2d",
+    ]);
+    expect(ruleset.classes.map((map) => map.name)).toEqual(["m_a", "m_aC", "m_a_2eb"]);
+    expect(ruleset.classes[0]?.classes).toEqual(["k_a_2faB", "k_a_2fa_2d"]);
+  });
+
   test("addresses are sorted as numbers, IPv4 first", () => {
     const ruleset = rulesetOf([
       gw,

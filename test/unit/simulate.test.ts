@@ -216,6 +216,16 @@ describe("overlays", () => {
     expect(simulate(both(aOut, bIn), between)).toMatchObject({ verdict, row, tally });
   });
 
+  test("a direction that no rule decides, which its type forbids, drops", () => {
+    const undecided = { ...both("accept", "accept"), rules: [] };
+    expect(simulate(undecided, between)).toEqual({
+      verdict: "drop",
+      row: null,
+      rule: null,
+      tally: "c_egress",
+    });
+  });
+
   test("refuses a packet of two families rather than judging it", () => {
     expect(() => simulate(both("accept", "accept"), { ...between, destination: "fd00::1" })).toThrow(
       RangeError,
