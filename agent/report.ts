@@ -26,7 +26,8 @@ export interface Facts {
 }
 
 export const reportIntervalMs = 3_600_000;
-const countersMax = 20_000;
+/** A report of 256 KiB is refused (worker/api/agent.ts); the rest of it needs far less than the difference. */
+const counterBytesMax = 240 * 1024;
 
 /** A report, complete but for its number. `now` in milliseconds since the Unix epoch. */
 export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
@@ -49,8 +50,15 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     seen: facts.seen,
     guard_sha256: facts.guardSha256,
     refusal: facts.refusal,
-    counters: facts.counters.slice(0, countersMax),
+    counters: fitting(facts.counters),
   };
+}
+
+/** As many counters, in order, as one report may carry. */
+function fitting(counters: readonly CounterReading[]): CounterReading[] {
+  let bytes = 0;
+  const end = counters.findIndex((counter) => (bytes += JSON.stringify(counter).length + 1) > counterBytesMax);
+  return counters.slice(0, end < 0 ? undefined : end);
 }
 
 const resting = (state: Exclude<State, { kind: "unenrolled" }>) =>

@@ -1,0 +1,220 @@
+/**
+ * A control plane for attacks: it signs for real, with production's publishing code and real keys, and then answers
+ * what a test tells it to. Listens on loopback, port 0, and keeps every byte it was sent.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createHash } from "node:crypto";
+import { text } from "node:stream/consumers";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import type { Update } from "#schema/wire.ts";
+import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
+import type { OnlineRole, Signer } from "#worker/ports.ts";
+import { publishHost } from "#worker/publish/index.ts";
+import { signMetadata } from "#worker/publish/sign.ts";
+import type { Published } from "#worker/publish/types.ts";
+
+export const fleet = "acme";
+export const host = "gw";
+
+export const sha256 = (content: string | Uint8Array): string =>
+  createHash("sha256").update(content).digest("hex");
+
+/** The five files of one update, as text; what a test tampers with. */
+export interface Files {
+  readonly roots: readonly string[];
+  readonly timestamp: string;
+  readonly snapshot: string;
+  readonly targets: string;
+  readonly bundle: string;
+}
+
+export const filesOf = ({ repository, bundle }: Published): Files => ({
+  roots: [],
+  timestamp: repository.timestamp,
+  snapshot: repository.snapshot,
+  targets: repository.targets,
+  bundle: Buffer.from(bundle).toString("utf8"),
+});
+
+const base64 = (content: string): string => Buffer.from(content, "utf8").toString("base64");
+
+export const envelopeOf = (files: Files): string =>
+  JSON.stringify({
+    roots: files.roots.map(base64),
+    timestamp: base64(files.timestamp),
+    snapshot: base64(files.snapshot),
+    targets: base64(files.targets),
+    bundle: base64(files.bundle),
+  } satisfies Update);
+
+/** Who signs, and the root that says so. */
+export interface Authority {
+  readonly signer: Signer;
+  readonly rootKeys: readonly RootKey[];
+  readonly root: string;
+  readonly version: number;
+}
+
+export async function newAuthority(): Promise<Authority> {
+  const signer = memorySigner();
+  const rootKeys = [newRootKey(), newRootKey(), newRootKey()];
+  return { signer, rootKeys, root: await rootText(signer, rootKeys, rootKeys, 1), version: 1 };
+}
+
+/** A root of `version` over `rootKeys` and the signer's keys, threshold 2, signed by `signedBy`. */
+export async function rootText(
+  signer: Signer,
+  rootKeys: readonly RootKey[],
+  signedBy: readonly RootKey[],
+  version: number,
+): Promise<string> {
+  const online = await onlineKeysOf(signer);
+  const input = { version, now: Date.now(), threshold: 2, rootKeys: rootKeys.map(({ key }) => key), online };
+  return signRoot(buildRoot(input), signedBy);
+}
+
+/** Publishes `ruleset` as the host's next seq, with production's own code. */
+export async function publish(
+  authority: Authority,
+  ruleset: Ruleset,
+  previous: Published | undefined,
+  options: { readonly host?: string; readonly now?: number; readonly leaseSeconds?: number } = {},
+): Promise<Published> {
+  const published = await publishHost({
+    fleet,
+    host: options.host ?? host,
+    revision: (previous?.repository.revision ?? 0) + 1,
+    now: options.now ?? Date.now(),
+    leaseSeconds: options.leaseSeconds ?? 3600,
+    signer: authority.signer,
+    ruleset,
+    previous: previous?.repository,
+  });
+  if (published === undefined) throw new Error("expected another ruleset than the previous one");
+  return published;
+}
+
+type Payload = Record<string, unknown>;
+export interface Edits {
+  readonly targets?: (payload: Payload) => Payload;
+  readonly snapshot?: (payload: Payload) => Payload;
+  readonly timestamp?: (payload: Payload) => Payload;
+  readonly bundle?: string;
+  /** Signs a role with another key than its own. */
+  readonly signAs?: Partial<Record<OnlineRole, { readonly signer: Signer; readonly role: OnlineRole }>>;
+}
+
+/** What a thief of online keys can make: any payload under real signatures, every pin right, every version higher. */
+export async function resign(authority: Authority, files: Files, edits: Edits): Promise<Files> {
+  const bundle = edits.bundle ?? files.bundle;
+  const sign = async (role: OnlineRole, before: string, pins: (payload: Payload) => Payload) => {
+    const { signed } = JSON.parse(before) as { signed: Payload };
+    const edit = edits[role] ?? ((payload: Payload) => payload);
+    const payload = edit(pins({ ...signed, version: Number(signed["version"]) + 1 }));
+    const by = edits.signAs?.[role] ?? { signer: authority.signer, role };
+    return { text: await signMetadata(by.signer, by.role, payload), version: payload["version"] };
+  };
+  const pin = ({ text: content, version }: { text: string; version: unknown }) => ({
+    version,
+    length: Buffer.byteLength(content),
+    hashes: { sha256: sha256(content) },
+  });
+  const targets = await sign("targets", files.targets, (payload) => {
+    const all = payload["targets"] as Record<string, { custom: Payload }>;
+    const custom = { ...all["bundle.json"]?.custom, seq: payload["version"] };
+    const target = { length: Buffer.byteLength(bundle), hashes: { sha256: sha256(bundle) }, custom };
+    return { ...payload, targets: { "bundle.json": target } };
+  });
+  const snapshot = await sign("snapshot", files.snapshot, (payload) => ({
+    ...payload,
+    meta: { "targets.json": pin(targets) },
+  }));
+  const timestamp = await sign("timestamp", files.timestamp, (payload) => ({
+    ...payload,
+    meta: { "snapshot.json": pin(snapshot) },
+  }));
+  return { roots: [], targets: targets.text, snapshot: snapshot.text, timestamp: timestamp.text, bundle };
+}
+
+/** Edits the bundle's `custom` inside a targets payload. */
+export const customEdit =
+  (edit: (custom: Payload) => Payload) =>
+  (payload: Payload): Payload => {
+    const all = payload["targets"] as Record<string, Payload>;
+    const target = all["bundle.json"] ?? {};
+    const custom = edit(target["custom"] as Payload);
+    return { ...payload, targets: { "bundle.json": { ...target, custom } } };
+  };
+
+export interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+
+type Answer = (request: Asked, response: ServerResponse) => void;
+
+export interface Plane {
+  readonly url: string;
+  readonly asked: readonly Asked[];
+  /** Serves these files to the next polls. */
+  serve(files: Files): void;
+  /** Answers polls in the test's own way. */
+  answer(how: Answer): void;
+  close(): Promise<void>;
+}
+
+/** Listens on 127.0.0.1 and answers joins, tokens and reports as a control plane does. */
+export async function openPlane(root: string): Promise<Plane> {
+  const asked: Asked[] = [];
+  let poll: Answer = (_, response) => void response.writeHead(503).end();
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const path = request.url ?? "";
+      const one = { method: request.method ?? "", path, headers: request.headers, body };
+      asked.push(one);
+      route(one, response, root, poll);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    asked,
+    serve(files) {
+      const body = envelopeOf(files);
+      const etag = `"t-${sha256(files.timestamp).slice(0, 16)}"`;
+      poll = (_, response) => void response.writeHead(200, { etag }).end(body);
+    },
+    answer(how) {
+      poll = how;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function route(request: Asked, response: ServerResponse, root: string, poll: Answer): void {
+  const json = (status: number, body: unknown): void =>
+    void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  switch (`${request.method} ${request.path}`) {
+    case "GET /v1/root":
+      return void response.writeHead(200).end(root);
+    case "POST /v1/agent/enrol":
+      return json(201, { host, fleet });
+    case "POST /v1/agent/token":
+      return json(200, { access_token: "t", token_type: "Bearer", expires_in: 86_400 });
+    case "POST /v1/agent/report":
+      return json(200, { n: 1 });
+    case "GET /v1/agent/update":
+      return poll(request, response);
+    default:
+      return json(404, {});
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The host under attack: a real agent with a real state directory, whose nft works in a network namespace of its own.
+ * A test compares that kernel's whole ruleset before and after.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join as joinPath } from "node:path";
+import { Agent, type Cycle, type Parts } from "#agent/agent.ts";
+import { openNft } from "#agent/apply/nft.ts";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import { readIdentity } from "#agent/identity.ts";
+import { join } from "#agent/join.ts";
+import { openKernel } from "#agent/kernel.ts";
+import { openClient } from "#agent/transport/client.ts";
+import { defaultLimits, type Limits } from "#agent/transport/request.ts";
+import { openTrust } from "#agent/trust/index.ts";
+import { makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import {
+  type Authority,
+  type Files,
+  filesOf,
+  newAuthority,
+  openPlane,
+  type Plane,
+  publish,
+  sha256,
+} from "./plane.ts";
+import type { Published } from "#worker/publish/types.ts";
+
+/** Admits `addresses` to this host and drops everybody else. */
+export const admitting = (...addresses: readonly string[]): Ruleset => ({
+  scopes: [{ kind: "host" }],
+  sets: [{ name: "g_office", kind: "addresses", elements: [...addresses] }],
+  classes: [],
+  rules: [
+    {
+      row: "hosts/gw#office",
+      scope: "host",
+      layer: "l3",
+      direction: "in",
+      protocol: { kind: "any" },
+      source: { kind: "set", set: "g_office" },
+      destination: { kind: "any" },
+      state: "any",
+      verdict: "accept",
+      counter: "r_office",
+    },
+    {
+      row: "hosts/gw#rest",
+      scope: "host",
+      layer: "l3",
+      direction: "in",
+      protocol: { kind: "any" },
+      source: { kind: "any" },
+      destination: { kind: "any" },
+      state: "any",
+      verdict: "drop",
+      counter: "r_rest",
+    },
+  ],
+});
+
+export const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
+
+/** A namespace for one test file. */
+export async function openNamespace() {
+  const name = namespaceName(newPrefix(), "victim");
+  await makeNamespaces([name]);
+  const exec = spawnExec({ prefix: ["ip", "netns", "exec", name], timeoutSeconds: 20 });
+  return {
+    exec,
+    /** The whole ruleset without counters, as text. */
+    ruleset: async (): Promise<string> => (await exec(["nft", "-s", "list", "ruleset"], "")).stdout,
+    clear: async (): Promise<void> => void (await exec(["nft", "flush", "ruleset"], "")),
+    close: () => removeNamespaces([name]),
+  };
+}
+export type Namespace = Awaited<ReturnType<typeof openNamespace>>;
+
+export interface Victim {
+  readonly authority: Authority;
+  readonly plane: Plane;
+  readonly directory: string;
+  readonly guardPath: string;
+  readonly log: readonly string[];
+  /** Seq 1 and seq 2; the host runs seq 2. */
+  readonly first: Published;
+  readonly second: Published;
+  /** The update that the host runs. */
+  readonly good: Files;
+  cycle(): Promise<Cycle>;
+  /** A new process over the same state directory. */
+  restart(changes?: Partial<Parts> & { readonly limits?: Limits }): void;
+  close(): Promise<void>;
+}
+
+/** A host that joined, committed seq 1 and then seq 2. */
+export async function openVictim(namespace: Namespace): Promise<Victim> {
+  await namespace.clear();
+  const authority = await newAuthority();
+  const plane = await openPlane(authority.root);
+  const base = mkdtempSync(joinPath(tmpdir(), "portcullis-victim-"));
+  const directory = joinPath(base, "state");
+  const guardPath = joinPath(base, "guard.yaml");
+  writeFileSync(guardPath, guardText, { mode: 0o600 });
+  const log: string[] = [];
+  const rootSha256 = sha256(authority.root);
+  await join({ directory, url: plane.url, rootSha256, token: "pce_test", ca: null }, defaultLimits);
+
+  const start = (changes: Partial<Parts> & { readonly limits?: Limits } = {}): Agent => {
+    const identity = readIdentity(directory);
+    if (identity === undefined) throw new Error("expected to have joined");
+    const limits = changes.limits ?? defaultLimits;
+    return new Agent({
+      directory,
+      guardPath,
+      identity,
+      url: plane.url,
+      closedFirst: false,
+      cycleMs: limits.cycleMs,
+      trust: openTrust(directory, { ...identity, rootSha256 }),
+      client: openClient(plane.url, identity, limits),
+      kernel: openKernel(openNft(namespace.exec)),
+      now: Date.now,
+      log: (line) => void log.push(line),
+      ...changes,
+    });
+  };
+  let agent = start();
+  const cycle = (): Promise<Cycle> => agent.cycle(new AbortController().signal);
+
+  const first = await publish(authority, admitting("198.51.100.1"), undefined);
+  const second = await publish(authority, admitting("198.51.100.1", "2001:db8::1"), first);
+  for (const published of [first, second]) {
+    plane.serve(filesOf(published));
+    const { refusal, state } = await cycle();
+    if (refusal !== undefined || state.kind !== "steady")
+      throw new Error(`expected a steady host, got ${state.kind} ${refusal?.code} ${refusal?.message}`);
+  }
+  return {
+    authority,
+    plane,
+    directory,
+    guardPath,
+    log,
+    first,
+    second,
+    good: filesOf(second),
+    cycle,
+    restart: (changes) => void (agent = start(changes)),
+    async close() {
+      await plane.close();
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
