@@ -12,6 +12,7 @@ import { openApi } from "./api.ts";
 import type { Runtime } from "./options.ts";
 import { must } from "./process.ts";
 import { type ControlPlane, fleet, leaseSeconds, pollSeconds } from "./settings.ts";
+import type { LabState } from "./state.ts";
 import { openWorkerd } from "./workerd.ts";
 
 export interface ControlPlaneOptions {
@@ -21,12 +22,12 @@ export interface ControlPlaneOptions {
 }
 
 /** @throws Error in one sentence, such as that the port is taken and how to choose another */
-export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+export async function openControlPlane(options: ControlPlaneOptions, state: LabState): Promise<ControlPlane> {
   const { data, port } = options;
   await assertFree(port);
   switch (options.runtime) {
     case "workerd":
-      return openWorkerd({ data, port });
+      return openWorkerd({ data, port }, state.started);
     case "standalone": {
       const endpoint = { kind: "plain", host: "127.0.0.1", port } as const;
       const opened = await openStandalone({ data, fleet, pollSeconds, leaseSeconds, endpoints: [endpoint] });

@@ -10,7 +10,7 @@ import { openAuthority } from "./authority.ts";
 import { ensureRoot, openControlPlane } from "./control-plane.ts";
 import { type LabHost, prepareHost, startAgent } from "./hosts.ts";
 import { managementAddress, type Network, openNetwork } from "./network.ts";
-import type { Options } from "./options.ts";
+import { homeOf, type Options } from "./options.ts";
 import { stop } from "./process.ts";
 import type { ControlPlane } from "./settings.ts";
 import type { LabState } from "./state.ts";
@@ -41,16 +41,16 @@ export async function openLab(
     while (closers.length > 0) await closers.pop()?.();
   };
   try {
-    const { data } = options;
-    const control = await openControlPlane(options);
+    const home = homeOf(options);
+    const control = await openControlPlane({ ...options, data: home }, state);
     closers.push(() => control.close());
     progress(`control plane (${options.runtime}) on ${control.url}`);
-    progress((await ensureRoot(control, data)) ? "root made: one key, threshold one" : "root: there already");
+    progress((await ensureRoot(control, home)) ? "root made: one key, threshold one" : "root: there already");
     progress(await declareIntent(control));
 
     const network = await openNetwork(state);
     progress(`namespaces ${state.prefix}-*: ${network.labels.join(", ")}`);
-    const authority = await openAuthority(join(data, "lab", "ca"), [managementAddress]);
+    const authority = await openAuthority(join(home, "ca"), [managementAddress]);
     const wire = await openWire(
       {
         ...{ namespace: network.management, address: managementAddress, port: relayPort, authority },
@@ -65,7 +65,7 @@ export async function openLab(
     const gateway: LabHost = {
       name: "gw",
       namespace: network.gateway,
-      folder: join(data, "hosts", "gw"),
+      folder: join(home, "hosts", "gw"),
       managementInterface: network.managementInterface,
       ...{ url, ca: authority.ca },
     };

@@ -8,7 +8,7 @@ import { openChecks } from "./checks.ts";
 import { ensureRoot, openControlPlane } from "./control-plane.ts";
 import { showInvitation, showWithoutLab } from "./invitation.ts";
 import { openLab } from "./lab.ts";
-import { type Options, parseOptions, usage } from "./options.ts";
+import { homeOf, type Options, parseOptions, usage } from "./options.ts";
 import { missing } from "./preflight.ts";
 import { printer } from "./print.ts";
 import { type LabState, openState } from "./state.ts";
@@ -51,7 +51,7 @@ async function runIn(options: Options): Promise<number> {
     if (namespaces + processes > 0)
       print.progress(`swept a killed lab: ${namespaces} namespaces, ${processes} processes`);
     const lacking = await missing(process.env, state);
-    return lacking.length > 0 ? await withoutLab(options, lacking) : await withLab(options, state);
+    return lacking.length > 0 ? await withoutLab(options, state, lacking) : await withLab(options, state);
   } catch (error) {
     return failed(error);
   } finally {
@@ -78,16 +78,17 @@ async function withLab(options: Options, state: LabState): Promise<number> {
 }
 
 /** Without root or nft there is no lab, but the control plane is still worth a look. */
-async function withoutLab(options: Options, lacking: readonly string[]): Promise<number> {
+async function withoutLab(options: Options, state: LabState, lacking: readonly string[]): Promise<number> {
   print.line("  The lab cannot run here. Missing:");
   for (const thing of lacking) print.line(`    - ${thing}`);
   if (options.once) {
     print.line("  Nothing was proven.");
     return 1;
   }
-  const control = await openControlPlane(options);
+  const home = homeOf(options);
+  const control = await openControlPlane({ ...options, data: home }, state);
   try {
-    await ensureRoot(control, options.data);
+    await ensureRoot(control, home);
     showWithoutLab(control, print);
     await whenEnded();
     return 0;

@@ -1,5 +1,5 @@
 /** Decides what `npm start` was asked for. Reads arguments only; prints nothing and ends nothing. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 export const runtimes = ["standalone", "workerd"] as const;
@@ -54,3 +54,7 @@ export function parseOptions(args: readonly string[]): Parsed {
     return { kind: "usage", message: error instanceof Error ? error.message : "bad arguments" };
   }
 }
+
+/** Each runtime has rows, root and hosts of its own: a host belongs to one control plane. */
+export const homeOf = ({ data, runtime }: Pick<Options, "data" | "runtime">): string =>
+  runtime === "standalone" ? data : join(data, runtime);

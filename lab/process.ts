@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 export interface Outcome {
   /** undefined when a signal ended it. */
@@ -51,15 +51,28 @@ export async function must(argv: readonly string[], options: RunOptions = {}): P
   throw new Error(`${argv.slice(0, 6).join(" ")} failed: ${reason ?? `exit ${outcome.code ?? "by signal"}`}`);
 }
 
-/** What tells a process from a later one with the same pid: field 22 of /proc/pid/stat (proc_pid_stat(5)). */
-export function startTicks(pid: number): string | undefined {
+/** Fields 3 and later of /proc/pid/stat (proc_pid_stat(5)), undefined for a process that is gone. */
+function statFields(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined; // gone, which is an answer
   }
+}
+
+/** When a process started, in clock ticks since boot: tells it from a later one with the same pid. */
+export function startTicks(pid: number): string | undefined {
+  const fields = statFields(pid);
+  return fields?.[0] === "Z" ? undefined : fields?.[19];
+}
+
+/** Processes that this one started, by whatever library: field 4 of /proc/pid/stat is the parent. */
+export function childProcesses(): readonly number[] {
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids.filter((pid) => statFields(pid)?.[1] === `${process.pid}`);
 }
 
 /** Sends a signal; a process that has gone already is fine. */

@@ -3,10 +3,10 @@
  * between two machines goes through the gateway, even when both are behind the same interface: that is how a VPN's
  * traffic hairpins through one tunnel device.
  *
- *     machine eth0 ── hub ── tun0 gateway eth0 ── hub ── eth0 machine
+ *     machine eth0 ── hub0 ── tun0 gateway eth0 ── hub1 ── eth0 machine
  *
- * The hub is one namespace with a routing table for each gateway interface; what comes from a machine goes to the
- * gateway whatever its destination, what comes from the gateway goes to the machine that has the address.
+ * A hub stands behind each interface: what comes from a machine goes to the gateway whatever its destination, what
+ * comes from the gateway goes to the machine that has the address.
  */
 import {
   addAddress,
@@ -22,7 +22,7 @@ export interface Machine {
   readonly name: string;
   /** The gateway's interface that it is behind. */
   readonly behind: string;
-  /** IPv4 and IPv6, without prefix length; no two machines share one. */
+  /** IPv4 and IPv6, without prefix length. Two machines may share one if they are behind different interfaces. */
   readonly addresses: readonly string[];
 }
 
@@ -35,18 +35,24 @@ export interface TopologyPlan {
 export interface Topology {
   /** Namespaces by role. */
   readonly gateway: string;
+  /** The hub behind one of the gateway's interfaces. */
+  hub(device: string): string;
   machine(name: string): string;
+  /** From now on the gateway sends what is for this address out of that interface. */
+  routeVia(address: string, device: string): Promise<void>;
   destroy(): Promise<void>;
 }
 
 const gatewayName = "gw";
-const hubName = "hub";
+const hubName = (i: number): string => `hub${i}`;
 
 /** Every namespace that `buildTopology` makes, so that they can be written down before. */
 export const namespacesOf = (plan: TopologyPlan): readonly string[] =>
-  [gatewayName, hubName, ...plan.machines.map((machine) => machine.name)].map((label) =>
-    namespaceName(plan.prefix, label),
-  );
+  [
+    gatewayName,
+    ...plan.gateway.interfaces.map((_, i) => hubName(i)),
+    ...plan.machines.map((machine) => machine.name),
+  ].map((label) => namespaceName(plan.prefix, label));
 
 /** Makes it all, or nothing: a failure removes what was made. */
 export async function buildTopology(plan: TopologyPlan): Promise<Topology> {
@@ -54,24 +60,33 @@ export async function buildTopology(plan: TopologyPlan): Promise<Topology> {
   const name = (label: string): string => namespaceName(plan.prefix, label);
   try {
     await makeNamespaces(names);
-    await beRouters([name(gatewayName), name(hubName)]);
-    await ipBatch(null, cables(plan, name));
-    await Promise.all([
-      ipBatch(name(gatewayName), gatewayCommands(plan)),
-      ipBatch(name(hubName), hubCommands(plan)),
-      ipBatch(name(hubName), hubRules(plan), "v4"),
-      ipBatch(name(hubName), hubRules(plan), "v6"),
-      ...plan.machines.map((machine) => ipBatch(name(machine.name), machineCommands(machine))),
-    ]);
+    await connect(plan, name);
   } catch (error) {
     await removeNamespaces(names);
     throw error;
   }
   return {
     gateway: name(gatewayName),
-    machine: (label) => name(label),
+    hub: (device) => name(hubName(indexOf(plan, device))),
+    machine: name,
+    routeVia: (address, device) => ipBatch(name(gatewayName), [routeVia(plan, address, device)]),
     destroy: () => removeNamespaces(names),
   };
+}
+
+async function connect(plan: TopologyPlan, name: (label: string) => string): Promise<void> {
+  const hubs = plan.gateway.interfaces.map((_, i) => name(hubName(i)));
+  await beRouters([name(gatewayName), ...hubs]);
+  await ipBatch(null, cables(plan, name));
+  await Promise.all([
+    ipBatch(name(gatewayName), gatewayCommands(plan)),
+    ...plan.machines.map((machine) => ipBatch(name(machine.name), machineCommands(machine))),
+    ...hubs.flatMap((hub, i) => [
+      ipBatch(hub, hubCommands(plan, i)),
+      ipBatch(hub, hubRules(plan, i), "v4"),
+      ipBatch(hub, hubRules(plan, i), "v6"),
+    ]),
+  ]);
 }
 
 /** Before devices exist, so that each is born with `default`. No redirects: they would teach machines a short cut. */
@@ -89,26 +104,39 @@ async function beRouters(namespaces: readonly string[]): Promise<void> {
   );
 }
 
-/** Device names in the hub: towards the gateway's i-th interface, and towards the i-th machine. */
-const toGateway = (i: number): string => `g${i}`;
+/** Device names in a hub: towards the gateway, and towards the i-th machine of the plan. */
+const toGateway = "gw0";
 const toMachine = (i: number): string => `m${i}`;
 
 function cables(plan: TopologyPlan, name: (label: string) => string): readonly string[] {
-  const cable = (end: string, device: string, hubEnd: string): string =>
-    `link add ${hubEnd} netns ${name(hubName)} type veth peer name ${device} netns ${name(end)}`;
+  const cable = (end: string, device: string, hub: number, hubEnd: string): string =>
+    `link add ${hubEnd} netns ${name(hubName(hub))} type veth peer name ${device} netns ${name(end)}`;
   return [
-    ...plan.gateway.interfaces.map((device, i) => cable(gatewayName, device, toGateway(i))),
-    ...plan.machines.map((machine, i) => cable(machine.name, "eth0", toMachine(i))),
+    ...plan.gateway.interfaces.map((device, i) => cable(gatewayName, device, i, toGateway)),
+    ...plan.machines.map((machine, i) =>
+      cable(machine.name, "eth0", indexOf(plan, machine.behind), toMachine(i)),
+    ),
   ];
 }
 
-// Link-local on every link: the gateway is .1 and fe80::1, the hub .2 and fe80::2; machines see the hub as 169.254.0.2.
+// Link-local on every link: the gateway is .1 and fe80::1, the hub .2 and fe80::2; machines see a hub as 169.254.0.2.
 const gatewayLink = (i: number): string => `169.254.${i + 1}.1`;
 const hubLink = (i: number): string => `169.254.${i + 1}.2`;
 const hubForMachines = "169.254.0.2";
 
 const isV6 = (address: string): boolean => address.includes(":");
 const host = (address: string): string => `${address}/${isV6(address) ? 128 : 32}`;
+
+function indexOf(plan: TopologyPlan, device: string): number {
+  const index = plan.gateway.interfaces.indexOf(device);
+  if (index < 0) throw new RangeError(`the gateway has no interface ${device}`);
+  return index;
+}
+
+function routeVia(plan: TopologyPlan, address: string, device: string): string {
+  const via = isV6(address) ? "fe80::2" : hubLink(indexOf(plan, device));
+  return `route replace ${host(address)} via ${via} dev ${device}`;
+}
 
 function gatewayCommands(plan: TopologyPlan): readonly string[] {
   const { interfaces, addresses } = plan.gateway;
@@ -120,43 +148,37 @@ function gatewayCommands(plan: TopologyPlan): readonly string[] {
       `link set ${device} up`,
     ]),
     ...plan.machines.flatMap((machine) =>
-      machine.addresses.map((address) => {
-        const via = isV6(address) ? "fe80::2" : hubLink(indexOf(plan, machine));
-        return `route add ${host(address)} via ${via} dev ${machine.behind}`;
-      }),
+      machine.addresses.map((address) => routeVia(plan, address, machine.behind)),
     ),
   ];
 }
 
-function indexOf(plan: TopologyPlan, machine: Machine): number {
-  const index = plan.gateway.interfaces.indexOf(machine.behind);
-  if (index < 0) throw new RangeError(`${machine.name} is behind ${machine.behind}, which the gateway lacks`);
-  return index;
-}
-
-const table = (i: number): number => 100 + i;
+const towardsGateway = 100;
 
 /** What comes from a machine goes to the gateway, even to a machine that the hub itself could reach. */
-const hubRules = (plan: TopologyPlan): readonly string[] =>
-  plan.machines.map((machine, i) => `rule add iif ${toMachine(i)} lookup ${table(indexOf(plan, machine))}`);
+const hubRules = (plan: TopologyPlan, hub: number): readonly string[] =>
+  machinesOf(plan, hub).map(({ device }) => `rule add iif ${device} lookup ${towardsGateway}`);
 
-function hubCommands(plan: TopologyPlan): readonly string[] {
+function hubCommands(plan: TopologyPlan, hub: number): readonly string[] {
   return [
-    ...plan.gateway.interfaces.flatMap((_, i) => [
-      `address add ${hubLink(i)}/30 dev ${toGateway(i)}`,
-      addAddress("fe80::2/64", toGateway(i)),
-      `link set ${toGateway(i)} up`,
-      `route add default via ${gatewayLink(i)} dev ${toGateway(i)} table ${table(i)}`,
-      `route add default via fe80::1 dev ${toGateway(i)} table ${table(i)}`,
-    ]),
-    ...plan.machines.flatMap((machine, i) => [
-      `address add ${hubForMachines}/32 dev ${toMachine(i)}`,
-      addAddress("fe80::2/64", toMachine(i)),
-      `link set ${toMachine(i)} up`,
-      ...machine.addresses.map((address) => `route add ${host(address)} dev ${toMachine(i)}`),
+    `address add ${hubLink(hub)}/30 dev ${toGateway}`,
+    addAddress("fe80::2/64", toGateway),
+    `link set ${toGateway} up`,
+    `route add default via ${gatewayLink(hub)} dev ${toGateway} table ${towardsGateway}`,
+    `route add default via fe80::1 dev ${toGateway} table ${towardsGateway}`,
+    ...machinesOf(plan, hub).flatMap(({ machine, device }) => [
+      `address add ${hubForMachines}/32 dev ${device}`,
+      addAddress("fe80::2/64", device),
+      `link set ${device} up`,
+      ...machine.addresses.map((address) => `route add ${host(address)} dev ${device}`),
     ]),
   ];
 }
+
+const machinesOf = (plan: TopologyPlan, hub: number) =>
+  plan.machines.flatMap((machine, i) =>
+    indexOf(plan, machine.behind) === hub ? [{ machine, device: toMachine(i) }] : [],
+  );
 
 function machineCommands(machine: Machine): readonly string[] {
   const v4 = machine.addresses.find((address) => !isV6(address));

@@ -2,26 +2,28 @@
  * The control plane on Cloudflare's own runtime: the worker bundled as for a deployment, on miniflare with D1 and R2
  * under the data folder. Everything comes from node_modules; nothing is fetched.
  */
-import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, stop as stopEsbuild } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { openAdminToken, openSecrets } from "#worker/standalone/secrets.ts";
 import { openApi } from "./api.ts";
+import { childProcesses } from "./process.ts";
 import { type ControlPlane, fleet, leaseSeconds, pollSeconds } from "./settings.ts";
 
 const entry = fileURLToPath(new URL("../worker/index.ts", import.meta.url));
 const migrations = fileURLToPath(new URL("../schema/migrations/", import.meta.url));
 
-export async function openWorkerd(options: {
-  readonly data: string;
-  readonly port: number;
-}): Promise<ControlPlane> {
-  const folder = join(options.data, "workerd");
+/** @param started hears the pid of the runtime, which would outlive a killed lab */
+export async function openWorkerd(
+  options: { readonly data: string; readonly port: number },
+  started: (pid: number) => void,
+): Promise<ControlPlane> {
+  const folder = options.data;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
+  process.env["WRANGLER_SEND_METRICS"] = "false";
   const secrets = await openSecrets(folder);
   const admin = await openAdminToken(folder);
   const runtime = new Miniflare(
@@ -42,11 +44,12 @@ export async function openWorkerd(options: {
         POLL_SECONDS: `${pollSeconds}`,
         SIGNING_KEYS: JSON.stringify(secrets.signing_keys),
         TOKEN_SECRET: secrets.token_secret,
-        ADMIN_TOKEN_SHA256: createHash("sha256").update(admin.token).digest("hex"),
+        ADMIN_TOKEN_SHA256: admin.sha256,
       },
     }),
   );
   const url = (await runtime.ready).origin;
+  for (const pid of childProcesses()) started(pid);
   await migrate(runtime);
   const close = (): Promise<void> => runtime.dispose();
   return {
@@ -65,9 +68,11 @@ async function bundle(): Promise<string> {
     write: false,
     format: "esm",
     target: "es2024",
+    external: ["cloudflare:*"],
     conditions: ["workerd", "worker", "browser"],
     logLevel: "silent",
   });
+  await stopEsbuild();
   const [file] = built.outputFiles;
   if (file === undefined) throw new Error("the worker did not bundle");
   return file.text;
