@@ -14,15 +14,21 @@ import { describe } from "./api/describe.ts";
 import { bodyBytesMax } from "./api/input.ts";
 import { openApi } from "./api/openapi.ts";
 import { routers } from "./api/routers.ts";
+import { unchanged } from "./api/unchanged.ts";
+import { hostCredentials } from "./credential.ts";
+import { openFleet } from "./fleet.ts";
 import type { Ports } from "./ports.ts";
 import { problem, Refused } from "./problem.ts";
 
 export function createApp(ports: Ports): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  const fleet = openFleet(ports);
+  const credentials = hostCredentials(ports, fleet);
+  app.get("/v1/agent/update", unchanged(ports.settings, credentials));
   app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
   app.use(authorize(ports));
   app.use(bodyLimit({ maxSize: bodyBytesMax, onError: (c) => problem(c, "body_too_large") }));
-  for (const router of routers(ports)) app.route("/", router);
+  for (const router of routers(ports, fleet, credentials)) app.route("/", router);
   app.get(
     "/openapi.json",
     describe("GET /openapi.json", "This document", { 200: { media: "application/json" } }),

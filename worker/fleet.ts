@@ -31,10 +31,12 @@ export interface FleetState {
 
 export interface Fleet {
   /**
-   * The fleet as known now; a promise only when the store must be asked.
+   * The fleet as known now, read from the store when what is remembered is too old.
    * @param atLeast a generation that exists for certain: an older state is refreshed first, once
    */
-  current(atLeast?: number): FleetState | Promise<FleetState>;
+  current(atLeast?: number): Promise<FleetState>;
+  /** The same from memory; undefined when the store must be asked, which this does not do. */
+  remembered(atLeast?: number): FleetState | undefined;
   /** After a write in this process: the next poll looks again. */
   expire(): void;
 }
@@ -80,21 +82,29 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
     return state;
   };
 
+  const isBehind = (atLeast: number): boolean =>
+    known !== undefined && known.generation < atLeast && askedFor < atLeast;
+
+  const remembered = (atLeast: number): FleetState | undefined => {
+    if (known === undefined || writesSeen !== writes || isBehind(atLeast)) return undefined;
+    const now = ports.clock.now();
+    const age = Math.max(0, now - known.readAt);
+    const refreshing = flight !== undefined && age < servedWhileRefreshing;
+    const failing = now - failedAt < retryAfter && age < servedOnError;
+    return age < freshFor || refreshing || failing ? known : undefined;
+  };
+
   return {
-    current(atLeast = 0) {
+    remembered: (atLeast = 0) => remembered(atLeast),
+    async current(atLeast = 0) {
+      const state = remembered(atLeast);
+      if (state !== undefined) return state;
       const now = ports.clock.now();
-      const behind = known !== undefined && known.generation < atLeast && askedFor < atLeast;
-      if (known !== undefined && writesSeen === writes && !behind) {
-        const age = Math.max(0, now - known.readAt);
-        if (age < freshFor || (flight !== undefined && age < servedWhileRefreshing)) return known;
-        if (now - failedAt < retryAfter && age < servedOnError) return known;
-      }
-      if (behind) askedFor = atLeast;
       // A flight that another request began may die with that request: it is joined only while young.
-      const young = flight !== undefined && now - flight.startedAt < 1_000;
-      return flight !== undefined && young && flight.writes === writes && !behind
-        ? flight.state
-        : refresh(now);
+      const joinable = flight !== undefined && now - flight.startedAt < 1_000 && flight.writes === writes;
+      if (flight !== undefined && joinable && !isBehind(atLeast)) return flight.state;
+      askedFor = Math.max(askedFor, atLeast);
+      return refresh(now);
     },
     expire() {
       writes += 1;

@@ -15,6 +15,8 @@ import { commit } from "#worker/writer/index.ts";
 
 export interface Plane {
   readonly ports: Ports;
+  /** The app itself, for a server of the test's own. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
   /** One request to the app, without a network. */
   request(path: string, init?: RequestInit): Promise<Response>;
   /** The same, as the operator with every scope; a body is sent as JSON. */
@@ -55,6 +57,7 @@ export async function openPlane(): Promise<Plane> {
   const request: Plane["request"] = async (path, init) => app.request(path, init);
   return {
     ports,
+    fetch: (sent) => app.fetch(sent),
     request,
     operator: (method, path, body) =>
       request(path, {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { headers } from "#schema/wire.ts";
 import { enrolled, enrolment, newHost, poll, postJson, tokenOf, tokenRequest } from "#test/support/host.ts";
 import { host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
+import { type Access, access } from "#worker/api/access.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
 
 let plane: Plane;
@@ -79,6 +80,15 @@ describe("a client assertion", () => {
     const form = new URLSearchParams(tokenRequest(assertion));
     expect((await plane.request("/v1/agent/token", { method: "POST", body: form })).status).toBe(200);
     expect((await ask(assertion)).status).toBe(401);
+  });
+
+  test("is read from nothing but JSON or a form", async () => {
+    const post = (type: string, body: string) =>
+      plane.request("/v1/agent/token", { method: "POST", headers: { "content-type": type }, body });
+    expect((await post("application/json", "{")).status).toBe(400);
+    expect((await post("application/json", "{}")).status).toBe(400);
+    expect((await post("application/x-www-form-urlencoded", "grant_type=password")).status).toBe(400);
+    expect((await post("text/plain", "{}")).status).toBe(415);
   });
 
   test("buys one token when it is used by twenty at once", async () => {
@@ -188,6 +198,14 @@ describe("a host's token", () => {
 
 describe("a host and another host's things", () => {
   test("every route that names a host answers another's token as if nothing were there", async () => {
+    const table: Readonly<Record<string, Access>> = access;
+    const named = Object.keys(table).filter(
+      (name) => table[name]?.by.includes("host") && name.includes(":host"),
+    );
+    expect(named).toEqual([
+      "GET /v1/hosts/:host/repo/metadata/:file",
+      "GET /v1/hosts/:host/repo/targets/:file",
+    ]);
     await plane.commit(overlay("vpn", "b"));
     const a = (await enrolled(plane, "a")).token;
     const [b] = (

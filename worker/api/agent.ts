@@ -17,7 +17,6 @@ import {
 } from "#schema/wire.ts";
 import { redeemAssertion } from "../assertion.ts";
 import { type Caller, type HostCredentials, hostTokenLifetime } from "../credential.ts";
-import { changedAt } from "../fleet.ts";
 import { answerPoll } from "../poll.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
@@ -26,10 +25,10 @@ import { bearer } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
 import { jsonBody } from "./input.ts";
+import { hasAll, noCache } from "./unchanged.ts";
 
 /** Not on any list of types that caches compress, because compression turns strong tags weak. */
 const updateType = "application/vnd.portcullis.update";
-const noCache = "private, no-store, no-transform";
 const reportBytesMax = 256 * 1024;
 
 export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
@@ -74,22 +73,24 @@ export async function callerOf(c: Context<AppEnv>, credentials: HostCredentials)
   return caller;
 }
 
-/** JSON, or a form as RFC 6749 §4.4.2 has it. */
+/** JSON, or a form as RFC 6749 §4.4.2 has it. @throws Refused `bad_request` for anything that is neither */
 async function tokenRequest(c: Context<AppEnv>): Promise<z.infer<typeof TokenRequest>> {
   const [type = ""] = (c.req.header("Content-Type") ?? "").split(";");
-  const read = (): Promise<unknown> => {
-    switch (type.trim().toLowerCase()) {
-      case "application/json":
-        return c.req.json();
-      case "application/x-www-form-urlencoded":
-        return c.req.parseBody();
-      default:
-        throw new Refused("unsupported_media_type");
-    }
-  };
-  const parsed = TokenRequest.safeParse(await read());
+  const parsed = TokenRequest.safeParse(await readBody(c, type.trim().toLowerCase()));
   if (!parsed.success) throw new Refused("bad_request");
   return parsed.data;
+}
+
+async function readBody(c: Context<AppEnv>, type: string): Promise<unknown> {
+  switch (type) {
+    case "application/json":
+      // Not JSON: undefined fits no schema, so the caller refuses it.
+      return c.req.json().catch(() => undefined);
+    case "application/x-www-form-urlencoded":
+      return c.req.parseBody();
+    default:
+      throw new Refused("unsupported_media_type");
+  }
 }
 
 async function issueToken(
@@ -113,18 +114,13 @@ async function update(ports: Ports, c: Context<AppEnv>, { host, fleet }: Caller)
     [headers.generation]: String(fleet.generation),
     [headers.pollAfter]: String(ports.settings.pollSeconds),
   };
-  const ifNoneMatch = c.req.header("If-None-Match");
-  const renew = c.req.header(headers.renew) === "1";
-  const known = generationOf(c.req.header(headers.generation));
-  const nothingNew =
-    known !== undefined && known >= changedAt(fleet, host) && known <= fleet.generation && fleet.root > 0;
-  if (nothingNew && !renew && ifNoneMatch !== undefined) return c.body(null, 304, base);
+  if (hasAll({ host, fleet }, (name) => c.req.header(name))) return c.body(null, 304, base);
   const answer = await answerPoll(ports, {
     host,
     seen: seenOf(c.req.header(headers.seen)),
     bundle: c.req.header(headers.bundle),
-    renew,
-    ifNoneMatch,
+    renew: c.req.header(headers.renew) === "1",
+    ifNoneMatch: c.req.header("If-None-Match"),
   });
   if (answer.update === undefined) return c.body(null, 304, { ...base, ETag: answer.tag });
   return c.body(JSON.stringify(answer.update satisfies Update), 200, {
@@ -133,9 +129,6 @@ async function update(ports: Ports, c: Context<AppEnv>, { host, fleet }: Caller)
     "Content-Type": updateType,
   });
 }
-
-const generationOf = (text: string | undefined): number | undefined =>
-  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 
 /** A host that says nothing has the root it pinned at most. @throws Refused `bad_request` for another form */
 function seenOf(text: string | undefined): Seen {

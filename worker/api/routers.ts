@@ -1,7 +1,7 @@
 /** Every router of the application. A new one is mounted here; its routes must stand in the access table. */
 import { Hono } from "hono";
-import { hostCredentials } from "../credential.ts";
-import { type Fleet, openFleet } from "../fleet.ts";
+import type { HostCredentials } from "../credential.ts";
+import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
 import { agent } from "./agent.ts";
 import { audit } from "./audit.ts";
@@ -15,9 +15,7 @@ import { root } from "./root.ts";
 import { service } from "./service.ts";
 import { tokens } from "./tokens.ts";
 
-export function routers(ports: Ports): readonly Hono<AppEnv>[] {
-  const fleet = openFleet(ports);
-  const credentials = hostCredentials(ports, fleet);
+export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials): readonly Hono<AppEnv>[] {
   return [
     lookAgainAfterWrites(fleet),
     service(ports),
