@@ -1,0 +1,54 @@
+/**
+ * What README.md and DESIGN.md cite exists: paths of this repository in backticks, and npm scripts. A document that
+ * names a file which is gone teaches the wrong thing.
+ */
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+
+const documents = ["README.md", "DESIGN.md", "CHANGELOG.md"] as const;
+
+/** Rooms the design names before they are built. An entry whose path has come to exist is a finding too. */
+const planned: readonly string[] = ["worker/rollout"];
+
+const Package = z.object({ scripts: z.record(z.string(), z.string()) });
+
+/** Paths of the repository in backticks: below one of its folders, or a file of its root by extension. Sorted, unique. */
+export function citedPaths(markdown: string, folders: ReadonlySet<string>): readonly string[] {
+  const cited = [...markdown.matchAll(/`([^`\s]+)`/g)].map((match) => match[1] ?? "");
+  const inFolder = cited.filter(
+    (text) => /^[\w.-]+\/[\w./-]*$/.test(text) && folders.has(text.split("/")[0] ?? ""),
+  );
+  const inRoot = cited.filter((text) => /^[\w-]+\.(md|mjs|toml)$/.test(text));
+  return [...new Set([...inFolder, ...inRoot])].toSorted();
+}
+
+/** Names of npm scripts in `npm run x`, and `start` and `test` in their short form. Sorted, unique. */
+export function citedScripts(markdown: string): readonly string[] {
+  const named = [...markdown.matchAll(/\bnpm run ([\w:-]+)/g)].map((match) => match[1] ?? "");
+  const short = [...markdown.matchAll(/\bnpm (start|test)\b/g)].map((match) => match[1] ?? "");
+  return [...new Set([...named, ...short])].toSorted();
+}
+
+export function documentFindings(root: string): readonly string[] {
+  const { scripts } = Package.parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
+  const entries = readdirSync(root, { withFileTypes: true });
+  const ignored = new Set(["node_modules", ".git", ".types", ".wrangler", ".portcullis", "dist"]);
+  const folders = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+  const cited = new Set([...folders, ".ci"].filter((name) => !ignored.has(name)));
+  const found: string[] = [];
+  for (const document of documents) {
+    const markdown = readFileSync(join(root, document), "utf8");
+    for (const path of citedPaths(markdown, cited)) {
+      if (!planned.includes(path) && !existsSync(join(root, path)))
+        found.push(`${document}: no such path: ${path}`);
+    }
+    for (const script of citedScripts(markdown)) {
+      if (!(script in scripts)) found.push(`${document}: no such script: npm run ${script}`);
+    }
+  }
+  for (const path of planned) {
+    if (existsSync(join(root, path))) found.push(`${path} exists now: take it off the list of planned rooms`);
+  }
+  return found;
+}

@@ -1,0 +1,8 @@
+/** One line for what passed, everything for what failed. Plain text: it is read in logs. */
+import type { Outcome } from "./steps.ts";
+
+export function printOutcome(group: string, outcome: Outcome): void {
+  const mark = outcome.passed ? "ok  " : "FAIL";
+  process.stdout.write(`${mark} ${group}: ${outcome.name} (${outcome.seconds.toFixed(1)} s)\n`);
+  if (!outcome.passed) process.stdout.write(`${outcome.output.trimEnd()}\n\n`);
+}

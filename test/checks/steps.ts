@@ -1,0 +1,68 @@
+/**
+ * The steps of `npm run check`: what must hold before a test is worth running. Each takes seconds and no services.
+ * A step either runs a tool or calls a function that returns its findings; both end as the same Outcome.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { documentFindings } from "./documents.ts";
+import { registryFindings } from "./registry.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+export interface Outcome {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly seconds: number;
+  /** Everything the step had to say; empty when it passed in silence. */
+  readonly output: string;
+}
+
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<{ readonly passed: boolean; readonly output: string }>;
+}
+
+/** Runs a program of node_modules/.bin; that folder comes first on its PATH, so that it finds Node 24 and its peers. */
+function tool(program: string, ...args: readonly string[]): Step["run"] {
+  return () =>
+    new Promise((resolve) => {
+      const bin = join(root, "node_modules", ".bin");
+      const child = spawn(join(bin, program), args, {
+        cwd: root,
+        env: { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}`, NO_COLOR: "1" },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const output: Buffer[] = [];
+      child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
+      child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
+      child.on("error", (error) => resolve({ passed: false, output: error.message }));
+      child.on("close", (code) => resolve({ passed: code === 0, output: Buffer.concat(output).toString() }));
+    });
+}
+
+/** A step that reads files and lists what is wrong with them; nothing to list is a pass. */
+function reading(findings: (root: string) => readonly string[]): Step["run"] {
+  return async () => {
+    const found = findings(root);
+    return Promise.resolve({ passed: found.length === 0, output: found.join("\n") });
+  };
+}
+
+export const steps: readonly Step[] = [
+  { name: "types", run: tool("tsc", "-b", "--pretty", "false") },
+  { name: "lint", run: tool("oxlint") },
+  { name: "format", run: tool("oxfmt", "--check") },
+  { name: "dead code", run: tool("knip", "--no-progress") },
+  { name: "documents", run: reading(documentFindings) },
+  { name: "registry", run: reading(registryFindings) },
+];
+
+/** Runs one step and times it. Never throws: a step that throws has failed and says so. */
+export async function runStep(step: Step): Promise<Outcome> {
+  const started = performance.now();
+  const { passed, output } = await step.run().catch((error: unknown) => ({
+    passed: false,
+    output: error instanceof Error ? error.message : String(error),
+  }));
+  return { name: step.name, passed, output, seconds: (performance.now() - started) / 1000 };
+}

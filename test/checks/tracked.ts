@@ -1,0 +1,15 @@
+/** The files that a commit would hold: tracked, or new and not ignored. Sorted. */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+export function trackedFiles(root: string): readonly string[] {
+  const listing = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return [...new Set(listing.split("\0"))]
+    .filter((path) => path !== "" && existsSync(join(root, path)))
+    .toSorted();
+}

@@ -1,0 +1,27 @@
+/**
+ * The layers of proof (DESIGN §10) as vitest runs, in order. Those marked `shared` may run beside another one; kernel
+ * and e2e measure packets and stand alone. `limitSeconds` is when a hung run is killed and counted as failed.
+ */
+export interface Layer {
+  readonly name: string;
+  readonly arguments: readonly string[];
+  readonly shared: boolean;
+  readonly limitSeconds: number;
+}
+
+const project = (name: string, shared: boolean, limitSeconds: number): Layer => ({
+  name,
+  arguments: ["--project", name],
+  shared,
+  limitSeconds,
+});
+
+export const layers: readonly Layer[] = [
+  project("unit", true, 240),
+  project("walls", true, 240),
+  project("worker", true, 240),
+  { name: "workerd", arguments: ["--config", "vitest.workerd.config.ts"], shared: true, limitSeconds: 300 },
+  project("attack", true, 240),
+  project("kernel", false, 480),
+  project("e2e", false, 480),
+];

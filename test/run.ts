@@ -1,0 +1,70 @@
+/**
+ * `npm test`: the checks, then every layer of proof; `npm test -- unit kernel` runs only those named. Says what it is
+ * doing, shows what failed in full, and ends with one line, `N passed, N failed`. Exit code 1 if anything failed.
+ */
+import { printOutcome } from "./checks/print.ts";
+import { runStep, steps } from "./checks/steps.ts";
+import { layers, type Layer } from "./layers/layers.ts";
+import { inParallel } from "./layers/parallel.ts";
+import { runLayer, type LayerOutcome } from "./layers/run-layer.ts";
+
+const heartbeatMilliseconds = 15_000;
+
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function check(): Promise<readonly Counts[]> {
+  return inParallel(2, steps, async (step) => {
+    const outcome = await runStep(step);
+    printOutcome("check", outcome);
+    return outcome.passed ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  });
+}
+
+function report(outcome: LayerOutcome): void {
+  const { name, passed, failed, seconds } = outcome;
+  say(
+    `${failed === 0 ? "ok  " : "FAIL"} ${name}: ${passed} passed, ${failed} failed (${seconds.toFixed(1)} s)`,
+  );
+  if (failed > 0)
+    say([outcome.output.trimEnd(), ...outcome.reasons.map((reason) => `${name}: ${reason}`), ""].join("\n"));
+}
+
+/** Runs a layer and says every so often that it is still at it. */
+async function prove(layer: Layer): Promise<Counts> {
+  say(`...  ${layer.name}`);
+  const started = performance.now();
+  const beat = setInterval(() => {
+    say(`...  ${layer.name}: ${Math.round((performance.now() - started) / 1000)} s`);
+  }, heartbeatMilliseconds);
+  const outcome = await runLayer(layer).finally(() => clearInterval(beat));
+  report(outcome);
+  return outcome;
+}
+
+/** The layers to run: all, or those named in the arguments. @throws {Error} on a name that is no layer. */
+function chosen(names: readonly string[]): { readonly checks: boolean; readonly wanted: readonly Layer[] } {
+  const known = ["check", ...layers.map((layer) => layer.name)];
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new Error(`no such layer: ${unknown.join(", ")}; there are ${known.join(", ")}`);
+  if (names.length === 0) return { checks: true, wanted: layers };
+  return { checks: names.includes("check"), wanted: layers.filter((layer) => names.includes(layer.name)) };
+}
+
+const { checks, wanted } = chosen(process.argv.slice(2));
+const counts: Counts[] = [];
+if (checks) counts.push(...(await check()));
+const shared = wanted.filter((layer) => layer.shared);
+counts.push(...(await inParallel(2, shared, prove)));
+const alone = wanted.filter((layer) => !layer.shared);
+counts.push(...(await inParallel(1, alone, prove)));
+const total = (of: keyof Counts): number => counts.reduce((sum, count) => sum + count[of], 0);
+say(`${total("passed")} passed, ${total("failed")} failed`);
+process.exitCode = total("failed") === 0 ? 0 : 1;
