@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStandalone } from "#worker/standalone/index.ts";
 import type { Adapter } from "./contract/harness.ts";
-import { storeContract } from "./contract/store.ts";
+import { raceContract, storeContract } from "./contract/store.ts";
 
 async function open(): Promise<Adapter> {
   const data = mkdtempSync(join(tmpdir(), "portcullis-contract-"));
@@ -20,3 +20,9 @@ async function open(): Promise<Adapter> {
 }
 
 storeContract("standalone", open);
+raceContract("standalone", open);
+raceContract("standalone without its queue", async () => {
+  const adapter = await open();
+  const { prepare, batch } = adapter.ports.sql;
+  return { ...adapter, ports: { ...adapter.ports, sql: { prepare, batch } } };
+});

@@ -26,6 +26,18 @@ export function storeContract(name: string, open: () => Promise<Adapter>): void 
     afterAll(() => h.close());
     appendOnly(() => h);
     meaning(() => h);
+  });
+}
+
+/** What holds when many write at once. */
+export function raceContract(name: string, open: () => Promise<Adapter>): void {
+  describe(`writers on ${name}`, () => {
+    let h: Harness;
+    beforeAll(async () => {
+      h = await openHarness(open);
+      await committed(h, [hostChange("gw"), overlayChange("office", "gw", 8)]);
+    });
+    afterAll(() => h.close());
     races(() => h);
   });
 }
