@@ -114,7 +114,7 @@ async function update(ports: Ports, c: Context<AppEnv>, { host, fleet }: Caller)
     [headers.generation]: String(fleet.generation),
     [headers.pollAfter]: String(ports.settings.pollSeconds),
   };
-  if (hasAll({ host, fleet }, (name) => c.req.header(name))) return c.body(null, 304, base);
+  if (hasAll({ host, fleet }, c.req.raw.headers)) return c.body(null, 304, base);
   const answer = await answerPoll(ports, {
     host,
     seen: seenOf(c.req.header(headers.seen)),
