@@ -11,7 +11,7 @@ import type { Seen } from "#schema/wire.ts";
 import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "../persist.ts";
 import { type Outcome, outcome, Refused, refusalOf } from "../refusal.ts";
 import { confirmWithTufJs } from "./engine.ts";
-import { createFloors, type Floors, readFloors, writeFloors } from "./floors.ts";
+import { type Floors, initialFloors, readFloors, writeFloors } from "./floors.ts";
 import { type Hint, noHint, readGenerations, writeGeneration } from "./generations.ts";
 import { sha256 } from "./keys.ts";
 import { keysetOf, readRoot, type RootFile } from "./metadata.ts";
@@ -65,7 +65,7 @@ export function pinRoot(directory: string, root: Uint8Array): void {
   makeDirectory(join(directory, "trust"));
   makeDirectory(join(directory, "bundles"));
   writeDurable(join(directory, "root.json"), root);
-  createFloors(directory, signed.version);
+  writeFloors(directory, initialFloors(signed.version));
   writeGeneration(join(directory, "trust"), { root, metadata: undefined, hint: noHint });
 }
 
