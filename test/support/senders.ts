@@ -1,0 +1,64 @@
+/** Sends packets from namespaces: ICMP echo by ping, TCP and UDP by one sender process for each namespace. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { inNamespace } from "#lab/netns.ts";
+import { run } from "#lab/process.ts";
+import type { Packet } from "#simulate/index.ts";
+
+export interface Senders {
+  /** Resolves when the packet has gone. @throws RangeError for a packet that it cannot make */
+  send(namespace: string, packet: Packet): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Sender {
+  readonly child: ChildProcess;
+  readonly lines: Interface;
+}
+
+const program = fileURLToPath(new URL("./sender.ts", import.meta.url));
+
+export function openSenders(): Senders {
+  const senders = new Map<string, Sender>();
+  const senderIn = (namespace: string): Sender => {
+    const known = senders.get(namespace);
+    if (known !== undefined) return known;
+    const [command = "", ...args] = inNamespace(namespace, process.execPath, program);
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const sender = { child, lines: createInterface({ input: child.stdout }) };
+    senders.set(namespace, sender);
+    return sender;
+  };
+  return {
+    send: async (namespace, packet) => {
+      if (packet.protocol === "icmp" || packet.protocol === "other") return ping(namespace, packet);
+      const { child, lines } = senderIn(namespace);
+      const sourcePort = packet.sourcePort === undefined ? "" : ` ${packet.sourcePort}`;
+      child.stdin?.write(
+        `${packet.protocol} ${packet.source} ${packet.destination} ${packet.port}${sourcePort}\n`,
+      );
+      await once(lines, "line");
+    },
+    close: async () => {
+      await Promise.all(
+        [...senders.values()].map(async ({ child }) => {
+          const ended = once(child, "exit");
+          child.stdin?.end();
+          await ended;
+        }),
+      );
+    },
+  };
+}
+
+/** One echo request; nobody answers, so it does not wait for long. */
+async function ping(namespace: string, packet: Packet): Promise<void> {
+  const echo = packet.source.includes(":") ? 128 : 8;
+  if (packet.protocol !== "icmp" || packet.icmpType !== echo)
+    throw new RangeError("only an echo request can be sent");
+  const argv = ["ping", "-n", "-q", "-c", "1", "-W", "0.1", "-I", packet.source, packet.destination];
+  const { code, stderr } = await run(inNamespace(namespace, ...argv));
+  if (code !== 0 && code !== 1) throw new Error(`ping: ${stderr.trim()}`);
+}
