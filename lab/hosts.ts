@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import type { Api } from "./api.ts";
+import { inNamespace } from "./netns.ts";
 import { must, start, until } from "./process.ts";
 import type { LabState } from "./state.ts";
 
@@ -24,15 +25,12 @@ export interface LabHost {
   readonly ca: string;
 }
 
-/** The agent's command line in its namespace; also what a person may copy from the lab's output. */
-export const agentCommand = (
-  host: LabHost,
-  command: string,
-  ...rest: readonly string[]
-): readonly string[] => [
-  ...["ip", "netns", "exec", host.namespace, process.execPath, agentProgram, command, ...rest],
-  ...["--state-dir", join(host.folder, "state"), "--guard", join(host.folder, "guard.yaml"), "--ca", host.ca],
-];
+/** The agent's command line in its namespace. */
+function agentCommand(host: LabHost, command: string, ...rest: readonly string[]): readonly string[] {
+  const files = ["--state-dir", join(host.folder, "state"), "--guard", join(host.folder, "guard.yaml")];
+  const argv = [process.execPath, agentProgram, command, ...rest, ...files, "--ca", host.ca];
+  return inNamespace(host.namespace, ...argv);
+}
 
 const Enrolment = z.object({ token: z.string(), root_sha256: z.string() });
 

@@ -53,8 +53,12 @@ export async function openLab(
     const authority = await openAuthority(join(home, "ca"), [managementAddress]);
     const wire = await openWire(
       {
-        ...{ namespace: network.management, address: managementAddress, port: relayPort, authority },
-        ...{ socketPath: state.socketPath, to: control.port },
+        namespace: network.management,
+        address: managementAddress,
+        port: relayPort,
+        authority,
+        socketPath: state.socketPath,
+        to: control.port,
       },
       state,
     );
@@ -67,7 +71,8 @@ export async function openLab(
       namespace: network.gateway,
       folder: join(home, "hosts", "gw"),
       managementInterface: network.managementInterface,
-      ...{ url, ca: authority.ca },
+      url,
+      ca: authority.ca,
     };
     const met = await prepareHost(gateway, control.api);
     progress(met === "joined" ? "gw enrolled with a one-time token" : "gw: enrolled already");
