@@ -2,7 +2,7 @@
  * The application: one Hono app over ports, the same on both adapters. Here stands the order in which a request is
  * met: id, size, who may, route; and what becomes of everything that is thrown.
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { requestId } from "hono/request-id";
@@ -26,7 +26,9 @@ export function createApp(ports: Ports): Hono<AppEnv> {
   const credentials = hostCredentials(ports, fleet);
   app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
   app.use(authorize(ports));
-  app.use(bodyLimit({ maxSize: bodyBytesMax, onError: (c) => problem(c, "body_too_large") }));
+  app.use(
+    bodyLimit({ maxSize: bodyBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
+  );
   for (const router of routers(ports, fleet, credentials)) app.route("/", router);
   app.get(
     "/openapi.json",

@@ -91,7 +91,7 @@ describe("GET /v1/agent/update", () => {
     const unchanged = await poll(plane, b, knownB);
     expect(unchanged.status).toBe(304);
     expect(unchanged.headers.get(headers.generation)).toBe(changed.headers.get(headers.generation));
-    const [againA, againB] = [held(changed), { ...knownB, ...{ generation: held(unchanged).generation } }];
+    const [againA, againB] = [held(changed), { ...knownB, generation: held(unchanged).generation }];
     const before = plane.queries();
     expect((await poll(plane, a, againA)).status).toBe(304);
     expect((await poll(plane, b, againB)).status).toBe(304);

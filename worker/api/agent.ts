@@ -13,7 +13,7 @@ import {
   type Seen,
   TokenRequest,
   TokenResponse,
-  Update,
+  type Update,
 } from "#schema/wire.ts";
 import { redeemAssertion } from "../assertion.ts";
 import { type Caller, type HostCredentials, hostTokenLifetime } from "../credential.ts";
@@ -50,7 +50,7 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
   api.post(
     "/v1/agent/report",
     describe("POST /v1/agent/report", "What happened on the host", { 200: ReportResponse }),
-    bodyLimit({ maxSize: reportBytesMax, onError: (c) => problem(c, "body_too_large") }),
+    bodyLimit({ maxSize: reportBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
     async (c, next) => {
       await callerOf(c, credentials);
       return next();
