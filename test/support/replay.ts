@@ -22,13 +22,15 @@ export interface Replay {
   readonly gateway: string;
   /** @throws Error when the packet never reached the gateway, which is no verdict */
   send(line: VerdictLine): Promise<Seen>;
+  /** All packets at once; whether each passed. Each destination must always leave by the same interface. */
+  sendAll(): Promise<readonly boolean[]>;
   destroy(): Promise<void>;
 }
 
 /** A gateway with every interface and address that the lines name. */
 export async function openReplay(lines: readonly VerdictLine[]): Promise<Replay> {
   const plan = planFor(lines);
-  const topology = await buildTopology(plan);
+  const topology = rememberRoutes(await buildTopology(plan));
   const senders = openSenders();
   const destroy = async (): Promise<void> => {
     await senders.close();
@@ -44,7 +46,21 @@ export async function openReplay(lines: readonly VerdictLine[]): Promise<Replay>
   }
   const send = (line: VerdictLine): Promise<Seen> =>
     replayLine(topology, plan, senders, lines.indexOf(line), line.packet);
-  return { gateway: topology.gateway, send, destroy };
+  const sendAll = (): Promise<readonly boolean[]> => replayAll(topology, plan, senders, lines);
+  return { gateway: topology.gateway, send, sendAll, destroy };
+}
+
+/** Sets a route only when it changes. */
+function rememberRoutes(topology: Topology): Topology {
+  const routes = new Map<string, string>();
+  return {
+    ...topology,
+    routeVia: async (address, device) => {
+      if (routes.get(address) === device) return;
+      await topology.routeVia(address, device);
+      routes.set(address, device);
+    },
+  };
 }
 
 const isIncoming = (packet: Packet): packet is Packet & { readonly iif: string } => packet.hook !== "output";
@@ -156,12 +172,34 @@ async function replayLine(
   if (index < 0) throw new RangeError("expected a line that this replay was opened for");
   if (isOutgoing(packet)) await topology.routeVia(packet.destination, packet.oif);
   await must(inNamespace(topology.gateway, "nft", "reset", "counters"));
-  const namespace = isIncoming(packet) ? topology.machine(machineFor(plan, packet)) : topology.gateway;
-  const sent = senders.send(namespace, packet);
+  const sent = senders.send(senderOf(topology, plan, packet), packet);
   const seen = await settle(topology.gateway, index);
   await sent;
   return seen;
 }
+
+async function replayAll(
+  topology: Topology,
+  plan: TopologyPlan,
+  senders: Senders,
+  lines: readonly VerdictLine[],
+): Promise<readonly boolean[]> {
+  for (const { packet } of lines)
+    if (isOutgoing(packet)) await topology.routeVia(packet.destination, packet.oif);
+  await must(inNamespace(topology.gateway, "nft", "reset", "counters"));
+  const sent = lines.map(({ packet }) => senders.send(senderOf(topology, plan, packet), packet));
+  await Promise.all(sent);
+  for (let look = 0; look < 200; look += 1) {
+    const { observed } = await readCounters(topology.gateway);
+    if (!lines.every((_, i) => observed.has(`a_${i}`))) continue;
+    const settled = (await readCounters(topology.gateway)).observed;
+    return lines.map((_, i) => settled.has(`b_${i}`));
+  }
+  throw new Error("not every packet reached the gateway");
+}
+
+const senderOf = (topology: Topology, plan: TopologyPlan, packet: Packet): string =>
+  isIncoming(packet) ? topology.machine(machineFor(plan, packet)) : topology.gateway;
 
 const Counters = z.object({
   nftables: z.array(

@@ -16,6 +16,8 @@ export interface Senders {
 interface Sender {
   readonly child: ChildProcess;
   readonly lines: Interface;
+  /** Resolves when the packet before has gone: a sender sends one at a time. */
+  last: Promise<unknown>;
 }
 
 const program = fileURLToPath(new URL("./sender.ts", import.meta.url));
@@ -27,19 +29,21 @@ export function openSenders(): Senders {
     if (known !== undefined) return known;
     const [command = "", ...args] = inNamespace(namespace, process.execPath, program);
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-    const sender = { child, lines: createInterface({ input: child.stdout }) };
+    const sender = { child, lines: createInterface({ input: child.stdout }), last: Promise.resolve() };
     senders.set(namespace, sender);
     return sender;
   };
   return {
     send: async (namespace, packet) => {
       if (packet.protocol === "icmp" || packet.protocol === "other") return ping(namespace, packet);
-      const { child, lines } = senderIn(namespace);
-      const sourcePort = packet.sourcePort === undefined ? "" : ` ${packet.sourcePort}`;
-      child.stdin?.write(
-        `${packet.protocol} ${packet.source} ${packet.destination} ${packet.port}${sourcePort}\n`,
-      );
-      await once(lines, "line");
+      const sender = senderIn(namespace);
+      const words = [packet.protocol, packet.source, packet.destination, packet.port, packet.sourcePort ?? 0];
+      const gone = sender.last.then(() => {
+        sender.child.stdin?.write(`${words.join(" ")}\n`);
+        return once(sender.lines, "line");
+      });
+      sender.last = gone;
+      await gone;
     },
     close: async () => {
       await Promise.all(
