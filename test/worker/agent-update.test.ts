@@ -139,6 +139,7 @@ describe("the lease", () => {
     expect((await poll(plane, a, { ...known, renew: "1" })).status).toBe(304);
     plane.advance(12 * 3_600_000 + 1_000);
     expect((await poll(plane, a, known)).status).toBe(304);
+    expect((await poll(plane, a, { seen })).headers.get("etag")).toBe(known["if-none-match"]);
     const renewed = await poll(plane, a, { ...known, renew: "1" });
     expect(renewed.status).toBe(200);
     expect(renewed.headers.get("etag")).not.toBe(known["if-none-match"]);
