@@ -75,6 +75,7 @@ test("cuts an endless reply at the cap", async () => {
 });
 
 test("ends a reply that drips", async () => {
+  victim.restart({ limits: { ...impatient, cycleMs: 60_000 } });
   victim.plane.answer((_, response) => {
     response.writeHead(200);
     const drip = setInterval(() => response.write(" "), 20);
@@ -84,6 +85,7 @@ test("ends a reply that drips", async () => {
 });
 
 test("ends a request whose headers never come", async () => {
+  victim.restart({ limits: { ...impatient, cycleMs: 60_000 } });
   victim.plane.answer(() => undefined);
   await refused("response_too_slow");
 });
