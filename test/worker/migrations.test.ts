@@ -1,6 +1,6 @@
 /** The migrations: what they make, that they carry data along, and that the typed tables say the same. */
-import { DatabaseSync } from "node:sqlite";
-import { getTableColumns, getTableName, is } from "drizzle-orm";
+import type { DatabaseSync } from "node:sqlite";
+import { type Column, getTableColumns, getTableName, is } from "drizzle-orm";
 import { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { describe, expect, test } from "vitest";
 import * as tables from "#schema/tables/index.ts";
@@ -31,7 +31,7 @@ describe("the migrations", () => {
       const found = database
         .prepare('SELECT name, type, "notnull" AS required, pk FROM pragma_table_info(?)')
         .all(getTableName(table));
-      const described = Object.values(getTableColumns(table)).map((column) => [
+      const described = Object.values<Column>(getTableColumns(table)).map((column) => [
         column.name,
         column.getSQLType().toUpperCase(),
         column.notNull,

@@ -13,6 +13,8 @@ import { openBlobs } from "#worker/standalone/blobs.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
 import { openDatabase, openSql } from "#worker/standalone/sql.ts";
 
+const oneLine: unknown = expect.stringMatching(/^portcullis control plane: [^\n]+\n$/);
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "portcullis-standalone-"));
@@ -211,7 +213,7 @@ describe("the command", () => {
     const failure: unknown = await run(process.execPath, [program, ...args]).catch((error: unknown) => error);
     expect(failure).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/^portcullis control plane: [^\n]+\n$/),
+      stderr: oneLine,
     });
     expect(existsSync("x")).toBe(false);
   });
@@ -228,10 +230,9 @@ async function outputUntil(child: ChildProcess, text: string): Promise<string> {
 
 async function selfSigned() {
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  await promisify(execFile)("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"],
-    ...["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
-  ]);
+  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"];
+  await promisify(execFile)("openssl", ["req", "-x509", ...curve, ...subject, "-keyout", key, "-out", cert]);
   return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
 }
 

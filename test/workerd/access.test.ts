@@ -17,6 +17,6 @@ describe("the worker's entry", () => {
   });
 
   test("maintains when cron fires", async () => {
-    await worker.scheduled(createScheduledController());
+    await expect(worker.scheduled(createScheduledController())).resolves.toBeUndefined();
   });
 });
