@@ -18,6 +18,7 @@ import { keysetOf, readRoot, type RootFile } from "./metadata.ts";
 import {
   followRoots,
   type MetadataBytes,
+  onlineRoles,
   type Owner,
   type Verified,
   verifyBundle,
@@ -148,7 +149,7 @@ class TrustStore implements Trust {
 
   #confirm(before: Held, update: UpdateBytes, verified: Verified): Promise<void> {
     const first = before.root.signed.version + 1;
-    const rotated = (["timestamp", "snapshot", "targets"] as const).some(
+    const rotated = onlineRoles.some(
       (role) => keysetOf(before.root, role) !== keysetOf(this.#held.root, role),
     );
     return confirmWithTufJs({
@@ -191,9 +192,7 @@ class TrustStore implements Trust {
     return (
       bundle !== undefined &&
       metadata !== undefined &&
-      (["timestamp", "snapshot", "targets"] as const).every(
-        (role) => Buffer.compare(metadata[role], update[role]) === 0,
-      )
+      onlineRoles.every((role) => Buffer.compare(metadata[role], update[role]) === 0)
     );
   }
 

@@ -15,8 +15,8 @@ import { publishHost } from "#worker/publish/index.ts";
 import { signMetadata } from "#worker/publish/sign.ts";
 import type { Published } from "#worker/publish/types.ts";
 
-export const fleet = "acme";
-export const host = "gw";
+const fleet = "acme";
+const host = "gw";
 
 export const sha256 = (content: string | Uint8Array): string =>
   createHash("sha256").update(content).digest("hex");

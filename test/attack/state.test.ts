@@ -88,7 +88,7 @@ test("closes, and does not start afresh, when both slots are torn after a reboot
   victim.plane.answer((_, response) => void response.writeHead(503).end());
   await victim.cycle();
   const ruleset = await namespace.ruleset();
-  expect(ruleset).toContain("dport 22");
+  expect(ruleset).toContain("192.0.2.0/24");
   expect(ruleset).not.toContain("198.51.100.1");
   expect(ruleset).toContain("drop");
 });

@@ -61,7 +61,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
   ],
 });
 
-export const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
+const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
 
 /** A namespace for one test file. */
 export async function openNamespace() {

@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 beforeEach(() => victim.restart({ limits: impatient }));
 
-async function refused(code: RefusalCode): Promise<void> {
+async function expectRefused(code: RefusalCode): Promise<void> {
   const { refusal, state } = await victim.cycle();
   expect(refusal?.code).toBe(code);
   expect(state).toMatchObject({ applied: { seq: 2 } });
@@ -42,21 +42,21 @@ async function refused(code: RefusalCode): Promise<void> {
 
 test.each([0, 1, 100, 1500, -1])("refuses a reply that ends early (at %d)", async (at) => {
   victim.plane.answer((_, response) => void response.writeHead(200).end(next.slice(0, at)));
-  await refused("response_malformed");
+  await expectRefused("response_malformed");
 });
 test("refuses a reply whose connection ends before its length", async () => {
   victim.plane.answer((_, response) => {
     response.writeHead(200, { "content-length": String(next.length) });
     response.write(next.slice(0, 100), () => response.destroy());
   });
-  await refused("unreachable");
+  await expectRefused("unreachable");
 });
 
 test("refuses a reply that says it is larger than any update, before it reads one byte of it", async () => {
-  victim.plane.answer(
-    (_, response) => void response.writeHead(200, { "content-length": "99000000" }).flushHeaders(),
+  victim.plane.answer((_, response) =>
+    response.writeHead(200, { "content-length": "99000000" }).flushHeaders(),
   );
-  await refused("response_too_large");
+  await expectRefused("response_too_large");
 });
 
 test("cuts an endless reply at the cap", async () => {
@@ -70,7 +70,7 @@ test("cuts an endless reply at the cap", async () => {
     };
     more();
   });
-  await refused("response_too_large");
+  await expectRefused("response_too_large");
   expect(sent).toBeLessThan(32 * 1024 * 1024);
 });
 
@@ -81,13 +81,13 @@ test("ends a reply that drips", async () => {
     const drip = setInterval(() => response.write(" "), 20);
     response.on("close", () => clearInterval(drip));
   });
-  await refused("response_too_slow");
+  await expectRefused("response_too_slow");
 });
 
 test("ends a request whose headers never come", async () => {
   victim.restart({ limits: { ...impatient, cycleMs: 60_000 } });
   victim.plane.answer(() => undefined);
-  await refused("response_too_slow");
+  await expectRefused("response_too_slow");
 });
 
 test("ends a cycle that outlasts its time, although every byte comes in at speed", async () => {
@@ -96,7 +96,7 @@ test("ends a cycle that outlasts its time, although every byte comes in at speed
     const flow = setInterval(() => response.write(" ".repeat(2_000)), 20);
     response.on("close", () => clearInterval(flow));
   });
-  await refused("response_too_slow");
+  await expectRefused("response_too_slow");
 });
 
 test("refuses a compressed reply, good or not", async () => {
@@ -104,31 +104,31 @@ test("refuses a compressed reply, good or not", async () => {
     expect(request.headers["accept-encoding"]).toBe("identity");
     response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(next));
   });
-  await refused("response_encoding");
+  await expectRefused("response_encoding");
 });
 
 test.each([301, 302, 307, 308])("follows no redirect (%d)", async (status) => {
   victim.plane.answer((_, response) => void response.writeHead(status, { location: "/elsewhere" }).end());
   const asked = victim.plane.asked.length;
-  await refused("http_status");
+  await expectRefused("http_status");
   expect(victim.plane.asked.slice(asked).map(({ path }) => path)).not.toContain("/elsewhere");
 });
 
 test.each([401, 403, 404, 410, 429, 500, 503])("takes %d for nothing but a failed poll", async (status) => {
   victim.plane.answer((_, response) => void response.writeHead(status).end());
-  await refused("http_status");
+  await expectRefused("http_status");
 });
 
 test("refuses an envelope with a duplicate key", async () => {
   const twice = next.replace('"roots":[]', '"roots":[],"roots":[]');
   victim.plane.answer((_, response) => void response.writeHead(200).end(twice));
-  await refused("response_malformed");
+  await expectRefused("response_malformed");
 });
 
 test("refuses an envelope with an unknown member", async () => {
   const more = next.replace('"roots":[]', '"roots":[],"install":"x"');
   victim.plane.answer((_, response) => void response.writeHead(200).end(more));
-  await refused("response_malformed");
+  await expectRefused("response_malformed");
 });
 
 test("takes a 304 for an answer only where it sent an ETag", async () => {

@@ -21,7 +21,7 @@ const lease = maybe(fc.integer({ min: 0, max: 20_000_000 }));
 const flag = fc.boolean();
 
 /** An event without its time: time is given by its place in the sequence. */
-const happening = fc.oneof(
+const anyEvent = fc.oneof(
   fc.record({
     kind: fc.constant("started"),
     applied: maybe(committed),
@@ -44,7 +44,7 @@ const happening = fc.oneof(
   fc.record({ kind: fc.constantFrom("restored", "restore-failed", "closed", "close-failed") }),
 ) as fc.Arbitrary<Omit<Event, "now">>;
 
-const timed = fc.array(fc.tuple(happening, fc.integer({ min: 0, max: 90_000 })), { maxLength: 60 });
+const timed = fc.array(fc.tuple(anyEvent, fc.integer({ min: 0, max: 90_000 })), { maxLength: 60 });
 
 interface Moment {
   readonly before: State;
@@ -92,7 +92,7 @@ function* play(
 const applied = (state: State): Committed | null =>
   state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).applied;
 
-const always = (holds: (moment: Moment) => void): void =>
+const expectAlways = (holds: (moment: Moment) => void): void =>
   fc.assert(
     fc.property(fc.boolean(), timed, (real, happenings) => [...play(real, happenings)].forEach(holds)),
     { numRuns: 2_000 },
@@ -100,7 +100,7 @@ const always = (holds: (moment: Moment) => void): void =>
 
 test("touches the kernel only to apply, to restore what was committed, or to close", () => {
   const kinds = new Set(["poll", "report", "apply", "record", "restore", "close"]);
-  always(({ effects, after }) => {
+  expectAlways(({ effects, after }) => {
     for (const effect of effects) {
       expect(kinds).toContain(effect.kind);
       if (effect.kind === "restore") expect(applied(after)).not.toBeNull();
@@ -109,7 +109,7 @@ test("touches the kernel only to apply, to restore what was committed, or to clo
 });
 
 test("only a commit changes what is committed", () => {
-  always(({ before, event, after }) => {
+  expectAlways(({ before, event, after }) => {
     if (before.kind === "unenrolled") return;
     if (event.kind === "committed" && before.kind === "applying")
       expect(applied(after)).toEqual(event.applied);
@@ -118,14 +118,14 @@ test("only a commit changes what is committed", () => {
 });
 
 test("a failure that may have touched the kernel is followed by what puts it right", () => {
-  always(({ before, event, effects, after }) => {
+  expectAlways(({ before, event, effects, after }) => {
     if (before.kind !== "applying" || event.kind !== "failed" || !event.touched) return;
     expect(effects[0]).toEqual({ kind: applied(after) === null ? "close" : "restore" });
   });
 });
 
 test("a doubtful kernel is put right on every cycle until it holds", () => {
-  always(({ before, event, effects }) => {
+  expectAlways(({ before, event, effects }) => {
     if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "woke") return;
     const lifted = before.kind === "closed" && before.by === "operator" && !event.hold;
     if (before.kernel === "doubtful" && !event.hold && !lifted)
@@ -134,7 +134,7 @@ test("a doubtful kernel is put right on every cycle until it holds", () => {
 });
 
 test("a seq that failed is not tried again before its back-off is over; another one is", () => {
-  always(({ before, event, effects }) => {
+  expectAlways(({ before, event, effects }) => {
     if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
     const { attempt } = before;
     const tries = effects.some(({ kind }) => kind === "apply" || kind === "record");
@@ -148,7 +148,7 @@ test("a seq that failed is not tried again before its back-off is over; another 
 });
 
 test("a person's closing holds until it is lifted, whatever is signed", () => {
-  always(({ before, event, after, effects }) => {
+  expectAlways(({ before, event, after, effects }) => {
     if (before.kind !== "closed" || before.by !== "operator") return;
     if (event.kind === "woke" && !event.hold) return;
     expect(after.kind).toBe("closed");
@@ -159,7 +159,7 @@ test("a person's closing holds until it is lifted, whatever is signed", () => {
 });
 
 test("steady means a lease that is not over", () => {
-  always(({ event, after }) => {
+  expectAlways(({ event, after }) => {
     if (event.kind === "woke" && after.kind === "steady")
       expect(after.leaseEndsAt).toBeGreaterThan(event.now);
   });
