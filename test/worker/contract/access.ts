@@ -30,9 +30,20 @@ export function accessContract(name: string, open: () => Promise<Adapter>): void
     });
 
     test.each(routes)("%s answers nobody without a credential that holds", async (route, entry) => {
-      const strangers = [null, "x", "pc_admin_x", wrong, tokens.get("revoked"), tokens.get("expired")];
-      for (const token of strangers)
-        expect(await outcome(h, route, token ?? null)).toBe(entry.by === "anyone" ? "through" : 401);
+      const [, id] = tokens.get("intent:read")?.split("_") ?? [];
+      const strangers = {
+        none: null,
+        garbage: "x",
+        unknown: `pc_${"0".repeat(16)}_${secret}`,
+        admin: `pc_admin_${secret}`,
+        guessed: `pc_${id}_${secret}`,
+        revoked: tokens.get("revoked") ?? null,
+        expired: tokens.get("expired") ?? null,
+      };
+      for (const [stranger, token] of Object.entries(strangers)) {
+        const expected = entry.by === "anyone" ? "through" : 401;
+        expect([stranger, await outcome(h, route, token)]).toEqual([stranger, expected]);
+      }
     });
 
     test.each(routes)("%s answers exactly the scope it names", async (route, entry) => {
@@ -46,8 +57,8 @@ export function accessContract(name: string, open: () => Promise<Adapter>): void
   });
 }
 
-/** The right form, a secret nobody has. */
-const wrong = `pc_${"0".repeat(16)}_${"A".repeat(43)}`;
+/** The right form, and nobody has it. */
+const secret = "A".repeat(43);
 
 function expectation(entry: Access, scope: string): "through" | 401 | 403 {
   switch (entry.by) {
