@@ -61,7 +61,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
   ],
 });
 
-const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
+export const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
 
 /** A namespace for one test file. */
 export async function openNamespace() {
@@ -69,6 +69,7 @@ export async function openNamespace() {
   await makeNamespaces([name]);
   const exec = spawnExec({ prefix: ["ip", "netns", "exec", name], timeoutSeconds: 20 });
   return {
+    name,
     exec,
     /** The whole ruleset without counters, as text. */
     ruleset: async (): Promise<string> => (await exec(["nft", "-s", "list", "ruleset"], "")).stdout,
