@@ -18,7 +18,9 @@ import * as z from "zod";
 import { Address, Cidr, InterfaceName, Key, Port, unique } from "./primitives.ts";
 
 /** Name of a set, class map, class or counter inside a ruleset; renderers encode it further. */
-export const ObjectName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
+export const ObjectName = z
+  .string()
+  .regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
 
 /** The intent row a rule came from, such as `overlays/office#group/dev`. */
 export const RowId = z
@@ -38,8 +40,7 @@ export const Scope = z.discriminatedUnion("kind", [
 export type Scope = z.infer<typeof Scope>;
 
 /** Scope reference in a rule: `host` or `overlay/<name>`. */
-export const scopeId = (scope: Scope): string =>
-  scope.kind === "host" ? "host" : `overlay/${scope.name}`;
+export const scopeId = (scope: Scope): string => (scope.kind === "host" ? "host" : `overlay/${scope.name}`);
 
 /** Named addresses or networks: sorted, minimal, without overlap. `addresses` are exact matches (a hash in the kernel). */
 export const NamedSet = z.strictObject({
@@ -148,8 +149,14 @@ interface Inconsistency {
 /** What a well-typed ruleset can still get wrong: dangling names, doubled names, a direction without an end. */
 function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
   yield* duplicates(ruleset.scopes.map(scopeId), ["scopes"]);
-  yield* duplicates(ruleset.sets.map((set) => set.name), ["sets"]);
-  yield* duplicates(ruleset.classes.map((map) => map.name), ["classes"]);
+  yield* duplicates(
+    ruleset.sets.map((set) => set.name),
+    ["sets"],
+  );
+  yield* duplicates(
+    ruleset.classes.map((map) => map.name),
+    ["classes"],
+  );
   const interfaces = ruleset.scopes.flatMap((scope) => (scope.kind === "overlay" ? scope.interfaces : []));
   yield* duplicates(interfaces, ["scopes"]);
   for (const [i, set] of ruleset.sets.entries()) {
@@ -158,7 +165,10 @@ function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
       yield { path: ["sets", i, "elements"], message: "expected addresses, found a network" };
   }
   for (const [i, map] of ruleset.classes.entries()) {
-    yield* duplicates(map.elements.map((element) => element.address), ["classes", i, "elements"]);
+    yield* duplicates(
+      map.elements.map((element) => element.address),
+      ["classes", i, "elements"],
+    );
     const known = new Set(map.classes);
     for (const [j, element] of map.elements.entries())
       if (!known.has(element.class))
@@ -211,7 +221,10 @@ function* undecided(ruleset: Ruleset): Generator<Inconsistency> {
     for (const direction of judgedDirections(ruleset, scope)) {
       const last = ruleset.rules.findLast((r) => r.scope === scopeId(scope) && r.direction === direction);
       if (last === undefined || !matchesEverything(last))
-        yield { path: ["scopes", i], message: `expected direction ${direction} to end in a rule that matches everything` };
+        yield {
+          path: ["scopes", i],
+          message: `expected direction ${direction} to end in a rule that matches everything`,
+        };
     }
 }
 
