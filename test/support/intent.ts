@@ -10,7 +10,6 @@ export const IntentRows = z.array(
     z.strictObject({ kind: z.literal("overlay"), key: kinds.overlay.key, body: Overlay }),
   ]),
 );
-export type IntentRow = z.infer<typeof IntentRows>[number];
 /** A row as people write it, defaults left out. */
 export type WrittenRow = z.input<typeof IntentRows>[number];
 
