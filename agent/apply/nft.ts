@@ -8,10 +8,10 @@ import {
   emptyInventory,
   type Inventory,
   inventoryOf,
+  print,
   type Program,
   removal,
   skeleton,
-  transaction,
 } from "#render/index.ts";
 import { elementDifferences, ruleDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
@@ -70,42 +70,32 @@ type Detail = keyof typeof details;
 export function openNft(exec: Exec, path = "nft"): Nft {
   const check = async (text: string): Promise<void> =>
     demand("check_failed", await exec([path, "-c", "-f", "-"], text));
-  const load = async (text: string | Promise<string>): Promise<void> =>
+  const load = async (text: string): Promise<void> =>
     demand("load_failed", await exec([path, "-f", "-"], text));
   const list = async (detail: Detail): Promise<Listing> =>
     listed(await exec([path, ...details[detail], "-j", "list", "ruleset"], ""));
   /** The same from an interactive nft (`-i`), which starts now and asks the kernel once `begin` resolves. */
-  const listAfter = async (begin: Promise<void>, detail: Detail): Promise<Listing> =>
-    listed(
-      await exec(
-        [path, ...details[detail], "-j", "-i"],
-        begin.then(() => "list ruleset\n"),
-      ),
-    );
+  const listAfter = async (begin: Promise<void>, detail: Detail): Promise<Listing> => {
+    const question = begin.then(() => "list ruleset\n");
+    return listed(await exec([path, ...details[detail], "-j", "-i"], question, "line"));
+  };
   const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined };
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
-  /**
-   * Loads and reads back. Both programs start before there is anything for them to do, because starting one takes as
-   * long as a small load.
-   */
+  /** Loads and reads back; the listing's nft starts while the other is at work, as starting takes as long as listing. */
   const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
     const few = elementCount(program) <= elementsListedMax;
-    const text = Promise.withResolvers<string>();
-    const loading = load(text.promise);
+    const { text, canonical } = print(program, present);
+    const loading = load(text);
     const listing = listAfter(loading, few ? "full" : "terse");
-    text.resolve(transaction(program, present));
-    const applied = loading.then(async () => ({
-      text: await text.promise,
-      programSha256: programSha256(program),
-    }));
-    const [loaded, read] = await Promise.allSettled([applied, listing]);
+    const applied = { text, programSha256: sha256(canonical) };
+    const [loaded, read] = await Promise.allSettled([loading, listing]);
     if (loaded.status === "rejected") throw loaded.reason;
     if (read.status === "rejected") throw read.reason;
     agree(structureDifferences(program, read.value));
     if (few) agree(elementDifferences(program, read.value));
-    memory.loaded = { ...loaded.value, rules: read.value.rules };
-    return loaded.value;
+    memory.loaded = { ...applied, rules: read.value.rules };
+    return applied;
   };
 
   const apply = async (program: Program): Promise<Applied> => {
@@ -172,8 +162,9 @@ function agree([first]: readonly string[]): void {
 }
 
 /** Digest of a program; the same for equal programs, whatever a kernel held before. */
-export const programSha256 = (program: Program): string =>
-  createHash("sha256").update(transaction(program, emptyInventory)).digest("hex");
+export const programSha256 = (program: Program): string => sha256(print(program, emptyInventory).canonical);
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 function demand(code: ApplyCode, result: ExecResult): void {
   if (result.status === 0) return;

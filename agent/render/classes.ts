@@ -63,10 +63,8 @@ function dispatchByClass(
     name: `m${familyDigits[family]}_${place}_${mapOf}`,
     family,
     elements: elements.flatMap(({ address, class: name }) => {
-      const chain = chainOf.get(name);
-      return chain === undefined || familyOf(address) !== family
-        ? []
-        : [{ address: network(address), chain }];
+      const chain = familyOf(address) === family ? chainOf.get(name) : undefined;
+      return chain === undefined ? [] : { address: network(address), chain };
     }),
   }));
   return {
