@@ -19,9 +19,7 @@ export interface Network {
 
 export const familyBits: Readonly<Record<Family, 32 | 128>> = { v4: 32, v6: 128 };
 
-type Parsed<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly expected: string };
+type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
 
 const refuse = (expected: string): { ok: false; expected: string } => ({ ok: false, expected });
 

@@ -13,7 +13,8 @@ export const ManagementFlow = z.strictObject({
 });
 export type ManagementFlow = z.infer<typeof ManagementFlow>;
 
-const nonEmpty = "expected at least one management interface or flow: without one this host could lock you out";
+const nonEmpty =
+  "expected at least one management interface or flow: without one this host could lock you out";
 
 export const Guard = z.strictObject({
   /** What always gets in: everything that arrives by an interface, and flows by source network and port. */

@@ -18,7 +18,9 @@ import * as z from "zod";
 import { Address, Cidr, InterfaceName, Key, Port, unique } from "./primitives.ts";
 
 /** Name of a set, class map, class or counter inside a ruleset; renderers encode it further. */
-export const ObjectName = z.string().regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
+export const ObjectName = z
+  .string()
+  .regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
 
 /** The intent row a rule came from, such as `overlays/office#group/dev`. */
 export const RowId = z
@@ -38,13 +40,15 @@ export const Scope = z.discriminatedUnion("kind", [
 export type Scope = z.infer<typeof Scope>;
 
 /** Scope reference in a rule: `host` or `overlay/<name>`. */
-export const scopeId = (scope: Scope): string =>
-  scope.kind === "host" ? "host" : `overlay/${scope.name}`;
+export const scopeId = (scope: Scope): string => (scope.kind === "host" ? "host" : `overlay/${scope.name}`);
 
-/** Named addresses or networks: sorted, minimal, without overlap. `addresses` are exact matches (a hash in the kernel). */
+/**
+ * Named addresses or networks: sorted, minimal, without overlap. `addresses` and `hosts` are exact matches (a hash in
+ * the kernel); `hosts` are few, so a renderer may multiply them by ports for one look-up instead of two.
+ */
 export const NamedSet = z.strictObject({
   name: ObjectName,
-  kind: z.enum(["addresses", "networks"]),
+  kind: z.enum(["addresses", "hosts", "networks"]),
   elements: z.array(z.union([Address, Cidr])),
 });
 export type NamedSet = z.infer<typeof NamedSet>;
@@ -102,6 +106,9 @@ export type Verdict = z.infer<typeof Verdict>;
 export const State = z.enum(["any", "new", "established"]);
 export type State = z.infer<typeof State>;
 
+/** Up to 2262: the kernel's clock is signed nanoseconds, and nft 1.0.6 wraps what is larger without a word. */
+const UnixSeconds = z.int().min(0).max(9_223_372_036);
+
 export const Rule = z.strictObject({
   row: RowId,
   scope: z.string().max(80),
@@ -113,6 +120,8 @@ export const Rule = z.strictObject({
   state: State,
   verdict: Verdict,
   counter: ObjectName,
+  /** Unix seconds from which on the rule matches nothing, whoever is offline; null: never. */
+  expires: UnixSeconds.nullable(),
 });
 export type Rule = z.infer<typeof Rule>;
 
@@ -148,17 +157,26 @@ interface Inconsistency {
 /** What a well-typed ruleset can still get wrong: dangling names, doubled names, a direction without an end. */
 function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
   yield* duplicates(ruleset.scopes.map(scopeId), ["scopes"]);
-  yield* duplicates(ruleset.sets.map((set) => set.name), ["sets"]);
-  yield* duplicates(ruleset.classes.map((map) => map.name), ["classes"]);
+  yield* duplicates(
+    ruleset.sets.map((set) => set.name),
+    ["sets"],
+  );
+  yield* duplicates(
+    ruleset.classes.map((map) => map.name),
+    ["classes"],
+  );
   const interfaces = ruleset.scopes.flatMap((scope) => (scope.kind === "overlay" ? scope.interfaces : []));
   yield* duplicates(interfaces, ["scopes"]);
   for (const [i, set] of ruleset.sets.entries()) {
     yield* duplicates(set.elements, ["sets", i, "elements"]);
-    if (set.kind === "addresses" && set.elements.some((element) => element.includes("/")))
+    if (set.kind !== "networks" && set.elements.some((element) => element.includes("/")))
       yield { path: ["sets", i, "elements"], message: "expected addresses, found a network" };
   }
   for (const [i, map] of ruleset.classes.entries()) {
-    yield* duplicates(map.elements.map((element) => element.address), ["classes", i, "elements"]);
+    yield* duplicates(
+      map.elements.map((element) => element.address),
+      ["classes", i, "elements"],
+    );
     const known = new Set(map.classes);
     for (const [j, element] of map.elements.entries())
       if (!known.has(element.class))
@@ -211,7 +229,10 @@ function* undecided(ruleset: Ruleset): Generator<Inconsistency> {
     for (const direction of judgedDirections(ruleset, scope)) {
       const last = ruleset.rules.findLast((r) => r.scope === scopeId(scope) && r.direction === direction);
       if (last === undefined || !matchesEverything(last))
-        yield { path: ["scopes", i], message: `expected direction ${direction} to end in a rule that matches everything` };
+        yield {
+          path: ["scopes", i],
+          message: `expected direction ${direction} to end in a rule that matches everything`,
+        };
     }
 }
 
@@ -219,4 +240,5 @@ const matchesEverything = (rule: Rule): boolean =>
   rule.protocol.kind === "any" &&
   rule.source.kind === "any" &&
   rule.destination.kind === "any" &&
-  rule.state === "any";
+  rule.state === "any" &&
+  rule.expires === null;

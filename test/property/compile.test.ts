@@ -23,7 +23,7 @@ const bytesOf = (snapshot: Snapshot): string => canonicalText([...rulesetsOf(sna
 
 /** Every list whose order means nothing, the other way round. */
 const reversedLists = (row: WrittenRow): WrittenRow => {
-  if (row.kind === "host") return row;
+  if (row.kind !== "member" && row.kind !== "overlay") return row;
   if (row.kind === "member")
     return { ...row, body: { ...row.body, addresses: row.body.addresses?.toReversed() ?? [] } };
   const { interfaces, subnets, groups = [], ...rest } = row.body;

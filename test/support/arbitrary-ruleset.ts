@@ -27,7 +27,7 @@ const sorted = (texts: readonly string[]) =>
 const namedSet: fc.Arbitrary<NamedSet> = fc.oneof(
   fc.record({
     name: objectName,
-    kind: fc.constant("addresses"),
+    kind: fc.constantFrom("addresses", "hosts"),
     elements: fc.subarray(addresses).map(sorted),
   }),
   fc.record({
@@ -109,6 +109,7 @@ const everything = {
   source: { kind: "any" },
   destination: { kind: "any" },
   state: "any",
+  expires: null,
 } as const;
 
 type Head = Pick<Rule, "row" | "scope" | "layer" | "direction" | "counter">;
@@ -134,6 +135,7 @@ function directionRules(
     destination: destinationOf(scope, sets),
     state: fc.constantFrom(...State.options),
     verdict: fc.constantFrom(...Verdict.options),
+    expires: fc.option(fc.nat({ max: 4_102_444_800 })),
   });
   return fc
     .tuple(fc.array(matches, { maxLength: 4 }), fc.constantFrom(...Verdict.options))

@@ -30,8 +30,14 @@ describe("parseAddress", () => {
 
 describe("parseCidr", () => {
   test("refuses host bits and names the network", () => {
-    expect(parseCidr("10.8.0.1/24")).toEqual({ ok: false, expected: "a network without host bits: 10.8.0.0/24" });
-    expect(parseCidr("fd00::1/64")).toEqual({ ok: false, expected: "a network without host bits: fd00::/64" });
+    expect(parseCidr("10.8.0.1/24")).toEqual({
+      ok: false,
+      expected: "a network without host bits: 10.8.0.0/24",
+    });
+    expect(parseCidr("fd00::1/64")).toEqual({
+      ok: false,
+      expected: "a network without host bits: fd00::/64",
+    });
   });
 
   test.each(["10.8.0.0", "10.8.0.0/33", "fd00::/129", "10.8.0.0/024", "10.8.0.0/24/24", "10.8.0.0/-1"])(

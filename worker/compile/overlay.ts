@@ -109,6 +109,7 @@ const rule = (overlay: string, direction: Direction, row: string, matches: Match
   destination: { kind: "any" },
   state: "any",
   counter: rowCounter(row),
+  expires: null,
   ...matches,
 });
 
