@@ -4,7 +4,8 @@
  * Invariants, held by test/property/agent-state.test.ts:
  * - no effect removes or opens our table: `leave` is a command of a person, not of this machine;
  * - whatever fails, the last committed ruleset stays the one to keep and to restore (law 2);
- * - a seq never goes down, and one that failed to load is not tried again before its back-off is over.
+ * - a seq that failed to load is not tried again before its back-off is over; another one is tried at once.
+ * Whether a seq may be lower than the last is not asked here: only the trust room knows (a rotated root may allow it).
  *
  * Shaped for what comes later: journal and watchdog are states between `applying` and rest, boot is another way to
  * start, adoption a longer `adopting`. None of them exists yet.
@@ -171,7 +172,6 @@ function consider(before: Resting, event: Event & { readonly kind: "trusted" }):
   if (candidate === null || guard === null || (state.kind === "closed" && state.by === "operator"))
     return idle;
   const { applied, attempt } = state;
-  if (applied !== null && candidate.seq < applied.seq) return idle;
   const same =
     applied !== null &&
     state.kernel === "holds" &&

@@ -71,7 +71,7 @@ const mend =
   "Correct the guard file; until then nothing new is accepted and the last committed ruleset stays.";
 
 /** What to do about each refusal. */
-export const advice: Readonly<Record<RefusalCode, string>> = {
+const advice: Readonly<Record<RefusalCode, string>> = {
   unreachable: wait,
   http_status: `${wait} After a long 401 or 403, enrol the host again.`,
   response_too_large: ask,

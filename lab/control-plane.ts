@@ -27,7 +27,7 @@ export async function openControlPlane(options: ControlPlaneOptions, state: LabS
   await assertFree(port);
   switch (options.runtime) {
     case "workerd":
-      return openWorkerd({ data, port }, state.started);
+      return openWorkerd({ data, port }, (pid) => state.started(pid));
     case "standalone": {
       const endpoint = { kind: "plain", host: "127.0.0.1", port } as const;
       const opened = await openStandalone({ data, fleet, pollSeconds, leaseSeconds, endpoints: [endpoint] });
@@ -58,9 +58,8 @@ export async function ensureRoot(control: ControlPlane, data: string): Promise<b
   const folder = join(data, "root");
   if (existsSync(folder))
     throw new Error(`${folder} exists, but the control plane has no root: remove one of them`);
-  await must([
-    ...[process.execPath, cliProgram, "root", "init", "--threshold", "1", "--keys", "1", "--out", folder],
-    ...["--url", control.url, "--token-file", control.tokenFile],
-  ]);
+  const keys = ["--threshold", "1", "--keys", "1", "--out", folder];
+  const where = ["--url", control.url, "--token-file", control.tokenFile];
+  await must([process.execPath, cliProgram, "root", "init", ...keys, ...where]);
   return true;
 }

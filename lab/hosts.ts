@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import type { Api } from "./api.ts";
+import { inNamespace } from "./netns.ts";
 import { must, start, until } from "./process.ts";
 import type { LabState } from "./state.ts";
 
@@ -24,15 +25,14 @@ export interface LabHost {
   readonly ca: string;
 }
 
-/** The agent's command line in its namespace; also what a person may copy from the lab's output. */
-export const agentCommand = (
-  host: LabHost,
-  command: string,
-  ...rest: readonly string[]
-): readonly string[] => [
-  ...["ip", "netns", "exec", host.namespace, process.execPath, agentProgram, command, ...rest],
-  ...["--state-dir", join(host.folder, "state"), "--guard", join(host.folder, "guard.yaml"), "--ca", host.ca],
-];
+const logOf = (host: LabHost): string => join(host.folder, "agent.log");
+
+/** The agent's command line in its namespace. */
+function agentCommand(host: LabHost, command: string, ...rest: readonly string[]): readonly string[] {
+  const files = ["--state-dir", join(host.folder, "state"), "--guard", join(host.folder, "guard.yaml")];
+  const argv = [process.execPath, agentProgram, command, ...rest, ...files, "--ca", host.ca];
+  return inNamespace(host.namespace, ...argv);
+}
 
 const Enrolment = z.object({ token: z.string(), root_sha256: z.string() });
 
@@ -68,7 +68,7 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
 
 /** Starts `portcullis-agent run`; it stays until it is told to end. */
 export async function startAgent(host: LabHost, state: LabState): Promise<ChildProcess> {
-  const log = openSync(join(host.folder, "agent.log"), "a", 0o600);
+  const log = openSync(logOf(host), "a", 0o600);
   const child = await start(agentCommand(host, "run"), log);
   closeSync(log);
   if (child.pid !== undefined) state.started(child.pid);
@@ -80,14 +80,14 @@ const patienceMs = 30_000;
 
 /** Waits until the agent says that it committed `seq`. */
 export const waitForSeq = (host: LabHost, seq: number): Promise<Applied> =>
-  until(`${host.name} runs seq ${seq}`, patienceMs, async () => {
+  until(`${host.name} runs seq ${seq} (its log is ${logOf(host)})`, patienceMs, async () => {
     const { applied } = await agentStatus(host);
     return applied !== null && applied.seq >= seq ? applied : undefined;
   });
 
 /** Waits for a refusal that is not older than `since`. @returns its code */
 export const waitForRefusal = (host: LabHost, since: Date): Promise<string> =>
-  until(`${host.name} refuses`, patienceMs, async () => {
+  until(`${host.name} refuses (its log is ${logOf(host)})`, patienceMs, async () => {
     const { last_refusal: last } = await agentStatus(host);
     return last !== null && Date.parse(last.at) >= since.getTime() ? last.code : undefined;
   });

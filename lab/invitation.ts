@@ -1,5 +1,5 @@
 /** What the lab says when the story is over and it stays up: where things are, and what to try. No secret is printed. */
-import { agentCommand } from "./hosts.ts";
+import { join, relative } from "node:path";
 import type { Lab } from "./lab.ts";
 import type { Printer } from "./print.ts";
 import type { ControlPlane } from "./settings.ts";
@@ -23,7 +23,10 @@ export function showInvitation(lab: Lab, print: Printer): void {
     `-d '{"group":"ops","addresses":["${alice?.address.v4 ?? ""}","${alice?.address.v6 ?? ""}"]}'`,
   ]);
   print.line("  What does the gateway run, and who changed what?");
-  command(print, agentCommand(gateway, "status").join(" "));
+  command(
+    print,
+    `node_modules/.bin/node agent/main.ts status --state-dir ${shown(join(gateway.folder, "state"))}`,
+  );
   command(print, `ip netns exec ${gateway.namespace} nft list table inet portcullis`);
   curl(print, control, "/v1/revisions");
   curl(print, control, "/v1/audit");
@@ -42,9 +45,15 @@ export function showWithoutLab(control: ControlPlane, print: Printer): void {
   curl(print, control, "/v1/revisions/1/hosts/gw/ruleset?format=nft");
 }
 
+/** A path as a person would type it here. */
+function shown(path: string): string {
+  const here = relative(process.cwd(), path);
+  return here.startsWith("..") ? path : here;
+}
+
 function showAddresses(control: ControlPlane, print: Printer): void {
-  print.line({ text: "  API", width: 16, tone: "dim" }, `${control.url}   (${control.url}/openapi.json)`);
-  print.line({ text: "  operator token", width: 16, tone: "dim" }, control.tokenFile);
+  print.line({ text: "  API", width: 18, tone: "dim" }, `${control.url}   (${control.url}/openapi.json)`);
+  print.line({ text: "  operator token", width: 18, tone: "dim" }, shown(control.tokenFile));
 }
 
 function command(print: Printer, text: string): void {
@@ -52,7 +61,7 @@ function command(print: Printer, text: string): void {
 }
 
 function curl(print: Printer, control: ControlPlane, path: string, more: readonly string[] = []): void {
-  command(print, `curl -s -H "Authorization: Bearer $(cat ${control.tokenFile})" \\`);
+  command(print, `curl -s -H "Authorization: Bearer $(cat ${shown(control.tokenFile)})" \\`);
   for (const part of more) command(print, `  ${part} \\`);
   command(print, `  '${control.url}${path}'`);
 }

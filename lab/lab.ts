@@ -8,10 +8,11 @@ import { join } from "node:path";
 import * as z from "zod";
 import { openAuthority } from "./authority.ts";
 import { ensureRoot, openControlPlane } from "./control-plane.ts";
-import { type LabHost, prepareHost, startAgent } from "./hosts.ts";
+import { type Applied, type LabHost, prepareHost, startAgent, waitForSeq } from "./hosts.ts";
+import { readKernel } from "./kernel.ts";
 import { managementAddress, type Network, openNetwork } from "./network.ts";
 import { homeOf, type Options } from "./options.ts";
-import { stop } from "./process.ts";
+import { stop, until } from "./process.ts";
 import type { ControlPlane } from "./settings.ts";
 import type { LabState } from "./state.ts";
 import { openWire, type Wire } from "./wire.ts";
@@ -53,8 +54,12 @@ export async function openLab(
     const authority = await openAuthority(join(home, "ca"), [managementAddress]);
     const wire = await openWire(
       {
-        ...{ namespace: network.management, address: managementAddress, port: relayPort, authority },
-        ...{ socketPath: state.socketPath, to: control.port },
+        namespace: network.management,
+        address: managementAddress,
+        port: relayPort,
+        authority,
+        socketPath: state.socketPath,
+        to: control.port,
       },
       state,
     );
@@ -67,7 +72,8 @@ export async function openLab(
       namespace: network.gateway,
       folder: join(home, "hosts", "gw"),
       managementInterface: network.managementInterface,
-      ...{ url, ca: authority.ca },
+      url,
+      ca: authority.ca,
     };
     const met = await prepareHost(gateway, control.api);
     progress(met === "joined" ? "gw enrolled with a one-time token" : "gw: enrolled already");
@@ -91,4 +97,20 @@ async function declareIntent(control: ControlPlane): Promise<string> {
   return written === 0
     ? `intent: there already (revision ${revision})`
     : `intent: ${written} rows of lab/examples/office.json (revision ${revision})`;
+}
+
+const Published = z.object({ published: z.object({ seq: z.int() }) });
+
+/** The seq that the control plane serves a host now. */
+export const seqOf = async (lab: Lab, host: string): Promise<number> =>
+  (await lab.control.api.get(`/v1/hosts/${host}/status`, Published)).published.seq;
+
+/**
+ * Waits until the gateway runs what is published for it, in the agent's word and in the kernel: after a second start
+ * the agent knows what it committed in its former life before it has loaded it again.
+ */
+export async function settled(lab: Lab): Promise<Applied> {
+  const applied = await waitForSeq(lab.gateway, await seqOf(lab, lab.gateway.name));
+  await until("rules in the gateway's kernel", 10_000, () => readKernel(lab.network.gateway));
+  return applied;
 }

@@ -61,7 +61,7 @@ async function runIn(options: Options): Promise<number> {
 
 async function withLab(options: Options, state: LabState): Promise<number> {
   const checks = openChecks(print);
-  const lab = await openLab(options, state, print.progress);
+  const lab = await openLab(options, state, (text) => print.progress(text));
   try {
     const story = tell({ lab, print, checks }, options.runtime);
     await Promise.race([story, whenEnded()]);

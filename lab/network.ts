@@ -37,7 +37,9 @@ const elsewhere = { v4: "198.51.100.7", v6: "2001:db8:51::7" } as const;
 /** Makes the namespaces, written down in the ledger first; the ledger's sweep removes them. */
 export async function openNetwork(state: LabState): Promise<Network> {
   const machine = (name: string, behind: string, { v4, v6 }: Place["address"]) => ({
-    ...{ name, behind, addresses: [v4, v6] },
+    name,
+    behind,
+    addresses: [v4, v6],
   });
   const plan: TopologyPlan = {
     prefix: state.prefix,
@@ -61,11 +63,16 @@ export async function openNetwork(state: LabState): Promise<Network> {
     },
   );
   const place = (name: string, address: Place["address"]): Place => ({
-    ...{ name, namespace: topology.machine(name), address },
+    name,
+    namespace: topology.machine(name),
+    address,
   });
   return {
     gateway: topology.gateway,
-    ...{ management, managementInterface, tunnelInterface, elsewhereInterface },
+    management,
+    managementInterface,
+    tunnelInterface,
+    elsewhereInterface,
     labels: namespaces.map((name) => name.slice(state.prefix.length + 1)),
     clients: Object.entries(clients).map(([name, address]) => place(name, address)),
     elsewhere: place("elsewhere", elsewhere),

@@ -6,12 +6,11 @@ import * as z from "zod";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Checks } from "./checks.ts";
 import type { Stage } from "./expected.ts";
-import { type Applied, waitForRefusal, waitForSeq } from "./hosts.ts";
+import { type Applied, waitForRefusal } from "./hosts.ts";
 import { type KernelTable, readKernel } from "./kernel.ts";
-import type { Lab } from "./lab.ts";
+import { type Lab, seqOf, settled } from "./lab.ts";
 import type { Runtime } from "./options.ts";
 import type { Printer } from "./print.ts";
-import { until } from "./process.ts";
 import { compareReachability, everyPairReaches, pairsOf } from "./reachability.ts";
 import { pollSeconds } from "./settings.ts";
 
@@ -122,22 +121,11 @@ async function showHosts(scene: Scene, gateway: Applied): Promise<void> {
   print.line({ text: "  other", width: 9, tone: "bold" }, published);
 }
 
-/** Waits until the gateway runs what is published for it, in the agent's word and in the kernel. */
-async function settled(lab: Lab): Promise<Applied> {
-  const applied = await waitForSeq(lab.gateway, await seqOf(lab, "gw"));
-  await until("rules in the gateway's kernel", 10_000, () => readKernel(lab.network.gateway));
-  return applied;
-}
-
 async function moveCarol({ control, network }: Lab, group: "dev" | "ops"): Promise<void> {
   const carol = network.clients.find(({ name }) => name === "carol");
   const body = { group, addresses: Object.values(carol?.address ?? {}) };
   await control.api.send("PUT", "/v1/overlays/office/members/carol", body, z.unknown());
 }
-
-const HostStatus = z.object({ published: z.object({ seq: z.int() }) });
-const seqOf = async (lab: Lab, host: string): Promise<number> =>
-  (await lab.control.api.get(`/v1/hosts/${host}/status`, HostStatus)).published.seq;
 
 async function kernelOf({ lab }: Scene): Promise<KernelTable> {
   const kernel = await readKernel(lab.network.gateway);

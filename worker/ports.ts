@@ -4,8 +4,14 @@
  */
 import type { D1Database } from "@cloudflare/workers-types";
 
-/** The part of the D1 API that the store uses; D1's own limits hold on both adapters. */
-export type Sql = Pick<D1Database, "prepare" | "batch">;
+/**
+ * The part of the D1 API that the store uses; D1's own limits hold on both adapters.
+ * `inTurn`, where one process is the only writer, queues writers that would otherwise race and try again. Nothing may
+ * depend on it for being right.
+ */
+export type Sql = Pick<D1Database, "prepare" | "batch"> & {
+  readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
+};
 
 /** Immutable bytes by their SHA-256 in lower-case hex. Putting the same bytes twice is a no-op. */
 export interface Blobs {

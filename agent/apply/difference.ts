@@ -43,6 +43,15 @@ function chainDifferences(chain: Chain, listing: Listing): readonly string[] {
   ];
 }
 
+/** The first rule that nft lists otherwise than before, every match of it; handles and counts are no part of a rule. */
+export function ruleDifferences(before: Listing["rules"], now: Listing["rules"]): readonly string[] {
+  const spelled = now.map((rule) => JSON.stringify([rule.chain, rule.expr]));
+  const changed = before.find((rule, i) => JSON.stringify([rule.chain, rule.expr]) !== spelled[i]);
+  return changed === undefined
+    ? []
+    : [`chain ${changed.chain}: a rule reads otherwise than when it was loaded`];
+}
+
 /** Every difference in the elements of sets and maps; needs a full listing. */
 export function elementDifferences(program: Program, listing: Listing): readonly string[] {
   const listed = new Map([...listing.sets, ...listing.maps].map((set) => [set.name, set.elem ?? []]));

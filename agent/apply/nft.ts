@@ -13,7 +13,7 @@ import {
   skeleton,
   transaction,
 } from "#render/index.ts";
-import { elementDifferences, structureDifferences } from "./difference.ts";
+import { elementDifferences, ruleDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
 import type { Exec, ExecResult } from "./spawn.ts";
 
@@ -43,7 +43,10 @@ export interface Nft {
   load(text: string): Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
   inventory(): Promise<Inventory>;
-  /** Proves that the kernel holds this program, every element of it. @throws {ApplyError} readback_mismatch */
+  /**
+   * Proves that the kernel holds this program, every element of it; and if it was loaded here, that no rule reads
+   * otherwise than it did then. @throws {ApplyError} readback_mismatch
+   */
   readback(program: Program): Promise<void>;
   /**
    * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
@@ -79,6 +82,7 @@ export function openNft(exec: Exec, path = "nft"): Nft {
         begin.then(() => "list ruleset\n"),
       ),
     );
+  const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined };
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
   /**
@@ -100,10 +104,10 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     if (read.status === "rejected") throw read.reason;
     agree(structureDifferences(program, read.value));
     if (few) agree(elementDifferences(program, read.value));
+    memory.loaded = { ...loaded.value, rules: read.value.rules };
     return loaded.value;
   };
 
-  const memory: Memory = { admitted: "", inventory: undefined };
   const apply = async (program: Program): Promise<Applied> => {
     const declared = skeleton(program);
     if (memory.admitted !== declared) await check(declared);
@@ -127,6 +131,8 @@ export function openNft(exec: Exec, path = "nft"): Nft {
       const held = await list("full");
       agree(structureDifferences(program, held));
       agree(elementDifferences(program, held));
+      if (memory.loaded?.programSha256 === programSha256(program))
+        agree(ruleDifferences(memory.loaded.rules, held.rules));
     },
     apply,
     counters: async () =>
@@ -135,13 +141,16 @@ export function openNft(exec: Exec, path = "nft"): Nft {
   };
 }
 
-/**
- * What the last apply left in the kernel. A guess, for speed only: when somebody else changed our table since, the
- * load or its readback fails and the apply is done again from a fresh inventory.
- */
+/** What the last apply left in the kernel. */
 interface Memory {
   admitted: string;
+  /**
+   * A guess, for speed only: when somebody else changed our table since, the load or its readback fails and the apply
+   * is done again from a fresh inventory.
+   */
   inventory: Inventory | undefined;
+  /** The rules as nft listed them right after they were loaded. */
+  loaded: { readonly programSha256: string; readonly rules: Listing["rules"] } | undefined;
 }
 
 const elementCount = (program: Program): number =>

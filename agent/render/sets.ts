@@ -5,7 +5,7 @@
 import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
 import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
 import { families, type KernelSet } from "./program.ts";
-import { encodeKey, network, nft } from "./quote.ts";
+import { encodeKey, network, nft, type NftText } from "./quote.ts";
 
 /** The kind of each named set of a ruleset. */
 export type SetKinds = ReadonlyMap<string, NamedSet["kind"]>;
@@ -27,6 +27,10 @@ export function setName(name: string, kinds: SetKinds, family: Family): string {
 /** Of a canonical address or network. */
 export const familyOf = (text: string): Family => (text.includes(":") ? "v6" : "v4");
 
+/** As nft lists it: a network of one address is that address. */
+const asListed = (element: string): NftText =>
+  network(element.replace(/^([^:]*)\/32$|^(.*:.*)\/128$/, "$1$2"));
+
 /** Subnets of an overlay with one prefix length. */
 export const pairSetName = (overlay: string, family: Family, prefix: number): string =>
   `s${familyDigits[family]}_${prefix}_${encodeKey(overlay)}`;
@@ -46,7 +50,7 @@ export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
       name: setName(set.name, kinds, family),
       family,
       kind: set.kind === "networks" ? ("networks" as const) : ("addresses" as const),
-      elements: set.elements.filter((element) => familyOf(element) === family).map(network),
+      elements: set.elements.filter((element) => familyOf(element) === family).map(asListed),
     })),
   );
   return [...named, ...ruleset.scopes.flatMap(pairSets)];

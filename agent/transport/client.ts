@@ -26,7 +26,7 @@ import { type Call, type Limits, type Reply, send } from "./request.ts";
 import { tlsAgent } from "./trusted-ca.ts";
 
 /** Base64 of every file at its largest, and room for the JSON around it. */
-export const updateBytesMax =
+const updateBytesMax =
   Math.ceil(
     (sizeLimits.root * sizeLimits.newRoots +
       sizeLimits.timestamp +

@@ -20,8 +20,8 @@ export function pollSeconds(header: string | undefined): number {
  * @param failures polls in a row that brought nothing to believe; 0 after a good one
  */
 export function nextPollMs(seconds: number, failures: number, random: number): number {
-  if (failures === 0) return 1000 * seconds * (1 - jitter + 2 * jitter * random);
+  if (failures === 0) return Math.round(1000 * seconds * (1 - jitter + 2 * jitter * random));
   const ceiling = Math.min(Math.max(backOffSecondsMax, seconds), seconds * 2 ** Math.min(failures, 20));
   // Never below the floor of a poll: full jitter reaches down to zero.
-  return Math.max(1000 * pollSecondsRange.min, 1000 * ceiling * random);
+  return Math.max(1000 * pollSecondsRange.min, Math.round(1000 * ceiling * random));
 }

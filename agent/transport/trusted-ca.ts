@@ -1,11 +1,14 @@
-/** TLS of the agent: version 1.2 or later, the system's certificates and those that `--ca` adds. */
+/**
+ * TLS of the agent: version 1.2 or later, the system's certificates and those that `--ca` adds.
+ * The default import of node:tls is on purpose: an older Node lacks the function, and main must live to say so.
+ */
 import { Agent } from "node:https";
-import { getCACertificates } from "node:tls";
+import tls from "node:tls";
 
 /** One agent per process keeps TLS sessions for resumption, but no idle connections. */
 export const tlsAgent = (ca: string | null): Agent =>
   new Agent({
     minVersion: "TLSv1.2",
     keepAlive: false,
-    ...(ca === null ? {} : { ca: [...getCACertificates("default"), ca] }),
+    ...(ca === null ? {} : { ca: [...tls.getCACertificates("default"), ca] }),
   });

@@ -11,7 +11,7 @@ import { DownloadHTTPError } from "tuf-js/dist/error.js";
 import { bundlePath, sizeLimits } from "#schema/bundle.ts";
 import { isErrno } from "../persist.ts";
 import { Refused } from "../refusal.ts";
-import type { MetadataBytes, Verified } from "./verify.ts";
+import { type MetadataBytes, onlineRoles, type Verified } from "./verify.ts";
 
 export interface Opinion {
   readonly scratch: string;
@@ -31,8 +31,8 @@ export async function confirmWithTufJs(opinion: Opinion): Promise<void> {
   try {
     mkdirSync(scratch, { mode: 0o700 });
     writeFileSync(join(scratch, "root.json"), opinion.root);
-    for (const [name, bytes] of Object.entries(opinion.before ?? {}))
-      writeFileSync(join(scratch, `${name}.json`), bytes);
+    for (const role of onlineRoles)
+      if (opinion.before !== undefined) writeFileSync(join(scratch, `${role}.json`), opinion.before[role]);
     const updater = new Updater({
       metadataDir: scratch,
       metadataBaseUrl: "https://envelope.invalid",

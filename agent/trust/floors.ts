@@ -58,17 +58,12 @@ export function readFloors(directory: string): Floors {
   return newest;
 }
 
-/** Writes the next floors over the older slot and returns them. */
+/** Writes the next floors to both slots, the older one first, so that losing either lowers nothing. */
 export function writeFloors(directory: string, floors: Floors): Floors {
   const next = { ...floors, n: floors.n + 1 };
-  const slot = slots[next.n % slots.length] ?? slots[0];
-  writeDurable(join(directory, slot), encodeSlot(next));
+  const older = next.n % 2 === 0 ? slots : slots.toReversed();
+  for (const slot of older) writeDurable(join(directory, slot), encodeSlot(next));
   return next;
-}
-
-/** Writes both slots of a new state directory. */
-export function createFloors(directory: string, root: number): void {
-  writeFloors(directory, writeFloors(directory, initialFloors(root)));
 }
 
 const encodeSlot = (body: Floors): string =>

@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { isErrno, linkDurable, readOptional, writeDurable } from "../persist.ts";
-import type { MetadataBytes } from "./verify.ts";
+import { type MetadataBytes, onlineRoles } from "./verify.ts";
 
 /** What the control plane said beside the metadata; unsigned, so it only ever saves work. */
 export const Hint = z.strictObject({
@@ -53,8 +53,9 @@ export function writeGeneration(directory: string, generation: Generation): void
   const path = join(directory, name);
   mkdirSync(path, { mode: 0o700 });
   writeDurable(join(path, "root.json"), generation.root);
-  for (const [role, bytes] of Object.entries(generation.metadata ?? {}))
-    writeDurable(join(path, `${role}.json`), bytes);
+  for (const role of onlineRoles)
+    if (generation.metadata !== undefined)
+      writeDurable(join(path, `${role}.json`), generation.metadata[role]);
   writeDurable(join(path, "hint.json"), JSON.stringify(generation.hint));
   const before = readCurrent(directory);
   linkDurable(join(directory, "current"), name);

@@ -11,13 +11,14 @@ import type { Seen } from "#schema/wire.ts";
 import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "../persist.ts";
 import { type Outcome, outcome, Refused, refusalOf } from "../refusal.ts";
 import { confirmWithTufJs } from "./engine.ts";
-import { createFloors, type Floors, readFloors, writeFloors } from "./floors.ts";
+import { type Floors, initialFloors, readFloors, writeFloors } from "./floors.ts";
 import { type Hint, noHint, readGenerations, writeGeneration } from "./generations.ts";
 import { sha256 } from "./keys.ts";
 import { keysetOf, readRoot, type RootFile } from "./metadata.ts";
 import {
   followRoots,
   type MetadataBytes,
+  onlineRoles,
   type Owner,
   type Verified,
   verifyBundle,
@@ -65,7 +66,7 @@ export function pinRoot(directory: string, root: Uint8Array): void {
   makeDirectory(join(directory, "trust"));
   makeDirectory(join(directory, "bundles"));
   writeDurable(join(directory, "root.json"), root);
-  createFloors(directory, signed.version);
+  writeFloors(directory, initialFloors(signed.version));
   writeGeneration(join(directory, "trust"), { root, metadata: undefined, hint: noHint });
 }
 
@@ -148,7 +149,7 @@ class TrustStore implements Trust {
 
   #confirm(before: Held, update: UpdateBytes, verified: Verified): Promise<void> {
     const first = before.root.signed.version + 1;
-    const rotated = (["timestamp", "snapshot", "targets"] as const).some(
+    const rotated = onlineRoles.some(
       (role) => keysetOf(before.root, role) !== keysetOf(this.#held.root, role),
     );
     return confirmWithTufJs({
@@ -191,9 +192,7 @@ class TrustStore implements Trust {
     return (
       bundle !== undefined &&
       metadata !== undefined &&
-      (["timestamp", "snapshot", "targets"] as const).every(
-        (role) => Buffer.compare(metadata[role], update[role]) === 0,
-      )
+      onlineRoles.every((role) => Buffer.compare(metadata[role], update[role]) === 0)
     );
   }
 

@@ -30,6 +30,8 @@ export interface Owner {
   readonly fleet: string;
 }
 
+export const onlineRoles = ["timestamp", "snapshot", "targets"] as const satisfies readonly Role[];
+
 export interface MetadataBytes {
   readonly timestamp: Uint8Array;
   readonly snapshot: Uint8Array;

@@ -32,8 +32,9 @@ ${connectionHelp}`,
     });
     const url = values["agent-url"] ?? client.url;
     output.line(`# on ${enrolment.host}, before ${enrolment.expires_at}:`);
+    // By standard input: an argument could be read by every user of the host.
     output.line(
-      `portcullis-agent join --url ${url} --root-sha256 ${enrolment.root_sha256} --token ${enrolment.token}`,
+      `echo ${enrolment.token} | portcullis-agent join ${url} --root-sha256 ${enrolment.root_sha256}`,
     );
   },
 };

@@ -39,6 +39,7 @@ CREATE TABLE intent (
 CREATE UNIQUE INDEX intent_open ON intent (kind, key) WHERE to_revision IS NULL;
 CREATE UNIQUE INDEX intent_from ON intent (kind, key, from_revision);
 CREATE INDEX intent_revision ON intent (from_revision);
+CREATE INDEX intent_closed ON intent (to_revision) WHERE to_revision IS NOT NULL;
 CREATE TRIGGER intent_insert BEFORE INSERT ON intent WHEN NEW.to_revision IS NOT NULL OR NEW.from_revision IS NOT (SELECT head FROM fleet) OR EXISTS (SELECT 1 FROM intent WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM intent WHERE kind = NEW.kind AND key = NEW.key AND (to_revision IS NULL OR from_revision = NEW.from_revision)) BEGIN SELECT RAISE(ABORT, 'intent_append_only'); END;
 CREATE TRIGGER intent_update BEFORE UPDATE ON intent WHEN OLD.to_revision IS NOT NULL OR NEW.to_revision IS NOT (SELECT head FROM fleet) OR NEW.id IS NOT OLD.id OR NEW.kind IS NOT OLD.kind OR NEW.key IS NOT OLD.key OR NEW.body IS NOT OLD.body OR NEW.from_revision IS NOT OLD.from_revision OR NEW.by IS NOT OLD.by OR NEW.on_behalf_of IS NOT OLD.on_behalf_of OR NEW.source IS NOT OLD.source BEGIN SELECT RAISE(ABORT, 'intent_append_only'); END;
 CREATE TRIGGER intent_delete BEFORE DELETE ON intent BEGIN SELECT RAISE(ABORT, 'intent_append_only'); END;

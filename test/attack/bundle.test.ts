@@ -19,7 +19,7 @@ async function fresh(): Promise<void> {
 }
 
 /** Serves `files` once and holds the outcome against the code and the kernel against its ruleset before. */
-async function refused(files: Files, code: RefusalCode): Promise<void> {
+async function expectRefused(files: Files, code: RefusalCode): Promise<void> {
   victim.plane.serve(files);
   const { refusal, state } = await victim.cycle();
   expect(refusal?.code).toBe(code);
@@ -54,20 +54,23 @@ describe("leaves the host as it was", () => {
         "bundle_hash_mismatch",
         (f) => ({ ...f, bundle: f.bundle.replace("203.0.113.9", "203.0.113.8") }),
       ],
-    ])("in the %s: %s", async (_, code, tamper) => refused(tamper(await third()), code));
+    ])("in the %s: %s", async (_, code, tamper) => expectRefused(tamper(await third()), code));
   });
 
   test("refuses metadata without signatures", async () => {
     const files = await third();
     const { signed } = JSON.parse(files.timestamp) as { signed: object };
-    await refused({ ...files, timestamp: JSON.stringify({ signatures: [], signed }) }, "signature_invalid");
+    await expectRefused(
+      { ...files, timestamp: JSON.stringify({ signatures: [], signed }) },
+      "signature_invalid",
+    );
   });
 
   test.each(["targets", "snapshot", "timestamp"] as const)(
     "refuses %s signed by a stranger's key",
     async (role) => {
       const stranger = { signer: memorySigner(), role };
-      await refused(
+      await expectRefused(
         await resign(victim.authority, victim.good, { signAs: { [role]: stranger } }),
         "signature_invalid",
       );
@@ -76,7 +79,7 @@ describe("leaves the host as it was", () => {
 
   test.each(["targets", "snapshot"] as const)("refuses %s signed by the timestamp's key", async (role) => {
     const other = { signer: victim.authority.signer, role: "timestamp" } as const;
-    await refused(
+    await expectRefused(
       await resign(victim.authority, victim.good, { signAs: { [role]: other } }),
       "signature_invalid",
     );
@@ -89,48 +92,49 @@ describe("leaves the host as it was", () => {
     let other = await publish(victim.authority, admitting("203.0.113.1"), undefined, { host: "db1" });
     other = await publish(victim.authority, admitting("203.0.113.2"), other, { host: "db1" });
     other = await publish(victim.authority, ruleset, other, { host: "db1" });
-    await refused(filesOf(other), "wrong_host");
+    await expectRefused(filesOf(other), "wrong_host");
   });
 
   test("refuses targets for another host under a snapshot for this one", async () => {
     const targets = customEdit((custom) => ({ ...custom, host: "db1" }));
-    await refused(await resign(victim.authority, victim.good, { targets }), "wrong_host");
+    await expectRefused(await resign(victim.authority, victim.good, { targets }), "wrong_host");
   });
 
   test("refuses another fleet's repository whose host has the same name", async () => {
     const snapshot = (payload: object) => ({ ...payload, custom: { host: "gw", fleet: "rival" } });
-    await refused(await resign(victim.authority, victim.good, { snapshot }), "wrong_host");
+    await expectRefused(await resign(victim.authority, victim.good, { snapshot }), "wrong_host");
   });
 
-  test("refuses a bundle older than the floor", () => refused(filesOf(victim.first), "version_rollback"));
+  test("refuses a bundle older than the floor", () =>
+    expectRefused(filesOf(victim.first), "version_rollback"));
 
   test("refuses an expired lease", async () => {
     const expires = "2026-01-01T00:00:00Z";
     const timestamp = (payload: object) => ({ ...payload, expires });
-    await refused(await resign(victim.authority, victim.good, { timestamp }), "metadata_expired");
+    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "metadata_expired");
   });
 
   test("refuses an expiry on a day that does not exist", async () => {
     const timestamp = (payload: object) => ({ ...payload, expires: "2027-02-30T00:00:00Z" });
-    await refused(await resign(victim.authority, victim.good, { timestamp }), "metadata_malformed");
+    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "metadata_malformed");
   });
 
   test("refuses the bundle of one seq under the metadata of another", async () => {
-    await refused({ ...(await third()), bundle: filesOf(victim.first).bundle }, "bundle_hash_mismatch");
+    await expectRefused({ ...(await third()), bundle: filesOf(victim.first).bundle }, "bundle_hash_mismatch");
   });
 
   test.each(["snapshot", "targets"] as const)("refuses an old %s under a new timestamp", async (role) => {
-    await refused({ ...(await third()), [role]: victim.good[role] }, "hash_mismatch");
+    await expectRefused({ ...(await third()), [role]: victim.good[role] }, "hash_mismatch");
   });
 
   test("refuses another timestamp under a version it has seen", async () => {
     const timestamp = (payload: object) => ({ ...payload, version: 2 });
-    await refused(await resign(victim.authority, victim.good, { timestamp }), "version_mismatch");
+    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "version_mismatch");
   });
 
   test("refuses a version that jumps further than 2^20", async () => {
     const timestamp = (payload: object) => ({ ...payload, version: 3 + 2 ** 20 });
-    await refused(await resign(victim.authority, victim.good, { timestamp }), "version_jump");
+    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "version_jump");
   });
 
   test.each([Number.MAX_SAFE_INTEGER + 1, 1.5, -1, 0])("refuses version %d", async (version) => {
@@ -139,12 +143,12 @@ describe("leaves the host as it was", () => {
       tail.replace(/\d+/, String(version)),
     );
     expect(timestamp).not.toBe(files.timestamp);
-    await refused({ ...files, timestamp }, "metadata_malformed");
+    await expectRefused({ ...files, timestamp }, "metadata_malformed");
   });
 
   test("refuses an unknown critical feature whole", async () => {
     const targets = customEdit((custom) => ({ ...custom, crit: ["quantum"] }));
-    await refused(await resign(victim.authority, victim.good, { targets }), "unknown_critical");
+    await expectRefused(await resign(victim.authority, victim.good, { targets }), "unknown_critical");
   });
 
   describe("a bundle that is signed for real is still refused", () => {
@@ -169,7 +173,7 @@ describe("leaves the host as it was", () => {
     ])("%s: %s", async (_, code, edit) => {
       const bundle = edit(victim.good.bundle);
       expect(bundle).not.toBe(victim.good.bundle);
-      await refused(await resign(victim.authority, victim.good, { bundle }), code);
+      await expectRefused(await resign(victim.authority, victim.good, { bundle }), code);
     });
   });
 
@@ -179,12 +183,12 @@ describe("leaves the host as it was", () => {
       '"_type":"timestamp"',
       '"_type":"timestamp","_type":"timestamp"',
     );
-    await refused({ ...files, timestamp }, "metadata_malformed");
+    await expectRefused({ ...files, timestamp }, "metadata_malformed");
   });
 
   test("refuses JSON nested deeper than anything needs", async () => {
     const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
-    await refused(
+    await expectRefused(
       { ...(await third()), timestamp: deep.slice(0, 8_000) + deep.slice(-8_000) },
       "metadata_malformed",
     );
@@ -195,12 +199,15 @@ describe("leaves the host as it was", () => {
     async (role) => {
       const files = await third();
       const big = JSON.stringify({ padding: "x".repeat(70_000) });
-      await refused({ ...files, [role]: big }, role === "timestamp" ? "metadata_too_large" : "hash_mismatch");
+      await expectRefused(
+        { ...files, [role]: big },
+        role === "timestamp" ? "metadata_too_large" : "hash_mismatch",
+      );
     },
   );
 
   test("refuses garbage", () =>
-    refused(
+    expectRefused(
       { roots: [], timestamp: "\0\xff", snapshot: "{}", targets: "[]", bundle: "" },
       "metadata_malformed",
     ));
@@ -210,7 +217,7 @@ describe("leaves the host as it was", () => {
     let published = await publish(rival, admitting("203.0.113.1"), undefined);
     published = await publish(rival, admitting("203.0.113.2"), published);
     published = await publish(rival, admitting("203.0.113.3"), published);
-    await refused(filesOf(published), "signature_invalid");
+    await expectRefused(filesOf(published), "signature_invalid");
   });
 });
 
@@ -240,6 +247,6 @@ describe("where the host moves on", () => {
 
   test("refuses a ruleset beyond the guard's limits, and admits it when the guard does", async () => {
     writeFileSync(victim.guardPath, "management: { interfaces: [eth0] }\nlimits: { max_rules: 1 }\n");
-    await refused(await third(), "guard_refused");
+    await expectRefused(await third(), "guard_refused");
   });
 });

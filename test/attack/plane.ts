@@ -15,14 +15,15 @@ import { publishHost } from "#worker/publish/index.ts";
 import { signMetadata } from "#worker/publish/sign.ts";
 import type { Published } from "#worker/publish/types.ts";
 
-export const fleet = "acme";
-export const host = "gw";
+const fleet = "acme";
+const host = "gw";
 
 export const sha256 = (content: string | Uint8Array): string =>
   createHash("sha256").update(content).digest("hex");
 
 /** The five files of one update, as text; what a test tampers with. */
 export interface Files {
+  /** From version 2 on. */
   readonly roots: readonly string[];
   readonly timestamp: string;
   readonly snapshot: string;
@@ -185,9 +186,12 @@ export async function openPlane(root: string): Promise<Plane> {
     url: `http://127.0.0.1:${port}`,
     asked,
     serve(files) {
-      const body = envelopeOf(files);
       const etag = `"t-${sha256(files.timestamp).slice(0, 16)}"`;
-      poll = (_, response) => void response.writeHead(200, { etag }).end(body);
+      poll = ({ headers }, response) => {
+        const known = Number(/^root=(\d+);/.exec(String(headers["portcullis-seen"]))?.[1] ?? 1);
+        const roots = files.roots.slice(known - 1);
+        response.writeHead(200, { etag }).end(envelopeOf({ ...files, roots }));
+      };
     },
     answer(how) {
       poll = how;

@@ -71,6 +71,7 @@ export async function openNamespace() {
   await makeNamespaces([name]);
   const exec = spawnExec({ prefix: ["ip", "netns", "exec", name], timeoutSeconds: 20 });
   return {
+    name,
     exec,
     /** The whole ruleset without counters, as text. */
     ruleset: async (): Promise<string> => (await exec(["nft", "-s", "list", "ruleset"], "")).stdout,

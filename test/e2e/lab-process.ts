@@ -1,13 +1,22 @@
 /** The lab as a person starts it: a child process with its own data folder and a port of the kernel's choice. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 
 const program = (name: string): string => fileURLToPath(new URL(`../../lab/${name}.ts`, import.meta.url));
 
+/** A data folder; whoever makes it removes it. */
 export const newData = (): string => mkdtempSync(join(tmpdir(), "portcullis-e2e-"));
+
+/** A data folder for one test, removed when it is over, whatever came of it. */
+export function testData(): string {
+  const data = newData();
+  onTestFinished(() => rmSync(data, { recursive: true, force: true }));
+  return data;
+}
 
 export interface LabProcess {
   readonly child: ChildProcess;
@@ -19,6 +28,7 @@ export interface LabProcess {
   readonly ended: Promise<number | null>;
 }
 
+/** Starts it; a lab that still runs when the test is over is asked to end, and removes what it made. */
 export function startLab(
   name: "main" | "clean",
   args: readonly string[],
@@ -30,6 +40,10 @@ export function startLab(
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
   const ended = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+  onTestFinished(async () => {
+    child.kill("SIGTERM");
+    await ended;
+  });
   const says = (pattern: RegExp): Promise<RegExpExecArray> =>
     new Promise((resolve, reject) => {
       const look = (): void => {

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
-import { newData, startLab } from "./lab-process.ts";
+import { testData, startLab } from "./lab-process.ts";
 
 /** A PATH on which everything the lab needs is there, but for nft. */
 function pathWithoutNft(data: string): string {
@@ -18,7 +18,7 @@ function pathWithoutNft(data: string): string {
 }
 
 test("without nft the start says so, and the control plane still answers", async () => {
-  const data = newData();
+  const data = testData();
   const lab = startLab("main", ["--port", "0", "--data", data], {
     ...process.env,
     PATH: pathWithoutNft(data),
@@ -31,20 +31,18 @@ test("without nft the start says so, and the control plane still answers", async
   expect(root.status).toBe(200);
   lab.child.kill("SIGTERM");
   expect(await lab.ended).toBe(0);
-  rmSync(data, { recursive: true });
 });
 
 test("without nft --once proves nothing and does not exit 0", async () => {
-  const data = newData();
+  const data = testData();
   const env = { ...process.env, PATH: pathWithoutNft(data) };
   const lab = startLab("main", ["--once", "--port", "0", "--data", data], env);
   expect(await lab.ended).toBe(1);
   expect(lab.stdout()).toMatch(/Nothing was proven/);
-  rmSync(data, { recursive: true });
 });
 
 test("a taken port is one clear line that says how to choose another", async () => {
-  const data = newData();
+  const data = testData();
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
@@ -52,5 +50,4 @@ test("a taken port is one clear line that says how to choose another", async () 
   expect(await lab.ended).toBe(1);
   expect(lab.stderr()).toBe(`lab: 127.0.0.1:${port} is taken; choose another port: npm start -- --port N\n`);
   other.close();
-  rmSync(data, { recursive: true });
 });

@@ -89,7 +89,7 @@ export interface Ceremony {
 }
 
 /** A root over the plane's online keys, signed by the first `threshold` of its keys and of `before`'s. */
-export async function makeRoot(plane: Plane, version = 1, before?: Ceremony): Promise<Ceremony> {
+async function makeRoot(plane: Plane, version = 1, before?: Ceremony): Promise<Ceremony> {
   const response = await plane.operator("GET", "/v1/root/keys");
   const { keys: online } = OnlineKeysResponse.parse(await response.json());
   const keys = [newRootKey(), newRootKey(), newRootKey()];

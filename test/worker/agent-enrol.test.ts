@@ -9,10 +9,12 @@ import { verifyAudit } from "#worker/store/audit.ts";
 
 let plane: Plane;
 let rootSha256: string;
+/** What an enrolment was answered before the first root. */
+let rootless: number;
 beforeAll(async () => {
   plane = await openPlane();
   await plane.commit(host("a"), host("b"), host("c"));
-  expect((await plane.operator("POST", "/v1/enrolments", { host: "a" })).status).toBe(503);
+  rootless = (await plane.operator("POST", "/v1/enrolments", { host: "a" })).status;
   await installRoot(plane);
   rootSha256 = (await enrolment(plane, "c")).root_sha256;
 });
@@ -22,7 +24,8 @@ const enrol = (body: unknown): Promise<Response> => postJson(plane, "/v1/agent/e
 const rows = async (sql: string): Promise<unknown> => (await plane.ports.sql.prepare(sql).all()).results;
 
 describe("an enrolment token", () => {
-  test("is for a declared host only, and only its hash is stored", async () => {
+  test("is made under a root and for a declared host only, and only its hash is stored", async () => {
+    expect(rootless).toBe(503);
     expect((await plane.operator("POST", "/v1/enrolments", { host: "nobody" })).status).toBe(404);
     const { token } = await enrolment(plane, "a");
     expect(token).toMatch(/^pce_[A-Za-z0-9_-]{43}$/);

@@ -91,7 +91,7 @@ describe("GET /v1/agent/update", () => {
     const unchanged = await poll(plane, b, knownB);
     expect(unchanged.status).toBe(304);
     expect(unchanged.headers.get(headers.generation)).toBe(changed.headers.get(headers.generation));
-    const [againA, againB] = [held(changed), { ...knownB, ...{ generation: held(unchanged).generation } }];
+    const [againA, againB] = [held(changed), { ...knownB, generation: held(unchanged).generation }];
     const before = plane.queries();
     expect((await poll(plane, a, againA)).status).toBe(304);
     expect((await poll(plane, b, againB)).status).toBe(304);
@@ -139,6 +139,7 @@ describe("the lease", () => {
     expect((await poll(plane, a, { ...known, renew: "1" })).status).toBe(304);
     plane.advance(12 * 3_600_000 + 1_000);
     expect((await poll(plane, a, known)).status).toBe(304);
+    expect((await poll(plane, a, { seen })).headers.get("etag")).toBe(known["if-none-match"]);
     const renewed = await poll(plane, a, { ...known, renew: "1" });
     expect(renewed.status).toBe(200);
     expect(renewed.headers.get("etag")).not.toBe(known["if-none-match"]);

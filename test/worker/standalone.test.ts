@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStandalone } from "#worker/standalone/index.ts";
 import type { Adapter } from "./contract/harness.ts";
-import { storeContract } from "./contract/store.ts";
+import { accessContract } from "./contract/access.ts";
+import { routeContract } from "./contract/routes.ts";
+import { raceContract, storeContract } from "./contract/store.ts";
 
 async function open(): Promise<Adapter> {
   const data = mkdtempSync(join(tmpdir(), "portcullis-contract-"));
@@ -20,3 +22,11 @@ async function open(): Promise<Adapter> {
 }
 
 storeContract("standalone", open);
+routeContract("standalone", open);
+accessContract("standalone", open);
+raceContract("standalone", open);
+raceContract("standalone without its queue", async () => {
+  const adapter = await open();
+  const { prepare, batch } = adapter.ports.sql;
+  return { ...adapter, ports: { ...adapter.ports, sql: { prepare, batch } } };
+});

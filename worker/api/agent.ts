@@ -13,7 +13,7 @@ import {
   type Seen,
   TokenRequest,
   TokenResponse,
-  Update,
+  type Update,
 } from "#schema/wire.ts";
 import { redeemAssertion } from "../assertion.ts";
 import { type Caller, type HostCredentials, hostTokenLifetime } from "../credential.ts";
@@ -50,7 +50,7 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
   api.post(
     "/v1/agent/report",
     describe("POST /v1/agent/report", "What happened on the host", { 200: ReportResponse }),
-    bodyLimit({ maxSize: reportBytesMax, onError: (c) => problem(c, "body_too_large") }),
+    bodyLimit({ maxSize: reportBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
     async (c, next) => {
       await callerOf(c, credentials);
       return next();
@@ -114,7 +114,7 @@ async function update(ports: Ports, c: Context<AppEnv>, { host, fleet }: Caller)
     [headers.generation]: String(fleet.generation),
     [headers.pollAfter]: String(ports.settings.pollSeconds),
   };
-  if (hasAll({ host, fleet }, (name) => c.req.header(name))) return c.body(null, 304, base);
+  if (hasAll({ host, fleet }, c.req.raw.headers)) return c.body(null, 304, base);
   const answer = await answerPoll(ports, {
     host,
     seen: seenOf(c.req.header(headers.seen)),

@@ -41,6 +41,13 @@ export function authorize(ports: Ports): MiddlewareHandler<AppEnv> {
   };
 }
 
+/** The authenticated principal. @throws Refused `unauthenticated` on a route that is not for tokens */
+export function principalOf(c: Context<AppEnv>): Principal {
+  const principal = c.get("principal");
+  if (principal === undefined) throw new Refused("unauthenticated");
+  return principal;
+}
+
 /** The bearer credential of a request, undefined when there is none. */
 export function bearer(c: Context<AppEnv>): string | undefined {
   return /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(c.req.header("Authorization") ?? "")?.[1];

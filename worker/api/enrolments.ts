@@ -23,7 +23,8 @@ import { raiseGeneration } from "../store/fleet.ts";
 import { findIdentity, putIdentity, revokeIdentity } from "../store/identity.ts";
 import { isStoredRoot, latestRoot } from "../store/root.ts";
 import { describe } from "./describe.ts";
-import { type AppEnv, principalOf } from "./env.ts";
+import { principalOf } from "./authorize.ts";
+import type { AppEnv } from "./env.ts";
 import { jsonBody, params } from "./input.ts";
 
 export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {

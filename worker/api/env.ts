@@ -1,7 +1,5 @@
-/** What a request carries through the app besides itself. */
-import type { Context } from "hono";
+/** What a request carries through the app besides itself. Types only. */
 import type { TokenScope } from "#schema/wire.ts";
-import { Refused } from "../problem.ts";
 
 /** Who is asking, as authenticated: `admin` or `token:<name>`. */
 export interface Principal {
@@ -17,11 +15,4 @@ export interface AppEnv {
     /** Set by `authorize` on routes for tokens; a host's own routes authenticate by themselves. */
     principal: Principal | undefined;
   };
-}
-
-/** The authenticated principal. @throws Refused `unauthenticated` on a route that did not ask for one */
-export function principalOf(c: Context<AppEnv>): Principal {
-  const principal = c.get("principal");
-  if (principal === undefined) throw new Refused("unauthenticated");
-  return principal;
 }

@@ -12,7 +12,8 @@ import { problem } from "../problem.ts";
 import { findRevision, listRevisions, readIntent, snapshotOf } from "../store/intent.ts";
 import { commit } from "../writer/index.ts";
 import { describe } from "./describe.ts";
-import { type AppEnv, principalOf } from "./env.ts";
+import { principalOf } from "./authorize.ts";
+import type { AppEnv } from "./env.ts";
 import { jsonBody, NumberedPage, params, query } from "./input.ts";
 import {
   CommitView,

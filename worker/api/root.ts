@@ -18,7 +18,8 @@ import { audited } from "../store/audit.ts";
 import { raiseGeneration } from "../store/fleet.ts";
 import { insertRoot, latestRoot, rootByVersion, type StoredRoot } from "../store/root.ts";
 import { describe } from "./describe.ts";
-import { type AppEnv, principalOf } from "./env.ts";
+import { principalOf } from "./authorize.ts";
+import type { AppEnv } from "./env.ts";
 import { jsonBody, params } from "./input.ts";
 
 const Version = z.object({

@@ -19,7 +19,8 @@ import {
   tokenNameTaken,
 } from "../store/token.ts";
 import { describe } from "./describe.ts";
-import { type AppEnv, type Principal, principalOf } from "./env.ts";
+import { principalOf } from "./authorize.ts";
+import type { AppEnv, Principal } from "./env.ts";
 import { jsonBody, Page, params, query } from "./input.ts";
 import { iso, pageOf, pageView } from "./views.ts";
 

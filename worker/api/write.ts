@@ -7,7 +7,8 @@ import { Note } from "#schema/primitives.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
 import { commit, type CommitResult, type Precondition } from "../writer/index.ts";
-import { type AppEnv, principalOf } from "./env.ts";
+import { principalOf } from "./authorize.ts";
+import type { AppEnv } from "./env.ts";
 import { commitView } from "./views.ts";
 
 /** On whose behalf the caller claims to write; stored apart from who they are. */

@@ -53,8 +53,8 @@ export class BundleTooLarge extends Error {
   override readonly name = "BundleTooLarge";
   readonly diagnostic: Diagnostic;
 
-  constructor(host: string, what: string, bytes: number, limit: number) {
-    const message = `${what} of host ${host} has ${bytes} bytes, the limit is ${limit}`;
+  constructor(host: string, what: string, bytes: number, most: number) {
+    const message = `${what} of host ${host} has ${bytes} bytes, the limit is ${most}`;
     super(message);
     this.diagnostic = { severity: "error", code: "bundle_too_large", path: `/hosts/${host}`, message };
   }

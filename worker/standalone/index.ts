@@ -37,7 +37,7 @@ export interface Standalone {
   readonly urls: readonly string[];
   readonly admin: AdminToken;
   /** Stops listening, waits for requests and maintenance under way, closes the database. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const Limits = z.object({

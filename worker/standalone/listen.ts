@@ -25,7 +25,7 @@ export interface Listener {
   /** Where it answers; for a unix socket its path. */
   readonly url: string;
   /** Stops listening; requests under way get a few seconds. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** @throws Error that names the address, when it is taken, not ours or not allowed */

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { openStandalone, type StandaloneOptions } from "./index.ts";
+import type { StandaloneOptions } from "./index.ts";
 import type { Endpoint } from "./listen.ts";
 
 const help = `Usage: node worker/standalone/main.ts --data DIR [options]
@@ -29,6 +29,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
+  // Not before it is needed: help and a wrong flag answer at once.
+  const { openStandalone } = await import("./index.ts");
   const opened = await openStandalone(options);
   for (const url of opened.urls) process.stdout.write(`listening on ${url}\n`);
   process.stdout.write(`first operator token: ${opened.admin.file}\n`);

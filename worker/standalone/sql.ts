@@ -35,6 +35,17 @@ export function openSql(database: DatabaseSync): Sql {
         throw error;
       }
     },
+    inTurn: queue(),
+  };
+}
+
+/** One after the other, in the order they came; one that fails does not stop the next. */
+function queue(): NonNullable<Sql["inTurn"]> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
   };
 }
 

@@ -50,15 +50,20 @@ export type Attempt<T> =
       readonly result: T;
     };
 
-/** With 50 writers at once the unluckiest needed about 25 tries. */
-const attemptsMax = 60;
+/** With 50 writers at once and no queue, one needs 7 tries on average. */
+const attemptsMax = 40;
 
 /**
  * Reads, decides and writes as if alone. `attempt` may run many times: it must read its facts inside and have no effect
  * besides content-addressed blobs.
  * @throws Refused `busy` when others were faster every time
  */
-export async function audited<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise<T> {
+export function audited<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise<T> {
+  const write = (): Promise<T> => persist(sql, attempt);
+  return sql.inTurn === undefined ? write() : sql.inTurn(write);
+}
+
+async function persist<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise<T> {
   for (let tries = 1; tries <= attemptsMax; tries += 1) {
     const head = await auditHead(sql);
     const outcome = await attempt();
@@ -69,7 +74,7 @@ export async function audited<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): 
       return outcome.result;
     } catch (error) {
       if (lostRace(error) === undefined) throw error;
-      await pause(Math.random() * Math.min(100, 2 ** tries));
+      await pause(Math.random() * Math.min(2000, 10 * 2 ** tries));
     }
   }
   throw new Refused("busy");

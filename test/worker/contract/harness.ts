@@ -2,9 +2,11 @@
  * What the contract suite needs of an adapter. The suite runs in Node and inside workerd, so nothing here may import
  * node:*; requests go straight to the app.
  */
+import { expect } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports } from "#worker/ports.ts";
+import { ProblemBody } from "#worker/problem.ts";
 import { commit, type CommitResult } from "#worker/writer/index.ts";
 
 /** An adapter with an empty, migrated store. */
@@ -90,7 +92,7 @@ function parse(text: string): unknown {
   }
 }
 
-export function pathOf(kind: "host" | "overlay" | "member", key: string): string {
+function pathOf(kind: "host" | "overlay" | "member", key: string): string {
   const [overlay = "", cn = ""] = key.split("/");
   switch (kind) {
     case "host":
@@ -129,3 +131,26 @@ export const memberChange = (key: string, group: string, ...addresses: readonly 
   key,
   body: { group, addresses: [...addresses] },
 });
+
+/** An overlay of host gw as a body; the one that route tests begin with. */
+export const office = {
+  host: "gw",
+  interfaces: ["tun0"],
+  subnets: ["10.8.0.0/24", "fd00:8::/64"],
+  policy: "group-based",
+  groups: ["dev", "ops"],
+};
+
+/** A problem of this code, in the shape that every refusal has. */
+export function expectProblem(
+  answer: Answer,
+  status: number,
+  code: string,
+): ReturnType<typeof ProblemBody.parse> {
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  const body = ProblemBody.parse(answer.json);
+  expect(body).toMatchObject({ status, code, type: `urn:portcullis:problem:${code}` });
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get("x-request-id")).toBe(body.request_id);
+  return body;
+}

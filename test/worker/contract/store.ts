@@ -14,6 +14,8 @@ import {
   overlayChange,
 } from "./harness.ts";
 
+const aNumber: unknown = expect.any(Number);
+
 export function storeContract(name: string, open: () => Promise<Adapter>): void {
   describe(`the store on ${name}`, () => {
     let h: Harness;
@@ -25,7 +27,20 @@ export function storeContract(name: string, open: () => Promise<Adapter>): void 
     });
     afterAll(() => h.close());
     appendOnly(() => h);
-    meaning(() => h);
+    history(() => h);
+    writing(() => h);
+  });
+}
+
+/** What holds when many write at once. */
+export function raceContract(name: string, open: () => Promise<Adapter>): void {
+  describe(`writers on ${name}`, () => {
+    let h: Harness;
+    beforeAll(async () => {
+      h = await openHarness(open);
+      await committed(h, [hostChange("gw"), overlayChange("office", "gw", 8)]);
+    });
+    afterAll(() => h.close());
     races(() => h);
   });
 }
@@ -105,12 +120,12 @@ function appendOnly(h: () => Harness): void {
   });
 }
 
-function meaning(h: () => Harness): void {
+function history(h: () => Harness): void {
   test("shows auditors who is in which group, and who was, from when to when", async () => {
     const { sql } = h().ports;
     const { results: now } = await sql.prepare("SELECT * FROM firewall_groups").all();
     expect(now).toEqual([
-      { overlay: "office", cn: "alice", group_id: "ops", updated_at: expect.any(Number), updated_by: "test" },
+      { overlay: "office", cn: "alice", group_id: "ops", updated_at: aNumber, updated_by: "test" },
     ]);
     const { results: past } = await sql
       .prepare(
@@ -122,15 +137,15 @@ function meaning(h: () => Harness): void {
         group_id: "dev",
         from_revision: 2,
         to_revision: 3,
-        from_at: expect.any(Number),
-        to_at: expect.any(Number),
+        from_at: aNumber,
+        to_at: aNumber,
         by: "test",
       },
       {
         group_id: "ops",
         from_revision: 3,
         to_revision: null,
-        from_at: expect.any(Number),
+        from_at: aNumber,
         to_at: null,
         by: "test",
       },
@@ -148,7 +163,9 @@ function meaning(h: () => Harness): void {
     expect(await group(3)).toBe('{"addresses":["10.8.0.2"],"group":"ops"}');
     expect(await readIntent(h().ports.sql, 9000)).toBeUndefined();
   });
+}
 
+function writing(h: () => Harness): void {
   test("writes nothing at all for what intent says already", async () => {
     const before = await everything(h());
     const result = await h().commit([memberChange("office/alice", "ops", "10.8.0.2"), hostChange("gw")]);

@@ -1,0 +1,167 @@
+/** The program as a person or systemd runs it: what each command does to the kernel, and that nothing else does. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import { type Authority, filesOf, newAuthority, openPlane, type Plane, publish, sha256 } from "./plane.ts";
+import { admitting, guardText, type Namespace, openNamespace } from "./victim.ts";
+import type { Published } from "#worker/publish/types.ts";
+
+const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
+const exec = spawnExec({ timeoutSeconds: 30 });
+
+let namespace: Namespace;
+let directory: string;
+let authority: Authority;
+let plane: Plane;
+let first: Published;
+let children: ChildProcess[];
+beforeAll(async () => void (namespace = await openNamespace()));
+afterAll(() => namespace.close());
+beforeEach(async () => {
+  await namespace.clear();
+  await namespace.exec(["nft", "add", "table", "inet", "theirs"], "");
+  children = [];
+  directory = mkdtempSync(join(tmpdir(), "portcullis-commands-"));
+  writeFileSync(join(directory, "guard.yaml"), guardText, { mode: 0o600 });
+  writeFileSync(join(directory, "token"), "pce_test\n", { mode: 0o600 });
+  // The control plane listens on this machine's loopback, the rules live in the namespace.
+  const nft = join(directory, "nft");
+  writeFileSync(nft, `#!/bin/sh\nexec ip netns exec ${namespace.name} nft "$@"\n`);
+  chmodSync(nft, 0o755);
+  authority = await newAuthority();
+  plane = await openPlane(authority.root);
+  first = await publish(authority, admitting("198.51.100.1"), undefined);
+  plane.serve(filesOf(first));
+  const pin = ["--root-sha256", sha256(authority.root), "--token-file", join(directory, "token")];
+  expect(await agent("join", plane.url, ...pin)).toMatchObject({ status: 0 });
+});
+afterEach(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  await plane.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const args = (...more: readonly string[]): readonly string[] => [
+  program,
+  ...more,
+  "--state-dir",
+  join(directory, "state"),
+  "--guard",
+  join(directory, "guard.yaml"),
+  "--nft",
+  join(directory, "nft"),
+];
+const agent = (...more: readonly string[]) => exec([process.execPath, ...args(...more)], "");
+
+/** Starts `run` and waits until it says `line`. */
+async function running(line: RegExp): Promise<ChildProcess> {
+  const child = spawn(process.execPath, args("run"), { stdio: ["ignore", "ignore", "pipe"] });
+  children.push(child);
+  for await (const said of createInterface({ input: child.stderr })) if (line.test(said)) return child;
+  throw new Error("the agent ended before it said what was expected");
+}
+
+test("once applies what was signed and leaves other tables alone; a second time changes nothing", async () => {
+  expect(await agent("once")).toMatchObject({ status: 0 });
+  const ruleset = await namespace.ruleset();
+  expect(ruleset).toContain("198.51.100.1");
+  expect(ruleset).toContain("table inet theirs");
+  expect(await agent("once")).toMatchObject({ status: 0 });
+  expect(await namespace.ruleset()).toBe(ruleset);
+});
+
+test("once says by its status that something was refused, and keeps the rules", async () => {
+  await agent("once");
+  const ruleset = await namespace.ruleset();
+  plane.answer((_, response) => void response.writeHead(503).end());
+  const { status, stderr } = await agent("once");
+  expect(status).toBe(3);
+  expect(stderr).toContain("http_status");
+  expect(await namespace.ruleset()).toBe(ruleset);
+});
+
+test("a host that never committed keeps what it had, unless it is told to start closed", async () => {
+  plane.answer((_, response) => void response.writeHead(503).end());
+  const before = await namespace.ruleset();
+  await agent("once");
+  expect(await namespace.ruleset()).toBe(before);
+  await agent("once", "--closed-first");
+  const closed = await namespace.ruleset();
+  expect(closed).toContain("table inet portcullis");
+  expect(closed).not.toContain("198.51.100.1");
+});
+
+test("SIGTERM ends the agent and leaves the rules in place", async () => {
+  const child = await running(/committed seq 1/);
+  const exit = once(child, "exit");
+  child.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
+  expect(await namespace.ruleset()).toContain("198.51.100.1");
+});
+
+test("one agent at a time; leave is refused while it runs, and removes our table alone when it does not", async () => {
+  const child = await running(/committed seq 1/);
+  expect(await agent("once")).toMatchObject({ status: 1 });
+  expect(await agent("leave")).toMatchObject({ status: 1 });
+  const exit = once(child, "exit");
+  child.kill("SIGKILL");
+  await exit;
+  expect(await namespace.ruleset()).toContain("198.51.100.1");
+  expect(await agent("leave")).toMatchObject({ status: 0 });
+  expect(await namespace.ruleset()).toBe("table inet theirs {\n}\n");
+});
+
+test("closed holds against what is signed until it is lifted", async () => {
+  await agent("once");
+  expect(await agent("closed")).toMatchObject({ status: 0 });
+  const closed = await namespace.ruleset();
+  expect(closed).not.toContain("198.51.100.1");
+  plane.serve(filesOf(await publish(authority, admitting("203.0.113.9"), first)));
+  await agent("once");
+  expect(await namespace.ruleset()).toBe(closed);
+  await agent("closed", "--lift");
+  await agent("once");
+  expect(await namespace.ruleset()).toContain("203.0.113.9");
+});
+
+test("render prints what is loaded and loads nothing; status tells what is in force", async () => {
+  expect(await agent("render")).toMatchObject({ status: 3 });
+  await agent("once");
+  const before = await namespace.ruleset();
+  const { stdout } = await agent("render");
+  expect(stdout).toContain("198.51.100.1");
+  expect(await namespace.ruleset()).toBe(before);
+  const status = await agent("status", "--json");
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    state: "steady",
+    applied: { seq: 1, revision: 1 },
+    running: false,
+    last_refusal: null,
+    host: "gw",
+  });
+  expect((await agent("status")).stdout).toMatch(/^host {6}gw of fleet acme/);
+});
+
+test("a change of the guard is in force after the next cycle, without a new bundle", async () => {
+  await agent("once");
+  writeFileSync(join(directory, "guard.yaml"), guardText.replace("192.0.2.0", "192.0.3.0"), { mode: 0o600 });
+  expect(await agent("once")).toMatchObject({ status: 0 });
+  expect(await namespace.ruleset()).toContain("192.0.3.0/24");
+});
+
+test("an invalid guard accepts nothing new and keeps the rules", async () => {
+  await agent("once");
+  const before = await namespace.ruleset();
+  writeFileSync(join(directory, "guard.yaml"), "management: {}\n", { mode: 0o600 });
+  plane.serve(filesOf(await publish(authority, admitting("203.0.113.9"), first)));
+  const { status, stderr } = await agent("once");
+  expect(status).toBe(3);
+  expect(stderr).toContain("guard_invalid");
+  expect(await namespace.ruleset()).toBe(before);
+});

@@ -1,0 +1,63 @@
+/** Every golden in a real kernel: its program loads, loads again, and judges real packets as its verdict file says. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openNft } from "#agent/apply/nft.ts";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import { inNamespace } from "#lab/netns.ts";
+import { must } from "#lab/process.ts";
+import { type Program, render } from "#render/index.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import { tallies } from "#schema/ruleset.ts";
+import { simulate } from "#simulate/index.ts";
+import { goldenGuard, readGoldens } from "#test/support/goldens.ts";
+import { openReplay, type Replay } from "#test/support/replay.ts";
+
+function programOf(ruleset: Ruleset): Program {
+  const rendered = render(ruleset, goldenGuard);
+  if (!rendered.ok) throw new Error(rendered.message);
+  return rendered.program;
+}
+
+describe.each(readGoldens())("golden $name", (golden) => {
+  let replay: Replay;
+  beforeAll(async () => {
+    replay = await openReplay(golden.verdicts);
+  });
+  afterAll(() => replay.destroy());
+
+  describe.each([...golden.rulesets])("host %s", (host, ruleset) => {
+    const nftThere = () => openNft(spawnExec({ prefix: inNamespace(replay.gateway) }));
+    beforeAll(async () => {
+      await nftThere().apply(programOf(ruleset));
+    });
+
+    it("loads twice with one listing, and the kernel holds every element", async () => {
+      const list = () =>
+        must(inNamespace(replay.gateway, "nft", "-s", "list", "table", "inet", "portcullis"));
+      const before = await list();
+      await nftThere().apply(programOf(ruleset));
+      expect(await list()).toBe(before);
+      await nftThere().readback(programOf(ruleset));
+    });
+
+    const lines = golden.verdicts.filter((line) => line.host === host);
+    it.each(lines)("line $number: $text", async (line) => {
+      const seen = await replay.send(line);
+      expect(seen.passed ? "accept" : "drop").toBe(line.verdict);
+      const { rule } = simulate(ruleset, line.packet, goldenGuard.management);
+      const decided = rule === null ? undefined : ruleset.rules[rule];
+      expect(decided?.row ?? null).toBe(line.row);
+      const expected = [decided?.counter, line.tally].filter((name) => name !== undefined && name !== null);
+      expect([...seen.counters].sort()).toEqual(expected.map((name) => [name, 1]).sort());
+    });
+  });
+
+  it("has all four tallies wherever an overlay is, and none elsewhere", async () => {
+    for (const ruleset of golden.rulesets.values()) {
+      const { counters } = programOf(ruleset);
+      const overlay = ruleset.scopes.some(({ kind }) => kind === "overlay");
+      expect(counters.filter((name) => (tallies as readonly string[]).includes(name)).length).toBe(
+        overlay ? 4 : 0,
+      );
+    }
+  });
+});

@@ -1,0 +1,179 @@
+/** The host's own traffic, with real connections: management first, closed means closed, and a host still reaches out. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Nft, openNft } from "#agent/apply/nft.ts";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import { inNamespace, newPrefix } from "#lab/netns.ts";
+import { must, run } from "#lab/process.ts";
+import { buildTopology, type Topology } from "#lab/topology.ts";
+import { renderClosed } from "#render/index.ts";
+import { Guard } from "#schema/guard.ts";
+import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
+
+const own = ["192.0.2.1", "2001:db8::1"] as const;
+const guard = Guard.parse({
+  management: {
+    interfaces: ["mgmt0"],
+    allow: [
+      { cidr: "198.51.100.0/28", proto: "tcp", port: 22 },
+      { cidr: "2001:db8:5::/64", proto: "tcp", port: 22 },
+    ],
+  },
+});
+
+const program = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+
+let topology: Topology;
+let nft: Nft;
+const listeners: ChildProcess[] = [];
+
+async function listen(namespace: string, ...ports: readonly number[]): Promise<void> {
+  const [command = "", ...args] = inNamespace(
+    namespace,
+    process.execPath,
+    program("listener.ts"),
+    ...ports.map(String),
+  );
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+  listeners.push(child);
+  await once(child.stdout, "data");
+}
+
+/** One word for each target. A silent answer costs the wait, so all knock at once. */
+async function knock(from: string, ...targets: readonly string[]): Promise<readonly string[]> {
+  const argv = inNamespace(from, process.execPath, program("knock.ts"), "700", ...targets);
+  return (await must(argv)).trim().split("\n");
+}
+
+beforeAll(async () => {
+  topology = await buildTopology({
+    prefix: newPrefix(),
+    gateway: { interfaces: ["eth0", "mgmt0"], addresses: own },
+    machines: [
+      { name: "admin", behind: "eth0", addresses: ["198.51.100.2", "2001:db8:5::2"] },
+      { name: "stranger", behind: "eth0", addresses: ["203.0.113.9", "2001:db8:9::9"] },
+      { name: "console", behind: "mgmt0", addresses: ["10.255.0.2", "fd00:ff::2"] },
+    ],
+  });
+  nft = openNft(spawnExec({ prefix: inNamespace(topology.gateway) }));
+  await listen(topology.gateway, 22, 80);
+  await listen(topology.machine("stranger"), 443);
+});
+afterAll(async () => {
+  for (const listener of listeners) {
+    const ended = once(listener, "exit");
+    listener.stdin?.end();
+    await ended;
+  }
+  await topology.destroy();
+});
+
+const ports = (...numbers: readonly number[]): readonly string[] =>
+  numbers.flatMap((port) => own.map((address) => `${address} ${port}`));
+const ping = async (from: string, to: string): Promise<boolean> =>
+  (await run(inNamespace(from, "ping", "-n", "-q", "-c", "2", "-i", "0.2", "-W", "1", to))).code === 0;
+
+/** What must hold whatever rules a host has. */
+async function expectLifeline(): Promise<void> {
+  expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(["open", "open"]);
+  expect(await knock(topology.machine("console"), ...ports(22, 80))).toEqual([
+    "open",
+    "open",
+    "open",
+    "open",
+  ]);
+  expect(
+    await knock(topology.gateway, "203.0.113.9 443", "2001:db8:9::9 443", "127.0.0.1 80", "::1 80"),
+  ).toEqual(["open", "open", "open", "open"]);
+  for (const address of own) expect(await ping(topology.machine("stranger"), address)).toBe(true);
+}
+
+it("reaches everything while nothing is loaded, so a silence below is a verdict", async () => {
+  for (const name of ["admin", "stranger", "console"])
+    expect(await knock(topology.machine(name), ...ports(22, 80))).toEqual(["open", "open", "open", "open"]);
+  expect(await knock(topology.machine("admin"), "203.0.113.9 443", "2001:db8:9::9 443")).toEqual([
+    "open",
+    "open",
+  ]);
+});
+
+describe("the closed ruleset", () => {
+  beforeAll(async () => {
+    await nft.apply(renderClosed(guard));
+    await nft.readback(renderClosed(guard));
+  });
+
+  it("leaves management open and the host able to reach out, v4 and v6", expectLifeline);
+
+  it("shuts everything else that comes in, v4 and v6", async () => {
+    const silent = ["silent", "silent"];
+    expect(await knock(topology.machine("admin"), ...ports(80))).toEqual(silent);
+    expect(await knock(topology.machine("stranger"), ...ports(22))).toEqual(silent);
+    expect(await knock(topology.machine("stranger"), ...ports(80))).toEqual(silent);
+  });
+
+  it("forwards nothing", async () => {
+    const targets = ["203.0.113.9 443", "2001:db8:9::9 443"];
+    expect(await knock(topology.machine("admin"), ...targets)).toEqual(["silent", "silent"]);
+  });
+});
+
+describe("a host scope whose rules drop everything that comes in", () => {
+  beforeAll(async () => {
+    const drop = ruleOf({ scope: "host", direction: "in", verdict: "drop", counter: "r_in" });
+    await nft.apply(mustRender(rulesetOf({ scopes: [{ kind: "host" }], rules: [drop] }), guard));
+  });
+
+  it("cannot lock management out, v4 and v6", expectLifeline);
+
+  it("leaves forwarding alone, as no scope declares it", async () => {
+    const targets = ["203.0.113.9 443", "2001:db8:9::9 443"];
+    expect(await knock(topology.machine("admin"), ...targets)).toEqual(["open", "open"]);
+  });
+});
+
+it("narrows output when rules say so, and still answers", async () => {
+  const ruleset = rulesetOf({
+    scopes: [{ kind: "host" }],
+    rules: [ruleOf({ scope: "host", direction: "out", verdict: "drop", counter: "r_out" })],
+  });
+  await nft.apply(mustRender(ruleset, guard));
+  expect(await knock(topology.gateway, "203.0.113.9 443", "2001:db8:9::9 443")).toEqual(["silent", "silent"]);
+  expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(["open", "open"]);
+});
+
+it("rejects TCP at once with a reset, whether or not the rule names TCP, v4 and v6", async () => {
+  const reject = { scope: "host", direction: "in", verdict: "reject" } as const;
+  const ruleset = rulesetOf({
+    scopes: [{ kind: "host" }],
+    rules: [
+      ruleOf({
+        ...reject,
+        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 80, to: 80 }] } },
+        counter: "r_web",
+      }),
+      ruleOf({ ...reject, counter: "r_rest" }),
+    ],
+  });
+  await nft.apply(mustRender(ruleset, guard));
+  expect(await knock(topology.machine("stranger"), ...ports(80, 81))).toEqual([
+    "refused",
+    "refused",
+    "refused",
+    "refused",
+  ]);
+  const counted = new Map((await nft.counters()).map(({ name, packets }) => [name, packets]));
+  expect([counted.get("r_web"), counted.get("r_rest"), counted.get("r_end_in_host")]).toEqual([2, 2, 0]);
+});
+
+it("opens everything again when the table is removed", async () => {
+  await nft.remove();
+  expect(await knock(topology.machine("stranger"), ...ports(22, 80))).toEqual([
+    "open",
+    "open",
+    "open",
+    "open",
+  ]);
+});

@@ -1,0 +1,113 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { lock, lockHolder } from "#agent/lock.ts";
+import { linkDurable, readOptional, writeDurable } from "#agent/persist.ts";
+import { committedSlot, commitSlot, everCommitted } from "#agent/slots.ts";
+import { programSha256 } from "#agent/apply/nft.ts";
+import { readFloors, initialFloors, writeFloors } from "#agent/trust/floors.ts";
+import { renderClosed } from "#render/index.ts";
+
+let directory: string;
+beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "portcullis-files-"))));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+test("replaces a file whole, private, and over the leftover of a crash", () => {
+  const path = join(directory, "x.json");
+  writeFileSync(join(directory, ".x.json.new"), "torn");
+  writeDurable(path, "one");
+  writeDurable(path, "two");
+  expect(readFileSync(path, "utf8")).toBe("two");
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(readdirSync(directory)).toEqual(["x.json"]);
+});
+
+test("does not write through a symbolic link that lies in its way", () => {
+  const victim = join(directory, "victim");
+  writeFileSync(victim, "mine");
+  symlinkSync(victim, join(directory, ".x.new"));
+  symlinkSync(victim, join(directory, "x"));
+  writeDurable(join(directory, "x"), "two");
+  expect(readFileSync(victim, "utf8")).toBe("mine");
+  expect(readFileSync(join(directory, "x"), "utf8")).toBe("two");
+});
+
+test("moves a link in one step, and reads nothing where there is nothing", () => {
+  mkdirSync(join(directory, "a"));
+  linkDurable(join(directory, "current"), "a");
+  linkDurable(join(directory, "current"), "b");
+  expect(readOptional(join(directory, "current", "none"))).toBeUndefined();
+  expect(readOptional(join(directory, "none"))).toBeUndefined();
+});
+
+test("lets one process in, and the next after a crash", () => {
+  const held = lock(directory);
+  expect(held.held).toBe(true);
+  expect(lock(directory)).toEqual({ held: false, pid: process.pid });
+  expect(lockHolder(directory)).toBe(process.pid);
+  if (held.held) held.release();
+  expect(lockHolder(directory)).toBeUndefined();
+  // A process number used again by another process is not the one that died.
+  writeFileSync(join(directory, "lock"), `${process.pid} 1\n`);
+  const next = lock(directory);
+  expect(next.held).toBe(true);
+});
+
+const program = renderClosed({
+  management: { interfaces: ["eth0"], allow: [] },
+  limits: { max_rules: 1, max_elements: 1 },
+});
+const digest = "0".repeat(64);
+const committed = (seq: number) => ({
+  seq,
+  revision: seq,
+  bundle_sha256: digest,
+  mode: "enforce" as const,
+  program_sha256: programSha256(program),
+  guard_sha256: digest,
+  renderer: "nft-1",
+});
+
+test("commits to the slot not in use, so that a torn commit leaves the one before", () => {
+  expect(everCommitted(directory)).toBe(false);
+  for (const seq of [1, 2, 3]) commitSlot(directory, committed(seq), program, 0);
+  expect(committedSlot(directory)).toMatchObject({ n: 3, applied: { seq: 3 }, program });
+  for (const [torn, left] of [
+    ["ruleset.nft", 2],
+    ["program.json", 2],
+    ["meta.json", 2],
+  ] as const) {
+    const path = join(directory, "slots", "b", torn);
+    const whole = readFileSync(path);
+    writeFileSync(path, whole.subarray(0, whole.length / 2));
+    expect(committedSlot(directory)?.applied.seq).toBe(left);
+    writeFileSync(path, whole);
+  }
+  expect(committedSlot(directory)?.applied.seq).toBe(3);
+  expect(everCommitted(directory)).toBe(true);
+});
+
+test("one copy of the floors is enough, and none is no fresh start", () => {
+  const written = writeFloors(directory, { ...initialFloors(1), root: 7 });
+  for (const slot of ["floors.a", "floors.b"]) {
+    const path = join(directory, slot);
+    const whole = readFileSync(path, "utf8");
+    for (const damaged of ["", whole.slice(0, -9), whole.replace('"root":7', '"root":1'), "{}"]) {
+      writeFileSync(path, damaged);
+      expect(readFloors(directory)).toEqual(written);
+    }
+    writeFileSync(path, whole);
+  }
+  for (const slot of ["floors.a", "floors.b"]) writeFileSync(join(directory, slot), "");
+  expect(() => readFloors(directory)).toThrow(expect.objectContaining({ code: "state_invalid" }));
+});

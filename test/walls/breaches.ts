@@ -1,0 +1,169 @@
+/**
+ * Every wall of the house (DESIGN §4), as the smallest file that breaks it, and who must see it: `tsc -b` by error code
+ * (TS6307: a file of a room that is not referenced; the others: a name that the room's types do not hold) or oxlint by
+ * rule. Imports aim at files that exist, so that a breach is never mistaken for a typing error.
+ */
+export interface Breach {
+  readonly title: string;
+  /** The folder that gets the file, or a file that gets the lines appended. */
+  readonly at: string;
+  readonly lines: string;
+  /** Any one of these codes proves that the wall stands. */
+  readonly seenAs: readonly string[];
+}
+
+const otherRoom = ["TS6307"];
+const noSuchName = ["TS2304", "TS2307", "TS2580", "TS2584", "TS2591", "TS2867"];
+const bannedImport = ["eslint(no-restricted-imports)"];
+const bannedGlobal = ["eslint(no-restricted-globals)"];
+const bannedProperty = ["eslint(no-restricted-properties)"];
+const nodeImport = ["import(no-nodejs-modules)"];
+
+const breach = (title: string, at: string, lines: string, seenAs: readonly string[]): Breach => ({
+  title: `${at}: ${title} (${seenAs[0] ?? "allowed"})`,
+  at,
+  lines,
+  seenAs,
+});
+
+const uses = (room: string, target: string, seenAs = otherRoom): Breach =>
+  breach(
+    `imports ${target}`,
+    room,
+    `import * as wall from "${target}";\nexport const used: unknown = wall;`,
+    seenAs,
+  );
+
+const usesType = (room: string, target: string, name: string): Breach =>
+  breach(
+    `imports the type ${name} of ${target}`,
+    room,
+    `import type { ${name} } from "${target}";\nexport type Used = ${name};`,
+    otherRoom,
+  );
+
+const says = (room: string, expression: string, seenAs: readonly string[]): Breach =>
+  breach(`says ${expression}`, room, `export const wall: unknown = ${expression};`, seenAs);
+
+/** What no pure room may do, whichever it is. */
+function pure(room: string): readonly Breach[] {
+  return [
+    uses(room, "node:fs", noSuchName),
+    uses(room, "node:fs", nodeImport),
+    uses(room, "hono", bannedImport),
+    uses(room, "drizzle-orm", bannedImport),
+    uses(room, "#worker/ports.ts"),
+    usesType(room, "#worker/ports.ts", "Ports"),
+    uses(room, "#lab/main.ts"),
+    says(room, "process.env", noSuchName),
+    says(room, "Buffer.from([])", noSuchName),
+    says(room, 'fetch("http://localhost/")', noSuchName),
+    says(room, "crypto.randomUUID()", noSuchName),
+    says(room, "Date.now()", bannedGlobal),
+    says(room, "new Date().getTime()", bannedGlobal),
+    says(room, "globalThis", bannedGlobal),
+    says(room, 'new Intl.Collator("de")', bannedGlobal),
+    says(room, "Math.random()", bannedProperty),
+    says(room, '"a".localeCompare("b")', bannedProperty),
+    says(room, "(1).toLocaleString()", bannedProperty),
+    breach("logs", room, 'console.log("here");', ["eslint(no-console)"]),
+    breach("borrows Node's types", room, '/// <reference types="node" />\nexport {};', [
+      "typescript(triple-slash-reference)",
+    ]),
+  ];
+}
+
+export const breaches: readonly Breach[] = [
+  ...["schema", "worker/compile", "worker/simulate", "agent/render"].flatMap(pure),
+
+  uses("schema", "../worker/ports.ts"),
+  breach("re-exports another room", "schema", 'export * from "#agent/state.ts";', otherRoom),
+  uses("schema/tables", "#worker/ports.ts"),
+  uses("schema/tables", "node:fs", noSuchName),
+
+  uses("worker/compile", "#worker/store/intent.ts"),
+  uses("worker/compile", "#simulate/index.ts"),
+  uses("worker/simulate", "#compile/index.ts"),
+  uses("worker/simulate", "#worker/store/intent.ts"),
+  uses("agent/render", "#agent/trust/index.ts"),
+  usesType("agent/render", "#agent/state.ts", "State"),
+
+  uses("worker", "#agent/trust/index.ts"),
+  usesType("worker", "#agent/state.ts", "State"),
+  uses("worker", "#cli/main.ts"),
+  uses("worker", "#lab/main.ts"),
+  uses("worker", "#worker/standalone/index.ts"),
+  uses("worker", "node:fs", nodeImport),
+  uses("worker", "drizzle-orm", bannedImport),
+  says("worker", "process.env", bannedGlobal),
+  says("worker", "globalThis.process", bannedGlobal),
+  says("worker", "Buffer.from([])", bannedGlobal),
+  says("worker", "Date.now()", bannedProperty),
+  uses("worker/api", "drizzle-orm/d1", bannedImport),
+  uses("worker/store", "node:sqlite", nodeImport),
+  says("worker/store", "new Date().getTime()", bannedGlobal),
+  says("worker/store", "process.env", bannedGlobal),
+
+  uses("worker/standalone", "#agent/trust/index.ts"),
+  uses("worker/standalone", "#cli/main.ts"),
+  uses("worker/standalone", "#lab/main.ts"),
+  uses("worker/standalone", "node:child_process", bannedImport),
+
+  uses("agent", "#worker/ports.ts"),
+  usesType("agent", "#worker/ports.ts", "Ports"),
+  uses("agent", "#worker/publish/index.ts"),
+  uses("agent", "#schema/tables/index.ts"),
+  uses("agent", "#cli/main.ts"),
+  uses("agent", "#lab/main.ts"),
+  uses("agent", "drizzle-orm", bannedImport),
+  uses("agent", "hono", bannedImport),
+  uses("agent", "node:child_process", bannedImport),
+  uses("agent", "node:timers/promises", bannedImport),
+  uses("agent/trust", "node:child_process", bannedImport),
+  uses("agent/apply", "node:child_process", bannedImport),
+  says("agent", "setTimeout(() => {}, 1)", bannedGlobal),
+  says("agent", 'fetch("http://localhost/")', bannedGlobal),
+  says("agent/state.ts", "Date.now()", bannedGlobal),
+  says("agent/state.ts", "Math.random()", bannedProperty),
+  breach("reads a file", "agent/state.ts", 'export { readFileSync as wall } from "node:fs";', nodeImport),
+  breach(
+    "opens a shell",
+    "agent/apply/spawn.ts",
+    'export { execSync as wall } from "node:child_process";',
+    bannedImport,
+  ),
+
+  uses("cli", "#worker/ports.ts"),
+  usesType("cli", "#worker/ports.ts", "Ports"),
+  uses("cli", "#agent/state.ts"),
+  uses("cli", "#render/index.ts"),
+  uses("cli", "#lab/main.ts"),
+  uses("cli", "node:child_process", bannedImport),
+  breach("opens a shell", "lab", 'export { exec as wall } from "node:child_process";', bannedImport),
+
+  breach("drops a promise", "agent", "export function wall(): void {\n  Promise.resolve(1);\n}", [
+    "typescript(no-floating-promises)",
+  ]),
+  breach(
+    "forgets a case",
+    "worker",
+    'export function wall(verdict: "accept" | "drop"): number {\n  switch (verdict) {\n    case "accept":\n      return 1;\n  }\n  return 0;\n}',
+    ["typescript(switch-exhaustiveness-check)"],
+  ),
+];
+
+/** What must stay allowed: a wall that nothing can pass proves nothing. */
+export const passages: readonly Breach[] = [
+  uses("worker", "#render/index.ts", []),
+  uses("worker", "#compile/index.ts", []),
+  uses("worker", "#simulate/index.ts", []),
+  uses("worker/standalone", "node:fs", []),
+  uses("worker/standalone", "#worker/app.ts", []),
+  uses("worker/store", "drizzle-orm/d1", []),
+  uses("agent", "#render/index.ts", []),
+  uses("agent", "node:fs", []),
+  uses("cli", "node:fs", []),
+  breach("spawns", "lab", 'export { spawn as wall } from "node:child_process";', []),
+  uses("schema", "zod", []),
+  uses("schema/tables", "drizzle-orm/sqlite-core", []),
+];
