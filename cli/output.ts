@@ -3,6 +3,7 @@
  * error, no secrets. Colours only where a person reads them.
  */
 import { createInterface } from "node:readline/promises";
+import { isatty } from "node:tty";
 
 export const exitCodes = { ok: 0, failed: 1, changes: 2 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -38,15 +39,18 @@ export interface Output {
   readonly confirm: ((question: string) => Promise<boolean>) | undefined;
 }
 
-/** The process's own streams. NO_COLOR (no-color.org), TERM=dumb and a pipe each turn colours off. */
+/** NO_COLOR (no-color.org), TERM=dumb and a pipe each turn colours off. */
+export const wantsColours = (env: Readonly<NodeJS.ProcessEnv>, isTerminal: boolean): boolean =>
+  isTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
+
+/** The process's own streams. */
 export function terminal(env: Readonly<NodeJS.ProcessEnv>): Output {
   const { stdin, stdout, stderr } = process;
-  const noColour = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
   return {
-    colours: stdout.isTTY && !noColour,
+    colours: wantsColours(env, isatty(stdout.fd)),
     line: (text) => void stdout.write(`${text}\n`),
     error: (text) => void stderr.write(`${printable(text)}\n`),
-    confirm: stdin.isTTY && stderr.isTTY ? askOnTerminal : undefined,
+    confirm: isatty(stdin.fd) && isatty(stderr.fd) ? askOnTerminal : undefined,
   };
 }
 

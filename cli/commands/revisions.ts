@@ -37,10 +37,11 @@ ${connectionHelp}`,
     const { values, positionals } = readArguments(args, options, 1);
     const limit = values.limit ?? "20";
     if (!/^[1-9]\d{0,5}$/.test(limit)) throw new UsageError("--limit is a number from 1 to 999999");
+    const [text] = positionals;
+    const revision = text === undefined ? undefined : revisionNumber(text);
     const client = openClient(values satisfies Connection, env);
-    const [revision] = positionals;
     if (revision === undefined) await list(client, output, Number(limit), values.json);
-    else await show(client, output, revisionNumber(revision), values.json);
+    else await show(client, output, revision, values.json);
     return exitCodes.ok;
   },
 };
