@@ -9,7 +9,7 @@ import { Failure, UsageError } from "./output.ts";
 
 export interface Client {
   readonly url: string;
-  /** @throws Refusal when the control plane refuses; Failure when the answer is not the one expected */
+  /** @throws Unreachable; Refusal when the control plane refuses; Failure when the answer is not the one expected */
   call<T>(
     method: "GET" | "PUT" | "POST" | "DELETE",
     path: string,
@@ -19,6 +19,11 @@ export interface Client {
   ): Promise<T>;
   /** The same for an answer that is plain text. */
   text(path: string): Promise<string>;
+}
+
+/** No answer came; the request may have been carried out or not. */
+export class Unreachable extends Failure {
+  override readonly name = "Unreachable";
 }
 
 /** The control plane refused, with a reason that a program may look at. */
@@ -103,7 +108,7 @@ async function send(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (error) {
-    throw new Failure(`cannot reach ${url.origin}: ${causeOf(error)}`, { cause: error });
+    throw new Unreachable(`cannot reach ${url.origin}: ${causeOf(error)}`, { cause: error });
   }
 }
 

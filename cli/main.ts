@@ -72,9 +72,14 @@ function noSuchCommand(word: string): string {
     : `which of ${family.join(", ")}?`;
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  // A reader such as `head` that has seen enough is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
   process.exitCode = await main(process.argv.slice(2), {
     env: process.env,
     output: terminal(process.env),
     now: () => Date.now(),
   });
+}

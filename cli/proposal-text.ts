@@ -1,4 +1,5 @@
 /** A plan as people read it: the rows, then what that means for each host, then what to look at. Pure. */
+import { findingText } from "./catalog/places.ts";
 import { bodyDifferences } from "./diff.ts";
 import { type Output, paint, printable, type Tone } from "./output.ts";
 import type { PlanAnswer, Proposal } from "./proposal.ts";
@@ -18,7 +19,7 @@ export function printProposal(output: Output, { answer, warnings, notes }: Propo
   for (const { tone, text } of [
     ...answer.changes.flatMap(rowLines),
     ...answer.hosts.flatMap(hostLines),
-    ...warnings.map((warning) => line("changed", `warning: ${warning}`)),
+    ...warnings.map((warning) => line("changed", `warning: ${warningText(warning)}`)),
     ...notes.map((note) => line("dim", `note: ${note}`)),
     line(undefined, summary(answer)),
   ]) {
@@ -61,7 +62,7 @@ function members({
 }
 
 /** `3 changes (1 create, 2 update) on revision 7, 2 hosts affected`. */
-export function summary({ changes, hosts, revision }: PlanAnswer): string {
+function summary({ changes, hosts, revision }: PlanAnswer): string {
   if (changes.length === 0) return `no change; revision ${revision} says all of it`;
   const counts = (["create", "update", "delete"] as const)
     .map((op) => ({ op, count: changes.filter((change) => change.op === op).length }))
@@ -69,5 +70,8 @@ export function summary({ changes, hosts, revision }: PlanAnswer): string {
     .map(({ op, count }) => `${count} ${op}`);
   return `${plural(changes.length, "change")} (${counts.join(", ")}) on revision ${revision}, ${plural(hosts.length, "host")} affected`;
 }
+
+const warningText = ({ path, message, place }: Proposal["warnings"][number]): string =>
+  place === null ? `${path}: ${message}` : findingText({ ...place, path, message });
 
 export const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -7,7 +7,7 @@ import type { Change } from "#schema/intent.ts";
 import { Key } from "#schema/primitives.ts";
 import { readCatalogFiles } from "./catalog/files.ts";
 import { locate, readCatalog } from "./catalog/index.ts";
-import { type Finding, findingText } from "./catalog/places.ts";
+import { type Finding, findingText, type Place } from "./catalog/places.ts";
 import type { CatalogRow } from "./catalog/rows.ts";
 import { type Client, Refusal, withRequest } from "./client.ts";
 import { Failures, UsageError } from "./output.ts";
@@ -50,12 +50,19 @@ export const PlanAnswer = z.object({
 });
 export type PlanAnswer = z.infer<typeof PlanAnswer>;
 
+export interface PlacedWarning {
+  readonly code: string;
+  readonly path: string;
+  readonly message: string;
+  readonly place: Place | null;
+}
+
 export interface Proposal {
   readonly catalog: readonly CatalogRow[];
   readonly changes: readonly Change[];
   readonly answer: PlanAnswer;
-  /** What the control plane warns of, said of the files where they are its subject. */
-  readonly warnings: readonly string[];
+  /** What the control plane warns of; with a place where a file is its subject. */
+  readonly warnings: readonly PlacedWarning[];
   /** What was left alone. */
   readonly notes: readonly string[];
 }
@@ -127,9 +134,11 @@ export async function propose(
   const { changes, notes } = planned;
   const body = { parent: current.revision, source: options.source, changes };
   const answer = await inFiles(catalog, changes, () => client.call("POST", "/v1/plan", PlanAnswer, body));
-  const warnings = answer.warnings.map((warning) => {
-    const found = locate(catalog, changes, warning);
-    return found === undefined ? `${warning.path}: ${warning.message}` : findingText(found);
+  const warnings = answer.warnings.map(({ code, path, message }): PlacedWarning => {
+    const found = locate(catalog, changes, { path, message });
+    if (found === undefined) return { code, path, message, place: null };
+    const { file, line, column } = found;
+    return { code, path: found.path, message, place: { file, line, column } };
   });
   return { catalog, changes, answer, warnings, notes };
 }

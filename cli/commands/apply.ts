@@ -5,7 +5,14 @@
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
 import { Note } from "#schema/primitives.ts";
-import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
+import {
+  type Client,
+  type Connection,
+  connectionHelp,
+  connectionOptions,
+  openClient,
+  Unreachable,
+} from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
 import { exitCodes, Failure, type Output, UsageError } from "../output.ts";
 import { plural, printProposal } from "../proposal-text.ts";
@@ -84,12 +91,22 @@ async function agreed(output: Output, { answer }: Proposal): Promise<void> {
     throw new Failure("not confirmed; nothing was written");
 }
 
-function commit(
+const attempts = 3;
+
+/** Commits once, however often it has to be sent: the key makes a second arrival the first one's answer. */
+async function commit(
   client: Client,
   { catalog, changes, answer }: Proposal,
   described: Readonly<Record<string, string>>,
 ): Promise<z.infer<typeof CommitAnswer>> {
   const body = { ...described, parent: answer.revision, changes };
   const headers = { "Idempotency-Key": randomUUID() };
-  return inFiles(catalog, changes, () => client.call("POST", "/v1/commits", CommitAnswer, body, headers));
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return await inFiles(catalog, changes, () =>
+        client.call("POST", "/v1/commits", CommitAnswer, body, headers),
+      );
+    } catch (error) {
+      if (!(error instanceof Unreachable) || attempt === attempts) throw error;
+    }
 }

@@ -143,7 +143,12 @@ describe("plans", () => {
       error: () => {},
       confirm: undefined,
     };
-    printProposal(output, { catalog: [], changes: [], answer, warnings: ["w"], notes: ["n"] });
+    const place = { file: "a.yaml", line: 3, column: 5 };
+    const warnings = [
+      { code: "empty_source", path: "/services/web/ingress/0/from", message: "w", place },
+      { code: "no_target", path: "/services/old", message: "w", place: null },
+    ];
+    printProposal(output, { catalog: [], changes: [], answer, warnings, notes: ["n"] });
     return lines;
   };
 
@@ -157,7 +162,8 @@ describe("plans", () => {
       "host web1: 3 -> 4 rules, 1 -> 9 elements",
       "    + accept tcp 443 in from zone lan",
       "    set zone lan: +1 -30 (+198.51.100.0/24 …)",
-      "warning: w",
+      "warning: a.yaml:3:5: /services/web/ingress/0/from: w",
+      "warning: /services/old: w",
       "note: n",
       "3 changes (1 create, 1 update, 1 delete) on revision 7, 1 host affected",
     ]);
