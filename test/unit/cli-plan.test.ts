@@ -103,6 +103,11 @@ describe("what may go", () => {
     });
   });
 
+  test("one of five may go, one of four may not", () => {
+    expect(planChanges(without(1).slice(0, 4), current.slice(0, 5), prune).ok).toBe(true);
+    expect(planChanges(without(1).slice(0, 3), current.slice(0, 4), prune).ok).toBe(false);
+  });
+
   test("another source's rows make a fifth no larger", () => {
     const foreign = zones(90).map((key) => standing(`f${key}`, "ansible"));
     expect(planChanges(without(3), [...current, ...foreign], prune).ok).toBe(false);
