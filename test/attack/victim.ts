@@ -45,6 +45,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
       state: "any",
       verdict: "accept",
       counter: "r_office",
+      expires: null,
     },
     {
       row: "hosts/gw#rest",
@@ -57,6 +58,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
       state: "any",
       verdict: "drop",
       counter: "r_rest",
+      expires: null,
     },
   ],
 });

@@ -13,7 +13,7 @@ import { db, statement } from "./db.ts";
 
 /** One row of intent. `body` is its canonical text; `from_revision` names this version of it (its ETag). */
 const Row = z.object({
-  kind: z.enum(["host", "member", "overlay"]) satisfies z.ZodType<Kind>,
+  kind: z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>,
   key: z.string(),
   body: z.string(),
   from_revision: z.int(),
@@ -76,6 +76,8 @@ export function snapshotOf(
     hosts: of("host", (value) => kinds.host.body.parse(value)),
     overlays: of("overlay", (value) => kinds.overlay.body.parse(value)),
     members: of("member", (value) => kinds.member.body.parse(value)),
+    services: of("service", (value) => kinds.service.body.parse(value)),
+    zones: of("zone", (value) => kinds.zone.body.parse(value)),
   };
 }
 

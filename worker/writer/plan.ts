@@ -113,6 +113,8 @@ function refersTo(row: Written, kind: Kind, key: string): boolean {
     case "overlay":
       return row.kind === "member" && splitMemberKey(row.key).overlay === key;
     case "member":
+    case "service":
+    case "zone":
       return false;
   }
 }
@@ -124,6 +126,8 @@ export const collections = {
   host: "hosts",
   member: "members",
   overlay: "overlays",
+  service: "services",
+  zone: "zones",
 } as const satisfies Record<Kind, string>;
 
 /** The first twenty, and how many more. */

@@ -108,7 +108,7 @@ export const hostChange = (key: string): Change => ({
   op: "put",
   kind: "host",
   key,
-  body: { addresses: [] },
+  body: { addresses: [], roles: [], labels: {} },
 });
 
 /** A group-based overlay with groups dev and ops, of 10.`octet`.0.0/16 and fd00:`octet`::/64. */
