@@ -33,7 +33,8 @@ ${connectionHelp}`,
       ...(values.ttl === undefined ? {} : { ttl_seconds: Number(values.ttl) }),
     });
     const url = values["agent-url"] ?? client.url;
-    const command = `portcullis-agent join --url ${url} --root-sha256 ${enrolment.root_sha256} --token ${enrolment.token}`;
+    // By standard input: an argument could be read by every user of the host.
+    const command = `echo ${enrolment.token} | portcullis-agent join ${url} --root-sha256 ${enrolment.root_sha256}`;
     if (values.json === true) output.line(JSON.stringify({ ...enrolment, command }));
     else {
       output.line(`# on ${enrolment.host}, before ${enrolment.expires_at}:`);

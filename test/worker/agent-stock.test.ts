@@ -23,8 +23,10 @@ interface Run {
 async function portcullis(...args: readonly string[]): Promise<Run> {
   const said = { stdout: "", stderr: "" };
   const output = {
+    colours: false,
+    confirm: undefined,
     line: (text: string) => void (said.stdout += `${text}\n`),
-    error: (text: string) => void (said.stderr += `portcullis: ${text}\n`),
+    error: (text: string) => void (said.stderr += `${text}\n`),
   };
   const code = await main(args, { env: {}, output, now: () => Date.now() });
   return { code, ...said };
@@ -127,7 +129,7 @@ describe("portcullis", () => {
     expect(enrolled).toMatchObject({ code: 0, stderr: "" });
     const root = readFileSync(join(data, "root", "root.json"));
     expect(enrolled.stdout).toContain(`--root-sha256 ${createHash("sha256").update(root).digest("hex")}`);
-    expect(enrolled.stdout).toMatch(/--token pce_[A-Za-z0-9_-]{43}\n$/);
+    expect(enrolled.stdout).toMatch(/^echo pce_[A-Za-z0-9_-]{43} \| portcullis-agent join /m);
     const unknown = await portcullis("enrol", "nobody", ...connection);
     expect(unknown).toMatchObject({ code: 1, stdout: "" });
     expect((await portcullis("enrol", ...connection)).code).toBe(2);
