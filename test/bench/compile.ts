@@ -13,9 +13,8 @@ import type { Row } from "./poll.ts";
 const isolateMegabytes = 128;
 const rounds = 15;
 
-export function bench(): readonly Row[] {
-  return [inOneIsolate(), perAffectedHost()];
-}
+/** Ratios are to be at most their goal. */
+export const bench = (): Promise<readonly Row[]> => Promise.resolve([inOneIsolate(), perAffectedHost()]);
 
 /** In a child: 1,000 hosts × 300 services × 10,000 members compiled and encoded, one host at a time. */
 function inOneIsolate(): Row {
@@ -30,7 +29,7 @@ function inOneIsolate(): Row {
     name: "heap of 1,000 hosts × 300 services × 10,000 members, MB, in a 128 MB isolate",
     value: heap,
     floor: isolateMegabytes,
-    ratio: isolateMegabytes / heap,
+    ratio: heap / isolateMegabytes,
     goal: 1,
   };
 }
@@ -52,14 +51,14 @@ function perAffectedHost(): Row {
   const large = largeFleet({ hosts: 1000, services: 300, members: 10_000 });
   const measured = Array.from({ length: rounds }, () => {
     const [value, floor] = [marginal(large, 1000), marginal(small, 100)];
-    return { value, floor, ratio: floor / value };
+    return { value, floor, ratio: value / floor };
   }).slice(2);
   return {
     name: "µs per affected host: a fleet of 1,000 beside one of 100",
     value: median(measured.map((round) => round.value)),
     floor: median(measured.map((round) => round.floor)),
     ratio: median(measured.map((round) => round.ratio)),
-    goal: 0.9,
+    goal: 1.1,
   };
 }
 
