@@ -123,7 +123,7 @@ describe("compile", () => {
             for (const packet of packets) {
               const { verdict, row } = judge(packet);
               expect(verdict).toBe(isGranted(snapshot, host, packet) ? "accept" : "drop");
-              expect(row).toMatch(verdict === "accept" ? /^services\// : /^hosts\/.*#default$/);
+              expect(row).toMatch(verdict === "accept" ? /^services\// : /^defaults\/host#in$/);
               seen[verdict] += 1;
             }
           }

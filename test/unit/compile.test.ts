@@ -163,7 +163,7 @@ describe("rulesets", () => {
   test("a host without services and overlays drops whatever comes in, and limits nothing that goes out", () => {
     const { rules, ...rest } = rulesetOf([gw]);
     expect(rest).toEqual({ scopes: [{ kind: "host" }], sets: [], classes: [] });
-    expect(rules).toMatchObject([{ row: "hosts/gw#default", direction: "in", verdict: "drop" }]);
+    expect(rules).toMatchObject([{ row: "defaults/host#in", direction: "in", verdict: "drop" }]);
     expect(rules).toHaveLength(1);
   });
 

@@ -68,7 +68,7 @@ describe("a rule", () => {
     ],
     [
       "on one port",
-      { ...host, protocol: { kind: "tcp", ports: ports([443, 443]) } },
+      { ...peer, protocol: { kind: "tcp", ports: ports([443, 443]) } },
       [`tcp dport 443 ${c} accept`],
     ],
     [

@@ -8,7 +8,7 @@ import type { Entry } from "./catalog.ts";
 import type { Directory, Reference } from "./directory.ts";
 import { setNameOf, setOf } from "./directory.ts";
 import { error, warning } from "./finding.ts";
-import { defaultRow, fits, grantRow, isObjectName } from "./names.ts";
+import { fits, grantRow, isObjectName } from "./names.ts";
 
 export function* catalogFindings(directory: Directory, catalog: readonly Entry[]): Generator<Diagnostic> {
   yield* hostFindings(directory);
@@ -28,7 +28,6 @@ const tooLong = (name: string): string =>
 function* hostFindings({ snapshot }: Directory): Generator<Diagnostic> {
   const owners = new Map<string, string>();
   for (const [key, { addresses }] of [...snapshot.hosts].sort(([a], [b]) => compareText(a, b))) {
-    if (!fits(defaultRow(key))) yield error("name_too_long", `/hosts/${key}`, tooLong(key));
     for (const [i, address] of addresses.entries()) {
       const owner = owners.get(address);
       if (owner === undefined) owners.set(address, key);

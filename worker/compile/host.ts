@@ -37,7 +37,7 @@ export function hostCompiler(directory: Directory, catalog: readonly Entry[]): (
       scopes: [{ kind: "host" }, ...parts.flatMap((part) => part.scopes)],
       sets: distinct([...setsOf(grants), ...parts.flatMap((part) => part.sets)]),
       classes: parts.flatMap((part) => part.classes).sort(byName),
-      rules: [...hostRules(host, grants), ...parts.flatMap((part) => part.rules)],
+      rules: [...hostRules(grants), ...parts.flatMap((part) => part.rules)],
     };
   };
 }
@@ -49,9 +49,9 @@ function overlayIntents({ snapshot, members }: Directory): readonly OverlayInten
 }
 
 /** Default deny: whatever no grant names is dropped. What goes out is left alone, so there is no rule for it. */
-const hostRules = (host: string, grants: readonly GrantRule[]): Rule[] => [
+const hostRules = (grants: readonly GrantRule[]): Rule[] => [
   ...grants.toSorted(compareGrants).map(({ rule }) => rule),
-  defaultDrop(defaultRow(host)),
+  defaultDrop(defaultRow),
 ];
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }) => compareText(a.name, b.name);

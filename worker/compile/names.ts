@@ -20,8 +20,8 @@ export const overlayRows = {
   ingress: (overlay: string): string => `overlays/${overlay}#ingress`,
 } as const;
 
-/** Row id of what a host does with traffic that no grant names. */
-export const defaultRow = (host: string): string => `hosts/${host}#default`;
+/** The row that nobody wrote: no grant, no way in. The same on every host, so that equal rules stay equal bytes. */
+export const defaultRow = "defaults/host#in";
 /** `digest` is of the grant's content, never its position, so that a neighbour's edit renames nothing. */
 export const grantRow = (service: string, digest: string): string => `services/${service}#${digest}`;
 
