@@ -18,6 +18,7 @@ import {
   unique,
 } from "./primitives.ts";
 import { SourceExpression, TargetExpression } from "./source.ts";
+import { unixSeconds } from "./time.ts";
 
 /**
  * A machine with an agent. Addresses are intent: they are declared here, never learned from a report.
@@ -55,6 +56,8 @@ export function portRange(
   return from <= to && to <= 65_535 ? { from, to } : undefined;
 }
 
+const expectedTime = "expected a UTC time such as 2026-12-31T23:59:59Z, from 1970 to 2262";
+
 /**
  * One grant: who may open connections to which port. Either `port` and `proto`, or a `macro`.
  * `required`: an empty source is an error, not a warning. `expires_at`: from then on it matches nothing, on the host
@@ -67,8 +70,9 @@ export const Ingress = z
     proto: z.enum(["tcp", "udp"], { error: "expected tcp or udp" }).optional(),
     macro: z.enum(macroNames, { error: `expected one of ${macroNames.join(", ")}` }).optional(),
     required: z.boolean().optional(),
-    expires_at: z.iso
-      .datetime({ precision: 0, error: "expected a UTC time such as 2026-12-31T23:59:59Z" })
+    expires_at: z
+      .string({ error: expectedTime })
+      .refine((text) => unixSeconds(text) !== undefined, { error: expectedTime })
       .optional(),
     reason: Note.optional(),
   })

@@ -16,6 +16,7 @@
  */
 import * as z from "zod";
 import { Address, Cidr, InterfaceName, Key, Port, unique } from "./primitives.ts";
+import { unixSecondsMax } from "./time.ts";
 
 /** Name of a set, class map, class or counter inside a ruleset; renderers encode it further. */
 export const ObjectName = z
@@ -106,8 +107,7 @@ export type Verdict = z.infer<typeof Verdict>;
 export const State = z.enum(["any", "new", "established"]);
 export type State = z.infer<typeof State>;
 
-/** Up to 2262: the kernel's clock is signed nanoseconds, and nft 1.0.6 wraps what is larger without a word. */
-const UnixSeconds = z.int().min(0).max(9_223_372_036);
+const UnixSeconds = z.int().min(0).max(unixSecondsMax);
 
 export const Rule = z.strictObject({
   row: RowId,

@@ -9,7 +9,8 @@ import * as z from "zod";
 export type SourceName =
   | { readonly kind: "any" }
   | { readonly kind: "network"; readonly cidr: string }
-  | { readonly kind: "zone" | "role" | "host" | "bare"; readonly name: string }
+  | { readonly kind: "zone" | "role" | "host"; readonly name: string }
+  | { readonly kind: "bare"; readonly name: string }
   | { readonly kind: "group"; readonly overlay: string; readonly group: string };
 
 export type ParsedSource =

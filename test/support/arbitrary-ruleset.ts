@@ -17,7 +17,8 @@ import type {
 } from "#schema/ruleset.ts";
 import { Direction as Directions, scopeId, State, Verdict } from "#schema/ruleset.ts";
 import { compareText } from "#schema/order.ts";
-import { arbitraryKey, networkPool } from "./arbitraries.ts";
+import { arbitraryKey } from "./arbitraries.ts";
+import { networkPool } from "./network-pool.ts";
 
 const objectName = fc.stringMatching(/^[a-z][A-Za-z0-9_]{0,8}$/);
 const addresses = ["10.8.0.1", "10.8.0.2", "10.8.1.3", "10.10.0.7", "fd00:8::1", "fd00:8::2", "fd00:a::7"];

@@ -252,7 +252,7 @@ function reading(h: () => Harness): void {
     const published = await h().ports.blobs.get(status.published.bundle_sha256);
     expect(encodeBundle(Ruleset.parse(answer.json))).toEqual(published);
     const earlier = await h().call("GET", "/v1/revisions/1/hosts/gw/ruleset");
-    expect(earlier.json).toEqual({ scopes: [], sets: [], classes: [], rules: [] });
+    expect(earlier.json).toMatchObject({ scopes: [{ kind: "host" }], rules: [{ verdict: "drop" }] });
     expectProblem(await h().call("GET", "/v1/revisions/0/hosts/gw/ruleset"), 404, "not_found");
   });
 
