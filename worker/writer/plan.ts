@@ -19,6 +19,16 @@ export interface ChangedRow {
   readonly revision: number;
 }
 
+/** How one row changes. Bodies are canonical texts; null: there is no row. */
+export interface RowDifference {
+  readonly op: "create" | "update" | "delete";
+  readonly kind: Kind;
+  readonly key: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly source_before: string | null;
+}
+
 export interface Plan {
   readonly closed: readonly Row[];
   readonly opened: readonly Written[];
@@ -26,6 +36,8 @@ export interface Plan {
   readonly next: readonly Written[];
   /** One for each change, in order. */
   readonly rows: readonly ChangedRow[];
+  /** One for each change that says something new, in order. */
+  readonly differences: readonly RowDifference[];
 }
 
 export type Planned =
@@ -37,11 +49,6 @@ export type Planned =
       readonly diagnostics: readonly Diagnostic[];
     };
 
-const isGone =
-  (next: ReadonlyMap<string, Written>) =>
-  ({ kind, key }: Row): boolean =>
-    !next.has(rowName(kind, key));
-
 export const rowName = (kind: Kind, key: string): string => `${kind} ${key}`;
 
 export function plan(intent: Intent, changes: readonly Change[]): Planned {
@@ -52,6 +59,7 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
   const next = new Map<string, Written>(open);
   const opened: Written[] = [];
   const closed: Row[] = [];
+  const differences: RowDifference[] = [];
   const rows = changes.map((change): ChangedRow => {
     const { kind, key } = change;
     const name = rowName(kind, key);
@@ -65,12 +73,15 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
       opened.push({ kind, key, body });
       next.set(name, { kind, key, body });
     }
-    const op = body === undefined ? "deleted" : before === undefined ? "created" : "updated";
-    return { op, kind, key, revision: intent.revision + 1 };
+    const op = body === undefined ? "delete" : before === undefined ? "create" : "update";
+    const source_before = before?.source ?? null;
+    differences.push({ op, kind, key, before: before?.body ?? null, after: body ?? null, source_before });
+    return { op: `${op}d`, kind, key, revision: intent.revision + 1 };
   });
-  const inTheWay = [...stillReferenced([...next.values(), ...closed.filter(isGone(next))], changes)];
+  const deleted = closed.filter(({ kind, key }) => !next.has(rowName(kind, key)));
+  const inTheWay = [...stillReferenced(intent.revision, [...next.values()], deleted, changes)];
   if (inTheWay.length > 0) return { ok: false, code: "conflict", diagnostics: inTheWay };
-  return { ok: true, plan: { closed, opened, next: [...next.values()], rows } };
+  return { ok: true, plan: { closed, opened, next: [...next.values()], rows, differences } };
 }
 
 const finding = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
@@ -103,26 +114,36 @@ function* missing(open: ReadonlyMap<string, Row>, changes: readonly Change[]): G
 }
 
 /**
- * Deleting what others name is refused, and says who they are.
- * @param rows all of them afterwards, and those that are deleted: names mean what they meant while these were there
+ * Deleting what others name is refused, and says who they are. Asked of intent with the commit's puts and before its
+ * deletions, so that a commit may delete a row together with what names it, or point that elsewhere.
  */
-function* stillReferenced(rows: readonly Written[], changes: readonly Change[]): Generator<Diagnostic> {
+function* stillReferenced(
+  revision: number,
+  next: readonly Written[],
+  deleted: readonly Written[],
+  changes: readonly Change[],
+): Generator<Diagnostic> {
   // Nothing names a member, and hooks delete many.
-  if (!changes.some(({ op, kind }) => op === "delete" && kind !== "member")) return;
-  const named = references(snapshotOf(0, rows));
-  const gone = new Set(changes.flatMap(({ op, kind, key }) => (op === "delete" ? [rowName(kind, key)] : [])));
+  if (deleted.every(({ kind }) => kind === "member")) return;
+  const named = references(snapshotOf(revision, [...next, ...deleted]));
+  const away = new Set(deleted.map(({ kind, key }) => rowName(kind, key)));
   for (const [i, { op, kind, key }] of changes.entries()) {
     if (op !== "delete") continue;
-    const left = (named.get(rowName(kind, key)) ?? []).filter((by) => !gone.has(rowName(by.kind, by.key)));
-    const referencers = new Set(left.map((by) => `${collections[by.kind]}/${by.key}`));
-    if (referencers.size > 0)
-      yield finding(
-        "still_referenced",
-        `/changes/${i}/key`,
-        `still referenced by ${listed([...referencers])}`,
-      );
+    const found = named.get(rowName(kind, key)) ?? [];
+    const referencers = found.filter((by) => !away.has(rowName(by.kind, by.key)));
+    if (referencers.length === 0) continue;
+    const message = `still referenced by ${listed(referencers.map(referencer))}`;
+    yield {
+      ...finding("still_referenced", `/changes/${i}/key`, message),
+      referencers: referencers.slice(0, referencersMax),
+    };
   }
 }
+
+/** As many as a problem names; a person removes them in bulk from there. */
+const referencersMax = 100;
+
+const referencer = ({ kind, key }: Pick<Written, "kind" | "key">): string => `${collections[kind]}/${key}`;
 
 /** Where a kind lives in the paths of diagnostics and in row ids. */
 export const collections = {
@@ -135,7 +156,7 @@ export const collections = {
 
 /** The first twenty, and how many more. */
 function listed(names: readonly string[]): string {
-  const sorted = [...names].sort(compareText);
+  const sorted = [...new Set(names)].sort(compareText);
   const more = sorted.length - 20;
   return sorted.slice(0, 20).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
