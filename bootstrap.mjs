@@ -167,11 +167,13 @@ async function ensureTools(mode) {
  */
 function underLock(mode) {
   const flock = find("flock");
-  if (flock === undefined) return false;
-  const child = spawnSync(flock, [root, machineNode(), fileURLToPath(import.meta.url), mode, "--locked"], {
-    stdio: "inherit",
-  });
-  process.exit(child.status ?? 1);
+  if (flock === undefined) return;
+  const again = [root, machineNode(), fileURLToPath(import.meta.url), mode, "--locked"];
+  const busy = 75;
+  const first = spawnSync(flock, ["-n", "-E", String(busy), ...again], { stdio: "inherit" });
+  if (first.status !== busy) process.exit(first.status ?? 1);
+  say("waiting for another bootstrap of this folder");
+  process.exit(spawnSync(flock, again, { stdio: "inherit" }).status ?? 1);
 }
 
 const [mode = "check", locked] = process.argv.slice(2);

@@ -6,9 +6,15 @@ import * as z from "zod";
 import type { Inventory, Shaped } from "#render/program.ts";
 import { table } from "#render/program.ts";
 
+type Json = Readonly<Record<string, unknown>>;
+/** Cheaper than a record of unknowns, and a listing has many. */
+const Json = z.custom<Json>((value) => typeof value === "object" && value !== null && !Array.isArray(value));
+
+const Document = z.object({ nftables: z.array(Json) });
 const Owned = z.object({ family: z.string(), table: z.string() });
 const names = { family: z.string(), table: z.string(), name: z.string() };
 
+const ListedTable = z.object({ family: z.string(), name: z.string(), flags: z.unknown().optional() });
 const KeyType = z.union([z.string(), z.array(z.string())]);
 const ListedSet = z.object({
   ...names,
@@ -29,7 +35,7 @@ const ListedRule = z.object({
   family: z.string(),
   table: z.string(),
   chain: z.string(),
-  expr: z.array(z.record(z.string(), z.unknown())),
+  expr: z.array(Json),
 });
 
 export interface Listing {
@@ -54,9 +60,7 @@ export function parseListing(text: string): Listing {
     rules: [],
     foreign: [],
   } as Writable;
-  for (const entry of z
-    .object({ nftables: z.array(z.record(z.string(), z.unknown())) })
-    .parse(JSON.parse(text)).nftables)
+  for (const entry of Document.parse(JSON.parse(text)).nftables)
     for (const [kind, value] of Object.entries(entry)) gather(found, kind, value);
   return found;
 }
@@ -87,9 +91,7 @@ function gather(found: Writable, kind: string, value: unknown): void {
 }
 
 function gatherTable(found: Writable, value: unknown): void {
-  const listed = z
-    .object({ family: z.string(), name: z.string(), flags: z.unknown().optional() })
-    .parse(value);
+  const listed = ListedTable.parse(value);
   if (listed.family !== table.family || listed.name !== table.name) return;
   found.exists = true;
   if (listed.flags !== undefined) found.foreign.push("table flags");

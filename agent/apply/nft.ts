@@ -8,13 +8,14 @@ import {
   emptyInventory,
   type Inventory,
   inventoryOf,
+  print,
   type Program,
   removal,
   skeleton,
-  transaction,
 } from "#render/index.ts";
 import { elementDifferences, ruleDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
+import { type Detail, firstError, loadAndList, type Purpose } from "./session.ts";
 import type { Exec, ExecResult } from "./spawn.ts";
 
 export type ApplyCode = "check_failed" | "load_failed" | "readback_mismatch";
@@ -38,84 +39,60 @@ export interface Applied {
 
 export interface Nft {
   /** Has the kernel validate a file and throw it away. @throws {ApplyError} check_failed */
-  check(text: string): Promise<void>;
+  readonly check: (text: string) => Promise<void>;
   /** Loads a file in one transaction. @throws {ApplyError} load_failed */
-  load(text: string): Promise<void>;
+  readonly load: (text: string) => Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
-  inventory(): Promise<Inventory>;
+  readonly inventory: () => Promise<Inventory>;
   /**
    * Proves that the kernel holds this program, every element of it; and if it was loaded here, that no rule reads
    * otherwise than it did then. @throws {ApplyError} readback_mismatch
    */
-  readback(program: Program): Promise<void>;
+  readonly readback: (program: Program) => Promise<void>;
   /**
    * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
    * kernel admitted; big sets are not listed again, as they came in the transaction whose rules are read back.
    * @throws {ApplyError}
    */
-  apply(program: Program): Promise<Applied>;
+  readonly apply: (program: Program) => Promise<Applied>;
   /** Our named counters, in the listing's order. */
-  counters(): Promise<readonly CounterReading[]>;
+  readonly counters: () => Promise<readonly CounterReading[]>;
   /** Deletes our table; nothing of it may be there. */
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** Up to here a listing of all elements costs less than starting nft does. */
 const elementsListedMax = 256;
-/** `-t` leaves out elements, and then a listing costs the same at any size. */
-const details = { terse: ["-t"], full: [] } as const;
-type Detail = keyof typeof details;
 
 /** @param path of the nft program */
 export function openNft(exec: Exec, path = "nft"): Nft {
-  const check = async (text: string): Promise<void> =>
-    demand("check_failed", await exec([path, "-c", "-f", "-"], text));
-  const load = async (text: string | Promise<string>): Promise<void> =>
-    demand("load_failed", await exec([path, "-f", "-"], text));
-  const list = async (detail: Detail): Promise<Listing> =>
-    listed(await exec([path, ...details[detail], "-j", "list", "ruleset"], ""));
-  /** The same from an interactive nft (`-i`), which starts now and asks the kernel once `begin` resolves. */
-  const listAfter = async (begin: Promise<void>, detail: Detail): Promise<Listing> =>
-    listed(
-      await exec(
-        [path, ...details[detail], "-j", "-i"],
-        begin.then(() => "list ruleset\n"),
-      ),
-    );
   const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined };
+  const kernel = kernelBy(exec, path);
+  const { check, load, list } = kernel;
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
-  /**
-   * Loads and reads back. Both programs start before there is anything for them to do, because starting one takes as
-   * long as a small load.
-   */
   const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
     const few = elementCount(program) <= elementsListedMax;
-    const text = Promise.withResolvers<string>();
-    const loading = load(text.promise);
-    const listing = listAfter(loading, few ? "full" : "terse");
-    text.resolve(transaction(program, present));
-    const applied = loading.then(async () => ({
-      text: await text.promise,
-      programSha256: programSha256(program),
-    }));
-    const [loaded, read] = await Promise.allSettled([applied, listing]);
-    if (loaded.status === "rejected") throw loaded.reason;
-    if (read.status === "rejected") throw read.reason;
-    agree(structureDifferences(program, read.value));
-    if (few) agree(elementDifferences(program, read.value));
-    memory.loaded = { ...loaded.value, rules: read.value.rules };
-    return loaded.value;
+    const { text, canonical } = print(program, present);
+    const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
+    agree(structureDifferences(program, held));
+    if (few) agree(elementDifferences(program, held));
+    const applied = { text, programSha256: sha256(canonical) };
+    memory.loaded = { ...applied, rules: held.rules };
+    return applied;
   };
+
+  /** The inventory, and with it the kernel's opinion of rules that it has not seen. */
+  const examine = async (declared: string): Promise<Inventory> =>
+    inventoryOfListing(await kernel.loadAndList(declared, "check", "terse"));
 
   const apply = async (program: Program): Promise<Applied> => {
     const declared = skeleton(program);
-    if (memory.admitted !== declared) await check(declared);
-    const remembered = memory.inventory;
+    const known = memory.admitted === declared ? memory.inventory : undefined;
     memory.inventory = undefined;
-    const applied = await (remembered === undefined
-      ? attempt(program, await inventory())
-      : attempt(program, remembered).catch(async (error: unknown) => {
+    const applied = await (known === undefined
+      ? attempt(program, await examine(declared))
+      : attempt(program, known).catch(async (error: unknown) => {
           if (!(error instanceof ApplyError)) throw error;
           return attempt(program, await inventory());
         }));
@@ -123,26 +100,69 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     memory.inventory = inventoryOf(program);
     return applied;
   };
+
+  const readback = async (program: Program): Promise<void> => {
+    const held = await list("full");
+    agree(structureDifferences(program, held));
+    agree(elementDifferences(program, held));
+    if (memory.loaded?.programSha256 === programSha256(program))
+      agree(ruleDifferences(memory.loaded.rules, held.rules));
+  };
+  const counters = async (): Promise<readonly CounterReading[]> =>
+    (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
+  return { check, load, inventory, readback, apply, counters, remove: () => load(removal) };
+}
+
+interface Kernel extends Pick<Nft, "check" | "load"> {
+  readonly list: (detail: Detail) => Promise<Listing>;
+  /** @throws {ApplyError} check_failed or load_failed, by purpose */
+  readonly loadAndList: (text: string, purpose: Purpose, detail: Detail) => Promise<Listing>;
+}
+
+const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };
+
+/** nft's questions and answers, each as an outcome or an ApplyError. */
+function kernelBy(exec: Exec, path: string): Kernel {
+  const check = async (text: string): Promise<void> =>
+    demand("check_failed", await exec([path, "-c", "-f", "-"], text));
+  const load = async (text: string): Promise<void> =>
+    demand("load_failed", await exec([path, "-f", "-"], text));
+  const list = async (detail: Detail): Promise<Listing> => {
+    const terse = detail === "terse" ? ["-t"] : [];
+    const result = await exec([path, ...terse, "-j", "list", "ruleset"], "");
+    demand("readback_mismatch", result);
+    return listingOf(result.stdout);
+  };
   return {
     check,
     load,
-    inventory,
-    readback: async (program) => {
-      const held = await list("full");
-      agree(structureDifferences(program, held));
-      agree(elementDifferences(program, held));
-      if (memory.loaded?.programSha256 === programSha256(program))
-        agree(ruleDifferences(memory.loaded.rules, held.rules));
+    list,
+    loadAndList: async (text, purpose, detail) => {
+      const answer = await loadAndList(exec, path, text, purpose, detail);
+      if (answer === undefined) {
+        await (purpose === "check" ? check(text) : load(text));
+        return list(detail);
+      }
+      if (answer.error !== undefined) throw new ApplyError(failure[purpose], answer.error);
+      // Some builds of nft echo what they read; then the question is put apart.
+      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail);
     },
-    apply,
-    counters: async () =>
-      (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes })),
-    remove: () => load(removal),
   };
+}
+
+const isListing = (text: string): boolean => text.startsWith('{"nftables"');
+
+function listingOf(text: string): Listing {
+  try {
+    return parseListing(text);
+  } catch (cause) {
+    throw new ApplyError("readback_mismatch", "expected a listing of nft's", { cause });
+  }
 }
 
 /** What the last apply left in the kernel. */
 interface Memory {
+  /** Rules and objects that this kernel has taken: it need not be asked about them again. */
   admitted: string;
   /**
    * A guess, for speed only: when somebody else changed our table since, the load or its readback fails and the apply
@@ -156,27 +176,16 @@ interface Memory {
 const elementCount = (program: Program): number =>
   [...program.sets, ...program.maps].reduce((sum, { elements }) => sum + elements.length, 0);
 
-/** An interactive nft says on stderr what went wrong and ends with 0, so what it printed decides. */
-function listed(result: ExecResult): Listing {
-  demand("readback_mismatch", result);
-  try {
-    return parseListing(result.stdout);
-  } catch (cause) {
-    const [first = ""] = result.stderr.split("\n");
-    throw new ApplyError("readback_mismatch", `expected a listing of nft's: ${first}`, { cause });
-  }
-}
-
 function agree([first]: readonly string[]): void {
   if (first !== undefined) throw new ApplyError("readback_mismatch", first);
 }
 
 /** Digest of a program; the same for equal programs, whatever a kernel held before. */
-export const programSha256 = (program: Program): string =>
-  createHash("sha256").update(transaction(program, emptyInventory)).digest("hex");
+export const programSha256 = (program: Program): string => sha256(print(program, emptyInventory).canonical);
 
-function demand(code: ApplyCode, result: ExecResult): void {
-  if (result.status === 0) return;
-  const [first = ""] = result.stderr.split("\n");
-  throw new ApplyError(code, first === "" ? `nft ended with ${result.status}` : first);
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+function demand(code: ApplyCode, { status, stderr }: ExecResult): void {
+  if (status !== 0)
+    throw new ApplyError(code, firstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`);
 }

@@ -2,7 +2,8 @@
  * The only place in the agent that starts a process: an argument array and stdin, never a shell, with a time limit and
  * a cap on output. Nothing that came over the network is ever an argument.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 
 export interface ExecResult {
   /** Exit status; null when a signal ended it. */
@@ -12,11 +13,10 @@ export interface ExecResult {
 }
 
 /**
- * Runs `argv` with `input` on stdin. A promise of input starts the program now and feeds it then, which hides the time
- * to start; one that rejects ends the program before it read anything. Rejects when the program cannot be started, runs
- * too long or says too much.
+ * Runs `argv` with `input` on stdin. Rejects when the program cannot be started, runs too long or says too much.
+ * @param answer `line`: the first line of output is all that is wanted, with status 0; the program's end is not awaited
  */
-export type Exec = (argv: readonly string[], input: string | Promise<string>) => Promise<ExecResult>;
+export type Exec = (argv: readonly string[], input: string, answer?: "whole" | "line") => Promise<ExecResult>;
 
 export interface ExecLimits {
   /** Put before every argv, such as `["ip", "netns", "exec", "gw"]`. */
@@ -37,7 +37,7 @@ const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], LC_AL
 /** An `Exec` on this machine. */
 export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
   const { prefix, timeoutSeconds, outputBytesMax } = { ...defaults, ...limits };
-  return (argv, input) =>
+  return (argv, input, answer = "whole") =>
     new Promise((resolve, reject) => {
       const [file, ...args] = [...prefix, ...argv];
       if (file === undefined) return reject(new RangeError("expected a program to run"));
@@ -47,33 +47,42 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
         timeout: timeoutSeconds * 1000,
         killSignal: "SIGKILL",
       });
-      let size = 0;
-      const gather = (chunks: Buffer[]) => (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > outputBytesMax) child.kill("SIGKILL");
-        else chunks.push(chunk);
-      };
-      const stdout: Buffer[] = [];
-      const stderr: Buffer[] = [];
-      child.stdout.on("data", gather(stdout));
-      child.stderr.on("data", gather(stderr));
+      const output = collect(child, outputBytesMax, (soFar) => {
+        if (answer === "line" && soFar().stdout.endsWith("\n"))
+          // What it wrote to stderr before is there by now, but may be read only later in this turn.
+          setImmediate(() => resolve({ status: 0, ...soFar() }));
+      });
       child.on("error", reject);
+      child.on("close", (status) => {
+        const said = output();
+        if (said !== undefined) resolve({ status, ...said });
+        else reject(new Error(`${file} wrote more than ${outputBytesMax} bytes`));
+      });
       // EPIPE: the program ended before it read all; its exit status says why.
       child.stdin.on("error", () => undefined);
-      child.on("close", (status) => {
-        if (size > outputBytesMax)
-          return reject(new Error(`${file} wrote more than ${outputBytesMax} bytes`));
-        return resolve({
-          status,
-          stdout: Buffer.concat(stdout).toString("utf8"),
-          stderr: Buffer.concat(stderr).toString("utf8"),
-        });
-      });
-      const feed = (text: string): void => void child.stdin.end(text);
-      if (typeof input === "string") return feed(input);
-      input.then(feed, (reason: unknown) => {
-        child.kill("SIGKILL");
-        reject(reason instanceof Error ? reason : new Error(String(reason)));
-      });
+      child.stdin.end(input);
     });
 }
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+type Said = Pick<ExecResult, "stdout" | "stderr">;
+
+/** @returns what the child has said; undefined when it was too much, and then the child is ended */
+function collect(child: Child, bytesMax: number, heard: (soFar: () => Said) => void): () => Said | undefined {
+  let size = 0;
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  const said = (): Said => ({
+    stdout: Buffer.concat(chunks.stdout).toString("utf8"),
+    stderr: Buffer.concat(chunks.stderr).toString("utf8"),
+  });
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > bytesMax) return void child.kill("SIGKILL");
+      chunks[name].push(chunk);
+      if (chunk.at(-1) === newline) heard(said);
+    });
+  return () => (size > bytesMax ? undefined : said());
+}
+
+const newline = 10;

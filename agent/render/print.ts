@@ -27,20 +27,41 @@ const lines = (texts: readonly string[]): string => `${texts.join("\n")}\n`;
  * The whole apply as one file. All or nothing: the kernel holds the program afterwards, or what it held before.
  * @param present what our table holds now; when it lies the kernel refuses, or a readback tells
  */
-export function transaction(program: Program, present: Inventory): string {
+export const transaction = (program: Program, present: Inventory): string => print(program, present).text;
+
+export interface Printed {
+  /** What to load. */
+  readonly text: string;
+  /** What would be loaded where nothing is present: the same for equal programs. */
+  readonly canonical: string;
+}
+
+/** Both texts of a transaction; mostly they are one. */
+export function print(program: Program, present: Inventory): Printed {
+  const head = declaration(program).concat(flushes(program));
+  const tail = elements(program);
+  const canonical = lines([`add table ${ours}`, `flush table ${ours}`, ...head, ...tail]);
   const keeps =
     !present.foreign && names(present).every(isIdentifier) && reshaped(program, present).length === 0;
-  return lines([
-    `add table ${ours}`,
-    ...(keeps ? [`flush table ${ours}`] : [`delete table ${ours}`]),
-    ...declaration(program),
-    ...program.sets.map((set) => `flush set ${ours} ${identifier(set.name)}`),
-    ...program.maps.map((map) => `flush map ${ours} ${identifier(map.name)}`),
-    ...(keeps ? deletions(program, present) : []),
-    ...program.sets.flatMap((set) => elementLines(set.name, set.elements)),
-    ...program.maps.flatMap((map) => elementLines(map.name, mapElements(map))),
-  ]);
+  if (!keeps)
+    return { canonical, text: lines([`add table ${ours}`, `delete table ${ours}`, ...head, ...tail]) };
+  const stale = deletions(program, present);
+  if (stale.length === 0) return { canonical, text: canonical };
+  return {
+    canonical,
+    text: lines([`add table ${ours}`, `flush table ${ours}`, ...head, ...stale, ...tail]),
+  };
 }
+
+const flushes = (program: Program): readonly string[] => [
+  ...program.sets.map((set) => `flush set ${ours} ${identifier(set.name)}`),
+  ...program.maps.map((map) => `flush map ${ours} ${identifier(map.name)}`),
+];
+
+const elements = (program: Program): readonly string[] => [
+  ...program.sets.flatMap((set) => elementLines(set.name, set.elements)),
+  ...program.maps.flatMap((map) => elementLines(map.name, mapElements(map))),
+];
 
 /**
  * The same rules and objects without elements. Its check costs the same however many members there are, and elements
@@ -129,10 +150,10 @@ export const mapElements = (map: KernelMap): readonly string[] => {
   return map.elements.map(({ key, chain }) => `${key} : ${jumps.get(chain)}`);
 };
 
-function elementLines(name: string, elements: readonly string[]): readonly string[] {
-  const chunks = Math.ceil(elements.length / elementsPerLine);
+function elementLines(name: string, texts: readonly string[]): readonly string[] {
+  const chunks = Math.ceil(texts.length / elementsPerLine);
   return Array.from({ length: chunks }, (_, i) => {
-    const chunk = elements.slice(i * elementsPerLine, (i + 1) * elementsPerLine);
+    const chunk = texts.slice(i * elementsPerLine, (i + 1) * elementsPerLine);
     return `add element ${ours} ${identifier(name)} { ${chunk.join(", ")} }`;
   });
 }

@@ -28,8 +28,10 @@ export function setName(name: string, kinds: SetKinds, family: Family): string {
 export const familyOf = (text: string): Family => (text.includes(":") ? "v6" : "v4");
 
 /** As nft lists it: a network of one address is that address. */
-const asListed = (element: string): NftText =>
-  network(element.replace(/^([^:]*)\/32$|^(.*:.*)\/128$/, "$1$2"));
+function asListed(element: string, family: Family): NftText {
+  const single = family === "v4" ? "/32" : "/128";
+  return network(element.endsWith(single) ? element.slice(0, -single.length) : element);
+}
 
 /** Subnets of an overlay with one prefix length. */
 export const pairSetName = (overlay: string, family: Family, prefix: number): string =>
@@ -50,7 +52,9 @@ export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
       name: setName(set.name, kinds, family),
       family,
       kind: set.kind === "networks" ? ("networks" as const) : ("addresses" as const),
-      elements: set.elements.filter((element) => familyOf(element) === family).map(asListed),
+      elements: set.elements
+        .filter((element) => familyOf(element) === family)
+        .map((element) => asListed(element, family)),
     })),
   );
   return [...named, ...ruleset.scopes.flatMap(pairSets)];

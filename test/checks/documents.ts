@@ -1,6 +1,6 @@
 /**
- * What README.md and DESIGN.md cite exists: paths of this repository in backticks, and npm scripts. A document that
- * names a file which is gone teaches the wrong thing.
+ * What the documents cite exists: paths of this repository in backticks, and npm scripts, and the files that those
+ * scripts run. A document that names a file which is gone teaches the wrong thing.
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -46,6 +46,11 @@ export function documentFindings(root: string): readonly string[] {
     for (const script of citedScripts(markdown)) {
       if (!(script in scripts)) found.push(`${document}: no such script: npm run ${script}`);
     }
+  }
+  for (const [name, command] of Object.entries(scripts)) {
+    const program = /^node (\S+)/.exec(command)?.[1];
+    if (program !== undefined && !existsSync(join(root, program)))
+      found.push(`npm run ${name}: no such file: ${program}`);
   }
   for (const path of planned) {
     if (existsSync(join(root, path))) found.push(`${path} exists now: take it off the list of planned rooms`);
