@@ -2,7 +2,7 @@
  * The one writer: the only way a row of intent is written. A commit is compiled and signed for every host it changes
  * before anything is written, and then written in one batch with its audit row, or not at all.
  */
-import { compile } from "#compile/index.ts";
+import { affectedHosts, compileHosts } from "#compile/index.ts";
 import type { Diagnostic } from "#schema/errors.ts";
 import type { Commit, Kind } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
@@ -68,7 +68,7 @@ export function commit(
     const { closed, opened, rows } = planned.plan;
     if (closed.length + opened.length === 0)
       return refused({ ok: true, changed: false, revision: intent.revision, rows, hosts: [], warnings: [] });
-    return project(ports, author, request, intent.revision, planned.plan);
+    return project(ports, author, request, intent, planned.plan);
   });
 }
 
@@ -80,16 +80,18 @@ function holds({ rows }: Intent, { kind, key, expects }: Precondition): boolean 
   return row !== undefined && (expects === "any" || expects.includes(row.from_revision));
 }
 
-/** Compiles and signs what the plan leads to, and says what is to be written. */
+/** Compiles and signs what the plan leads to for the hosts it can concern, and says what is to be written. */
 async function project(
   ports: Ports,
   author: string,
   request: Commit,
-  parent: number,
+  intent: Intent,
   { closed, opened, next, rows }: Plan,
 ): Promise<Attempt<CommitResult>> {
+  const parent = intent.revision;
   const n = parent + 1;
-  const compiled = compile(snapshotOf(n, next));
+  const [before, after] = [snapshotOf(parent, intent.rows), snapshotOf(n, next)];
+  const compiled = compileHosts(after, affectedHosts(before, after, [...closed, ...opened]));
   const invalid = (diagnostics: readonly Diagnostic[]): Attempt<CommitResult> =>
     refused({
       ok: false,

@@ -2,11 +2,12 @@
  * What a list of changes means for the open rows: which close, which open, and what intent is afterwards. Pure.
  * Changes that would write a row as it already stands fall away, so that saying the same thing twice is no revision.
  */
+import { references } from "#compile/index.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { Diagnostic, DiagnosticCode } from "#schema/errors.ts";
-import { type Change, type Kind, splitMemberKey } from "#schema/intent.ts";
+import type { Change, Kind } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
-import type { Intent, Row } from "../store/intent.ts";
+import { type Intent, type Row, snapshotOf } from "../store/intent.ts";
 
 type Written = Pick<Row, "kind" | "key" | "body">;
 
@@ -36,6 +37,11 @@ export type Planned =
       readonly diagnostics: readonly Diagnostic[];
     };
 
+const isGone =
+  (next: ReadonlyMap<string, Written>) =>
+  ({ kind, key }: Row): boolean =>
+    !next.has(rowName(kind, key));
+
 export const rowName = (kind: Kind, key: string): string => `${kind} ${key}`;
 
 export function plan(intent: Intent, changes: readonly Change[]): Planned {
@@ -62,7 +68,7 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
     const op = body === undefined ? "deleted" : before === undefined ? "created" : "updated";
     return { op, kind, key, revision: intent.revision + 1 };
   });
-  const inTheWay = [...stillReferenced([...next.values()], changes)];
+  const inTheWay = [...stillReferenced([...next.values(), ...closed.filter(isGone(next))], changes)];
   if (inTheWay.length > 0) return { ok: false, code: "conflict", diagnostics: inTheWay };
   return { ok: true, plan: { closed, opened, next: [...next.values()], rows } };
 }
@@ -96,30 +102,27 @@ function* missing(open: ReadonlyMap<string, Row>, changes: readonly Change[]): G
       yield finding("nothing_to_delete", `/changes/${i}/key`, "expected a row that exists");
 }
 
-/** Deleting what others name is refused, and says who they are. */
-function* stillReferenced(next: readonly Written[], changes: readonly Change[]): Generator<Diagnostic> {
+/**
+ * Deleting what others name is refused, and says who they are.
+ * @param rows all of them afterwards, and those that are deleted: names mean what they meant while these were there
+ */
+function* stillReferenced(rows: readonly Written[], changes: readonly Change[]): Generator<Diagnostic> {
+  // Nothing names a member, and hooks delete many.
+  if (!changes.some(({ op, kind }) => op === "delete" && kind !== "member")) return;
+  const named = references(snapshotOf(0, rows));
+  const gone = new Set(changes.flatMap(({ op, kind, key }) => (op === "delete" ? [rowName(kind, key)] : [])));
   for (const [i, { op, kind, key }] of changes.entries()) {
     if (op !== "delete") continue;
-    const referencers = next.filter((row) => refersTo(row, kind, key)).map(referencer);
-    if (referencers.length > 0)
-      yield finding("still_referenced", `/changes/${i}/key`, `still referenced by ${listed(referencers)}`);
+    const left = (named.get(rowName(kind, key)) ?? []).filter((by) => !gone.has(rowName(by.kind, by.key)));
+    const referencers = new Set(left.map((by) => `${collections[by.kind]}/${by.key}`));
+    if (referencers.size > 0)
+      yield finding(
+        "still_referenced",
+        `/changes/${i}/key`,
+        `still referenced by ${listed([...referencers])}`,
+      );
   }
 }
-
-function refersTo(row: Written, kind: Kind, key: string): boolean {
-  switch (kind) {
-    case "host":
-      return row.kind === "overlay" && (JSON.parse(row.body) as { readonly host?: unknown }).host === key;
-    case "overlay":
-      return row.kind === "member" && splitMemberKey(row.key).overlay === key;
-    case "member":
-    case "service":
-    case "zone":
-      return false;
-  }
-}
-
-const referencer = ({ kind, key }: Written): string => `${collections[kind]}/${key}`;
 
 /** Where a kind lives in the paths of diagnostics and in row ids. */
 export const collections = {
