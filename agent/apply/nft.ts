@@ -39,26 +39,26 @@ export interface Applied {
 
 export interface Nft {
   /** Has the kernel validate a file and throw it away. @throws {ApplyError} check_failed */
-  check(text: string): Promise<void>;
+  readonly check: (text: string) => Promise<void>;
   /** Loads a file in one transaction. @throws {ApplyError} load_failed */
-  load(text: string): Promise<void>;
+  readonly load: (text: string) => Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
-  inventory(): Promise<Inventory>;
+  readonly inventory: () => Promise<Inventory>;
   /**
    * Proves that the kernel holds this program, every element of it; and if it was loaded here, that no rule reads
    * otherwise than it did then. @throws {ApplyError} readback_mismatch
    */
-  readback(program: Program): Promise<void>;
+  readonly readback: (program: Program) => Promise<void>;
   /**
    * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
    * kernel admitted; big sets are not listed again, as they came in the transaction whose rules are read back.
    * @throws {ApplyError}
    */
-  apply(program: Program): Promise<Applied>;
+  readonly apply: (program: Program) => Promise<Applied>;
   /** Our named counters, in the listing's order. */
-  counters(): Promise<readonly CounterReading[]>;
+  readonly counters: () => Promise<readonly CounterReading[]>;
   /** Deletes our table; nothing of it may be there. */
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** Up to here a listing of all elements costs less than starting nft does. */
@@ -114,9 +114,9 @@ export function openNft(exec: Exec, path = "nft"): Nft {
 }
 
 interface Kernel extends Pick<Nft, "check" | "load"> {
-  list(detail: Detail): Promise<Listing>;
+  readonly list: (detail: Detail) => Promise<Listing>;
   /** @throws {ApplyError} check_failed or load_failed, by purpose */
-  loadAndList(text: string, purpose: Purpose, detail: Detail): Promise<Listing>;
+  readonly loadAndList: (text: string, purpose: Purpose, detail: Detail) => Promise<Listing>;
 }
 
 const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };

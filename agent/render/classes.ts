@@ -69,8 +69,8 @@ function dispatchByClass(
     name: `m${familyDigits[family]}_${place}_${mapOf}`,
     type: [addressTypes[family]],
     elements: elements.flatMap(({ address, class: name }) => {
-        const chain = familyOf(address) === family ? chainOf.get(name) : undefined;
-        return chain === undefined ? [] : [{ key: network(address), chain }];
+      const chain = familyOf(address) === family ? chainOf.get(name) : undefined;
+      return chain === undefined ? [] : { key: network(address), chain };
     }),
   }));
   return {
