@@ -144,6 +144,13 @@ function planning(h: () => Harness): void {
     expect((await plan(h(), { source: "catalog", changes: [] })).json).toEqual(nothing);
   });
 
+  test("touches no host for what only people read", async () => {
+    const [first] = photos.body.ingress;
+    const said = { ...photos, body: { ingress: [{ ...first, reason: "family pictures" }] } };
+    const answer = await plan(h(), { changes: [said] });
+    expect(answer.json).toMatchObject({ changes: [{ key: "photoprism" }], hosts: [] });
+  });
+
   test("shows a host that goes as one without rules", async () => {
     const answer = await plan(h(), { changes: [{ op: "delete", kind: "host", key: "plain" }] });
     expect(answer.json).toMatchObject({
