@@ -4,11 +4,11 @@
  */
 import fc from "fast-check";
 import { compile } from "#compile/index.ts";
-import { knownNetwork, overlaps } from "#schema/address.ts";
-import type { Rule, Ruleset } from "#schema/ruleset.ts";
+import { knownNetwork } from "#schema/address.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#simulate/index.ts";
 import { arbitraryIntent } from "#test/support/arbitraries.ts";
-import { arbitraryRuleset } from "#test/support/arbitrary-ruleset.ts";
+import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import type { GroundPlan } from "#test/support/ground.ts";
 import { snapshotOf } from "#test/support/intent.ts";
 import { addressIn, networkPool } from "#test/support/network-pool.ts";
@@ -45,22 +45,6 @@ const compiled: fc.Arbitrary<Ruleset> = fc.tuple(arbitraryIntent, fc.nat()).map(
   if (ruleset === undefined) throw new Error("arbitrary intent has a host");
   return ruleset;
 });
-
-/** The kernel refuses an interval set whose elements overlap; the compiler joins them. */
-const apart = (ruleset: Ruleset): boolean =>
-  ruleset.sets.every((set) => {
-    const networks = set.elements.map(knownNetwork);
-    return networks.every((a, i) => networks.every((b, j) => i === j || !overlaps(a, b)));
-  });
-
-/** The type admits any counter's name, but it must be printable as it is. */
-const named = (ruleset: Ruleset): Ruleset => ({
-  ...ruleset,
-  rules: ruleset.rules.map((rule): Rule => ({ ...rule, counter: `r_${rule.counter}` })),
-});
-
-/** Any that the type admits and nft can say. */
-export const loadableRuleset: fc.Arbitrary<Ruleset> = arbitraryRuleset.filter(apart).map(named);
 
 const someRuleset = fc.oneof({ weight: 4, arbitrary: compiled }, { weight: 1, arbitrary: loadableRuleset });
 
