@@ -3,6 +3,7 @@
  * `npm run bench -- apply` runs the named ones.
  */
 import { bench as apply } from "./apply.ts";
+import { bench as packet } from "./packet.ts";
 import { bench as poll } from "./poll.ts";
 
 interface Row {
@@ -20,6 +21,7 @@ interface Bench {
 
 const benches: Readonly<Record<string, Bench>> = {
   apply: { run: apply, goal: "at most" },
+  packet: { run: packet, goal: "at most" },
   poll: { run: poll, goal: "at least" },
 };
 

@@ -4,11 +4,11 @@
  */
 import fc from "fast-check";
 import { compile } from "#compile/index.ts";
-import { knownNetwork, overlaps } from "#schema/address.ts";
-import type { Rule, Ruleset } from "#schema/ruleset.ts";
+import { contains, knownNetwork } from "#schema/address.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#simulate/index.ts";
 import { arbitraryIntent } from "#test/support/arbitraries.ts";
-import { arbitraryRuleset } from "#test/support/arbitrary-ruleset.ts";
+import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import type { GroundPlan } from "#test/support/ground.ts";
 import { snapshotOf } from "#test/support/intent.ts";
 import { addressIn, networkPool } from "#test/support/network-pool.ts";
@@ -45,22 +45,6 @@ const compiled: fc.Arbitrary<Ruleset> = fc.tuple(arbitraryIntent, fc.nat()).map(
   if (ruleset === undefined) throw new Error("arbitrary intent has a host");
   return ruleset;
 });
-
-/** The kernel refuses an interval set whose elements overlap; the compiler joins them. */
-const apart = (ruleset: Ruleset): boolean =>
-  ruleset.sets.every((set) => {
-    const networks = set.elements.map(knownNetwork);
-    return networks.every((a, i) => networks.every((b, j) => i === j || !overlaps(a, b)));
-  });
-
-/** The type admits any counter's name, but it must be printable as it is. */
-const named = (ruleset: Ruleset): Ruleset => ({
-  ...ruleset,
-  rules: ruleset.rules.map((rule): Rule => ({ ...rule, counter: `r_${rule.counter}` })),
-});
-
-/** Any that the type admits and nft can say. */
-export const loadableRuleset: fc.Arbitrary<Ruleset> = arbitraryRuleset.filter(apart).map(named);
 
 const someRuleset = fc.oneof({ weight: 4, arbitrary: compiled }, { weight: 1, arbitrary: loadableRuleset });
 
@@ -112,16 +96,44 @@ function packetOf({ hook, iif, from, to, payload }: Draft, oif: string, at: numb
 const key = (packet: Packet): string =>
   JSON.stringify({ ...packet, at: 0, ...(packet.hook === "forward" ? { iif: "" } : {}) });
 
+/** Packets that one of the host's own rules is about: from its set, to its port or one beside. */
+function aimed(ruleset: Ruleset): fc.Arbitrary<Draft> | undefined {
+  const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
+  const drafts = ruleset.rules.flatMap(({ scope, direction, protocol, source }): Draft[] => {
+    if (scope !== "host" || direction !== "in") return [];
+    if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return [];
+    const from = source.kind === "set" ? (elements.get(source.set) ?? []) : ground.addresses;
+    const inside = ground.addresses.filter((address) =>
+      from.some((element) => contains(knownNetwork(element), knownNetwork(address))),
+    );
+    const { kind, ports } = protocol;
+    return inside.flatMap((address) =>
+      ports.ranges
+        .flatMap((range) => [range.from, range.to])
+        .map((port): Draft => ({
+          hook: "input",
+          iif: "eth0",
+          from: address,
+          to: address,
+          payload: { protocol: kind, port },
+        })),
+    );
+  });
+  return drafts.length === 0 ? undefined : fc.constantFrom(...drafts);
+}
+
 /** @param count packets, fewer when some were alike; @param at when they are sent, in Unix seconds */
 export const arbitraryCase = (count: number, at: number): fc.Arbitrary<Case> =>
   someRuleset.chain((ruleset) => {
-    const draft: fc.Arbitrary<Draft> = fc.record({
+    const anywhere: fc.Arbitrary<Draft> = fc.record({
       hook: fc.constantFrom("input", "input", "forward", "forward", "output"),
       iif: fc.constantFrom(...ground.interfaces),
       from: fc.constantFrom(...ground.addresses),
       to: fc.constantFrom(...ground.addresses),
       payload: payloadOf(ruleset),
     });
+    const aim = aimed(ruleset);
+    const draft = aim === undefined ? anywhere : fc.oneof(anywhere, aim);
     const leaving = fc.array(fc.constantFrom(...ground.interfaces), {
       minLength: ground.addresses.length,
       maxLength: ground.addresses.length,

@@ -3,7 +3,7 @@
  * must cope with whatever is signed.
  */
 import fc from "fast-check";
-import { compareNetworks, knownNetwork } from "#schema/address.ts";
+import { compareNetworks, knownNetwork, overlaps } from "#schema/address.ts";
 import type {
   ClassMap,
   Destination,
@@ -171,3 +171,19 @@ export const arbitraryRuleset: fc.Arbitrary<Ruleset> = fc
       rules: rules.flat(),
     }));
   });
+
+/** The kernel refuses an interval set whose elements overlap; the compiler joins them. */
+const apart = (ruleset: Ruleset): boolean =>
+  ruleset.sets.every((set) => {
+    const networks = set.elements.map(knownNetwork);
+    return networks.every((a, i) => networks.every((b, j) => i === j || !overlaps(a, b)));
+  });
+
+/** The type admits any counter's name, but it must be printable as it is. */
+const named = (ruleset: Ruleset): Ruleset => ({
+  ...ruleset,
+  rules: ruleset.rules.map((rule): Rule => ({ ...rule, counter: `r_${rule.counter}` })),
+});
+
+/** Any that the type admits and nft can say. */
+export const loadableRuleset: fc.Arbitrary<Ruleset> = arbitraryRuleset.filter(apart).map(named);
