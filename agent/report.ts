@@ -57,7 +57,9 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
 /** As many counters, in order, as one report may carry. */
 function fitting(counters: readonly CounterReading[]): CounterReading[] {
   let bytes = 0;
-  const end = counters.findIndex((counter) => (bytes += JSON.stringify(counter).length + 1) > counterBytesMax);
+  const end = counters.findIndex(
+    (counter) => (bytes += JSON.stringify(counter).length + 1) > counterBytesMax,
+  );
   return counters.slice(0, end < 0 ? undefined : end);
 }
 

@@ -10,7 +10,7 @@ import { canonicalBytes, parseCanonical } from "./canonical.ts";
 import { Key, Revision, Sha256 } from "./primitives.ts";
 import { Ruleset } from "./ruleset.ts";
 
-export const bundleFormat = 1;
+const bundleFormat = 1;
 
 /** Target path of the bundle in each host's TUF repository. */
 export const bundlePath = "bundle.json";

@@ -6,12 +6,11 @@ import * as z from "zod";
 import { Cidr, InterfaceName, Port, unique } from "./primitives.ts";
 
 /** A management flow: new connections from `cidr` to a local port. */
-export const ManagementFlow = z.strictObject({
+const ManagementFlow = z.strictObject({
   cidr: Cidr,
   proto: z.enum(["tcp", "udp"]),
   port: Port,
 });
-export type ManagementFlow = z.infer<typeof ManagementFlow>;
 
 const nonEmpty =
   "expected at least one management interface or flow: without one this host could lock you out";

@@ -125,7 +125,7 @@ export const Member = z.strictObject({
 export type Member = z.infer<typeof Member>;
 
 const expectedMemberKey = "expected overlay/cn";
-export const MemberKey = z.string({ error: expectedMemberKey }).check((ctx) => {
+const MemberKey = z.string({ error: expectedMemberKey }).check((ctx) => {
   const { overlay, cn } = splitMemberKey(ctx.value);
   if (!Key.safeParse(overlay).success || !CommonName.safeParse(cn).success)
     ctx.issues.push({ code: "custom", input: ctx.value, message: expectedMemberKey });

@@ -9,7 +9,7 @@ import { refusalCodes } from "./errors.ts";
 import { KeyId, TufKey } from "./tuf.ts";
 
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
-export const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
+const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
 
 const Base64 = z.base64();
 

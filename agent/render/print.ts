@@ -108,8 +108,8 @@ const chainDeclaration = (chain: Chain): readonly string[] => [
 function deletions(program: Program, present: Inventory): readonly string[] {
   const kept = inventoryOf(program);
   const stale = (have: readonly Shaped[], want: readonly Shaped[]): readonly string[] => {
-    const names = new Set(want.map(({ name }) => name));
-    return have.flatMap(({ name }) => (names.has(name) ? [] : [name]));
+    const wanted = new Set(want.map(({ name }) => name));
+    return have.flatMap(({ name }) => (wanted.has(name) ? [] : [name]));
   };
   const counters = new Set(kept.counters);
   return [

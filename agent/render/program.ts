@@ -94,15 +94,15 @@ export const keyType = (set: Pick<KernelSet, "family" | "kind">): string =>
     ? `${addressTypes[set.family]} . ${addressTypes[set.family]}`
     : addressTypes[set.family];
 
-export const setShape = (set: KernelSet): string =>
+const setShape = (set: KernelSet): string =>
   set.kind === "networks" ? `${keyType(set)} interval` : keyType(set);
 
-export const mapShape = (map: KernelMap): string => `${addressTypes[map.family]} : verdict`;
+const mapShape = (map: KernelMap): string => `${addressTypes[map.family]} : verdict`;
 
 /** One before `filter`, so that a later chain of the host's can still narrow what we accept. */
 export const hookPriority = -10;
 
-export const chainShape = (chain: Chain): string =>
+const chainShape = (chain: Chain): string =>
   chain.hook === null ? "" : `filter ${chain.hook.hook} ${hookPriority}`;
 
 /** The inventory of a kernel that holds exactly this program. */

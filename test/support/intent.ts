@@ -12,7 +12,6 @@ export const IntentRows = z.array(
     z.strictObject({ kind: z.literal("zone"), key: kinds.zone.key, body: Zone }),
   ]),
 );
-export type IntentRow = z.infer<typeof IntentRows>[number];
 /** A row as people write it, defaults left out. */
 export type WrittenRow = z.input<typeof IntentRows>[number];
 
