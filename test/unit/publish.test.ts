@@ -13,7 +13,7 @@ const clients: StockClient[] = [];
 afterEach(() => clients.splice(0).forEach((client) => client.close()));
 
 const other: Ruleset = { ...emptyRuleset, sets: [{ name: "a", kind: "addresses", elements: ["10.0.0.1"] }] };
-const common = { fleet: "f1", leaseSeconds: 86_400, signer };
+const common = { fleet: "f1", leaseSeconds: 86_400, signer, mode: "enforce" } as const;
 
 const publish = async (over: Partial<Parameters<typeof publishHost>[0]> = {}): Promise<Published> => {
   const published = await publishHost({

@@ -26,6 +26,7 @@ export const access = {
   "GET /openapi.json": anyone,
 
   "GET /v1/rows": token("intent:read"),
+  "POST /v1/plan": token("intent:read"),
   "POST /v1/commits": token("intent:write"),
   "GET /v1/revisions": token("intent:read"),
   "GET /v1/revisions/:revision": token("intent:read"),

@@ -7,6 +7,7 @@ import { agent } from "./agent.ts";
 import { audit } from "./audit.ts";
 import { catalog } from "./catalog.ts";
 import { enrolments } from "./enrolments.ts";
+import { commits } from "./commits.ts";
 import type { AppEnv } from "./env.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
@@ -21,6 +22,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
   return [
     lookAgainAfterWrites(fleet),
     service(ports),
+    commits(ports),
     revisions(ports),
     intent(ports),
     catalog(ports),

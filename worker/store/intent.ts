@@ -48,6 +48,13 @@ export async function readIntent(sql: Sql, at?: number): Promise<Intent | undefi
   return { revision: at ?? revisionNow, rows: z.array(Row).parse(rows?.results) };
 }
 
+/** All rows at head. */
+export async function readHead(sql: Sql): Promise<Intent> {
+  const intentNow = await readIntent(sql);
+  if (intentNow === undefined) throw new Error("head is always readable");
+  return intentNow;
+}
+
 const headStatement = (sql: Sql): D1PreparedStatement =>
   statement(sql, db(sql).select({ head: fleet.head }).from(fleet));
 
