@@ -120,6 +120,8 @@ interface Kernel extends Pick<Nft, "check" | "load"> {
 }
 
 const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };
+/** What it means that nft does not list afterwards: a check has touched nothing, a load may have. */
+const unlisted: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "readback_mismatch" };
 
 /** nft's questions and answers, each as an outcome or an ApplyError. */
 function kernelBy(exec: Exec, path: string): Kernel {
@@ -127,10 +129,10 @@ function kernelBy(exec: Exec, path: string): Kernel {
     demand("check_failed", await exec([path, "-c", "-f", "-"], text));
   const load = async (text: string): Promise<void> =>
     demand("load_failed", await exec([path, "-f", "-"], text));
-  const list = async (detail: Detail): Promise<Listing> => {
+  const list = async (detail: Detail, failed: ApplyCode = "readback_mismatch"): Promise<Listing> => {
     const terse = detail === "terse" ? ["-t"] : [];
     const result = await exec([path, ...terse, "-j", "list", "ruleset"], "");
-    demand("readback_mismatch", result);
+    demand(failed, result);
     return listingOf(result.stdout);
   };
   return {
@@ -141,11 +143,11 @@ function kernelBy(exec: Exec, path: string): Kernel {
       const answer = await loadAndList(exec, path, text, purpose, detail);
       if (answer === undefined) {
         await (purpose === "check" ? check(text) : load(text));
-        return list(detail);
+        return list(detail, unlisted[purpose]);
       }
       if (answer.error !== undefined) throw new ApplyError(failure[purpose], answer.error);
       // Some builds of nft echo what they read; then the question is put apart.
-      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail);
+      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail, unlisted[purpose]);
     },
   };
 }
