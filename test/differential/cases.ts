@@ -1,6 +1,6 @@
 /**
- * Arbitrary cases of the differential test: a ruleset, mostly compiled from an arbitrary catalog, sometimes any that
- * the type admits, and packets around what it says: ports at the edges of its ranges, addresses in its sets.
+ * Arbitrary cases of the differential test: a ruleset, compiled from an arbitrary catalog, crowded on purpose, or any
+ * that the type admits, and packets around what it says: ports at the edges of its ranges, addresses in its sets.
  */
 import fc from "fast-check";
 import { compile } from "#compile/index.ts";
@@ -8,6 +8,7 @@ import { contains, knownNetwork } from "#schema/address.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#simulate/index.ts";
 import { arbitraryIntent } from "#test/support/arbitraries.ts";
+import { arbitraryAllowlist } from "#test/support/arbitrary-allowlist.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import type { GroundPlan } from "#test/support/ground.ts";
 import { snapshotOf } from "#test/support/intent.ts";
@@ -46,7 +47,11 @@ const compiled: fc.Arbitrary<Ruleset> = fc.tuple(arbitraryIntent, fc.nat()).map(
   return ruleset;
 });
 
-const someRuleset = fc.oneof({ weight: 4, arbitrary: compiled }, { weight: 1, arbitrary: loadableRuleset });
+const someRuleset = fc.oneof(
+  { weight: 3, arbitrary: compiled },
+  { weight: 2, arbitrary: arbitraryAllowlist },
+  { weight: 1, arbitrary: loadableRuleset },
+);
 
 const edgesOf = ({ rules }: Ruleset): readonly number[] =>
   rules.flatMap(({ protocol }) =>
