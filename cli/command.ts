@@ -16,6 +16,8 @@ export interface Command {
   readonly summary: string;
   /** All that `--help` says after the summary. */
   readonly help: string;
+  /** How it ends when called wrongly, where 2 is one of its answers. */
+  readonly misused?: ExitCode;
   /** @throws UsageError, Failure */
   run(args: readonly string[], context: Context): Promise<ExitCode>;
 }

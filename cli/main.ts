@@ -32,7 +32,7 @@ const overview = (): string =>
     ...commands.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`),
     "",
     "portcullis COMMAND --help says more.",
-    "Exit codes: 0 done, 1 failed or called wrongly; plan: 0 no change, 2 changes.",
+    "Exit codes: 0 done, 1 failed, 2 called wrongly; plan: 0 no change, 1 an error, 2 changes.",
   ].join("\n");
 
 /** Runs one command line. @returns the exit code */
@@ -43,7 +43,7 @@ export async function main(args: readonly string[], context: Context): Promise<E
   if (command === undefined) {
     if (asksForHelp || args.length === 0) output.line(overview());
     else output.error(`portcullis: ${noSuchCommand(args[0] ?? "")}`);
-    return asksForHelp ? exitCodes.ok : exitCodes.failed;
+    return asksForHelp ? exitCodes.ok : exitCodes.usage;
   }
   if (asksForHelp) {
     output.line(command.help);
@@ -53,7 +53,7 @@ export async function main(args: readonly string[], context: Context): Promise<E
     return await command.run(args.slice(command.name.split(" ").length), context);
   } catch (error) {
     for (const line of failureLines(error, command.name)) output.error(line);
-    return exitCodes.failed;
+    return error instanceof UsageError ? (command.misused ?? exitCodes.usage) : exitCodes.failed;
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * What the command line says and how it ends: 0 done, 1 failed or called wrongly, 2 a plan has changes. One line per
- * error, no secrets. Colours only where a person reads them.
+ * What the command line says and how it ends: 0 done, 1 failed, 2 called wrongly; where 2 is an answer, as in `plan`,
+ * calling wrongly is a failure like any other. One line per error, no secrets. Colours only where a person reads them.
  */
 import { createInterface } from "node:readline/promises";
 import { isatty } from "node:tty";
 
-export const exitCodes = { ok: 0, failed: 1, changes: 2 } as const;
+export const exitCodes = { ok: 0, failed: 1, usage: 2, changes: 2 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Called wrongly: the command cannot be what was meant. */

@@ -45,7 +45,7 @@ export const apply: Command = {
   summary: "make intent what a catalog says",
   help: `portcullis apply -f FILE [-f FILE ...]
 
-Shows the plan, asks, and commits it. Exit codes: 0 done or nothing to do, 1 an error; then nothing was written.
+Shows the plan, asks, and commits it. Exit codes: 0 done or nothing to do, 1 an error, 2 called wrongly.
 
 ${catalogHelp}
   -m, --message TEXT  why, for the revision (default: apply of the source's name)

@@ -7,6 +7,7 @@ import { catalogHelp, catalogOptions, planOptions, propose, readCatalogOf } from
 
 export const plan: Command = {
   name: "plan",
+  misused: exitCodes.failed,
   summary: "show what a catalog would change",
   help: `portcullis plan -f FILE [-f FILE ...]
 

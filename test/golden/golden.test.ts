@@ -28,10 +28,16 @@ const judged = (ruleset: Ruleset, lines: readonly VerdictLine[]) => {
 const linesOf = (golden: Golden, host: string) => golden.verdicts.filter((line) => line.host === host);
 
 test("there are goldens, and each host of each is judged by some verdict line", () => {
-  expect(goldens.length).toBeGreaterThanOrEqual(8);
+  expect(goldens.length).toBeGreaterThanOrEqual(20);
   for (const golden of goldens)
     for (const host of golden.rulesets.keys())
       expect(linesOf(golden, host).length, `${golden.name} ${host}`).toBeGreaterThan(0);
+});
+
+test("the catalog of DESIGN.md compiles as it stands there", () => {
+  const design = readFileSync(join(import.meta.dirname, "../../DESIGN.md"), "utf8");
+  const [, example] = /```yaml\n(.*?)```/s.exec(design) ?? [];
+  expect(readFileSync(join(import.meta.dirname, "10-catalog", catalogFile), "utf8")).toBe(example);
 });
 
 describe.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_, golden) => {

@@ -92,8 +92,6 @@ describe("before anything is sent", () => {
   });
 
   test.each([
-    [["plan"], /-f is needed/],
-    [["plan", "-f", "x", "--source", "a/b"], /--source is a name/],
     [["apply", "-f", "x", "--allow-delete", "-1"], /--allow-delete/],
     [["apply", "-f", "x", "-m", ""], /--message: expected some text/],
     [["apply", "--purge"], /Unknown option '--purge'/],
@@ -102,11 +100,20 @@ describe("before anything is sent", () => {
     [["token", "create", "--name", "ci", "--scope", "everything"], /--scope is one of/],
     [["ruleset", "web1", "--format", "iptables"], /--format is nft or json/],
     [["revisions", "last"], /a revision is a number/],
-  ])("called wrongly is one line and exit code 1, never 2: %j", async (args, expected) => {
+  ])("called wrongly is one line and exit code 2: %j", async (args, expected) => {
     const { code, lines, errors } = await runCli(args);
-    expect({ code, lines, count: errors.length }).toEqual({ code: 1, lines: [], count: 1 });
+    expect({ code, lines, count: errors.length }).toEqual({ code: 2, lines: [], count: 1 });
     expect(errors[0]).toMatch(expected);
     expect(errors[0]).not.toContain("SECRET");
+  });
+
+  test.each([
+    [["plan"], /-f is needed/],
+    [["plan", "-f", "x", "--source", "a/b"], /--source is a name/],
+    [["plan", "--bogus"], /Unknown option/],
+  ])("a plan called wrongly never ends as one that has changes: %j", async (args, expected) => {
+    const { code, errors } = await runCli(args);
+    expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(expected)] });
   });
 });
 

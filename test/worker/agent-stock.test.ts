@@ -26,7 +26,7 @@ async function portcullis(...args: readonly string[]): Promise<Run> {
     colours: false,
     confirm: undefined,
     line: (text: string) => void (said.stdout += `${text}\n`),
-    error: (text: string) => void (said.stderr += `portcullis: ${text}\n`),
+    error: (text: string) => void (said.stderr += `${text}\n`),
   };
   const code = await main(args, { env: {}, output, now: () => Date.now() });
   return { code, ...said };

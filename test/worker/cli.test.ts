@@ -90,7 +90,7 @@ describe("with two revisions", () => {
 
   test("enrol prints the command to join, with the root it pins", async () => {
     const { lines } = await run("enrol", "web1", "--ttl", "60");
-    expect(lines[1]).toMatch(/^portcullis-agent join --url http:\S+ --root-sha256 [0-9a-f]{64} --token \S+$/);
+    expect(lines[1]).toMatch(/^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/);
     expect(await parsed("enrol", "web1")).toMatchObject({ host: "web1", root_version: 1 });
   });
 });
@@ -159,7 +159,7 @@ describe("when the control plane cannot be used", () => {
     const far = { PORTCULLIS_URL: "http://192.0.2.1", PORTCULLIS_TOKEN: "secret" };
     const { code, errors } = await runCli(["revisions"], { env: far });
     expect({ code, errors }).toEqual({
-      code: 1,
+      code: 2,
       errors: [expect.stringContaining("must be https, or http on loopback")],
     });
   });

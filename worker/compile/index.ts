@@ -13,7 +13,6 @@ import { hostCompiler } from "./host.ts";
 
 export type { ChangedRow } from "./affected.ts";
 export { affectedHosts } from "./affected.ts";
-export type { Referencer } from "./references.ts";
 export { references } from "./references.ts";
 
 /** Rulesets by host key, ordered by it; or all diagnostics, warnings among them, sorted by path, then code. */

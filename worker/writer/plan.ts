@@ -123,7 +123,8 @@ function* stillReferenced(
   deleted: readonly Written[],
   changes: readonly Change[],
 ): Generator<Diagnostic> {
-  if (deleted.length === 0) return;
+  // Nothing names a member, and hooks delete many.
+  if (deleted.every(({ kind }) => kind === "member")) return;
   const named = references(snapshotOf(revision, [...next, ...deleted]));
   const away = new Set(deleted.map(({ kind, key }) => rowName(kind, key)));
   for (const [i, { op, kind, key }] of changes.entries()) {

@@ -17,6 +17,7 @@ export function planContract(name: string, open: () => Promise<Adapter>): void {
     planning(() => h);
     refusing(() => h);
     once(() => h);
+    keys(() => h);
   });
 }
 
@@ -39,77 +40,74 @@ interface Planned {
   readonly hosts: readonly { readonly host: string; readonly after: { readonly bundle_sha256: string } }[];
 }
 
+const size = (rules: number, elements: number) => ({
+  bundle_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+  rules,
+  elements,
+});
+const line = (text: string): unknown => expect.stringMatching(text);
+
+/** What `photos` and `wider` mean for each host. */
+const expectedHosts = [
+  {
+    host: "app1",
+    before: size(2, 1),
+    after: size(2, 2),
+    rules: {
+      added: [line("^accept tcp 2342 in from zone lan \\(services/photoprism#[0-9a-f]{12}\\)$")],
+      removed: [line("^accept tcp 2342 in from role reverse_proxy \\(services/photoprism#")],
+    },
+    sets: [
+      { name: "role reverse_proxy", added: [], removed: ["192.0.2.1"], added_count: 0, removed_count: 1 },
+      {
+        name: "zone lan",
+        added: ["192.168.1.0/24", "192.168.7.0/24"],
+        removed: [],
+        added_count: 2,
+        removed_count: 0,
+      },
+    ],
+  },
+  {
+    host: "edge1",
+    before: size(2, 2),
+    after: size(2, 2),
+    rules: { added: [], removed: [] },
+    sets: [
+      {
+        name: "zone lan",
+        added: ["192.168.7.0/24"],
+        removed: ["fd00:1::/64"],
+        added_count: 1,
+        removed_count: 1,
+      },
+    ],
+  },
+];
+
 function planning(h: () => Harness): void {
   test("says row by row and host by host what would change, in words", async () => {
     const answer = await plan(h(), { changes: [photos, wider] });
-    const size = (rules: number, elements: number) => ({
-      bundle_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
-      rules,
-      elements,
-    });
-    const line = (text: string): unknown => expect.stringMatching(text);
+    const update = { op: "update", source_before: "catalog" };
     expect(answer.json).toEqual({
       revision: 1,
       changes: [
         {
-          op: "update",
+          ...update,
           kind: "service",
           key: "photoprism",
           before: { ingress: [{ from: "role:reverse_proxy", port: 2342, proto: "tcp" }] },
           after: photos.body,
-          source_before: "catalog",
         },
         {
-          op: "update",
+          ...update,
           kind: "zone",
           key: "lan",
           before: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] },
           after: wider.body,
-          source_before: "catalog",
         },
       ],
-      hosts: [
-        {
-          host: "app1",
-          before: size(2, 1),
-          after: size(2, 2),
-          rules: {
-            added: [line("^accept tcp 2342 in from zone lan \\(services/photoprism#[0-9a-f]{12}\\)$")],
-            removed: [line("^accept tcp 2342 in from role reverse_proxy \\(services/photoprism#")],
-          },
-          sets: [
-            {
-              name: "role reverse_proxy",
-              added: [],
-              removed: ["192.0.2.1"],
-              added_count: 0,
-              removed_count: 1,
-            },
-            {
-              name: "zone lan",
-              added: ["192.168.1.0/24", "192.168.7.0/24"],
-              removed: [],
-              added_count: 2,
-              removed_count: 0,
-            },
-          ],
-        },
-        {
-          host: "edge1",
-          before: size(2, 2),
-          after: size(2, 2),
-          rules: { added: [], removed: [] },
-          sets: [
-            {
-              name: "zone lan",
-              added: ["192.168.7.0/24"],
-              removed: ["fd00:1::/64"],
-              added_count: 1,
-              removed_count: 1,
-            },
-          ],
-        },
-      ],
+      hosts: expectedHosts,
       warnings: [],
     });
   });
@@ -146,6 +144,13 @@ function planning(h: () => Harness): void {
     expect((await plan(h(), { source: "catalog", changes: [] })).json).toEqual(nothing);
   });
 
+  test("touches no host for what only people read", async () => {
+    const [first] = photos.body.ingress;
+    const said = { ...photos, body: { ingress: [{ ...first, reason: "family pictures" }] } };
+    const answer = await plan(h(), { changes: [said] });
+    expect(answer.json).toMatchObject({ changes: [{ key: "photoprism" }], hosts: [] });
+  });
+
   test("shows a host that goes as one without rules", async () => {
     const answer = await plan(h(), { changes: [{ op: "delete", kind: "host", key: "plain" }] });
     expect(answer.json).toMatchObject({
@@ -179,23 +184,19 @@ function refusing(h: () => Harness): void {
   });
 }
 
-function once(h: () => Harness): void {
-  const zone = (key: string) => ({ op: "put", kind: "zone", key, body: { cidrs: [] } });
-  const send = (key: string, body: unknown, token?: string) =>
-    h().call("POST", "/v1/commits", {
-      body,
-      headers: { "idempotency-key": key },
-      ...(token === undefined ? {} : { token }),
-    });
+const zone = (key: string) => ({ op: "put", kind: "zone", key, body: { cidrs: [] } });
+const send = (h: Harness, key: string, body: unknown, token = h.admin) =>
+  h.call("POST", "/v1/commits", { body, headers: { "idempotency-key": key }, token });
 
+function once(h: () => Harness): void {
   test("makes a commit with a key once, and gives the first answer again, whatever came after", async () => {
     const head = await h().count("SELECT head AS n FROM fleet");
     const body = { message: "m", parent: head, changes: [zone("once")] };
-    const first = await send("key-1", body);
+    const first = await send(h(), "key-1", body);
     expect(first).toMatchObject({ status: 201, json: { revision: head + 1 } });
     await h().call("DELETE", "/v1/zones/once");
     const before = await everything(h());
-    const again = await send("key-1", { changes: body.changes, parent: head, message: "m" });
+    const again = await send(h(), "key-1", { changes: body.changes, parent: head, message: "m" });
     expect({ status: again.status, text: again.text }).toEqual({ status: 201, text: first.text });
     expect(again.headers.get("content-type")).toMatch(/^application\/json/);
     expect(await everything(h())).toEqual(before);
@@ -206,26 +207,26 @@ function once(h: () => Harness): void {
       message: "m",
       changes: [{ op: "put", kind: "zone", key: "lan", body: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] } }],
     };
-    const first = await send("key-2", body);
+    const first = await send(h(), "key-2", body);
     expect(first).toMatchObject({ status: 200, json: { changed: false } });
     await h().put("zone", "lan", { cidrs: ["192.168.1.0/24"] });
-    expect((await send("key-2", body)).text).toBe(first.text);
+    expect((await send(h(), "key-2", body)).text).toBe(first.text);
   });
 
   test("makes one commit of twenty at once with one key", async () => {
     const head = await h().count("SELECT head AS n FROM fleet");
     const body = { message: "m", changes: [zone("burst")] };
-    const answers = await Promise.all(Array.from({ length: 20 }, () => send("key-3", body)));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send(h(), "key-3", body)));
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
     expect(await h().count("SELECT head AS n FROM fleet")).toBe(head + 1);
   });
 
   test("refuses a key for another request, and lets each caller have their own", async () => {
-    const answer = await send("key-1", { message: "other", changes: [zone("other")] });
+    const answer = await send(h(), "key-1", { message: "other", changes: [zone("other")] });
     expectProblem(answer, 409, "conflict");
     const made = await h().call("POST", "/v1/tokens", { body: { name: "ci", scopes: ["intent:write"] } });
     const { token } = made.json as { readonly token: string };
-    const other = await send("key-1", { message: "other", changes: [zone("other")] }, token);
+    const other = await send(h(), "key-1", { message: "other", changes: [zone("other")] }, token);
     expect(other.status).toBe(201);
   });
 
@@ -234,22 +235,26 @@ function once(h: () => Harness): void {
       message: "m",
       changes: [{ ...photos, body: { ingress: [{ from: "later", port: 1, proto: "tcp" }] } }],
     };
-    expectProblem(await send("key-4", body), 422, "invalid_intent");
+    expectProblem(await send(h(), "key-4", body), 422, "invalid_intent");
     await h().put("zone", "later", { cidrs: [] });
-    expect((await send("key-4", body)).status).toBe(201);
+    expect((await send(h(), "key-4", body)).status).toBe(201);
   });
+}
 
+function keys(h: () => Harness): void {
   test.each([
     ["empty", ""],
     ["of 129 characters", "x".repeat(129)],
-    ["with a character that is not printable", "a\u00e9"],
+    ["with a character that is not printable", "a\tb"],
   ])("refuses a key that is %s", async (_, key) => {
-    expectProblem(await send(key, { message: "m", changes: [zone("bad")] }), 400, "bad_request");
+    const answer = await send(h(), key, { message: "m", changes: [zone("bad")] });
+    const problem = expectProblem(answer, 400, "bad_request");
+    expect(problem.errors).toMatchObject([{ path: "/headers/Idempotency-Key" }]);
   });
 
   test("forgets a key after a day, and maintenance its row", async () => {
     h().advance(86_400_001);
-    const again = await send("key-1", { message: "a day later", changes: [zone("once")] });
+    const again = await send(h(), "key-1", { message: "a day later", changes: [zone("once")] });
     expect(again.status).toBe(201);
     await maintain(h().ports);
     expect(await h().count("SELECT count(*) AS n FROM idempotency")).toBe(1);
