@@ -2,11 +2,11 @@
  * Runs inside a namespace and does two things there, as lines of JSON on stdin tell it: it listens, answering whoever
  * asks, and it asks others. One line on stdout for each order: null, answers, or an error's message. Ends with stdin.
  */
-import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { run } from "./process.ts";
 
 export type Ask = { readonly protocol: "ping" } | { readonly protocol: "tcp" | "udp"; readonly port: number };
 
@@ -102,10 +102,9 @@ function echoed(from: string, to: string, port: number, patienceMs: number): Pro
 async function pinged(from: string, to: string, patienceMs: number): Promise<boolean> {
   const seconds = String(patienceMs / 2000);
   const args = ["-n", "-q", "-c", "2", "-i", "0.3", "-W", seconds, "-I", from, to];
-  const child = spawn("ping", args, { stdio: ["ignore", "ignore", "ignore"] });
-  const [code] = (await once(child, "exit")) as [number | null];
+  const { code, stderr } = await run(["ping", ...args]);
   if (code === 0 || code === 1) return code === 0;
-  throw new Error(`ping from ${from} to ${to} failed`);
+  throw new Error(`ping from ${from} to ${to}: ${stderr.trim()}`);
 }
 
 function familyOf(address: string): "udp4" | "udp6" {
