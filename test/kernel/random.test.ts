@@ -5,7 +5,7 @@ import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { inNamespace } from "#lab/netns.ts";
 import { knownNetwork, overlaps } from "#schema/address.ts";
-import type { Guard } from "#schema/guard.ts";
+import { Guard } from "#schema/guard.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { type Hook, type Packet, type Payload, prepare } from "#simulate/index.ts";
 import { arbitraryRuleset } from "#test/support/arbitrary-ruleset.ts";
@@ -36,7 +36,7 @@ const coming: readonly (readonly [string, string])[] = [
   ["2001:db8::7", "eth0"],
 ];
 const own = { v4: "192.0.2.1", v6: "2001:db8:1::1" } as const;
-const guard: Guard = {
+const guard = Guard.parse({
   management: {
     interfaces: ["wg_1"],
     allow: [
@@ -44,8 +44,7 @@ const guard: Guard = {
       { cidr: "2001:db8::/64", proto: "udp", port: 53 },
     ],
   },
-  limits: { max_rules: 1000, max_elements: 1000 },
-};
+});
 
 const isV6 = (address: string): boolean => address.includes(":");
 const payloads = (address: string): readonly Payload[] => [

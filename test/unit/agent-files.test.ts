@@ -17,6 +17,7 @@ import { committedSlot, commitSlot, everCommitted } from "#agent/slots.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
 import { readFloors, initialFloors, writeFloors } from "#agent/trust/floors.ts";
 import { renderClosed } from "#render/index.ts";
+import { Guard } from "#schema/guard.ts";
 
 let directory: string;
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "portcullis-files-"))));
@@ -63,10 +64,7 @@ test("lets one process in, and the next after a crash", () => {
   expect(next.held).toBe(true);
 });
 
-const program = renderClosed({
-  management: { interfaces: ["eth0"], allow: [] },
-  limits: { max_rules: 1, max_elements: 1 },
-});
+const program = renderClosed(Guard.parse({ management: { interfaces: ["eth0"] } }));
 const digest = "0".repeat(64);
 const committed = (seq: number) => ({
   seq,
