@@ -3,16 +3,26 @@
  * other. Decides nothing itself; every outcome goes back into the state machine as an event.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { type Program, render, renderClosed, rendererVersion } from "#render/index.ts";
-import { admit, type LoadedGuard, loadGuard } from "./guard/index.ts";
-import type { HostIdentity } from "./identity.ts";
+import type { LeaseClock } from "./clock.ts";
+import { admit, type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
+import { type HostIdentity, publicHalf } from "./identity.ts";
 import type { Kernel } from "./kernel.ts";
 import { isErrno } from "./persist.ts";
-import { type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
+import { fallenFile, holdFile, mark } from "./posture.ts";
+import { causeOf, type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
+import { readReverts, writeReverts } from "./reverts.ts";
 import { committedSlot, commitSlot, everCommitted } from "./slots.ts";
-import { type Candidate, type Committed, type Effect, type Event, type State, step } from "./state.ts";
+import {
+  type Candidate,
+  type Committed,
+  type Effect,
+  type Event,
+  type Policy,
+  type State,
+  step,
+} from "./state.ts";
 import { writeStatus } from "./status.ts";
 import type { Client } from "./transport/client.ts";
 import type { Trust, TrustedBundle } from "./trust/index.ts";
@@ -28,8 +38,10 @@ export interface Parts {
   readonly trust: Outcome<Trust>;
   readonly client: Client;
   readonly kernel: Kernel;
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch, by the wall clock. */
   readonly now: () => number;
+  /** By which leases age and the state machine goes. */
+  readonly clock: LeaseClock;
   readonly log: (line: string) => void;
 }
 
@@ -42,9 +54,6 @@ export interface Cycle {
   readonly believed: boolean;
   readonly pollAfter: string | undefined;
 }
-
-/** A person closed this host; the file stays until `closed --lift`. */
-export const holdFile = (directory: string): string => join(directory, "closed");
 
 export class Agent {
   readonly #parts: Parts;
@@ -69,7 +78,7 @@ export class Agent {
   async cycle(stop: AbortSignal): Promise<Cycle> {
     this.#refusal = undefined;
     this.#believed = false;
-    const event = this.#state.kind === "unenrolled" ? await this.#started() : this.#woke();
+    const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
     if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
     this.#writeStatus();
@@ -82,7 +91,7 @@ export class Agent {
   }
 
   async #started(): Promise<Event> {
-    const { directory, kernel, closedFirst, now } = this.#parts;
+    const { directory, kernel, closedFirst, clock } = this.#parts;
     const trust = this.#trust();
     this.#generation = trust?.hint().generation ?? null;
     return {
@@ -93,12 +102,25 @@ export class Agent {
       hold: existsSync(holdFile(directory)),
       // Slots that exist but are torn are no fresh start: without a table such a host closes.
       closedFirst: closedFirst || everCommitted(directory),
-      now: now(),
+      fallen: existsSync(fallenFile(directory)),
+      trust: trust === undefined ? "damaged" : "sound",
+      policy: await this.#policy(),
+      reverts: readReverts(directory),
+      interrupted: null,
+      now: clock.now(),
     };
   }
 
-  #woke(): Event {
-    return { kind: "woke", hold: existsSync(holdFile(this.#parts.directory)), now: this.#parts.now() };
+  async #woke(): Promise<Event> {
+    const { directory, clock } = this.#parts;
+    const hold = existsSync(holdFile(directory));
+    return { kind: "woke", hold, policy: await this.#policy(), now: clock.now() };
+  }
+
+  /** Null while the guard file is invalid: what it said before stays. */
+  async #policy(): Promise<Policy | null> {
+    const guard = await this.#guard();
+    return guard === undefined ? null : policyOf(guard.guard, publicHalf(this.#parts.identity.key));
   }
 
   /** Steps until nothing follows. Bounded by the state machine: no event of an effect leads back to a poll. */
@@ -128,6 +150,8 @@ export class Agent {
         return this.#restore();
       case "close":
         return this.#close();
+      case "remember":
+        return this.#keep(() => writeReverts(this.#parts.directory, effect.reverts));
       case "report":
         this.#reportDue = true;
         return undefined;
@@ -136,12 +160,13 @@ export class Agent {
 
   async #poll(stop: AbortSignal): Promise<Event> {
     const polled = await outcome(() => this.#ask(stop));
-    const now = this.#parts.now();
+    const { clock } = this.#parts;
     if (!polled.ok) {
       this.#refuse(polled.refusal);
-      return { kind: "refused", now };
+      return { kind: "refused", because: causeOf(polled.refusal), now: clock.now() };
     }
     this.#believed = true;
+    if (polled.value.leaseEndsAt !== leaseOf(this.#state)) clock.anchor();
     const guard = await this.#guard();
     return {
       kind: "trusted",
@@ -149,13 +174,13 @@ export class Agent {
       leaseEndsAt: polled.value.leaseEndsAt,
       guard: guard?.sha256 ?? null,
       renderer: rendererVersion,
-      now,
+      now: clock.now(),
     };
   }
 
   /** @returns what is believed now, new or held. @throws Refused */
   async #ask(stop: AbortSignal): Promise<TrustedBundle> {
-    const { trust: opened, client, cycleMs, now: clock } = this.#parts;
+    const { trust: opened, client, cycleMs, now: clock, clock: lease } = this.#parts;
     if (!opened.ok) throw new Refused(opened.refusal.code, opened.refusal.message);
     const trust = opened.value;
     const now = clock();
@@ -170,7 +195,7 @@ export class Agent {
         bundle: held?.sha256,
         etag: applied ? hint.etag : null,
         generation: applied ? this.#generation : null,
-        renew: held !== undefined && now > leaseStart + (held.leaseEndsAt - leaseStart) / 2,
+        renew: held !== undefined && lease.now() > leaseStart + (held.leaseEndsAt - leaseStart) / 2,
       },
       now,
       AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]),
@@ -191,34 +216,35 @@ export class Agent {
   async #apply(candidate: Candidate): Promise<Event> {
     const guard = await this.#guard();
     const bundle = this.#trust()?.held();
-    const now = this.#parts.now();
+    const now = this.#parts.clock.now();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
-      return { kind: "failed", touched: false, now };
+      return { kind: "failed", kernel: "untouched", now };
     const program = await outcome(async () => programOf(bundle, guard));
-    if (!program.ok) return this.#failed(program.refusal, false);
+    if (!program.ok) return this.#failed(program.refusal, "untouched");
     const loaded = await this.#parts.kernel.load(program.value);
-    if (!loaded.ok) return this.#failed(loaded.refusal, loaded.touched);
+    if (!loaded.ok) return this.#failed(loaded.refusal, loaded.touched ? "doubtful" : "untouched");
     const applied: Committed = {
       ...candidate,
       program_sha256: loaded.programSha256,
       guard_sha256: guard.sha256,
       renderer: rendererVersion,
     };
-    return this.#commit(applied, program.value, true);
+    return this.#commit(applied, program.value, "doubtful");
   }
 
   #record(candidate: Candidate): Promise<Event> {
     const slot = committedSlot(this.#parts.directory);
-    if (slot === undefined) return Promise.resolve(this.#failed(torn, false));
-    return this.#commit({ ...slot.applied, ...candidate }, slot.program, false);
+    if (slot === undefined) return Promise.resolve(this.#failed(torn, "untouched"));
+    return this.#commit({ ...slot.applied, ...candidate }, slot.program, "untouched");
   }
 
-  async #commit(applied: Committed, program: Program, touched: boolean): Promise<Event> {
-    const { directory, now } = this.#parts;
+  async #commit(applied: Committed, program: Program, kernel: FailedKernel): Promise<Event> {
+    const { directory, now, clock } = this.#parts;
     const written = await outcome(async () => commitSlot(directory, applied, program, now()));
-    if (!written.ok) return this.#failed(written.refusal, touched);
+    if (!written.ok) return this.#failed(written.refusal, kernel);
+    await this.#keep(() => mark(directory, "standing"));
     this.#parts.log(`committed seq ${applied.seq}, revision ${applied.revision}`);
-    return { kind: "committed", applied, now: now() };
+    return { kind: "committed", applied, now: clock.now() };
   }
 
   async #restore(): Promise<Event> {
@@ -226,14 +252,23 @@ export class Agent {
     if (slot === undefined) this.#refuse(torn);
     const loaded = slot === undefined ? undefined : await this.#parts.kernel.load(slot.program);
     if (loaded?.ok === false) this.#refuse(loaded.refusal);
-    return { kind: loaded?.ok === true ? "restored" : "restore-failed", now: this.#parts.now() };
+    if (loaded?.ok === true) await this.#keep(() => mark(this.#parts.directory, "standing"));
+    return { kind: loaded?.ok === true ? "restored" : "restore-failed", now: this.#parts.clock.now() };
   }
 
   async #close(): Promise<Event> {
     const guard = await this.#guard();
     const loaded = guard === undefined ? undefined : await this.#parts.kernel.load(renderClosed(guard.guard));
     if (loaded?.ok === false) this.#refuse(loaded.refusal);
-    return { kind: loaded?.ok === true ? "closed" : "close-failed", now: this.#parts.now() };
+    if (this.#state.kind === "closed" && this.#state.by !== "operator")
+      await this.#keep(() => mark(this.#parts.directory, "fallen"));
+    return { kind: loaded?.ok === true ? "closed" : "close-failed", now: this.#parts.clock.now() };
+  }
+
+  /** Writes what a restart must know; a full disk is told and changes nothing else. */
+  async #keep(write: () => void): Promise<undefined> {
+    const written = await outcome(async () => write());
+    if (!written.ok) this.#refuse(written.refusal);
   }
 
   async #guard(): Promise<LoadedGuard | undefined> {
@@ -244,9 +279,9 @@ export class Agent {
     return undefined;
   }
 
-  #failed(refusal: Refusal, touched: boolean): Event {
+  #failed(refusal: Refusal, kernel: FailedKernel): Event {
     this.#refuse(refusal);
-    return { kind: "failed", touched, now: this.#parts.now() };
+    return { kind: "failed", kernel, now: this.#parts.clock.now() };
   }
 
   #refuse(refusal: Refusal): void {
@@ -320,6 +355,8 @@ export class Agent {
     return this.#parts.trust.ok ? this.#parts.trust.value : undefined;
   }
 }
+
+type FailedKernel = (Event & { readonly kind: "failed" })["kernel"];
 
 const torn: Refusal = { code: "state_invalid", message: "both committed slots are damaged" };
 

@@ -2,11 +2,11 @@
  * What this host says about itself: on every transition and at least once an hour, several changes in one report.
  * Evidence only: nothing in it is trusted by the control plane beyond "this host's key said so".
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import type { CounterReading, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
+import { bootId } from "./clock.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { Refusal } from "./refusal.ts";
 import type { State } from "./state.ts";
@@ -81,14 +81,5 @@ function readNumber(text: string): number {
   } catch {
     // Torn. Numbers only have to rise, so start above any that was used: reports are at least a second apart.
     return Math.floor(Date.now() / 1000);
-  }
-}
-
-/** random(4): another id after every boot. Empty where there is no /proc. */
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "";
   }
 }

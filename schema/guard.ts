@@ -78,13 +78,12 @@ export const Guard = z.strictObject(fields);
 export type Guard = z.infer<typeof Guard>;
 
 /** What a role of a host needs, in one word. */
-export const Preset = z.discriminatedUnion("name", [
+const Preset = z.discriminatedUnion("name", [
   /** A Proxmox VE node: its interface, consoles, corosync, migration and Ceph, inside the cluster's networks only. */
   z.strictObject({ name: z.literal("proxmox-node"), cluster: unique(Cidr).min(1).max(16) }),
   /** Managed over a NetBird network. */
   z.strictObject({ name: z.literal("netbird"), interface: InterfaceName.default("wt0") }),
 ]);
-export type Preset = z.infer<typeof Preset>;
 
 /** The guard file: a guard of which presets may say a part. */
 export const GuardFile = z.strictObject({

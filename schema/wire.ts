@@ -99,8 +99,18 @@ export type TokenResponse = z.infer<typeof TokenResponse>;
 /** Audience of client assertions for a fleet. */
 export const assertionAudience = (fleet: string): string => `portcullis:${fleet}:token`;
 
-/** Where an agent stands; the states after `failed` arrive with boot, journal and adoption. */
-export const AgentState = z.enum(["unenrolled", "adopting", "steady", "applying", "stale", "closed"]);
+/** Where an agent stands (agent/state.ts). */
+export const AgentState = z.enum([
+  "unenrolled",
+  "adopting",
+  "steady",
+  "applying",
+  "reverted",
+  "hold",
+  "stale",
+  "closed",
+  "degraded",
+]);
 export type AgentState = z.infer<typeof AgentState>;
 
 export const CounterReading = z.strictObject({

@@ -1,13 +1,14 @@
 /** Commands that look at this host or act on it without asking the control plane. */
 import { existsSync } from "node:fs";
 import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
-import { holdFile, programOf } from "../agent.ts";
+import { programOf } from "../agent.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
 import { lockHolder } from "../lock.ts";
 import { makeDirectory, removeDurable, writeDurable } from "../persist.ts";
+import { holdFile } from "../posture.ts";
 import { Refused } from "../refusal.ts";
 import { committedSlot } from "../slots.ts";
 import { formatStatus, readStatus, type Status } from "../status.ts";

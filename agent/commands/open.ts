@@ -3,6 +3,7 @@ import { type Parts } from "../agent.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
 import { spawnExec } from "../apply/spawn.ts";
 import type { Options } from "../args.ts";
+import { openLeaseClock, systemClocks } from "../clock.ts";
 import { type HostIdentity, readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
 import { Refused } from "../refusal.ts";
@@ -44,6 +45,7 @@ export function openParts(options: Options, log: (line: string) => void): Parts 
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(nftOf(options)),
     now: Date.now,
+    clock: openLeaseClock(options.stateDir, systemClocks()),
     log,
   };
 }

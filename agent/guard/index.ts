@@ -6,6 +6,7 @@ import type { TrustedBundle } from "../trust/index.ts";
 import { openToAll } from "./exposure.ts";
 
 export { type LoadedGuard, loadGuard, parseGuard } from "./load.ts";
+export { policyOf } from "./policy.ts";
 
 /**
  * The trusted ruleset, if this host's guard admits it. The management plane needs no check here: a bundle has no way

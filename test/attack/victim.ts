@@ -10,6 +10,7 @@ import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
+import { openLeaseClock, systemClocks } from "#agent/clock.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
@@ -124,6 +125,7 @@ export async function openVictim(namespace: Namespace): Promise<Victim> {
       client: openClient(plane.url, identity, limits),
       kernel: openKernel(openNft(namespace.exec)),
       now: Date.now,
+      clock: openLeaseClock(directory, systemClocks()),
       log: (line) => void log.push(line),
       ...changes,
     });
