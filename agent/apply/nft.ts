@@ -39,26 +39,26 @@ export interface Applied {
 
 export interface Nft {
   /** Has the kernel validate a file and throw it away. @throws {ApplyError} check_failed */
-  check(text: string): Promise<void>;
+  readonly check: (text: string) => Promise<void>;
   /** Loads a file in one transaction. @throws {ApplyError} load_failed */
-  load(text: string): Promise<void>;
+  readonly load: (text: string) => Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
-  inventory(): Promise<Inventory>;
+  readonly inventory: () => Promise<Inventory>;
   /**
    * Proves that the kernel holds this program, every element of it; and if it was loaded here, that no rule reads
    * otherwise than it did then. @throws {ApplyError} readback_mismatch
    */
-  readback(program: Program): Promise<void>;
+  readonly readback: (program: Program) => Promise<void>;
   /**
    * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
    * kernel admitted; big sets are not listed again, as they came in the transaction whose rules are read back.
    * @throws {ApplyError}
    */
-  apply(program: Program): Promise<Applied>;
+  readonly apply: (program: Program) => Promise<Applied>;
   /** Our named counters, in the listing's order. */
-  counters(): Promise<readonly CounterReading[]>;
+  readonly counters: () => Promise<readonly CounterReading[]>;
   /** Deletes our table; nothing of it may be there. */
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 /** Up to here a listing of all elements costs less than starting nft does. */
@@ -114,12 +114,14 @@ export function openNft(exec: Exec, path = "nft"): Nft {
 }
 
 interface Kernel extends Pick<Nft, "check" | "load"> {
-  list(detail: Detail): Promise<Listing>;
+  readonly list: (detail: Detail) => Promise<Listing>;
   /** @throws {ApplyError} check_failed or load_failed, by purpose */
-  loadAndList(text: string, purpose: Purpose, detail: Detail): Promise<Listing>;
+  readonly loadAndList: (text: string, purpose: Purpose, detail: Detail) => Promise<Listing>;
 }
 
 const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };
+/** What it means that nft does not list afterwards: a check has touched nothing, a load may have. */
+const unlisted: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "readback_mismatch" };
 
 /** nft's questions and answers, each as an outcome or an ApplyError. */
 function kernelBy(exec: Exec, path: string): Kernel {
@@ -127,10 +129,10 @@ function kernelBy(exec: Exec, path: string): Kernel {
     demand("check_failed", await exec([path, "-c", "-f", "-"], text));
   const load = async (text: string): Promise<void> =>
     demand("load_failed", await exec([path, "-f", "-"], text));
-  const list = async (detail: Detail): Promise<Listing> => {
+  const list = async (detail: Detail, failed: ApplyCode = "readback_mismatch"): Promise<Listing> => {
     const terse = detail === "terse" ? ["-t"] : [];
     const result = await exec([path, ...terse, "-j", "list", "ruleset"], "");
-    demand("readback_mismatch", result);
+    demand(failed, result);
     return listingOf(result.stdout);
   };
   return {
@@ -141,11 +143,11 @@ function kernelBy(exec: Exec, path: string): Kernel {
       const answer = await loadAndList(exec, path, text, purpose, detail);
       if (answer === undefined) {
         await (purpose === "check" ? check(text) : load(text));
-        return list(detail);
+        return list(detail, unlisted[purpose]);
       }
       if (answer.error !== undefined) throw new ApplyError(failure[purpose], answer.error);
       // Some builds of nft echo what they read; then the question is put apart.
-      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail);
+      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail, unlisted[purpose]);
     },
   };
 }
