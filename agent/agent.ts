@@ -3,17 +3,24 @@
  * other. Decides nothing itself; every outcome goes back into the state machine as an event.
  */
 import { existsSync } from "node:fs";
-import { type Program, render, renderClosed, rendererVersion } from "#render/index.ts";
+import { renderClosed, rendererVersion } from "#render/index.ts";
+import { programSha256 } from "./apply/nft.ts";
+import type { Watchdog } from "./apply/watchdog.ts";
 import type { LeaseClock } from "./clock.ts";
-import { admit, type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
+import { enforce, type Failpoint } from "./enforce.ts";
+import { keepFallback } from "./fallback.ts";
+import { type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
 import { type HostIdentity, publicHalf } from "./identity.ts";
+import { closeJournal, cutOff } from "./journal.ts";
 import type { Kernel } from "./kernel.ts";
 import { isErrno } from "./persist.ts";
 import { fallenFile, holdFile, mark } from "./posture.ts";
 import { causeOf, type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
+import { candidateOf, programOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
-import { committedSlot, commitSlot, everCommitted } from "./slots.ts";
+import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
+import { committedOf, leaseOf } from "./standing.ts";
 import {
   type Candidate,
   type Committed,
@@ -23,7 +30,7 @@ import {
   type State,
   step,
 } from "./state.ts";
-import { writeStatus } from "./status.ts";
+import { statusOf, writeStatus } from "./status.ts";
 import type { Client } from "./transport/client.ts";
 import type { Trust, TrustedBundle } from "./trust/index.ts";
 
@@ -38,6 +45,9 @@ export interface Parts {
   readonly trust: Outcome<Trust>;
   readonly client: Client;
   readonly kernel: Kernel;
+  readonly watchdog: Watchdog;
+  /** Called at each step of an apply: a test ends the process there. */
+  readonly pass: (failpoint: Failpoint) => void;
   /** Milliseconds since the Unix epoch, by the wall clock. */
   readonly now: () => number;
   /** By which leases age and the state machine goes. */
@@ -106,7 +116,7 @@ export class Agent {
       trust: trust === undefined ? "damaged" : "sound",
       policy: await this.#policy(),
       reverts: readReverts(directory),
-      interrupted: null,
+      interrupted: await cutOff(directory),
       now: clock.now(),
     };
   }
@@ -143,7 +153,7 @@ export class Agent {
       case "poll":
         return this.#poll(stop);
       case "apply":
-        return this.#apply(effect.candidate);
+        return this.#apply(effect.candidate, stop);
       case "record":
         return this.#record(effect.candidate);
       case "restore":
@@ -187,7 +197,7 @@ export class Agent {
     const held = trust.held();
     const hint = trust.hint();
     // Only what was applied is claimed with an ETag: a failed apply is fetched again (OPA #2220).
-    const applied = held !== undefined && committed(this.#state)?.seq === held.custom.seq;
+    const applied = held !== undefined && committedOf(this.#state)?.seq === held.custom.seq;
     const leaseStart = hint.accepted_at ?? 0;
     const reply = await client.poll(
       {
@@ -213,56 +223,82 @@ export class Agent {
     return accepted.value;
   }
 
-  async #apply(candidate: Candidate): Promise<Event> {
+  async #apply(candidate: Candidate, stop: AbortSignal): Promise<Event> {
+    const { directory, kernel, watchdog, client, now, clock, pass, log } = this.#parts;
     const guard = await this.#guard();
     const bundle = this.#trust()?.held();
-    const now = this.#parts.clock.now();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
-      return { kind: "failed", kernel: "untouched", now };
+      return { kind: "failed", kernel: "untouched", now: clock.now() };
     const program = await outcome(async () => programOf(bundle, guard));
     if (!program.ok) return this.#failed(program.refusal, "untouched");
-    const loaded = await this.#parts.kernel.load(program.value);
-    if (!loaded.ok) return this.#failed(loaded.refusal, loaded.touched ? "doubtful" : "untouched");
     const applied: Committed = {
       ...candidate,
-      program_sha256: loaded.programSha256,
+      program_sha256: programSha256(program.value),
       guard_sha256: guard.sha256,
       renderer: rendererVersion,
     };
-    return this.#commit(applied, program.value, "doubtful");
-  }
-
-  #record(candidate: Candidate): Promise<Event> {
-    const slot = committedSlot(this.#parts.directory);
-    if (slot === undefined) return Promise.resolve(this.#failed(torn, "untouched"));
-    return this.#commit({ ...slot.applied, ...candidate }, slot.program, "untouched");
-  }
-
-  async #commit(applied: Committed, program: Program, kernel: FailedKernel): Promise<Event> {
-    const { directory, now, clock } = this.#parts;
-    const written = await outcome(async () => commitSlot(directory, applied, program, now()));
-    if (!written.ok) return this.#failed(written.refusal, kernel);
+    const parts = { directory, kernel, watchdog, client, guard: guard.guard, now, pass, stop };
+    const enforced = await enforce(parts, applied, program.value);
+    if (enforced.kind !== "committed") {
+      if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
+      const back = await this.#goBack();
+      const reverted = enforced.kind === "stopped" ? "interrupted" : "reverted";
+      return this.#failed(enforced.refusal, back ? reverted : "doubtful");
+    }
     await this.#keep(() => mark(directory, "standing"));
-    this.#parts.log(`committed seq ${applied.seq}, revision ${applied.revision}`);
+    log(`committed seq ${applied.seq}, revision ${applied.revision}`);
     return { kind: "committed", applied, now: clock.now() };
   }
 
+  /** The same program under a higher seq. */
+  async #record(candidate: Candidate): Promise<Event> {
+    const { directory, now, clock } = this.#parts;
+    const slot = committedSlot(directory);
+    if (slot === undefined) return this.#failed(torn, "untouched");
+    const applied: Committed = { ...slot.applied, ...candidate };
+    const written = await outcome(async () =>
+      commitSlot(directory, stageSlot(directory, applied, slot.program, now())),
+    );
+    if (!written.ok) return this.#failed(written.refusal, "untouched");
+    return { kind: "committed", applied, now: clock.now() };
+  }
+
+  /** Loads what was committed, or closes where there is nothing; the journal has done its work then. */
+  async #goBack(): Promise<boolean> {
+    const { directory, kernel } = this.#parts;
+    const slot = committedSlot(directory);
+    if (slot === undefined) return this.#loadClosed();
+    const loaded = await kernel.load(slot.program);
+    if (!loaded.ok) this.#refuse(loaded.refusal);
+    else await this.#keep(() => closeJournal(directory));
+    return loaded.ok;
+  }
+
+  async #loadClosed(): Promise<boolean> {
+    const { directory, kernel } = this.#parts;
+    const guard = await this.#guard();
+    if (guard === undefined) return false;
+    const loaded = await kernel.load(renderClosed(guard.guard));
+    if (!loaded.ok) this.#refuse(loaded.refusal);
+    else await this.#keep(() => closeJournal(directory));
+    return loaded.ok;
+  }
+
   async #restore(): Promise<Event> {
-    const slot = committedSlot(this.#parts.directory);
-    if (slot === undefined) this.#refuse(torn);
-    const loaded = slot === undefined ? undefined : await this.#parts.kernel.load(slot.program);
-    if (loaded?.ok === false) this.#refuse(loaded.refusal);
-    if (loaded?.ok === true) await this.#keep(() => mark(this.#parts.directory, "standing"));
-    return { kind: loaded?.ok === true ? "restored" : "restore-failed", now: this.#parts.clock.now() };
+    const { directory, clock } = this.#parts;
+    const there = committedSlot(directory) !== undefined;
+    if (!there) this.#refuse(torn);
+    const restored = there && (await this.#goBack());
+    if (restored) await this.#keep(() => mark(directory, "standing"));
+    return { kind: restored ? "restored" : "restore-failed", now: clock.now() };
   }
 
   async #close(): Promise<Event> {
-    const guard = await this.#guard();
-    const loaded = guard === undefined ? undefined : await this.#parts.kernel.load(renderClosed(guard.guard));
-    if (loaded?.ok === false) this.#refuse(loaded.refusal);
+    const { directory, clock } = this.#parts;
+    // The mark first: a machine that goes down in between must not boot into what it no longer trusts.
     if (this.#state.kind === "closed" && this.#state.by !== "operator")
-      await this.#keep(() => mark(this.#parts.directory, "fallen"));
-    return { kind: loaded?.ok === true ? "closed" : "close-failed", now: this.#parts.clock.now() };
+      await this.#keep(() => mark(directory, "fallen"));
+    return { kind: (await this.#loadClosed()) ? "closed" : "close-failed", now: clock.now() };
   }
 
   /** Writes what a restart must know; a full disk is told and changes nothing else. */
@@ -273,8 +309,13 @@ export class Agent {
 
   async #guard(): Promise<LoadedGuard | undefined> {
     const loaded = await outcome(async () => loadGuard(this.#parts.guardPath));
+    const before = this.#guardSha256;
     this.#guardSha256 = loaded.ok ? loaded.value.sha256 : null;
-    if (loaded.ok) return loaded.value;
+    if (loaded.ok) {
+      const { guard, sha256 } = loaded.value;
+      if (sha256 !== before) await this.#keep(() => keepFallback(this.#parts.directory, guard));
+      return loaded.value;
+    }
     this.#refuse(loaded.refusal);
     return undefined;
   }
@@ -328,23 +369,10 @@ export class Agent {
 
   #writeStatus(): void {
     const { directory, identity, url, now, log } = this.#parts;
-    const applied = committed(this.#state);
-    const lease = leaseOf(this.#state);
+    const at = new Date(now()).toISOString();
+    const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      writeStatus(directory, {
-        state: this.#state.kind,
-        since: this.#since,
-        updated_at: new Date(now()).toISOString(),
-        host: identity.host,
-        fleet: identity.fleet,
-        url,
-        applied:
-          applied === null
-            ? null
-            : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
-        lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
-        last_refusal: this.#lastRefusal,
-      });
+      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal));
     } catch (error) {
       if (!isErrno(error)) throw error;
       log(`status not written: ${error.code}`);
@@ -360,21 +388,6 @@ type FailedKernel = (Event & { readonly kind: "failed" })["kernel"];
 
 const torn: Refusal = { code: "state_invalid", message: "both committed slots are damaged" };
 
-/** The program a trusted bundle means on this host. @throws Refused */
-export function programOf(bundle: TrustedBundle, { guard }: LoadedGuard): Program {
-  if (bundle.custom.mode === "closed") return renderClosed(guard);
-  const rendered = render(admit(bundle, guard), guard);
-  if (!rendered.ok) throw new Refused(rendered.code, rendered.message);
-  return rendered.program;
-}
-
-const candidateOf = ({ custom, sha256 }: TrustedBundle): Candidate => ({
-  seq: custom.seq,
-  revision: custom.revision,
-  bundle_sha256: sha256,
-  mode: custom.mode,
-});
-
 function numberReport(directory: string): number {
   try {
     return nextReportNumber(directory);
@@ -383,8 +396,3 @@ function numberReport(directory: string): number {
     throw error;
   }
 }
-
-const committed = (state: State): Committed | null =>
-  state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).applied;
-const leaseOf = (state: State): number | null =>
-  state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).leaseEndsAt;

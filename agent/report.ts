@@ -9,6 +9,7 @@ import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { Refusal } from "./refusal.ts";
+import { committedOf } from "./standing.ts";
 import type { State } from "./state.ts";
 import { agentVersion } from "./version.ts";
 
@@ -31,7 +32,7 @@ const counterBytesMax = 240 * 1024;
 
 /** A report, complete but for its number. `now` in milliseconds since the Unix epoch. */
 export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
-  const applied = facts.state.kind === "unenrolled" ? null : resting(facts.state).applied;
+  const applied = committedOf(facts.state);
   return {
     at: new Date(now).toISOString(),
     boot_id: bootId(),
@@ -62,9 +63,6 @@ function fitting(counters: readonly CounterReading[]): CounterReading[] {
   );
   return counters.slice(0, end < 0 ? undefined : end);
 }
-
-const resting = (state: Exclude<State, { kind: "unenrolled" }>) =>
-  state.kind === "applying" ? state.from : state;
 
 /** The next report number, kept before it is used: a number is never given twice, not even after a crash. */
 export function nextReportNumber(directory: string): number {

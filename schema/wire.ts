@@ -146,6 +146,10 @@ export type Report = z.infer<typeof Report>;
 export const ReportResponse = z.strictObject({ n: z.int().min(1) });
 export type ReportResponse = z.infer<typeof ReportResponse>;
 
+/** `POST /v1/agent/confirm`: a host under a new ruleset shows that it gets here by a new connection; the answer echoes. */
+export const Confirmation = z.strictObject({ nonce: z.uuid() });
+export type Confirmation = z.infer<typeof Confirmation>;
+
 /** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's. */
 export const TokenScope = z.enum([
   "intent:read",
