@@ -3,17 +3,34 @@
  * other. Decides nothing itself; every outcome goes back into the state machine as an event.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { type Program, render, renderClosed, rendererVersion } from "#render/index.ts";
-import { admit, type LoadedGuard, loadGuard } from "./guard/index.ts";
-import type { HostIdentity } from "./identity.ts";
+import { renderClosed, rendererVersion } from "#render/index.ts";
+import { programSha256 } from "./apply/nft.ts";
+import type { Watchdog } from "./apply/watchdog.ts";
+import type { LeaseClock } from "./clock.ts";
+import { enforce, type Failpoint } from "./enforce.ts";
+import { keepFallback } from "./fallback.ts";
+import { type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
+import { type HostIdentity, publicHalf } from "./identity.ts";
+import { closeJournal, cutOff } from "./journal.ts";
 import type { Kernel } from "./kernel.ts";
 import { isErrno } from "./persist.ts";
-import { type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
+import { fallenFile, holdFile, mark } from "./posture.ts";
+import { causeOf, type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
-import { committedSlot, commitSlot, everCommitted } from "./slots.ts";
-import { type Candidate, type Committed, type Effect, type Event, type State, step } from "./state.ts";
-import { writeStatus } from "./status.ts";
+import { candidateOf, programOf } from "./programs.ts";
+import { readReverts, writeReverts } from "./reverts.ts";
+import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
+import { committedOf, leaseOf } from "./standing.ts";
+import {
+  type Candidate,
+  type Committed,
+  type Effect,
+  type Event,
+  type Policy,
+  type State,
+  step,
+} from "./state.ts";
+import { statusOf, writeStatus } from "./status.ts";
 import type { Client } from "./transport/client.ts";
 import type { Trust, TrustedBundle } from "./trust/index.ts";
 
@@ -28,8 +45,13 @@ export interface Parts {
   readonly trust: Outcome<Trust>;
   readonly client: Client;
   readonly kernel: Kernel;
-  /** Milliseconds since the Unix epoch. */
+  readonly watchdog: Watchdog;
+  /** Called at each step of an apply: a test ends the process there. */
+  readonly pass: (failpoint: Failpoint) => void;
+  /** Milliseconds since the Unix epoch, by the wall clock. */
   readonly now: () => number;
+  /** By which leases age and the state machine goes. */
+  readonly clock: LeaseClock;
   readonly log: (line: string) => void;
 }
 
@@ -42,9 +64,6 @@ export interface Cycle {
   readonly believed: boolean;
   readonly pollAfter: string | undefined;
 }
-
-/** A person closed this host; the file stays until `closed --lift`. */
-export const holdFile = (directory: string): string => join(directory, "closed");
 
 export class Agent {
   readonly #parts: Parts;
@@ -69,7 +88,7 @@ export class Agent {
   async cycle(stop: AbortSignal): Promise<Cycle> {
     this.#refusal = undefined;
     this.#believed = false;
-    const event = this.#state.kind === "unenrolled" ? await this.#started() : this.#woke();
+    const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
     if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
     this.#writeStatus();
@@ -82,7 +101,7 @@ export class Agent {
   }
 
   async #started(): Promise<Event> {
-    const { directory, kernel, closedFirst, now } = this.#parts;
+    const { directory, kernel, closedFirst, clock } = this.#parts;
     const trust = this.#trust();
     this.#generation = trust?.hint().generation ?? null;
     return {
@@ -93,12 +112,25 @@ export class Agent {
       hold: existsSync(holdFile(directory)),
       // Slots that exist but are torn are no fresh start: without a table such a host closes.
       closedFirst: closedFirst || everCommitted(directory),
-      now: now(),
+      fallen: existsSync(fallenFile(directory)),
+      trust: trust === undefined ? "damaged" : "sound",
+      policy: await this.#policy(),
+      reverts: readReverts(directory),
+      interrupted: await cutOff(directory),
+      now: clock.now(),
     };
   }
 
-  #woke(): Event {
-    return { kind: "woke", hold: existsSync(holdFile(this.#parts.directory)), now: this.#parts.now() };
+  async #woke(): Promise<Event> {
+    const { directory, clock } = this.#parts;
+    const hold = existsSync(holdFile(directory));
+    return { kind: "woke", hold, policy: await this.#policy(), now: clock.now() };
+  }
+
+  /** Null while the guard file is invalid: what it said before stays. */
+  async #policy(): Promise<Policy | null> {
+    const guard = await this.#guard();
+    return guard === undefined ? null : policyOf(guard.guard, publicHalf(this.#parts.identity.key));
   }
 
   /** Steps until nothing follows. Bounded by the state machine: no event of an effect leads back to a poll. */
@@ -121,13 +153,15 @@ export class Agent {
       case "poll":
         return this.#poll(stop);
       case "apply":
-        return this.#apply(effect.candidate);
+        return this.#apply(effect.candidate, stop);
       case "record":
         return this.#record(effect.candidate);
       case "restore":
         return this.#restore();
       case "close":
         return this.#close();
+      case "remember":
+        return this.#keep(() => writeReverts(this.#parts.directory, effect.reverts));
       case "report":
         this.#reportDue = true;
         return undefined;
@@ -136,12 +170,13 @@ export class Agent {
 
   async #poll(stop: AbortSignal): Promise<Event> {
     const polled = await outcome(() => this.#ask(stop));
-    const now = this.#parts.now();
+    const { clock } = this.#parts;
     if (!polled.ok) {
       this.#refuse(polled.refusal);
-      return { kind: "refused", now };
+      return { kind: "refused", because: causeOf(polled.refusal), now: clock.now() };
     }
     this.#believed = true;
+    if (polled.value.leaseEndsAt !== leaseOf(this.#state)) clock.anchor();
     const guard = await this.#guard();
     return {
       kind: "trusted",
@@ -149,20 +184,20 @@ export class Agent {
       leaseEndsAt: polled.value.leaseEndsAt,
       guard: guard?.sha256 ?? null,
       renderer: rendererVersion,
-      now,
+      now: clock.now(),
     };
   }
 
   /** @returns what is believed now, new or held. @throws Refused */
   async #ask(stop: AbortSignal): Promise<TrustedBundle> {
-    const { trust: opened, client, cycleMs, now: clock } = this.#parts;
+    const { trust: opened, client, cycleMs, now: clock, clock: lease } = this.#parts;
     if (!opened.ok) throw new Refused(opened.refusal.code, opened.refusal.message);
     const trust = opened.value;
     const now = clock();
     const held = trust.held();
     const hint = trust.hint();
     // Only what was applied is claimed with an ETag: a failed apply is fetched again (OPA #2220).
-    const applied = held !== undefined && committed(this.#state)?.seq === held.custom.seq;
+    const applied = held !== undefined && committedOf(this.#state)?.seq === held.custom.seq;
     const leaseStart = hint.accepted_at ?? 0;
     const reply = await client.poll(
       {
@@ -170,7 +205,7 @@ export class Agent {
         bundle: held?.sha256,
         etag: applied ? hint.etag : null,
         generation: applied ? this.#generation : null,
-        renew: held !== undefined && now > leaseStart + (held.leaseEndsAt - leaseStart) / 2,
+        renew: held !== undefined && lease.now() > leaseStart + (held.leaseEndsAt - leaseStart) / 2,
       },
       now,
       AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]),
@@ -188,65 +223,106 @@ export class Agent {
     return accepted.value;
   }
 
-  async #apply(candidate: Candidate): Promise<Event> {
+  async #apply(candidate: Candidate, stop: AbortSignal): Promise<Event> {
+    const { directory, kernel, watchdog, client, now, clock, pass, log } = this.#parts;
     const guard = await this.#guard();
     const bundle = this.#trust()?.held();
-    const now = this.#parts.now();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
-      return { kind: "failed", touched: false, now };
+      return { kind: "failed", kernel: "untouched", now: clock.now() };
     const program = await outcome(async () => programOf(bundle, guard));
-    if (!program.ok) return this.#failed(program.refusal, false);
-    const loaded = await this.#parts.kernel.load(program.value);
-    if (!loaded.ok) return this.#failed(loaded.refusal, loaded.touched);
+    if (!program.ok) return this.#failed(program.refusal, "untouched");
     const applied: Committed = {
       ...candidate,
-      program_sha256: loaded.programSha256,
+      program_sha256: programSha256(program.value),
       guard_sha256: guard.sha256,
       renderer: rendererVersion,
     };
-    return this.#commit(applied, program.value, true);
+    const parts = { directory, kernel, watchdog, client, guard: guard.guard, now, pass, stop };
+    const enforced = await enforce(parts, applied, program.value);
+    if (enforced.kind !== "committed") {
+      if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
+      const back = await this.#goBack();
+      const reverted = enforced.kind === "stopped" ? "interrupted" : "reverted";
+      return this.#failed(enforced.refusal, back ? reverted : "doubtful");
+    }
+    await this.#keep(() => mark(directory, "standing"));
+    log(`committed seq ${applied.seq}, revision ${applied.revision}`);
+    return { kind: "committed", applied, now: clock.now() };
   }
 
-  #record(candidate: Candidate): Promise<Event> {
-    const slot = committedSlot(this.#parts.directory);
-    if (slot === undefined) return Promise.resolve(this.#failed(torn, false));
-    return this.#commit({ ...slot.applied, ...candidate }, slot.program, false);
+  /** The same program under a higher seq. */
+  async #record(candidate: Candidate): Promise<Event> {
+    const { directory, now, clock } = this.#parts;
+    const slot = committedSlot(directory);
+    if (slot === undefined) return this.#failed(torn, "untouched");
+    const applied: Committed = { ...slot.applied, ...candidate };
+    const written = await outcome(async () =>
+      commitSlot(directory, stageSlot(directory, applied, slot.program, now())),
+    );
+    if (!written.ok) return this.#failed(written.refusal, "untouched");
+    return { kind: "committed", applied, now: clock.now() };
   }
 
-  async #commit(applied: Committed, program: Program, touched: boolean): Promise<Event> {
-    const { directory, now } = this.#parts;
-    const written = await outcome(async () => commitSlot(directory, applied, program, now()));
-    if (!written.ok) return this.#failed(written.refusal, touched);
-    this.#parts.log(`committed seq ${applied.seq}, revision ${applied.revision}`);
-    return { kind: "committed", applied, now: now() };
+  /** Loads what was committed, or closes where there is nothing; the journal has done its work then. */
+  async #goBack(): Promise<boolean> {
+    const { directory, kernel } = this.#parts;
+    const slot = committedSlot(directory);
+    if (slot === undefined) return this.#loadClosed();
+    const loaded = await kernel.load(slot.program);
+    if (!loaded.ok) this.#refuse(loaded.refusal);
+    else await this.#keep(() => closeJournal(directory));
+    return loaded.ok;
+  }
+
+  async #loadClosed(): Promise<boolean> {
+    const { directory, kernel } = this.#parts;
+    const guard = await this.#guard();
+    if (guard === undefined) return false;
+    const loaded = await kernel.load(renderClosed(guard.guard));
+    if (!loaded.ok) this.#refuse(loaded.refusal);
+    else await this.#keep(() => closeJournal(directory));
+    return loaded.ok;
   }
 
   async #restore(): Promise<Event> {
-    const slot = committedSlot(this.#parts.directory);
-    if (slot === undefined) this.#refuse(torn);
-    const loaded = slot === undefined ? undefined : await this.#parts.kernel.load(slot.program);
-    if (loaded?.ok === false) this.#refuse(loaded.refusal);
-    return { kind: loaded?.ok === true ? "restored" : "restore-failed", now: this.#parts.now() };
+    const { directory, clock } = this.#parts;
+    const there = committedSlot(directory) !== undefined;
+    if (!there) this.#refuse(torn);
+    const restored = there && (await this.#goBack());
+    if (restored) await this.#keep(() => mark(directory, "standing"));
+    return { kind: restored ? "restored" : "restore-failed", now: clock.now() };
   }
 
   async #close(): Promise<Event> {
-    const guard = await this.#guard();
-    const loaded = guard === undefined ? undefined : await this.#parts.kernel.load(renderClosed(guard.guard));
-    if (loaded?.ok === false) this.#refuse(loaded.refusal);
-    return { kind: loaded?.ok === true ? "closed" : "close-failed", now: this.#parts.now() };
+    const { directory, clock } = this.#parts;
+    // The mark first: a machine that goes down in between must not boot into what it no longer trusts.
+    if (this.#state.kind === "closed" && this.#state.by !== "operator")
+      await this.#keep(() => mark(directory, "fallen"));
+    return { kind: (await this.#loadClosed()) ? "closed" : "close-failed", now: clock.now() };
+  }
+
+  /** Writes what a restart must know; a full disk is told and changes nothing else. */
+  async #keep(write: () => void): Promise<undefined> {
+    const written = await outcome(async () => write());
+    if (!written.ok) this.#refuse(written.refusal);
   }
 
   async #guard(): Promise<LoadedGuard | undefined> {
     const loaded = await outcome(async () => loadGuard(this.#parts.guardPath));
+    const before = this.#guardSha256;
     this.#guardSha256 = loaded.ok ? loaded.value.sha256 : null;
-    if (loaded.ok) return loaded.value;
+    if (loaded.ok) {
+      const { guard, sha256 } = loaded.value;
+      if (sha256 !== before) await this.#keep(() => keepFallback(this.#parts.directory, guard));
+      return loaded.value;
+    }
     this.#refuse(loaded.refusal);
     return undefined;
   }
 
-  #failed(refusal: Refusal, touched: boolean): Event {
+  #failed(refusal: Refusal, kernel: FailedKernel): Event {
     this.#refuse(refusal);
-    return { kind: "failed", touched, now: this.#parts.now() };
+    return { kind: "failed", kernel, now: this.#parts.clock.now() };
   }
 
   #refuse(refusal: Refusal): void {
@@ -293,23 +369,10 @@ export class Agent {
 
   #writeStatus(): void {
     const { directory, identity, url, now, log } = this.#parts;
-    const applied = committed(this.#state);
-    const lease = leaseOf(this.#state);
+    const at = new Date(now()).toISOString();
+    const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      writeStatus(directory, {
-        state: this.#state.kind,
-        since: this.#since,
-        updated_at: new Date(now()).toISOString(),
-        host: identity.host,
-        fleet: identity.fleet,
-        url,
-        applied:
-          applied === null
-            ? null
-            : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
-        lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
-        last_refusal: this.#lastRefusal,
-      });
+      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal));
     } catch (error) {
       if (!isErrno(error)) throw error;
       log(`status not written: ${error.code}`);
@@ -321,22 +384,9 @@ export class Agent {
   }
 }
 
+type FailedKernel = (Event & { readonly kind: "failed" })["kernel"];
+
 const torn: Refusal = { code: "state_invalid", message: "both committed slots are damaged" };
-
-/** The program a trusted bundle means on this host. @throws Refused */
-export function programOf(bundle: TrustedBundle, { guard }: LoadedGuard): Program {
-  if (bundle.custom.mode === "closed") return renderClosed(guard);
-  const rendered = render(admit(bundle, guard), guard);
-  if (!rendered.ok) throw new Refused(rendered.code, rendered.message);
-  return rendered.program;
-}
-
-const candidateOf = ({ custom, sha256 }: TrustedBundle): Candidate => ({
-  seq: custom.seq,
-  revision: custom.revision,
-  bundle_sha256: sha256,
-  mode: custom.mode,
-});
 
 function numberReport(directory: string): number {
   try {
@@ -346,8 +396,3 @@ function numberReport(directory: string): number {
     throw error;
   }
 }
-
-const committed = (state: State): Committed | null =>
-  state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).applied;
-const leaseOf = (state: State): number | null =>
-  state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).leaseEndsAt;

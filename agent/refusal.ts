@@ -9,6 +9,27 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** Something came that claimed to be signed, and was not what it claimed. Late, old or missing news is none of these. */
+const forged: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  "metadata_too_large",
+  "metadata_malformed",
+  "root_invalid",
+  "signature_invalid",
+  "version_jump",
+  "version_mismatch",
+  "hash_mismatch",
+  "wrong_host",
+  "unknown_critical",
+  "min_revision",
+  "bundle_hash_mismatch",
+  "bundle_not_canonical",
+  "bundle_schema",
+]);
+
+/** Whether a poll failed on its way or in verification; the guard's `on_failure` is about the latter. */
+export const causeOf = ({ code }: Refusal): "transport" | "verification" =>
+  forged.has(code) ? "verification" : "transport";
+
 /** A refusal on its way to the door of its room, where it becomes a value again. */
 export class Refused extends Error {
   readonly code: RefusalCode;

@@ -2,13 +2,14 @@
  * What this host says about itself: on every transition and at least once an hour, several changes in one report.
  * Evidence only: nothing in it is trusted by the control plane beyond "this host's key said so".
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import type { CounterReading, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
+import { bootId } from "./clock.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { Refusal } from "./refusal.ts";
+import { committedOf } from "./standing.ts";
 import type { State } from "./state.ts";
 import { agentVersion } from "./version.ts";
 
@@ -31,7 +32,7 @@ const counterBytesMax = 240 * 1024;
 
 /** A report, complete but for its number. `now` in milliseconds since the Unix epoch. */
 export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
-  const applied = facts.state.kind === "unenrolled" ? null : resting(facts.state).applied;
+  const applied = committedOf(facts.state);
   return {
     at: new Date(now).toISOString(),
     boot_id: bootId(),
@@ -63,9 +64,6 @@ function fitting(counters: readonly CounterReading[]): CounterReading[] {
   return counters.slice(0, end < 0 ? undefined : end);
 }
 
-const resting = (state: Exclude<State, { kind: "unenrolled" }>) =>
-  state.kind === "applying" ? state.from : state;
-
 /** The next report number, kept before it is used: a number is never given twice, not even after a crash. */
 export function nextReportNumber(directory: string): number {
   const path = join(directory, "report.json");
@@ -81,14 +79,5 @@ function readNumber(text: string): number {
   } catch {
     // Torn. Numbers only have to rise, so start above any that was used: reports are at least a second apart.
     return Math.floor(Date.now() / 1000);
-  }
-}
-
-/** random(4): another id after every boot. Empty where there is no /proc. */
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "";
   }
 }

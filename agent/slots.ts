@@ -1,15 +1,25 @@
 /**
- * Committed rulesets on disk: `slots/{a,b}/{ruleset.nft, program.json, meta.json}`. A commit overwrites the older slot,
- * meta last, so a crash tears at most the slot that was not in use. A torn slot means the other one.
+ * Rulesets on disk: `slots/{a,b}/{ruleset.nft, program.json, meta.json, seal}`. The seal makes a slot committed: it
+ * bears the digest of `ruleset.nft` and a number that rises. A candidate goes into the slot that is not committed, with
+ * its seal still pending. To commit is to rename `seal.pending` to `seal`, to revert is to rename it to `seal.revoked`;
+ * a rename happens once, so of an agent and its watchdog exactly one has its way.
  *
- * `ruleset.nft` is the whole text for a kernel that holds nothing of ours: plain nft can load it without this agent.
+ * `ruleset.nft` loads by itself over whatever our table holds: sh and nft are enough (agent/apply/scripts.ts).
  */
-import { join } from "node:path";
+import { existsSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
 import * as z from "zod";
-import { Revision, Sha256 } from "#schema/primitives.ts";
 import { emptyInventory, type Program, transaction } from "#render/index.ts";
+import { Revision, Sha256 } from "#schema/primitives.ts";
 import { programSha256 } from "./apply/nft.ts";
-import { isErrno, makeDirectory, readOptional, writeDurable } from "./persist.ts";
+import {
+  isErrno,
+  makeDirectory,
+  readOptional,
+  removeDurable,
+  syncDirectory,
+  writeDurable,
+} from "./persist.ts";
 import { Refused } from "./refusal.ts";
 import type { Committed } from "./state.ts";
 import { sha256 } from "./trust/keys.ts";
@@ -17,7 +27,7 @@ import { sha256 } from "./trust/keys.ts";
 const Meta = z.strictObject({
   /** Rises with every commit; tells the newer slot. */
   n: z.int().min(1),
-  committed_at: z.iso.datetime(),
+  staged_at: z.iso.datetime(),
   applied: z.strictObject({
     seq: z.int().min(1),
     revision: Revision,
@@ -30,52 +40,115 @@ const Meta = z.strictObject({
 });
 type Meta = z.infer<typeof Meta>;
 
-export interface Slot extends Meta {
+interface Slot extends Meta {
+  readonly name: SlotName;
   readonly program: Program;
 }
 
-const names = ["a", "b"] as const;
+export const slotNames = ["a", "b"] as const;
+export type SlotName = (typeof slotNames)[number];
+
+const slotPath = (directory: string, name: SlotName): string => join(directory, "slots", name);
+
+/** Text that loads over anything: our table is deleted and made anew, so it needs no look at what is there. */
+export const standaloneText = (program: Program): string =>
+  transaction(program, { ...emptyInventory, foreign: true });
 
 /** The newest whole slot, or undefined before the first commit. */
 export function committedSlot(directory: string): Slot | undefined {
-  return names
-    .map((name) => readSlot(join(directory, "slots", name)))
+  return slotNames
+    .map((name) => readSlot(directory, name))
     .filter((slot) => slot !== undefined)
     .toSorted((a, b) => b.n - a.n)[0];
 }
 
-/** Whether a slot exists at all: a host that has committed once is never treated as new, even with both slots torn. */
-export const everCommitted = (directory: string): boolean =>
-  names.some((name) => readOptional(join(directory, "slots", name, "meta.json")) !== undefined);
+/** This host has committed once; written then, and gone only with `leave`. */
+export const enforcedFile = (directory: string): string => join(directory, "enforced");
 
-/** @throws Refused `state_unwritable` */
-export function commitSlot(directory: string, applied: Committed, program: Program, now: number): void {
-  const n = (committedSlot(directory)?.n ?? 0) + 1;
-  const path = join(directory, "slots", names[n % names.length] ?? names[0]);
-  const meta: Meta = { n, committed_at: new Date(now).toISOString(), applied };
-  try {
+/** Whether a host has ever committed: then it is never treated as new, even with both slots torn or gone. */
+export const everCommitted = (directory: string): boolean =>
+  existsSync(enforcedFile(directory)) ||
+  slotNames.some((name) => existsSync(join(slotPath(directory, name), "seal")));
+
+/** Writes a candidate into the slot that is not committed. @throws Refused `state_unwritable` */
+export function stageSlot(directory: string, applied: Committed, program: Program, now: number): SlotName {
+  const held = committedSlot(directory);
+  const name = held?.name === "a" ? "b" : "a";
+  const n = (held?.n ?? 0) + 1;
+  const path = slotPath(directory, name);
+  const text = standaloneText(program);
+  const meta: Meta = { n, staged_at: new Date(now).toISOString(), applied };
+  writing(() => {
     makeDirectory(path);
-    writeDurable(join(path, "ruleset.nft"), transaction(program, emptyInventory));
+    for (const seal of ["seal", "seal.pending", "seal.revoked", "seal.reverted"])
+      if (existsSync(join(path, seal))) removeDurable(join(path, seal));
+    writeDurable(join(path, "ruleset.nft"), text);
     writeDurable(join(path, "program.json"), JSON.stringify(program));
     writeDurable(join(path, "meta.json"), `${JSON.stringify(meta, null, 2)}\n`);
+    writeDurable(join(path, "seal.pending"), `${sha256(text)} ${n}\n`);
+  });
+  return name;
+}
+
+/** @returns false when the watchdog was first. @throws Refused `state_unwritable` */
+export function commitSlot(directory: string, name: SlotName): boolean {
+  const won = reseal(directory, name, "seal.pending", "seal");
+  if (won && !existsSync(enforcedFile(directory))) writing(() => writeDurable(enforcedFile(directory), ""));
+  return won;
+}
+
+/** @returns false when the slot was not pending: it is committed, or the watchdog was first */
+export const revokeSlot = (directory: string, name: SlotName): boolean =>
+  reseal(directory, name, "seal.pending", "seal.reverted");
+
+/** How a staged slot stands. `revoked`: the watchdog is at work on it. */
+export function slotSeal(
+  directory: string,
+  name: SlotName,
+): "pending" | "committed" | "revoked" | "reverted" | "none" {
+  const has = (seal: string): boolean => existsSync(join(slotPath(directory, name), seal));
+  if (has("seal.pending")) return "pending";
+  if (has("seal.revoked")) return "revoked";
+  if (has("seal.reverted")) return "reverted";
+  return has("seal") ? "committed" : "none";
+}
+
+function reseal(directory: string, name: SlotName, from: string, to: string): boolean {
+  const path = slotPath(directory, name);
+  try {
+    renameSync(join(path, from), join(path, to));
+  } catch (error) {
+    if (isErrno(error) && error.code === "ENOENT") return false;
+    if (isErrno(error)) throw new Refused("state_unwritable", `slots: ${error.code}`);
+    throw error;
+  }
+  writing(() => syncDirectory(dirname(join(path, to))));
+  return true;
+}
+
+function writing(work: () => void): void {
+  try {
+    work();
   } catch (error) {
     if (isErrno(error)) throw new Refused("state_unwritable", `slots: ${error.code}`);
     throw error;
   }
 }
 
-function readSlot(path: string): Slot | undefined {
-  const [meta, program, text] = ["meta.json", "program.json", "ruleset.nft"].map((leaf) =>
-    readOptional(join(path, leaf)),
+function readSlot(directory: string, name: SlotName): Slot | undefined {
+  const [seal, meta, program, text] = ["seal", "meta.json", "program.json", "ruleset.nft"].map((leaf) =>
+    readOptional(join(slotPath(directory, name), leaf)),
   );
-  if (meta === undefined || program === undefined || text === undefined) return undefined;
+  if (seal === undefined || meta === undefined || program === undefined || text === undefined)
+    return undefined;
   try {
     const parsed = Meta.parse(JSON.parse(meta.toString("utf8")));
-    // Not parsed but recognised: a program is what gives the very text whose digest was committed.
+    // Not parsed but recognised: a program is what gives the very digest that was committed.
     const read = JSON.parse(program.toString("utf8")) as Program;
     const whole =
-      sha256(text) === parsed.applied.program_sha256 && programSha256(read) === parsed.applied.program_sha256;
-    return whole ? { ...parsed, program: read } : undefined;
+      seal.toString("utf8") === `${sha256(text)} ${parsed.n}\n` &&
+      programSha256(read) === parsed.applied.program_sha256;
+    return whole ? { ...parsed, name, program: read } : undefined;
   } catch {
     return undefined; // torn
   }

@@ -3,12 +3,10 @@
  *
  * Invariants, held by test/property/agent-state.test.ts:
  * - no effect removes or opens our table: `leave` is a command of a person, not of this machine;
- * - whatever fails, the last committed ruleset stays the one to keep and to restore (law 2);
- * - a seq that failed to load is not tried again before its back-off is over; another one is tried at once.
+ * - whatever fails, the host keeps or gets back the last committed ruleset, or closes where its guard says so (law 2);
+ * - a seq that was reverted is not tried again under the same guard; one that did not load waits for its back-off.
  * Whether a seq may be lower than the last is not asked here: only the trust room knows (a rotated root may allow it).
- *
- * Shaped for what comes later: journal and watchdog are states between `applying` and rest, boot is another way to
- * start, adoption a longer `adopting`. None of them exists yet.
+ * Every edge stands in DESIGN.md, written from this function by test/checks/edges.ts.
  */
 export interface Candidate {
   readonly seq: number;
@@ -24,11 +22,30 @@ export interface Committed extends Candidate {
   readonly renderer: string;
 }
 
-interface Attempt {
+/** What the guard says about trust that runs out. */
+export interface Policy {
+  readonly onFailure: "last-good" | "closed";
+  readonly onExpiry: "close" | "hold";
+  /** From the end of the lease, this host's jitter included. */
+  readonly graceMs: number;
+}
+
+/** A seq under one guard. */
+export interface Tried {
   readonly seq: number;
   readonly guard_sha256: string;
+}
+
+/** Reverts of the last hour, and the seq that was reverted and not yet followed by a commit. */
+export interface Reverts {
+  /** Milliseconds since the Unix epoch, as all times here. Ascending. */
+  readonly at: readonly number[];
+  readonly barred: Tried | null;
+}
+export const noReverts: Reverts = { at: [], barred: null };
+
+interface Attempt extends Tried {
   readonly failures: number;
-  /** Milliseconds since the Unix epoch, as all times here. */
   readonly notBefore: number;
 }
 
@@ -37,14 +54,19 @@ interface Ground {
   readonly applied: Committed | null;
   /** End of the lease; null when no verified timestamp is held. */
   readonly leaseEndsAt: number | null;
+  /** When this host found itself without a lease; null while it has one. */
+  readonly staleFrom: number | null;
+  /** The last valid guard's; null until there was one, and then nothing closes by itself. */
+  readonly policy: Policy | null;
   readonly attempt: Attempt | null;
+  readonly reverts: Reverts;
   /** `doubtful`: what the kernel should hold by this state was not loaded yet, or failed to. */
   readonly kernel: "holds" | "doubtful";
 }
 
 export type Resting =
-  | (Ground & { readonly kind: "adopting" | "steady" | "stale" })
-  | (Ground & { readonly kind: "closed"; readonly by: "operator" | "bundle" | "failure" });
+  | (Ground & { readonly kind: "adopting" | "steady" | "stale" | "reverted" | "hold" | "degraded" })
+  | (Ground & { readonly kind: "closed"; readonly by: "operator" | "bundle" | "failure" | "expiry" });
 
 export type State =
   | { readonly kind: "unenrolled" }
@@ -62,12 +84,21 @@ export type Event =
       readonly applied: Committed | null;
       readonly leaseEndsAt: number | null;
       readonly table: "present" | "missing";
+      /** A person closed this host and has not lifted it. */
       readonly hold: boolean;
+      /** This host had closed itself, and nothing was committed since. */
+      readonly fallen: boolean;
       readonly closedFirst: boolean;
+      /** `damaged`: the floors are gone, so nothing new can be believed. */
+      readonly trust: "sound" | "damaged";
+      readonly policy: Policy | null;
+      readonly reverts: Reverts;
+      /** An apply that a crash cut off: its candidate may be loaded. `judged`: the watchdog reverted it. */
+      readonly interrupted: { readonly tried: Tried; readonly judged: boolean } | null;
       readonly now: number;
     }
   /** Time for a cycle. `hold`: a person closed this host and has not lifted it. */
-  | { readonly kind: "woke"; readonly hold: boolean; readonly now: number }
+  | { readonly kind: "woke"; readonly hold: boolean; readonly policy: Policy | null; readonly now: number }
   /** What is held is verified, fresh from the wire or unchanged. `guard` is null when the guard file is invalid. */
   | {
       readonly kind: "trusted";
@@ -77,26 +108,38 @@ export type Event =
       readonly renderer: string;
       readonly now: number;
     }
-  /** The poll brought nothing to believe, whatever the reason. */
-  | { readonly kind: "refused"; readonly now: number }
+  /** The poll brought nothing to believe. `verification`: it brought something, and that was refused. */
+  | { readonly kind: "refused"; readonly because: "transport" | "verification"; readonly now: number }
   | { readonly kind: "committed"; readonly applied: Committed; readonly now: number }
-  /** `touched`: the kernel may hold something else than before. */
-  | { readonly kind: "failed"; readonly touched: boolean; readonly now: number }
+  /**
+   * `untouched`: the kernel holds what it held. `reverted`: the candidate was loaded, did not prove itself, and what
+   * was before is back. `doubtful`: the same, but what was before may not be back.
+   * `interrupted`: the agent was told to stop; what was before is back.
+   */
+  | {
+      readonly kind: "failed";
+      readonly kernel: "untouched" | "reverted" | "doubtful" | "interrupted";
+      readonly now: number;
+    }
   | { readonly kind: "restored" | "restore-failed" | "closed" | "close-failed"; readonly now: number };
 
 export type Effect =
   | { readonly kind: "poll" | "report" }
-  /** Guard, render, check, load, read back, commit. */
+  /** Guard, render, check, journal, load, read back, probe, commit. */
   | { readonly kind: "apply"; readonly candidate: Candidate }
   /** The same program under a higher seq: commit, without touching the kernel. */
   | { readonly kind: "record"; readonly candidate: Candidate }
   /** Load the committed slot again. */
   | { readonly kind: "restore" }
   /** Load the closed ruleset, from the guard alone. */
-  | { readonly kind: "close" };
+  | { readonly kind: "close" }
+  /** Keep this beyond a restart. */
+  | { readonly kind: "remember"; readonly reverts: Reverts };
 
 const retryFirstMs = 60_000;
 const retryLastMs = 3_600_000;
+const hourMs = 3_600_000;
+const revertsMax = 3;
 
 const poll: Effect = { kind: "poll" };
 const report: Effect = { kind: "report" };
@@ -115,12 +158,12 @@ export function step(state: State, event: Event): Step {
     case "trusted":
       return consider(state, event);
     case "refused":
-      return rested(state, settle(state, event.now));
+      return refuse(state, event);
     case "restored":
     case "closed":
       return [{ ...state, kernel: "holds" }, [report]];
     case "restore-failed":
-      return [{ ...state, kernel: "doubtful", kind: "closed", by: "failure" }, [close, report]];
+      return [fall(state, "failure"), [close, report]];
     case "close-failed":
       return [{ ...state, kernel: "doubtful" }, [report]];
     case "started":
@@ -131,88 +174,120 @@ export function step(state: State, event: Event): Step {
 }
 
 function start(event: Event & { readonly kind: "started" }): Step {
-  const missing = event.table === "missing";
-  const { applied, leaseEndsAt, now } = event;
-  const ground: Ground = { applied, leaseEndsAt, attempt: null, kernel: "holds" };
-  if (event.hold) {
-    const kernel = missing ? "doubtful" : "holds";
-    return [{ ...ground, kernel, kind: "closed", by: "operator" }, missing ? [close, poll] : [poll]];
-  }
-  const state = settle({ ...ground, kind: "adopting" }, now);
-  if (!missing) return [state, [poll]];
-  if (applied !== null) return [{ ...state, kernel: "doubtful" }, [restore, poll]];
-  return event.closedFirst ? [{ ...state, kernel: "doubtful" }, [close, poll]] : [state, [poll]];
+  const { applied, leaseEndsAt, policy, now } = event;
+  const { interrupted: cut } = event;
+  const doubtful = event.table === "missing" || cut !== null;
+  const reverts = cut === null ? event.reverts : reverted(event.reverts, cut.judged ? cut.tried : null, now);
+  const remember: readonly Effect[] = cut === null ? [] : [{ kind: "remember", reverts }];
+  const ground: Ground = {
+    applied,
+    leaseEndsAt,
+    staleFrom: null,
+    policy,
+    attempt: null,
+    reverts,
+    kernel: doubtful ? "doubtful" : "holds",
+  };
+  const state = rest(ground, event);
+  // Before its first commit a host keeps what it had, unless it was told to start closed or has half of an apply.
+  const keeps = applied === null && state.kind !== "closed" && !event.closedFirst && cut === null;
+  if (keeps) return [{ ...state, kernel: "holds" }, [poll]];
+  return [state, [...remember, ...remedy(state), poll]];
 }
 
-function wake(state: Resting, event: Event & { readonly kind: "woke" }): Step {
+/** The state that a host starts in. */
+function rest(ground: Ground, event: Event & { readonly kind: "started" }): Resting {
+  if (event.hold) return { ...ground, kind: "closed", by: "operator" };
+  if (event.trust === "damaged") return { ...ground, kind: "degraded" };
+  const state = expire(settle({ ...ground, kind: "adopting" }, event.now), event.now);
+  if (!event.fallen || state.kind === "closed") return state;
+  return { ...ground, kind: "closed", by: state.kind === "stale" ? "expiry" : "failure" };
+}
+
+function wake(before: Resting, event: Event & { readonly kind: "woke" }): Step {
+  const state: Resting = { ...before, policy: event.policy ?? before.policy };
   const heldClosed = state.kind === "closed" && state.by === "operator";
   if (event.hold && !heldClosed)
-    return [{ ...state, kernel: "holds", kind: "closed", by: "operator" }, [report, poll]];
+    return [{ ...groundOf(state), kernel: "holds", kind: "closed", by: "operator" }, [report, poll]];
   if (!event.hold && heldClosed) {
-    const open = settle({ ...state, kind: "adopting" }, event.now);
+    const open = settle({ ...groundOf(state), kind: "adopting" }, event.now);
     return state.applied === null
       ? [open, [report, poll]]
       : [{ ...open, kernel: "doubtful" }, [restore, report, poll]];
   }
-  const next = settle(state, event.now);
-  const [, news] = rested(state, next);
+  const next = expire(settle(state, event.now), event.now);
+  const [, news] = rested(before, next);
   return [next, [...remedy(next), ...news, poll]];
 }
 
 /** What puts a doubtful kernel right. */
 function remedy(state: Resting): readonly Effect[] {
   if (state.kernel === "holds") return [];
-  return state.applied === null || state.kind === "closed" ? [close] : [restore];
+  return state.applied === null || (state.kind === "closed" && state.by !== "bundle") ? [close] : [restore];
+}
+
+function refuse(before: Resting, event: Event & { readonly kind: "refused" }): Step {
+  const state = settle(before, event.now);
+  const open = state.kind !== "closed" && state.kind !== "degraded" && state.applied !== null;
+  if (event.because === "verification" && open && state.policy?.onFailure === "closed")
+    return [fall(state, "failure"), [close, report]];
+  return rested(before, state);
 }
 
 function consider(before: Resting, event: Event & { readonly kind: "trusted" }): Step {
   const state = settle({ ...before, leaseEndsAt: event.leaseEndsAt }, event.now);
-  const { candidate, guard } = event;
+  const { candidate, guard, now } = event;
   const idle = rested(before, state);
-  if (candidate === null || guard === null || (state.kind === "closed" && state.by === "operator"))
-    return idle;
-  const { applied, attempt } = state;
+  if (candidate === null || guard === null || !mayApply(state, now)) return idle;
+  const { applied } = state;
   const same =
     applied !== null &&
     state.kernel === "holds" &&
-    !(state.kind === "closed" && state.by === "failure") &&
+    !(state.kind === "closed" && state.by !== "bundle") &&
     applied.bundle_sha256 === candidate.bundle_sha256 &&
     applied.mode === candidate.mode &&
     applied.guard_sha256 === guard &&
     applied.renderer === event.renderer;
   if (same && applied.seq === candidate.seq) return idle;
-  if (attempt?.seq === candidate.seq && attempt.guard_sha256 === guard && event.now < attempt.notBefore)
-    return idle;
+  if (refused(state, { seq: candidate.seq, guard_sha256: guard }, now)) return idle;
   return [
     { kind: "applying", candidate, guard, from: state },
     [{ kind: same ? "record" : "apply", candidate }],
   ];
 }
 
+/** A person's closing and damaged floors admit nothing; a host closed by expiry asks for a fresh lease first. */
+function mayApply(state: Resting, now: number): boolean {
+  if (state.kind === "degraded" || state.kind === "hold") return false;
+  if (state.kind !== "closed") return true;
+  if (state.by === "operator") return false;
+  return state.by !== "expiry" || (state.leaseEndsAt !== null && now < state.leaseEndsAt);
+}
+
+/** Whether this very thing was reverted, or failed so lately that it must wait. */
+function refused({ attempt, reverts }: Ground, tried: Tried, now: number): boolean {
+  const is = (other: Tried | null): boolean =>
+    other?.seq === tried.seq && other.guard_sha256 === tried.guard_sha256;
+  return is(reverts.barred) || (is(attempt) && now < (attempt?.notBefore ?? 0)) || holding(reverts, now);
+}
+
 function finish(state: State & { readonly kind: "applying" }, event: Event): Step {
-  const { from, candidate, guard } = state;
+  const { from } = state;
   switch (event.kind) {
     case "committed": {
-      const ground: Ground = { ...from, applied: event.applied, attempt: null, kernel: "holds" };
-      return [settle({ ...ground, kind: "adopting" }, event.now), [report]];
-    }
-    case "failed": {
-      const again = from.attempt?.seq === candidate.seq && from.attempt.guard_sha256 === guard;
-      const failures = 1 + (again ? (from.attempt?.failures ?? 0) : 0);
-      const wait = Math.min(retryLastMs, retryFirstMs * 2 ** Math.min(failures - 1, 20));
-      const attempt: Attempt = {
-        seq: candidate.seq,
-        guard_sha256: guard,
-        failures,
-        notBefore: event.now + wait,
+      const reverts = { at: from.reverts.at, barred: null };
+      const ground: Ground = {
+        ...groundOf(from),
+        applied: event.applied,
+        attempt: null,
+        reverts,
+        kernel: "holds",
       };
-      if (!event.touched) return [{ ...from, attempt }, [report]];
-      const doubtful = { ...from, attempt, kernel: "doubtful" } as const;
-      // Before the first commit there is nothing to go back to but closed.
-      return from.applied === null
-        ? [{ ...doubtful, kind: "closed", by: "failure" }, [close, report]]
-        : [doubtful, [restore, report]];
+      const remember: readonly Effect[] = from.reverts.barred === null ? [] : [{ kind: "remember", reverts }];
+      return [settle({ ...ground, kind: "adopting" }, event.now), [...remember, report]];
     }
+    case "failed":
+      return fail(state, event);
     case "started":
     case "woke":
     case "trusted":
@@ -225,14 +300,76 @@ function finish(state: State & { readonly kind: "applying" }, event: Event): Ste
   }
 }
 
-/** Where a host comes to rest: the lease decides between steady and stale; only a load leaves a closed state. */
+function fail(
+  { from, candidate, guard }: State & { readonly kind: "applying" },
+  { kernel, now }: Event & { readonly kind: "failed" },
+): Step {
+  if (kernel === "interrupted") return [from, [report]];
+  const tried: Tried = { seq: candidate.seq, guard_sha256: guard };
+  const closes = from.policy?.onFailure === "closed" && from.applied !== null;
+  if (kernel === "untouched") {
+    const again = from.attempt?.seq === tried.seq && from.attempt.guard_sha256 === guard;
+    const failures = 1 + (again ? (from.attempt?.failures ?? 0) : 0);
+    const wait = Math.min(retryLastMs, retryFirstMs * 2 ** Math.min(failures - 1, 20));
+    const next: Resting = { ...from, attempt: { ...tried, failures, notBefore: now + wait } };
+    return closes && next.kind !== "closed" ? [fall(next, "failure"), [close, report]] : [next, [report]];
+  }
+  const reverts = reverted(from.reverts, tried, now);
+  const remember: Effect = { kind: "remember", reverts };
+  const next = { ...from, reverts, kernel: kernel === "doubtful" ? "doubtful" : from.kernel } as const;
+  // Before the first commit there is nothing to go back to but closed.
+  if (closes || from.applied === null) return [fall(next, "failure"), [close, remember, report]];
+  const settled = settle(next, now);
+  return [settled, [...remedy(settled), remember, report]];
+}
+
+/** One more revert; those older than an hour no longer count. */
+const reverted = (before: Reverts, tried: Tried | null, now: number): Reverts => ({
+  at: [...before.at.filter((at) => at > now - hourMs && at <= now), now].slice(-revertsMax),
+  barred: tried ?? before.barred,
+});
+
+/** Three reverts within an hour: nothing new until the last of them is an hour ago. */
+const holding = ({ at }: Reverts, now: number): boolean =>
+  at.filter((time) => time > now - hourMs).length >= revertsMax;
+
+const groundOf = (state: Resting): Ground => ({
+  applied: state.applied,
+  leaseEndsAt: state.leaseEndsAt,
+  staleFrom: state.staleFrom,
+  policy: state.policy,
+  attempt: state.attempt,
+  reverts: state.reverts,
+  kernel: state.kernel,
+});
+
+/** Closes, once the kernel is told to. */
+const fall = (state: Resting, by: "failure" | "expiry"): Resting => ({
+  ...groundOf(state),
+  kernel: "doubtful",
+  kind: "closed",
+  by,
+});
+
+/** Lease and grace over: the guard chooses. */
+function expire(state: Resting, now: number): Resting {
+  const { policy, leaseEndsAt, staleFrom } = state;
+  if (state.kind !== "stale" || policy === null || policy.onExpiry === "hold") return state;
+  return now < (leaseEndsAt ?? staleFrom ?? now) + policy.graceMs ? state : fall(state, "expiry");
+}
+
+/** Where a host comes to rest, by its lease and its reverts; only a load leaves a closed state, only a person `degraded`. */
 function settle(state: Resting, now: number): Resting {
   if (state.kind === "closed" && state.by !== "bundle") return state;
-  const { applied, leaseEndsAt, attempt, kernel } = state;
-  const ground: Ground = { applied, leaseEndsAt, attempt, kernel };
+  if (state.kind === "degraded") return state;
+  const { applied, leaseEndsAt, reverts } = state;
+  const leased = leaseEndsAt !== null && now < leaseEndsAt;
+  const ground: Ground = { ...groundOf(state), staleFrom: leased ? null : (state.staleFrom ?? now) };
   if (applied === null) return { ...ground, kind: "adopting" };
   if (applied.mode === "closed") return { ...ground, kind: "closed", by: "bundle" };
-  return { ...ground, kind: leaseEndsAt !== null && now < leaseEndsAt ? "steady" : "stale" };
+  if (!leased) return { ...ground, kind: "stale" };
+  if (holding(reverts, now)) return { ...ground, kind: "hold" };
+  return { ...ground, kind: reverts.barred === null ? "steady" : "reverted" };
 }
 
 /** A change of state is told at once. */

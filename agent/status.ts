@@ -7,6 +7,9 @@ import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
 import { AgentState } from "#schema/wire.ts";
 import { readOptional, writeDurable } from "./persist.ts";
+import type { DatedRefusal } from "./report.ts";
+import { committedOf, leaseOf } from "./standing.ts";
+import type { State } from "./state.ts";
 
 export const Status = z.strictObject({
   state: AgentState,
@@ -26,6 +29,32 @@ export type Status = z.infer<typeof Status>;
 
 export const writeStatus = (directory: string, status: Status): void =>
   writeDurable(join(directory, "status.json"), `${JSON.stringify(status, null, 2)}\n`);
+
+/** What there is to tell. `now` and `since` in ISO 8601. */
+export function statusOf(
+  state: State,
+  since: string,
+  now: string,
+  host: { readonly host: string; readonly fleet: string; readonly url: string },
+  refusal: DatedRefusal | null,
+): Status {
+  const applied = committedOf(state);
+  const lease = leaseOf(state);
+  return {
+    state: state.kind,
+    since,
+    updated_at: now,
+    host: host.host,
+    fleet: host.fleet,
+    url: host.url,
+    applied:
+      applied === null
+        ? null
+        : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
+    lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
+    last_refusal: refusal,
+  };
+}
 
 /** @returns undefined before the first cycle, or when the file is torn */
 export function readStatus(directory: string): Status | undefined {
@@ -104,6 +133,8 @@ const advice: Readonly<Record<RefusalCode, string>> = {
     "nft refuses the ruleset on this kernel; the last committed ruleset stays. Report it with this message.",
   load_failed:
     "nft could not load the ruleset; the last committed ruleset stays. Is nft there, and are you root?",
+  probe_failed:
+    "Under the new ruleset this host did not reach the control plane, or what the guard's probes name: it went back. Correct the rules and publish again.",
   readback_mismatch:
     "The kernel held something else than was loaded; another program may edit table inet portcullis.",
 };

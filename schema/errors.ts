@@ -87,5 +87,6 @@ export const refusalCodes = [
   "check_failed",
   "load_failed",
   "readback_mismatch",
+  "probe_failed",
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];

@@ -1,33 +1,148 @@
 /**
  * The guard: a host's local, root-owned policy. It names the management plane, which no bundle can name, narrow or
- * remove (law 3), and the limits within which a bundle is admitted. Read from a local file, never from the network.
+ * remove (law 3), the limits within which a bundle is admitted, and what the host does when it cannot trust what it
+ * holds. Read from a local file, never from the network; what agents report of it only informs the control plane.
  */
 import * as z from "zod";
 import { Cidr, InterfaceName, Port, unique } from "./primitives.ts";
 
-/** A management flow: new connections from `cidr` to a local port. */
-const ManagementFlow = z.strictObject({
-  cidr: Cidr,
-  proto: z.enum(["tcp", "udp"]),
-  port: Port,
-});
+/** A management flow: new connections from `cidr` to a local port, or to the range from `port` to `last_port`. */
+const ManagementFlow = z
+  .strictObject({
+    cidr: Cidr,
+    proto: z.enum(["tcp", "udp"]),
+    port: Port,
+    last_port: Port.optional(),
+  })
+  .refine((flow) => flow.last_port === undefined || flow.last_port > flow.port, {
+    error: "expected last_port above port",
+    path: ["last_port"],
+  });
+export type ManagementFlow = z.infer<typeof ManagementFlow>;
 
 const nonEmpty =
   "expected at least one management interface or flow: without one this host could lock you out";
 
-export const Guard = z.strictObject({
+const Management = z
+  .strictObject({
+    interfaces: unique(InterfaceName).max(16).default([]),
+    allow: z.array(ManagementFlow).max(256).default([]),
+  })
+  .refine((management) => management.interfaces.length + management.allow.length > 0, { error: nonEmpty });
+
+/** A host name or address; it reaches a resolver and a socket, never a shell. */
+const HostName = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, { error: "expected a host name or an address" });
+
+/** A connection that must succeed under a new ruleset before it is committed. */
+const Probe = z.strictObject({ kind: z.literal("tcp"), host: HostName, port: Port });
+export type Probe = z.infer<typeof Probe>;
+
+/** Remote shells, container and cluster controls, and databases: opened to everybody only by mistake or by an attacker. */
+export const neverFromAny = [22, 2375, 2379, 3306, 5432, 6379, 6443, 9200] as const;
+
+const fields = {
   /** What always gets in: everything that arrives by an interface, and flows by source network and port. */
+  management: Management,
+  limits: z
+    .strictObject({
+      max_rules: z.int().min(1).default(20_000),
+      max_elements: z.int().min(1).default(500_000),
+      /** Ports, tcp and udp apart, that a bundle may open to everybody. */
+      max_any_accept: z.int().min(0).max(131_070).default(128),
+    })
+    .prefault({}),
+  /** When a bundle is refused or does not load: keep the last committed ruleset, or close. */
+  on_failure: z.enum(["last-good", "closed"]).default("last-good"),
+  /** When lease and grace are over: close, or keep the last committed ruleset. */
+  on_expiry: z.enum(["close", "hold"]).default("close"),
+  /** Between the end of the lease and closing; each host adds or takes up to a tenth of its own. */
+  grace_hours: z.number().min(0).max(8_760).default(72),
+  /** How long a new ruleset may take to prove itself, and what it must reach besides the control plane. */
+  confirm: z
+    .strictObject({
+      seconds: z.int().min(15).max(600).default(60),
+      probes: z.array(Probe).max(8).default([]),
+    })
+    .prefault({}),
+  /** Ports that no bundle opens to everybody. */
+  never_accept_from_any: z
+    .array(Port)
+    .max(1_024)
+    .default([...neverFromAny]),
+};
+
+/** The guard as agents use and report it: complete, presets merged in. */
+export const Guard = z.strictObject(fields);
+export type Guard = z.infer<typeof Guard>;
+
+/** What a role of a host needs, in one word. */
+const Preset = z.discriminatedUnion("name", [
+  /** A Proxmox VE node: its interface, consoles, corosync, migration and Ceph, inside the cluster's networks only. */
+  z.strictObject({ name: z.literal("proxmox-node"), cluster: unique(Cidr).min(1).max(16) }),
+  /** Managed over a NetBird network. */
+  z.strictObject({ name: z.literal("netbird"), interface: InterfaceName.default("wt0") }),
+]);
+
+/** The guard file: a guard of which presets may say a part. */
+export const GuardFile = z.strictObject({
+  ...fields,
   management: z
     .strictObject({
       interfaces: unique(InterfaceName).max(16).default([]),
       allow: z.array(ManagementFlow).max(64).default([]),
     })
-    .refine((management) => management.interfaces.length + management.allow.length > 0, { error: nonEmpty }),
-  limits: z
-    .strictObject({
-      max_rules: z.int().min(1).default(20_000),
-      max_elements: z.int().min(1).default(500_000),
-    })
-    .default({ max_rules: 20_000, max_elements: 500_000 }),
+    .prefault({}),
+  on_expiry: z.enum(["close", "hold"]).optional(),
+  presets: z.array(Preset).max(4).default([]),
 });
-export type Guard = z.infer<typeof Guard>;
+export type GuardFile = z.infer<typeof GuardFile>;
+
+type Service = readonly [proto: "tcp" | "udp", port: number, lastPort?: number];
+
+/** Proxmox VE administration guide, "Ports used by Proxmox VE"; Ceph, "Network configuration reference". */
+const proxmoxServices: readonly Service[] = [
+  ["tcp", 22],
+  ["tcp", 3128],
+  ["tcp", 3300],
+  ["tcp", 5900, 5999],
+  ["tcp", 6789],
+  ["tcp", 6800, 7300],
+  ["tcp", 8006],
+  ["tcp", 60000, 60050],
+  ["udp", 5405, 5412],
+];
+
+/** The same content, whichever way it was said: what is digested and reported. May lack a management plane. */
+export function mergePresets({ presets, ...file }: GuardFile): z.input<typeof Guard> {
+  const interfaces = new Set(file.management.interfaces);
+  const allow = new Map(file.management.allow.map((flow) => [JSON.stringify(flow), flow]));
+  for (const preset of presets) {
+    switch (preset.name) {
+      case "netbird":
+        interfaces.add(preset.interface);
+        break;
+      case "proxmox-node":
+        for (const flow of proxmoxFlows(preset.cluster)) allow.set(JSON.stringify(flow), flow);
+        break;
+    }
+  }
+  // A cluster that closes all its nodes at once loses its quorum and with it every machine on it.
+  const hold = presets.some(({ name }) => name === "proxmox-node");
+  return {
+    ...file,
+    management: { interfaces: [...interfaces], allow: [...allow.values()] },
+    on_expiry: file.on_expiry ?? (hold ? "hold" : "close"),
+  };
+}
+
+const proxmoxFlows = (cluster: readonly string[]): readonly ManagementFlow[] =>
+  cluster.flatMap((cidr) =>
+    proxmoxServices.map(([proto, port, lastPort]) => ({
+      cidr,
+      proto,
+      port,
+      ...(lastPort === undefined ? {} : { last_port: lastPort }),
+    })),
+  );

@@ -99,8 +99,18 @@ export type TokenResponse = z.infer<typeof TokenResponse>;
 /** Audience of client assertions for a fleet. */
 export const assertionAudience = (fleet: string): string => `portcullis:${fleet}:token`;
 
-/** Where an agent stands; the states after `failed` arrive with boot, journal and adoption. */
-export const AgentState = z.enum(["unenrolled", "adopting", "steady", "applying", "stale", "closed"]);
+/** Where an agent stands (agent/state.ts). */
+export const AgentState = z.enum([
+  "unenrolled",
+  "adopting",
+  "steady",
+  "applying",
+  "reverted",
+  "hold",
+  "stale",
+  "closed",
+  "degraded",
+]);
 export type AgentState = z.infer<typeof AgentState>;
 
 export const CounterReading = z.strictObject({
@@ -135,6 +145,10 @@ export type Report = z.infer<typeof Report>;
 /** Answer to a report: the highest `n` stored for the host, so that an agent that lost its count goes on above it. */
 export const ReportResponse = z.strictObject({ n: z.int().min(1) });
 export type ReportResponse = z.infer<typeof ReportResponse>;
+
+/** `POST /v1/agent/confirm`: a host under a new ruleset shows that it gets here by a new connection; the answer echoes. */
+export const Confirmation = z.strictObject({ nonce: z.uuid() });
+export type Confirmation = z.infer<typeof Confirmation>;
 
 /** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's. */
 export const TokenScope = z.enum([

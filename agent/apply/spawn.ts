@@ -86,3 +86,39 @@ function collect(child: Child, bytesMax: number, heard: (soFar: () => Said) => v
 }
 
 const newline = 10;
+
+const startMs = 10_000;
+
+/**
+ * Starts a process that outlives this one, in a session of its own. Resolves with its first line of output, which it
+ * says when it is at work; rejects when it ends before that, or says nothing for ten seconds.
+ */
+export function startDetached(argv: readonly string[]): Promise<void> {
+  const [file, ...args] = argv;
+  if (file === undefined) return Promise.reject(new RangeError("expected a program to run"));
+  return new Promise((resolve, reject) => {
+    const stdio: ["ignore", "pipe", "ignore"] = ["ignore", "pipe", "ignore"];
+    const child = spawn(file, args, { stdio, env: environment(), detached: true, cwd: "/" });
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      settle(() => reject(new Error(`${file} did not start in time`)));
+    }, startMs);
+    const settle = (how: () => void): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.unref();
+      how();
+    };
+    child.on("error", (error) => settle(() => reject(error)));
+    child.on("exit", () => settle(() => reject(new Error(`${file} ended before it was at work`))));
+    child.stdout.once("data", () => settle(resolve));
+  });
+}
+
+const glanceMs = 50;
+
+/** Waits while another process of ours is at work, and no longer than the limit. */
+export async function waitWhile(busy: () => boolean, limitMs: number): Promise<void> {
+  for (let waited = 0; waited < limitMs && busy(); waited += glanceMs)
+    await new Promise((resolve) => setTimeout(resolve, glanceMs));
+}

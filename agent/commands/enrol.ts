@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { Sha256 } from "#schema/primitives.ts";
 import { exitCodes, type Options, UsageError } from "../args.ts";
+import { keepFallback } from "../fallback.ts";
+import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { join } from "../join.ts";
 import { Refused } from "../refusal.ts";
@@ -26,8 +28,19 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   if (!/^[\x21-\x7e]{1,200}$/.test(token)) throw new UsageError("expected a token of printable characters");
   const ca = options.ca === undefined ? null : readFileSync(options.ca, "utf8");
   const enrolment = await join({ directory: options.stateDir, url, rootSha256, token, ca }, defaultLimits);
+  prepareFallback(options, terminal);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
   return exitCodes.ok;
+}
+
+/** What boot loads before there is a bundle. Without a guard nothing is enforced either, so that may follow. */
+function prepareFallback({ guard, stateDir }: Options, { log }: Terminal): void {
+  try {
+    keepFallback(stateDir, loadGuard(guard).guard);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    log(`warning: ${error.message}; nothing is enforced until it is there`);
+  }
 }
 
 async function readToken(options: Options, terminal: Terminal): Promise<string> {

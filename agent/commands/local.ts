@@ -1,15 +1,16 @@
 /** Commands that look at this host or act on it without asking the control plane. */
 import { existsSync } from "node:fs";
 import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
-import { holdFile, programOf } from "../agent.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
 import { lockHolder } from "../lock.ts";
 import { makeDirectory, removeDurable, writeDurable } from "../persist.ts";
+import { fallenFile, holdFile } from "../posture.ts";
+import { programOf } from "../programs.ts";
 import { Refused } from "../refusal.ts";
-import { committedSlot } from "../slots.ts";
+import { committedSlot, enforcedFile } from "../slots.ts";
 import { formatStatus, readStatus, type Status } from "../status.ts";
 import { openTrust } from "../trust/index.ts";
 import { joined, nftOf, type Terminal } from "./open.ts";
@@ -86,7 +87,12 @@ export async function leave(options: Options, terminal: Terminal): Promise<numbe
     return exitCodes.failed;
   }
   await nftOf(options).remove();
-  removeDurable(`${options.stateDir}/slots`);
+  for (const path of [
+    `${options.stateDir}/slots`,
+    enforcedFile(options.stateDir),
+    fallenFile(options.stateDir),
+  ])
+    removeDurable(path);
   terminal.out("removed table inet portcullis; this host is no longer filtered by it\n");
   return exitCodes.ok;
 }

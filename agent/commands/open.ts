@@ -2,7 +2,9 @@
 import { type Parts } from "../agent.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
 import { spawnExec } from "../apply/spawn.ts";
+import { openWatchdog } from "../apply/watchdog.ts";
 import type { Options } from "../args.ts";
+import { openLeaseClock, systemClocks } from "../clock.ts";
 import { type HostIdentity, readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
 import { Refused } from "../refusal.ts";
@@ -43,7 +45,10 @@ export function openParts(options: Options, log: (line: string) => void): Parts 
     trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }),
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(nftOf(options)),
+    watchdog: openWatchdog(options.stateDir, options.nft),
+    pass: () => undefined,
     now: Date.now,
+    clock: openLeaseClock(options.stateDir, systemClocks()),
     log,
   };
 }

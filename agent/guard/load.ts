@@ -5,8 +5,9 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
+import type * as z from "zod";
 import { canonicalText } from "#schema/canonical.ts";
-import { Guard } from "#schema/guard.ts";
+import { Guard, GuardFile, mergePresets } from "#schema/guard.ts";
 import { isErrno } from "../persist.ts";
 import { Refused } from "../refusal.ts";
 import { sha256 } from "../trust/keys.ts";
@@ -32,12 +33,19 @@ export function parseGuard(text: string): LoadedGuard {
     throw invalid(
       `line ${problem.linePos?.[0].line ?? "?"}: ${problem.message.split("\n")[0] ?? "not YAML"}`,
     );
-  const parsed = Guard.safeParse(plain(() => document.toJS({ maxAliasCount: 0 })));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw invalid(`/${issue?.path.map(String).join("/") ?? ""}: ${issue?.message ?? "unexpected"}`);
-  }
-  return { guard: parsed.data, sha256: sha256(canonicalText(parsed.data)) };
+  const file = parsed(
+    GuardFile,
+    plain(() => document.toJS({ maxAliasCount: 0 })),
+  );
+  const guard = parsed(Guard, mergePresets(file));
+  return { guard, sha256: sha256(canonicalText(guard)) };
+}
+
+function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw invalid(`/${issue?.path.map(String).join("/") ?? ""}: ${issue?.message ?? "unexpected"}`);
 }
 
 function plain(read: () => unknown): unknown {

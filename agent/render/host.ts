@@ -76,9 +76,10 @@ const decide = (matches: readonly Match[], step: Always): Line => line(matches, 
 function managementMatches({ management }: Guard): readonly (readonly Match[])[] {
   const interfaces = management.interfaces.map(interfaceName);
   const byInterface = interfaces.length === 0 ? [] : [[match(nft`iifname ${oneOf(interfaces)}`)]];
-  const flows = management.allow.map(({ cidr, proto, port }) => [
-    match(nft`${saddr[familyOf(cidr)]} ${network(cidr)} ${word(proto)} dport ${port}`),
-  ]);
+  const flows = management.allow.map(({ cidr, proto, port, last_port: last }) => {
+    const ports = last === undefined ? nft`${port}` : nft`${port}-${last}`;
+    return [match(nft`${saddr[familyOf(cidr)]} ${network(cidr)} ${word(proto)} dport ${ports}`)];
+  });
   return [...byInterface, ...flows];
 }
 

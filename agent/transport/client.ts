@@ -9,6 +9,7 @@ import { SignJWT } from "jose";
 import { sizeLimits } from "#schema/bundle.ts";
 import {
   assertionAudience,
+  Confirmation,
   formatSeen,
   headers,
   type Report,
@@ -59,6 +60,8 @@ export type PollReply =
 export interface Client {
   /** @throws Refused */
   poll(request: PollRequest, now: number, cycle: AbortSignal): Promise<PollReply>;
+  /** Shows the control plane that this host reaches it, by a connection of its own. @throws Refused */
+  confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void>;
   /** @throws Refused */
   report(report: Report, now: number, cycle: AbortSignal): Promise<void>;
 }
@@ -114,6 +117,14 @@ class WireClient implements Client {
       cycle,
     );
     if (reply.status < 200 || reply.status > 299) throw unexpectedStatus("report", reply);
+  }
+
+  async confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void> {
+    const call = { ...json({ nonce } satisfies Confirmation), url: `${this.#url}/v1/agent/confirm` };
+    const reply = await this.#authorized({ ...call, bodyBytesMax: smallBytesMax }, now, cycle);
+    if (reply.status !== 200) throw unexpectedStatus("confirm", reply);
+    if (Confirmation.safeParse(parseReply(reply.body)).data?.nonce !== nonce)
+      throw new Refused("response_malformed", "expected the nonce back");
   }
 
   /** Sends with the token; a refused token is replaced once, because a key rotation at the other side ends all of them. */

@@ -164,6 +164,8 @@ export interface Plane {
   readonly asked: readonly Asked[];
   /** Serves these files to the next polls. */
   serve(files: Files): void;
+  /** Whether hosts under a new ruleset get through; they do at first. */
+  confirm(whether: boolean): void;
   /** Answers polls in the test's own way. */
   answer(how: Answer): void;
   close(): Promise<void>;
@@ -173,12 +175,13 @@ export interface Plane {
 export async function openPlane(root: string): Promise<Plane> {
   const asked: Asked[] = [];
   let poll: Answer = (_, response) => void response.writeHead(503).end();
+  let confirms = true;
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       const path = request.url ?? "";
       const one = { method: request.method ?? "", path, headers: request.headers, body };
       asked.push(one);
-      route(one, response, root, poll);
+      route(one, response, root, poll, () => confirms);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -194,6 +197,9 @@ export async function openPlane(root: string): Promise<Plane> {
         response.writeHead(200, { etag }).end(envelopeOf({ ...files, roots }));
       };
     },
+    confirm(whether) {
+      confirms = whether;
+    },
     answer(how) {
       poll = how;
     },
@@ -205,7 +211,13 @@ export async function openPlane(root: string): Promise<Plane> {
   };
 }
 
-function route(request: Asked, response: ServerResponse, root: string, poll: Answer): void {
+function route(
+  request: Asked,
+  response: ServerResponse,
+  root: string,
+  poll: Answer,
+  confirms: () => boolean,
+): void {
   const json = (status: number, body: unknown): void =>
     void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   switch (`${request.method} ${request.path}`) {
@@ -217,6 +229,8 @@ function route(request: Asked, response: ServerResponse, root: string, poll: Ans
       return json(200, { access_token: "t", token_type: "Bearer", expires_in: 86_400 });
     case "POST /v1/agent/report":
       return json(200, { n: 1 });
+    case "POST /v1/agent/confirm":
+      return json(confirms() ? 200 : 503, JSON.parse(request.body));
     case "GET /v1/agent/update":
       return poll(request, response);
     default:

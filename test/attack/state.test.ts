@@ -93,6 +93,32 @@ test("closes, and does not start afresh, when both slots are torn after a reboot
   expect(ruleset).toContain("drop");
 });
 
+test("a black-holed host goes stale, closes after its grace with management open, and recovers by itself", async () => {
+  let ahead = 0;
+  const clock = { now: () => Date.now() + ahead, anchor: () => void (ahead = 0) };
+  victim.restart({ clock });
+  victim.plane.answer((_, response) => void response.writeHead(503).end());
+  for (const [hours, kind] of [
+    [0, "steady"],
+    [2, "stale"],
+    [60, "stale"],
+    [82, "closed"],
+  ] as const) {
+    ahead = hours * 3_600_000;
+    expect((await victim.cycle()).state.kind).toBe(kind);
+    if (kind !== "closed") expect(await namespace.ruleset()).toBe(before);
+  }
+  const closed = await namespace.ruleset();
+  expect(closed).toContain("192.0.2.0/24");
+  expect(closed).not.toContain("198.51.100.1");
+  victim.restart({ clock });
+  expect((await victim.cycle()).state).toMatchObject({ kind: "closed", by: "expiry" });
+  ahead = 0;
+  victim.plane.serve(await third());
+  expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
+  expect(await namespace.ruleset()).toContain("203.0.113.9");
+});
+
 test("fetches again what it could not load: the ETag moves only with an applied bundle", async () => {
   victim.restart({ kernel: openKernel(openNft(namespace.exec, "/nonexistent/nft")) });
   victim.plane.serve(await third());

@@ -8,13 +8,15 @@ import { join as joinPath } from "node:path";
 import { Agent, type Cycle, type Parts } from "#agent/agent.ts";
 import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
+import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
+import { openLeaseClock, systemClocks } from "#agent/clock.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
 import { openTrust } from "#agent/trust/index.ts";
-import { makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import {
   type Authority,
@@ -125,7 +127,10 @@ export async function openVictim(namespace: Namespace): Promise<Victim> {
       trust: openTrust(directory, { ...identity, rootSha256 }),
       client: openClient(plane.url, identity, limits),
       kernel: openKernel(openNft(namespace.exec)),
+      watchdog: openWatchdog(directory, "nft", inNamespace(namespace.name)),
+      pass: () => undefined,
       now: Date.now,
+      clock: openLeaseClock(directory, systemClocks()),
       log: (line) => void log.push(line),
       ...changes,
     });

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { documentFindings } from "./documents.ts";
+import { edgeFindings } from "./edges.ts";
 import { registryFindings } from "./registry.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -54,6 +55,7 @@ export const steps: readonly Step[] = [
   { name: "format", run: tool("oxfmt", "--check") },
   { name: "dead code", run: tool("knip", "--no-progress") },
   { name: "documents", run: reading(documentFindings) },
+  { name: "agent's edges", run: reading(edgeFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
 

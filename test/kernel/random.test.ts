@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { inNamespace } from "#lab/netns.ts";
-import type { Guard } from "#schema/guard.ts";
+import { Guard } from "#schema/guard.ts";
 import { type Hook, type Packet, type Payload, prepare } from "#simulate/index.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import { openReplay, type Replay } from "#test/support/replay.ts";
@@ -34,7 +34,7 @@ const coming: readonly (readonly [string, string])[] = [
   ["2001:db8::7", "eth0"],
 ];
 const own = { v4: "192.0.2.1", v6: "2001:db8:1::1" } as const;
-const guard: Guard = {
+const guard = Guard.parse({
   management: {
     interfaces: ["wg_1"],
     allow: [
@@ -42,8 +42,7 @@ const guard: Guard = {
       { cidr: "2001:db8::/64", proto: "udp", port: 53 },
     ],
   },
-  limits: { max_rules: 1000, max_elements: 1000 },
-};
+});
 
 const isV6 = (address: string): boolean => address.includes(":");
 const payloads = (address: string): readonly Payload[] => [

@@ -1,7 +1,17 @@
 /** No order of events, however unlikely, makes the agent open a host, forget what it committed or hammer a bad seq. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Candidate, type Committed, type Effect, type Event, type State, step } from "#agent/state.ts";
+import {
+  type Candidate,
+  type Committed,
+  type Effect,
+  type Event,
+  noReverts,
+  type Policy,
+  type Reverts,
+  type State,
+  step,
+} from "#agent/state.ts";
 
 const guards = ["a".repeat(64), "b".repeat(64)] as const;
 const candidate: fc.Arbitrary<Candidate> = fc.record({
@@ -17,8 +27,20 @@ const committed: fc.Arbitrary<Committed> = candidate.map((base) => ({
   renderer: "nft-1",
 }));
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
+const reverts: fc.Arbitrary<Reverts> = fc.record({
+  at: fc
+    .array(fc.integer({ min: 0, max: 500_000 }), { maxLength: 3 })
+    .map((at) => at.toSorted((a, b) => a - b)),
+  barred: maybe(fc.record({ seq: fc.integer({ min: 1, max: 6 }), guard_sha256: fc.constantFrom(...guards) })),
+});
+const policy: fc.Arbitrary<Policy> = fc.record({
+  onFailure: fc.constantFrom("last-good", "closed"),
+  onExpiry: fc.constantFrom("close", "hold"),
+  graceMs: fc.integer({ min: 0, max: 200_000 }),
+});
 const lease = maybe(fc.integer({ min: 0, max: 20_000_000 }));
 const flag = fc.boolean();
+const failures = ["untouched", "reverted", "doubtful", "interrupted"] as const;
 
 /** An event without its time: time is given by its place in the sequence. */
 const anyEvent = fc.oneof(
@@ -28,9 +50,19 @@ const anyEvent = fc.oneof(
     leaseEndsAt: lease,
     table: fc.constantFrom("present", "missing"),
     hold: flag,
+    fallen: flag,
     closedFirst: flag,
+    trust: fc.constantFrom("sound", "damaged"),
+    policy: maybe(policy),
+    reverts,
+    interrupted: maybe(
+      fc.record({
+        tried: fc.record({ seq: fc.integer({ min: 1, max: 6 }), guard_sha256: fc.constantFrom(...guards) }),
+        judged: flag,
+      }),
+    ),
   }),
-  fc.record({ kind: fc.constant("woke"), hold: fc.boolean() }),
+  fc.record({ kind: fc.constant("woke"), hold: fc.boolean(), policy: maybe(policy) }),
   fc.record({
     kind: fc.constant("trusted"),
     candidate: maybe(candidate),
@@ -38,9 +70,9 @@ const anyEvent = fc.oneof(
     guard: fc.constantFrom(...guards, null),
     renderer: fc.constant("nft-1"),
   }),
-  fc.record({ kind: fc.constant("refused") }),
+  fc.record({ kind: fc.constant("refused"), because: fc.constantFrom("transport", "verification") }),
   fc.record({ kind: fc.constant("committed"), applied: committed }),
-  fc.record({ kind: fc.constant("failed"), touched: flag }),
+  fc.record({ kind: fc.constant("failed"), kernel: fc.constantFrom(...failures) }),
   fc.record({ kind: fc.constantFrom("restored", "restore-failed", "closed", "close-failed") }),
 ) as fc.Arbitrary<Omit<Event, "now">>;
 
@@ -63,11 +95,16 @@ function plausible(state: State, event: Event): Event {
       leaseEndsAt: null,
       table: "present",
       hold: false,
+      fallen: false,
       closedFirst: false,
+      trust: "sound",
+      policy: null,
+      reverts: noReverts,
+      interrupted: null,
       now,
     };
   if (state.kind !== "applying" || event.kind === "failed") return event;
-  if (now % 2 === 0) return { kind: "failed", touched: now % 4 === 0, now };
+  if (now % 2 === 0) return { kind: "failed", kernel: failures[(now / 2) % 4] ?? "untouched", now };
   const done = { program_sha256: "3".repeat(64), guard_sha256: state.guard, renderer: "nft-1" };
   return { kind: "committed", applied: { ...state.candidate, ...done }, now };
 }
@@ -99,7 +136,7 @@ const expectAlways = (holds: (moment: Moment) => void): void =>
   );
 
 test("touches the kernel only to apply, to restore what was committed, or to close", () => {
-  const kinds = new Set(["poll", "report", "apply", "record", "restore", "close"]);
+  const kinds = new Set(["poll", "report", "apply", "record", "restore", "close", "remember"]);
   expectAlways(({ effects, after }) => {
     for (const effect of effects) {
       expect(kinds).toContain(effect.kind);
@@ -119,8 +156,79 @@ test("only a commit changes what is committed", () => {
 
 test("a failure that may have touched the kernel is followed by what puts it right", () => {
   expectAlways(({ before, event, effects, after }) => {
-    if (before.kind !== "applying" || event.kind !== "failed" || !event.touched) return;
-    expect(effects[0]).toEqual({ kind: applied(after) === null ? "close" : "restore" });
+    if (before.kind !== "applying" || event.kind !== "failed" || event.kernel !== "doubtful") return;
+    const [first] = effects;
+    const closes = after.kind === "closed" && after.by !== "bundle";
+    expect(first).toEqual({ kind: applied(after) === null || closes ? "close" : "restore" });
+  });
+});
+
+test("a host that closed itself holds the closed ruleset until something is committed or a person lifts it", () => {
+  expectAlways(({ before, event, after, effects }) => {
+    if (before.kind !== "closed" || (before.by !== "failure" && before.by !== "expiry")) return;
+    if (event.kind === "woke" && event.hold) return;
+    expect(effects.some(({ kind }) => kind === "restore" || kind === "record")).toBe(false);
+    expect(["closed", "applying"]).toContain(after.kind);
+  });
+});
+
+test("a guard that says closed closes on a refused bundle and on one that does not load", () => {
+  expectAlways(({ before, event, after, effects }) => {
+    if (before.kind === "unenrolled") return;
+    const held = before.kind === "applying" ? before.from : before;
+    if (held.policy?.onFailure !== "closed" || held.applied === null || held.kind === "degraded") return;
+    const forged = before.kind !== "applying" && event.kind === "refused" && event.because === "verification";
+    const failed = before.kind === "applying" && event.kind === "failed" && event.kernel !== "interrupted";
+    if (!forged && !failed) return;
+    expect(after.kind).toBe("closed");
+    if (held.kind !== "closed") expect(effects).toContainEqual({ kind: "close" });
+  });
+});
+
+test("lease and grace over closes a host whose guard says close, and a fresh lease brings it back", () => {
+  expectAlways(({ before, event, after, effects }) => {
+    if (before.kind !== "stale" || event.kind !== "woke" || event.hold) return;
+    const { policy: told, leaseEndsAt, staleFrom } = { ...before, policy: event.policy ?? before.policy };
+    const from = leaseEndsAt ?? staleFrom;
+    if (told === null || from === null) return;
+    const over = told.onExpiry === "close" && event.now >= from + told.graceMs;
+    expect(after.kind === "closed" && after.by === "expiry").toBe(over);
+    if (over) expect(effects).toContainEqual({ kind: "close" });
+  });
+  expectAlways(({ before, event, after }) => {
+    if (before.kind !== "closed" || before.by !== "expiry" || event.kind !== "trusted") return;
+    const fresh = event.leaseEndsAt !== null && event.now < event.leaseEndsAt;
+    if (!fresh) expect(after.kind).toBe("closed");
+    const { candidate: next, guard } = event;
+    const { attempt, reverts: bad } = before;
+    const tried = [attempt, bad.barred].some((one) => one?.seq === next?.seq);
+    if (fresh && next !== null && guard !== null && !tried && bad.at.length < 3)
+      expect(after.kind).toBe("applying");
+  });
+});
+
+test("a seq that was reverted is never tried again under the same guard, nor anything after three reverts in an hour", () => {
+  expectAlways(({ before, event, effects }) => {
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
+    const { barred, at } = before.reverts;
+    const tries = effects.some(({ kind }) => kind === "apply" || kind === "record");
+    const same =
+      barred !== null && event.candidate?.seq === barred.seq && event.guard === barred.guard_sha256;
+    if (same || at.filter((time) => time > event.now - 3_600_000).length >= 3) expect(tries).toBe(false);
+  });
+});
+
+test("a revert is remembered, and a restart after a crash within an apply puts the kernel right first", () => {
+  expectAlways(({ before, event, after, effects }) => {
+    const judged = event.kind === "failed" && (event.kernel === "reverted" || event.kernel === "doubtful");
+    if (before.kind === "applying" && judged && after.kind !== "applying" && after.kind !== "unenrolled") {
+      expect(after.reverts.barred).toEqual({ seq: before.candidate.seq, guard_sha256: before.guard });
+      expect(effects).toContainEqual({ kind: "remember", reverts: after.reverts });
+    }
+    if (event.kind === "started" && before.kind === "unenrolled" && event.interrupted !== null)
+      expect(effects.map(({ kind }) => kind).filter((kind) => kind !== "remember")[0]).toMatch(
+        /^(restore|close)$/,
+      );
   });
 });
 
@@ -140,9 +248,15 @@ test("a seq that failed is not tried again before its back-off is over; another 
     const tries = effects.some(({ kind }) => kind === "apply" || kind === "record");
     if (attempt !== null && event.candidate?.seq === attempt.seq && event.guard === attempt.guard_sha256)
       expect(tries && event.now < attempt.notBefore).toBe(false);
-    const heldClosed = before.kind === "closed" && before.by === "operator";
-    const fresh = event.candidate !== null && event.candidate.seq !== attempt?.seq;
-    if (fresh && event.guard !== null && !heldClosed && event.candidate?.seq !== before.applied?.seq)
+    const leased = event.leaseEndsAt !== null && event.now < event.leaseEndsAt;
+    const heldClosed =
+      before.kind === "closed" && (before.by === "operator" || (before.by === "expiry" && !leased));
+    const held =
+      heldClosed || before.kind === "degraded" || before.kind === "hold" || before.reverts.at.length >= 3;
+    const { barred } = before.reverts;
+    const fresh =
+      event.candidate !== null && event.candidate.seq !== attempt?.seq && event.candidate.seq !== barred?.seq;
+    if (fresh && event.guard !== null && !held && event.candidate?.seq !== before.applied?.seq)
       expect(tries).toBe(true);
   });
 });

@@ -134,11 +134,17 @@ export const arbitraryArrival = fc
   })
   .map((packet) => ({ ...packet, destination: packet.source.includes(":") ? "2001:db8::1" : "192.0.2.1" }));
 
-const managementFlow = fc.record({
-  cidr: fc.constantFrom(...networkPool, "0.0.0.0/0", "::/0"),
-  proto: fc.constantFrom("tcp" as const, "udp" as const),
-  port,
-});
+const managementFlow = fc
+  .record({
+    cidr: fc.constantFrom(...networkPool, "0.0.0.0/0", "::/0"),
+    proto: fc.constantFrom("tcp" as const, "udp" as const),
+    port,
+    span: fc.nat({ max: 100 }),
+  })
+  .map(({ span, ...flow }) => {
+    const last_port = Math.min(flow.port + span, 65_535);
+    return last_port === flow.port ? flow : { ...flow, last_port };
+  });
 export const arbitraryGuard: fc.Arbitrary<Guard> = fc
   .record({
     interfaces: fc.subarray(["mgmt0", "eth1", "tun-a.0"]),

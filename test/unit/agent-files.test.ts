@@ -13,10 +13,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lock, lockHolder } from "#agent/lock.ts";
 import { linkDurable, readOptional, writeDurable } from "#agent/persist.ts";
-import { committedSlot, commitSlot, everCommitted } from "#agent/slots.ts";
+import { committedSlot, commitSlot, everCommitted, revokeSlot, stageSlot } from "#agent/slots.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
 import { readFloors, initialFloors, writeFloors } from "#agent/trust/floors.ts";
 import { renderClosed } from "#render/index.ts";
+import { Guard } from "#schema/guard.ts";
 
 let directory: string;
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "portcullis-files-"))));
@@ -63,10 +64,7 @@ test("lets one process in, and the next after a crash", () => {
   expect(next.held).toBe(true);
 });
 
-const program = renderClosed({
-  management: { interfaces: ["eth0"], allow: [] },
-  limits: { max_rules: 1, max_elements: 1 },
-});
+const program = renderClosed(Guard.parse({ management: { interfaces: ["eth0"] } }));
 const digest = "0".repeat(64);
 const committed = (seq: number) => ({
   seq,
@@ -80,14 +78,16 @@ const committed = (seq: number) => ({
 
 test("commits to the slot not in use, so that a torn commit leaves the one before", () => {
   expect(everCommitted(directory)).toBe(false);
-  for (const seq of [1, 2, 3]) commitSlot(directory, committed(seq), program, 0);
-  expect(committedSlot(directory)).toMatchObject({ n: 3, applied: { seq: 3 }, program });
+  for (const seq of [1, 2, 3])
+    expect(commitSlot(directory, stageSlot(directory, committed(seq), program, 0))).toBe(true);
+  expect(committedSlot(directory)).toMatchObject({ name: "a", n: 3, applied: { seq: 3 }, program });
   for (const [torn, left] of [
     ["ruleset.nft", 2],
     ["program.json", 2],
     ["meta.json", 2],
+    ["seal", 2],
   ] as const) {
-    const path = join(directory, "slots", "b", torn);
+    const path = join(directory, "slots", "a", torn);
     const whole = readFileSync(path);
     writeFileSync(path, whole.subarray(0, whole.length / 2));
     expect(committedSlot(directory)?.applied.seq).toBe(left);
@@ -95,6 +95,19 @@ test("commits to the slot not in use, so that a torn commit leaves the one befor
   }
   expect(committedSlot(directory)?.applied.seq).toBe(3);
   expect(everCommitted(directory)).toBe(true);
+});
+
+test("a candidate is not committed before its seal, and of commit and revert exactly one happens", () => {
+  commitSlot(directory, stageSlot(directory, committed(1), program, 0));
+  const first = stageSlot(directory, committed(2), program, 0);
+  expect(committedSlot(directory)?.applied.seq).toBe(1);
+  expect(revokeSlot(directory, first)).toBe(true);
+  expect(commitSlot(directory, first)).toBe(false);
+  expect(committedSlot(directory)?.applied.seq).toBe(1);
+  const second = stageSlot(directory, committed(3), program, 0);
+  expect(commitSlot(directory, second)).toBe(true);
+  expect(revokeSlot(directory, second)).toBe(false);
+  expect(committedSlot(directory)?.applied.seq).toBe(3);
 });
 
 test("one copy of the floors is enough, and none is no fresh start", () => {

@@ -2,7 +2,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { loadGuard, parseGuard } from "#agent/guard/index.ts";
+import { admit, loadGuard, parseGuard } from "#agent/guard/index.ts";
+import type { Rule, Ruleset } from "#schema/ruleset.ts";
+import { neverFromAny } from "#schema/guard.ts";
+import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portcullis-guard-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -50,4 +53,113 @@ test("refuses a file that is not there, and a directory", () => {
     expect.objectContaining({ code: "guard_invalid" }),
   );
   expect(() => loadGuard(directory)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+});
+
+test("what a host does when it cannot trust what it holds has defaults that stand in the digest", () => {
+  const { guard, sha256 } = parseGuard(good);
+  expect(guard).toMatchObject({
+    on_failure: "last-good",
+    on_expiry: "close",
+    grace_hours: 72,
+    confirm: { seconds: 60, probes: [] },
+    never_accept_from_any: [...neverFromAny],
+  });
+  expect(parseGuard(`${good}on_expiry: close\ngrace_hours: 72\n`).sha256).toBe(sha256);
+  expect(parseGuard(`${good}on_expiry: hold\n`).sha256).not.toBe(sha256);
+});
+
+test.each([
+  ["a watchdog of 14 seconds", "confirm: { seconds: 14 }\n", "/confirm/seconds"],
+  ["a watchdog of 601 seconds", "confirm: { seconds: 601 }\n", "/confirm/seconds"],
+  [
+    "a probe of another kind",
+    "confirm: { probes: [{ kind: exec, host: a, port: 1 }] }\n",
+    "/confirm/probes/0",
+  ],
+  [
+    "a probe at no host's name",
+    "confirm: { probes: [{ kind: tcp, host: -a, port: 1 }] }\n",
+    "/confirm/probes/0",
+  ],
+  ["a choice that is none", "on_failure: open\n", "/on_failure"],
+  ["a preset nobody knows", "presets: [{ name: laptop }]\n", "/presets/0"],
+  ["a Proxmox node without its cluster's networks", "presets: [{ name: proxmox-node }]\n", "/presets/0"],
+])("refuses %s", (_, text, where) => {
+  expect(() => parseGuard(good + text)).toThrow(
+    expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(where) as string }),
+  );
+});
+
+test("the preset of a Proxmox node opens its services to the cluster alone, and holds on expiry unless told", () => {
+  const { guard } = parseGuard("presets: [{ name: proxmox-node, cluster: [10.9.0.0/24] }]\n");
+  expect(guard.on_expiry).toBe("hold");
+  expect(new Set(guard.management.allow.map(({ cidr }) => cidr))).toEqual(new Set(["10.9.0.0/24"]));
+  expect(guard.management.allow).toContainEqual({ cidr: "10.9.0.0/24", proto: "tcp", port: 8006 });
+  expect(guard.management.allow).toContainEqual({
+    cidr: "10.9.0.0/24",
+    proto: "udp",
+    port: 5405,
+    last_port: 5412,
+  });
+  const told = "on_expiry: close\npresets: [{ name: proxmox-node, cluster: [10.9.0.0/24] }]\n";
+  expect(parseGuard(told).guard.on_expiry).toBe("close");
+});
+
+test("the preset of NetBird makes its interface management; a guard said in full has the same digest", () => {
+  const { guard, sha256 } = parseGuard("presets: [{ name: netbird }]\n");
+  expect(guard.management.interfaces).toEqual(["wt0"]);
+  expect(parseGuard("management: { interfaces: [wt0] }\n").sha256).toBe(sha256);
+});
+
+const tcp = (from: number, to = from): Rule["protocol"] => ({
+  kind: "tcp",
+  ports: { kind: "ranges", ranges: [{ from, to }] },
+});
+const opening = (rule: Partial<Rule>, elements: readonly string[] = []): Ruleset =>
+  rulesetOf({
+    scopes: [{ kind: "host" }],
+    sets: [{ name: "g_wide", kind: "networks", elements: [...elements] }],
+    rules: [
+      ruleOf({ scope: "host", direction: "in", verdict: "accept", counter: "r_a", ...rule }),
+      ruleOf({ scope: "host", direction: "in", verdict: "drop", counter: "r_z" }),
+    ],
+  });
+const wide = { kind: "set", set: "g_wide" } as const;
+
+test.each<[string, Ruleset]>([
+  ["ssh to any", opening({ protocol: tcp(22) })],
+  ["a range that holds a database", opening({ protocol: tcp(5000, 6000) })],
+  ["all of tcp", opening({ protocol: { kind: "tcp", ports: { kind: "any" } } })],
+  ["everything to any", opening({})],
+  [
+    "ssh to both halves of the internet",
+    opening({ protocol: tcp(22), source: wide }, ["0.0.0.0/1", "128.0.0.0/1"]),
+  ],
+  [
+    "ssh to a sixteenth of it, said in pieces",
+    opening({ protocol: tcp(22), source: wide }, ["16.0.0.0/5", "32.0.0.0/5"]),
+  ],
+  ["ssh to all of IPv6", opening({ protocol: tcp(22), source: wide }, ["2000::/3"])],
+  ["more ports than it may", opening({ protocol: tcp(10_000, 10_128) })],
+])("admits no bundle that opens %s", (_, ruleset) => {
+  const { guard } = parseGuard(good);
+  expect(() => admit({ ruleset }, guard)).toThrow(expect.objectContaining({ code: "guard_refused" }));
+});
+
+test.each<[string, Ruleset]>([
+  ["a web server to any", opening({ protocol: tcp(443) })],
+  [
+    "ssh to every private network",
+    opening({ protocol: tcp(22), source: wide }, [
+      "10.0.0.0/8",
+      "172.16.0.0/12",
+      "192.168.0.0/16",
+      "fd00::/8",
+    ]),
+  ],
+  ["replies", opening({ state: "established" })],
+  ["as many ports as it may", opening({ protocol: tcp(10_000, 10_127) })],
+])("admits a bundle that opens %s", (_, ruleset) => {
+  const { guard } = parseGuard(good);
+  expect(admit({ ruleset }, guard)).toBe(ruleset);
 });

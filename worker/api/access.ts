@@ -73,6 +73,7 @@ export const access = {
   "POST /v1/agent/token": anyone,
   "GET /v1/agent/update": host,
   "POST /v1/agent/report": host,
+  "POST /v1/agent/confirm": host,
   "GET /v1/hosts/:host/repo/metadata/:file": tokenOrHost("audit:read"),
   "GET /v1/hosts/:host/repo/targets/:file": tokenOrHost("audit:read"),
 } as const satisfies Record<`${Method} /${string}`, Access>;

@@ -6,6 +6,7 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type * as z from "zod";
 import {
+  Confirmation,
   parseSeen,
   headers,
   Report,
@@ -30,6 +31,7 @@ import { hasAll, noCache } from "./unchanged.ts";
 /** Not on any list of types that caches compress, because compression turns strong tags weak. */
 const updateType = "application/vnd.portcullis.update";
 const reportBytesMax = 256 * 1024;
+const confirmBytesMax = 1024;
 
 export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
@@ -61,6 +63,17 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
       const n = await storeReport(ports.sql, host, c.req.valid("json"), ports.clock.now());
       return c.json({ n } satisfies ReportResponse);
     },
+  );
+  api.post(
+    "/v1/agent/confirm",
+    describe("POST /v1/agent/confirm", "A host under a new ruleset gets here", { 200: Confirmation }),
+    bodyLimit({ maxSize: confirmBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
+    async (c, next) => {
+      await callerOf(c, credentials);
+      return next();
+    },
+    ...jsonBody(Confirmation),
+    (c) => c.json(c.req.valid("json") satisfies Confirmation, 200, { "Cache-Control": "no-store" }),
   );
   return api;
 }

@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { compileHosts } from "#compile/index.ts";
 import { emptyInventory, render, transaction } from "#render/index.ts";
-import type { Guard } from "#schema/guard.ts";
+import { Guard } from "#schema/guard.ts";
 import { Key } from "#schema/primitives.ts";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Ports } from "../ports.ts";
@@ -89,6 +89,6 @@ async function answerRuleset(
  * own guard file, which is not known here: its rules are not shown.
  */
 const previewGuard: Guard = {
+  ...Guard.parse({ management: { interfaces: ["lo"] } }),
   management: { interfaces: [], allow: [] },
-  limits: { max_rules: 20_000, max_elements: 500_000 },
 };

@@ -50,7 +50,9 @@ function isManagement({ packet, source }: Pick<Flow, "packet" | "source">, manag
     management.allow.some(
       (flow) =>
         flow.proto === packet.protocol &&
-        flow.port === packet.port &&
+        packet.port !== undefined &&
+        packet.port >= flow.port &&
+        packet.port <= (flow.last_port ?? flow.port) &&
         contains(knownNetwork(flow.cidr), source),
     )
   );

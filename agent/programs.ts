@@ -1,0 +1,21 @@
+/** From a trusted bundle to what this host would load, and to what the state machine knows of it. */
+import { type Program, render, renderClosed } from "#render/index.ts";
+import { admit, type LoadedGuard } from "./guard/index.ts";
+import { Refused } from "./refusal.ts";
+import type { Candidate } from "./state.ts";
+import type { TrustedBundle } from "./trust/index.ts";
+
+/** The program a trusted bundle means on this host. @throws Refused */
+export function programOf(bundle: TrustedBundle, { guard }: LoadedGuard): Program {
+  if (bundle.custom.mode === "closed") return renderClosed(guard);
+  const rendered = render(admit(bundle, guard), guard);
+  if (!rendered.ok) throw new Refused(rendered.code, rendered.message);
+  return rendered.program;
+}
+
+export const candidateOf = ({ custom, sha256 }: TrustedBundle): Candidate => ({
+  seq: custom.seq,
+  revision: custom.revision,
+  bundle_sha256: sha256,
+  mode: custom.mode,
+});

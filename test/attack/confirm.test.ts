@@ -1,0 +1,101 @@
+/** A ruleset that cuts the host off, or proves itself too late, takes itself back: with the agent alive and without it. */
+import { readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { openWatchdog } from "#agent/apply/watchdog.ts";
+import { programSha256 } from "#agent/apply/nft.ts";
+import { loadGuard } from "#agent/guard/index.ts";
+import { revokeSlot, slotSeal, stageSlot } from "#agent/slots.ts";
+import { inNamespace } from "#lab/netns.ts";
+import { until } from "#lab/process.ts";
+import { renderClosed } from "#render/index.ts";
+import { writeFileSync } from "node:fs";
+import { filesOf, publish } from "./plane.ts";
+import { admitting, guardText, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+
+let namespace: Namespace;
+let victim: Victim;
+let before: string;
+beforeAll(async () => void (namespace = await openNamespace()));
+afterAll(() => namespace.close());
+beforeEach(async () => {
+  victim = await openVictim(namespace);
+  before = await namespace.ruleset();
+});
+afterEach(() => victim.close());
+
+const third = async (address = "203.0.113.9") => publish(victim.authority, admitting(address), victim.second);
+
+test("goes back when the new ruleset does not reach the control plane, and never tries that seq again", async () => {
+  victim.plane.serve(filesOf(await third()));
+  victim.plane.confirm(false);
+  expect(await victim.cycle()).toMatchObject({
+    refusal: { code: "probe_failed" },
+    state: { kind: "reverted" },
+  });
+  expect(await namespace.ruleset()).toBe(before);
+  const confirms = () => victim.plane.asked.filter(({ path }) => path === "/v1/agent/confirm").length;
+  const tried = confirms();
+  victim.plane.confirm(true);
+  await victim.cycle();
+  victim.restart();
+  expect((await victim.cycle()).state).toMatchObject({ kind: "reverted", applied: { seq: 2 } });
+  expect(confirms()).toBe(tried);
+  const fourth = await publish(victim.authority, admitting("203.0.113.10"), await third());
+  victim.plane.serve(filesOf(fourth));
+  expect(await victim.cycle()).toMatchObject({
+    refusal: undefined,
+    state: { kind: "steady", applied: { seq: 4 } },
+  });
+});
+
+test("holds after three reverts within an hour, and a restart does not forget", async () => {
+  victim.plane.confirm(false);
+  let last = victim.second;
+  for (const address of ["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
+    last = await publish(victim.authority, admitting(address), last);
+    victim.plane.serve(filesOf(last));
+    await victim.cycle();
+  }
+  victim.plane.confirm(true);
+  victim.plane.serve(filesOf(await publish(victim.authority, admitting("203.0.113.4"), last)));
+  victim.restart();
+  expect((await victim.cycle()).state).toMatchObject({ kind: "hold", applied: { seq: 2 } });
+  expect(await namespace.ruleset()).toBe(before);
+});
+
+test("a probe of the guard's that is not answered takes the ruleset back, one that is answered commits", async () => {
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const probes = `confirm: { probes: [{ kind: tcp, host: 127.0.0.1, port: ${port} }] }\n`;
+  writeFileSync(victim.guardPath, guardText + probes, { mode: 0o600 });
+  expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
+  await new Promise((resolve) => server.close(resolve));
+  victim.plane.serve(filesOf(await third()));
+  expect(await victim.cycle()).toMatchObject({
+    refusal: { code: "probe_failed" },
+    state: { kind: "reverted" },
+  });
+});
+
+test("the watchdog goes back by itself when nobody commits, with sh and nft alone", async () => {
+  const { directory } = victim;
+  const { guard, sha256 } = loadGuard(victim.guardPath);
+  const program = renderClosed(guard);
+  const meta = JSON.parse(readFileSync(join(directory, "slots", "b", "meta.json"), "utf8")) as {
+    applied: Parameters<typeof stageSlot>[1];
+  };
+  const applied = { ...meta.applied, seq: 3, program_sha256: programSha256(program), guard_sha256: sha256 };
+  const slot = stageSlot(directory, applied, program, Date.now());
+  const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+  await openWatchdog(directory, "nft", inNamespace(namespace.name)).arm(slot, up + 1, 30);
+  await namespace.exec(["nft", "-f", join(directory, "closed.nft")], "");
+  expect(await namespace.ruleset()).not.toContain("198.51.100.1");
+  await until("the watchdog reverted", 20_000, async () =>
+    Promise.resolve(slotSeal(directory, slot) === "reverted" ? true : undefined),
+  );
+  expect(await namespace.ruleset()).toBe(before);
+  expect(revokeSlot(directory, slot)).toBe(false);
+});
