@@ -18,6 +18,8 @@ const options = {
   token: undefined,
   tokenFile: undefined,
   closedFirst: false,
+  proposeGuard: false,
+  writeGuard: false,
   lift: false,
   json: false,
 };
