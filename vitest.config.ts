@@ -19,6 +19,7 @@ export default defineConfig({
       layer("worker", ["worker"], 120, true),
       layer("attack", ["attack"], 120, true),
       layer("kernel", ["kernel"], 240, false),
+      layer("crash", ["crash"], 120, false),
       layer("e2e", ["e2e"], 300, false),
     ],
   },

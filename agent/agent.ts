@@ -75,7 +75,7 @@ export class Agent {
   #believed = false;
   #pollAfter: string | undefined;
   #generation: string | null = null;
-  #guardSha256: string | null = null;
+  #lastGuard: LoadedGuard | null = null;
   #reportDue = true;
   #reportedAt = 0;
 
@@ -309,8 +309,8 @@ export class Agent {
 
   async #guard(): Promise<LoadedGuard | undefined> {
     const loaded = await outcome(async () => loadGuard(this.#parts.guardPath));
-    const before = this.#guardSha256;
-    this.#guardSha256 = loaded.ok ? loaded.value.sha256 : null;
+    const before = this.#lastGuard?.sha256;
+    this.#lastGuard = loaded.ok ? loaded.value : null;
     if (loaded.ok) {
       const { guard, sha256 } = loaded.value;
       if (sha256 !== before) await this.#keep(() => keepFallback(this.#parts.directory, guard));
@@ -352,7 +352,7 @@ export class Agent {
         {
           state: this.#state,
           seen: this.#trust()?.seen() ?? { root: 1, timestamp: 0, targets: 0 },
-          guardSha256: this.#guardSha256,
+          guard: this.#lastGuard,
           refusal: this.#unreported,
           counters,
         },

@@ -16,6 +16,8 @@ export interface Options {
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
   readonly closedFirst: boolean;
+  readonly proposeGuard: boolean;
+  readonly writeGuard: boolean;
   readonly lift: boolean;
   readonly json: boolean;
 }
@@ -49,6 +51,8 @@ export const help = `portcullis-agent: holds this host to the ruleset its contro
   --token-file FILE   file with the one-time token; '-' or nothing reads standard input
   --token TOKEN       the token itself; other users of this host can see it, so prefer the file
   --closed-first      before the first commit hold the closed ruleset instead of what was there
+  --propose-guard     with 'join': print a guard made from sshd and this ssh session, and do nothing else
+  --write-guard       with 'join': write that guard where none is, and join
   --lift              with 'closed': go back to the signed ruleset
   --json              with 'status': JSON
   --help, --version
@@ -76,6 +80,8 @@ export function parseCommand(argv: readonly string[]): Command {
     token: values.token,
     tokenFile: values["token-file"],
     closedFirst: values["closed-first"] === true,
+    proposeGuard: values["propose-guard"] === true,
+    writeGuard: values["write-guard"] === true,
     lift: values.lift === true,
     json: values.json === true,
   };
@@ -100,6 +106,8 @@ function parse(argv: readonly string[]) {
         token: text,
         "token-file": text,
         "closed-first": flag,
+        "propose-guard": flag,
+        "write-guard": flag,
         lift: flag,
         json: flag,
         help: { ...flag, short: "h" },

@@ -7,6 +7,7 @@ import * as z from "zod";
 import type { CounterReading, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
+import type { LoadedGuard } from "./guard/index.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { Refusal } from "./refusal.ts";
 import { committedOf } from "./standing.ts";
@@ -21,14 +22,14 @@ export interface DatedRefusal extends Refusal {
 export interface Facts {
   readonly state: State;
   readonly seen: Seen;
-  readonly guardSha256: string | null;
+  readonly guard: LoadedGuard | null;
   readonly refusal: DatedRefusal | null;
   readonly counters: readonly CounterReading[];
 }
 
 export const reportIntervalMs = 3_600_000;
-/** A report of 256 KiB is refused (worker/api/agent.ts); the rest of it needs far less than the difference. */
-const counterBytesMax = 240 * 1024;
+/** A report of 256 KiB is refused (worker/api/agent.ts); a guard file of 64 KiB fits into the difference. */
+const counterBytesMax = 160 * 1024;
 
 /** A report, complete but for its number. `now` in milliseconds since the Unix epoch. */
 export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
@@ -49,7 +50,8 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
             program_sha256: applied.program_sha256,
           },
     seen: facts.seen,
-    guard_sha256: facts.guardSha256,
+    guard_sha256: facts.guard?.sha256 ?? null,
+    guard: facts.guard?.guard ?? null,
     refusal: facts.refusal,
     counters: fitting(facts.counters),
   };

@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { sizeLimits } from "./bundle.ts";
+import { Guard } from "./guard.ts";
 import { Key, Note, Revision, Sha256 } from "./primitives.ts";
 import { refusalCodes } from "./errors.ts";
 import { KeyId, TufKey } from "./tuf.ts";
@@ -134,6 +135,8 @@ export const Report = z.strictObject({
     .nullable(),
   seen: Seen,
   guard_sha256: Sha256.nullable(),
+  /** The guard's canonical content, presets merged in; null while the file is invalid. */
+  guard: Guard.nullable().default(null),
   /** The last refusal since the previous report, or null. */
   refusal: z
     .strictObject({ code: z.enum(refusalCodes), message: z.string().max(500), at: z.iso.datetime() })

@@ -1,11 +1,13 @@
 /** `join`: enrols this host once. The token is read from a file or standard input and is never printed. */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { Sha256 } from "#schema/primitives.ts";
 import { exitCodes, type Options, UsageError } from "../args.ts";
 import { keepFallback } from "../fallback.ts";
-import { loadGuard } from "../guard/index.ts";
+import { loadGuard, lookAround, proposeGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { join } from "../join.ts";
+import { isErrno } from "../persist.ts";
 import { Refused } from "../refusal.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";
 import { defaultLimits } from "../transport/request.ts";
@@ -13,12 +15,17 @@ import type { Terminal } from "./open.ts";
 
 /** @throws UsageError, Refused */
 export async function enrol(options: Options, terminal: Terminal): Promise<number> {
+  if (options.proposeGuard) {
+    terminal.out(proposal());
+    return exitCodes.ok;
+  }
   const { url, rootSha256 } = options;
   if (url === undefined) throw new UsageError("expected the control plane's URL; see --help");
   if (rootSha256 === undefined)
     throw new UsageError("expected --root-sha256: without it anybody could answer");
   if (!Sha256.safeParse(rootSha256).success) throw new UsageError("expected --root-sha256 in lower-case hex");
   parseEndpoint(url);
+  if (options.writeGuard) writeGuard(options.guard, terminal);
   if (readIdentity(options.stateDir) !== undefined)
     throw new Refused(
       "state_invalid",
@@ -31,6 +38,30 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   prepareFallback(options, terminal);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
   return exitCodes.ok;
+}
+
+/** @throws Refused `guard_invalid` */
+function proposal(): string {
+  const proposed = proposeGuard(lookAround(process.env));
+  if (proposed === undefined)
+    throw new Refused(
+      "guard_invalid",
+      "no sshd or no ssh session to propose a guard from: write one by hand",
+    );
+  return proposed;
+}
+
+/** A guard that is there is a person's decision and stays. */
+function writeGuard(path: string, { log }: Terminal): void {
+  const text = proposal();
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    writeFileSync(path, text, { flag: "wx", mode: 0o600 });
+    log(`wrote ${path}`);
+  } catch (error) {
+    if (!isErrno(error) || error.code !== "EEXIST") throw error;
+    log(`${path} is there already and stays as it is`);
+  }
 }
 
 /** What boot loads before there is a bundle. Without a guard nothing is enforced either, so that may follow. */

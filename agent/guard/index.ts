@@ -6,6 +6,7 @@ import type { TrustedBundle } from "../trust/index.ts";
 import { openToAll } from "./exposure.ts";
 
 export { type LoadedGuard, loadGuard, parseGuard } from "./load.ts";
+export { lookAround, proposeGuard } from "./propose.ts";
 export { policyOf } from "./policy.ts";
 
 /**

@@ -23,5 +23,6 @@ export const layers: readonly Layer[] = [
   { name: "workerd", arguments: ["--config", "vitest.workerd.config.ts"], shared: true, limitSeconds: 600 },
   project("attack", true, 600),
   project("kernel", false, 900),
+  project("crash", false, 900),
   project("e2e", false, 900),
 ];

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { admit, loadGuard, parseGuard } from "#agent/guard/index.ts";
+import { admit, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { neverFromAny } from "#schema/guard.ts";
 import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
@@ -162,4 +162,25 @@ test.each<[string, Ruleset]>([
 ])("admits a bundle that opens %s", (_, ruleset) => {
   const { guard } = parseGuard(good);
   expect(admit({ ruleset }, guard)).toBe(ruleset);
+});
+
+test("proposes ssh from where the person sits, v4 and v6, and nothing where it does not know", () => {
+  for (const [peer, cidr] of [
+    ["198.51.100.7", "198.51.100.7/32"],
+    ["2001:db8::7", "2001:db8::7/128"],
+  ]) {
+    const text = proposeGuard({ sshPorts: [22, 2222], peer, uplink: "eth0" });
+    expect(parseGuard(text ?? "").guard.management).toEqual({
+      interfaces: [],
+      allow: [22, 2222].map((port) => ({ cidr, proto: "tcp", port })),
+    });
+  }
+  expect(proposeGuard({ sshPorts: [22], peer: undefined, uplink: undefined })).toBeUndefined();
+  expect(proposeGuard({ sshPorts: [], peer: "198.51.100.7", uplink: undefined })).toBeUndefined();
+  expect(proposeGuard({ sshPorts: [22], peer: "x }\n", uplink: undefined })).toBeUndefined();
+});
+
+test("reads the peer from the session and survives processes that end while it looks", () => {
+  expect(lookAround({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" }).peer).toBe("198.51.100.7");
+  expect(lookAround({}).peer).toBeUndefined();
 });

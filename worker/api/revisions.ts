@@ -9,6 +9,7 @@ import { Ruleset } from "#schema/ruleset.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { findRevision, listRevisions, readIntent, snapshotOf } from "../store/intent.ts";
+import { readHostStatus } from "../store/status.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
 import { NumberedPage, params, query } from "./input.ts";
@@ -79,16 +80,14 @@ async function answerRuleset(
   const ruleset = compiled.rulesets.get(host);
   if (ruleset === undefined) return problem(c, "not_found");
   if (format === "json") return c.json(ruleset);
-  const rendered = render(ruleset, previewGuard);
+  const { report } = await readHostStatus(ports.sql, host);
+  const rendered = render(ruleset, report?.body.guard ?? unknownGuard);
   if (!rendered.ok) return problem(c, "conflict", { detail: rendered.message });
   return c.text(transaction(rendered.program, emptyInventory));
 }
 
-/**
- * A preview shows what the control plane decides. The management plane belongs to the host (law 3) and stands in its
- * own guard file, which is not known here: its rules are not shown.
- */
-const previewGuard: Guard = {
+/** The management plane belongs to the host (law 3): before it reported its guard, a preview shows no rules for it. */
+const unknownGuard: Guard = {
   ...Guard.parse({ management: { interfaces: ["lo"] } }),
   management: { interfaces: [], allow: [] },
 };

@@ -1,0 +1,38 @@
+/**
+ * The agent with a place to die: one cycle over `STATE GUARD NFT`, ended by SIGKILL at the failpoint named last, if one
+ * is. Not part of what is shipped. Its watchdog waits for two seconds instead of the guard's fifteen or more.
+ */
+import { Agent } from "#agent/agent.ts";
+import { openWatchdog } from "#agent/apply/watchdog.ts";
+import { openParts } from "#agent/commands/open.ts";
+
+const [stateDir = "", guard = "", nft = "", failpoint = ""] = process.argv.slice(2);
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
+const options = {
+  stateDir,
+  guard,
+  nft,
+  ca: undefined,
+  url: undefined,
+  rootSha256: undefined,
+  token: undefined,
+  tokenFile: undefined,
+  closedFirst: false,
+  proposeGuard: false,
+  writeGuard: false,
+  lift: false,
+  json: false,
+};
+const watchdogSeconds = 2;
+const watchdog = openWatchdog(stateDir, nft);
+const agent = new Agent({
+  ...openParts(options, log),
+  watchdog: {
+    arm: (slot, deadline, seconds) =>
+      watchdog.arm(slot, deadline - seconds + watchdogSeconds, watchdogSeconds),
+  },
+  pass: (reached) => {
+    if (reached === failpoint) process.kill(process.pid, "SIGKILL");
+  },
+});
+await agent.cycle(new AbortController().signal);
