@@ -8,6 +8,7 @@ import { type Program, render, renderClosed, rendererVersion } from "#render/ind
 import { admit, type LoadedGuard, loadGuard } from "./guard/index.ts";
 import type { HostIdentity } from "./identity.ts";
 import type { Kernel } from "./kernel.ts";
+import type { DriftLog } from "./observe/drift-log.ts";
 import { isErrno } from "./persist.ts";
 import { type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
@@ -28,6 +29,7 @@ export interface Parts {
   readonly trust: Outcome<Trust>;
   readonly client: Client;
   readonly kernel: Kernel;
+  readonly drift: DriftLog;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly log: (line: string) => void;
@@ -65,10 +67,15 @@ export class Agent {
     this.#since = new Date(parts.now()).toISOString();
   }
 
+  get state(): State {
+    return this.#state;
+  }
+
   /** One cycle: wake, poll, and whatever follows from that. Network waits end with `stop`. */
   async cycle(stop: AbortSignal): Promise<Cycle> {
     this.#refusal = undefined;
     this.#believed = false;
+    if (this.#parts.drift.takeNews()) this.#reportDue = true;
     const event = this.#state.kind === "unenrolled" ? await this.#started() : this.#woke();
     await this.#dispatch(event, stop);
     if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
@@ -268,7 +275,7 @@ export class Agent {
   }
 
   async #report(stop: AbortSignal): Promise<void> {
-    const { directory, client, kernel, now: clock, cycleMs, log } = this.#parts;
+    const { directory, client, kernel, drift, now: clock, cycleMs, log } = this.#parts;
     const now = clock();
     const counters = await kernel.counters();
     const sent = await outcome(async () => {
@@ -279,6 +286,7 @@ export class Agent {
           guardSha256: this.#guardSha256,
           refusal: this.#unreported,
           counters,
+          drift: drift.summary(now),
         },
         now,
       );
@@ -292,7 +300,7 @@ export class Agent {
   }
 
   #writeStatus(): void {
-    const { directory, identity, url, now, log } = this.#parts;
+    const { directory, identity, url, drift, now, log } = this.#parts;
     const applied = committed(this.#state);
     const lease = leaseOf(this.#state);
     try {
@@ -309,6 +317,7 @@ export class Agent {
             : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
         lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
         last_refusal: this.#lastRefusal,
+        drift: drift.summary(now()),
       });
     } catch (error) {
       if (!isErrno(error)) throw error;

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import type { CounterReading, Report, Seen } from "#schema/wire.ts";
+import type { CounterReading, Drift, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { Refusal } from "./refusal.ts";
@@ -23,6 +23,7 @@ export interface Facts {
   readonly guardSha256: string | null;
   readonly refusal: DatedRefusal | null;
   readonly counters: readonly CounterReading[];
+  readonly drift: Drift | null;
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -51,6 +52,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     guard_sha256: facts.guardSha256,
     refusal: facts.refusal,
     counters: fitting(facts.counters),
+    drift: facts.drift,
   };
 }
 

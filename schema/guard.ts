@@ -29,5 +29,7 @@ export const Guard = z.strictObject({
       max_elements: z.int().min(1).default(500_000),
     })
     .default({ max_rules: 20_000, max_elements: 500_000 }),
+  /** What to do when somebody else changed our table: load the committed program again, or only say so. */
+  drift: z.enum(["repair", "report"]).default("repair"),
 });
 export type Guard = z.infer<typeof Guard>;

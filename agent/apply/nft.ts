@@ -13,7 +13,7 @@ import {
   removal,
   skeleton,
 } from "#render/index.ts";
-import { elementDifferences, ruleDifferences, structureDifferences } from "./difference.ts";
+import { elementDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
 import type { Exec, ExecResult } from "./spawn.ts";
 
@@ -48,6 +48,8 @@ export interface Nft {
    * otherwise than it did then. @throws {ApplyError} readback_mismatch
    */
   readback(program: Program): Promise<void>;
+  /** What the kernel holds otherwise than this program; elements are listed at `full` only. @throws {ApplyError} */
+  differences(program: Program, detail: Detail): Promise<Differences>;
   /**
    * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
    * kernel admitted; big sets are not listed again, as they came in the transaction whose rules are read back.
@@ -60,11 +62,18 @@ export interface Nft {
   remove(): Promise<void>;
 }
 
+export interface Differences {
+  /** In words, most telling first; empty when there is none. */
+  readonly changes: readonly string[];
+  /** False when this program was not loaded here, so that a rule's matches could not be compared. */
+  readonly exact: boolean;
+}
+
 /** Up to here a listing of all elements costs less than starting nft does. */
-const elementsListedMax = 256;
+export const elementsListedMax = 256;
 /** `-t` leaves out elements, and then a listing costs the same at any size. */
 const details = { terse: ["-t"], full: [] } as const;
-type Detail = keyof typeof details;
+export type Detail = keyof typeof details;
 
 /** @param path of the nft program */
 export function openNft(exec: Exec, path = "nft"): Nft {
@@ -80,6 +89,7 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     return listed(await exec([path, ...details[detail], "-j", "-i"], question, "line"));
   };
   const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined };
+  const digest = digests();
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
   /** Loads and reads back; the listing's nft starts while the other is at work, as starting takes as long as listing. */
@@ -92,7 +102,7 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     const [loaded, read] = await Promise.allSettled([loading, listing]);
     if (loaded.status === "rejected") throw loaded.reason;
     if (read.status === "rejected") throw read.reason;
-    agree(structureDifferences(program, read.value));
+    agree(structureDifferences(program, read.value, undefined));
     if (few) agree(elementDifferences(program, read.value));
     memory.loaded = { ...applied, rules: read.value.rules };
     return applied;
@@ -113,17 +123,21 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     memory.inventory = inventoryOf(program);
     return applied;
   };
+  const differences = async (program: Program, detail: Detail): Promise<Differences> => {
+    const held = await list(detail);
+    const before = memory.loaded?.programSha256 === digest(program) ? memory.loaded.rules : undefined;
+    const members = detail === "full" && held.exists ? elementDifferences(program, held) : [];
+    const changes = [...structureDifferences(program, held, before), ...members];
+    // Somebody was here: what this process remembers of the kernel is no longer true.
+    if (changes.length > 0) memory.inventory = undefined;
+    return { changes, exact: before !== undefined };
+  };
   return {
     check,
     load,
     inventory,
-    readback: async (program) => {
-      const held = await list("full");
-      agree(structureDifferences(program, held));
-      agree(elementDifferences(program, held));
-      if (memory.loaded?.programSha256 === programSha256(program))
-        agree(ruleDifferences(memory.loaded.rules, held.rules));
-    },
+    readback: async (program) => agree((await differences(program, "full")).changes),
+    differences,
     apply,
     counters: async () =>
       (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes })),
@@ -143,7 +157,17 @@ interface Memory {
   loaded: { readonly programSha256: string; readonly rules: Listing["rules"] } | undefined;
 }
 
-const elementCount = (program: Program): number =>
+/** `programSha256`, once for each program that is still in use: printing a big one takes a while. */
+function digests(): (program: Program) => string {
+  const known = new WeakMap<Program, string>();
+  return (program) => {
+    const digest = known.get(program) ?? programSha256(program);
+    known.set(program, digest);
+    return digest;
+  };
+}
+
+export const elementCount = (program: Program): number =>
   [...program.sets, ...program.maps].reduce((sum, { elements }) => sum + elements.length, 0);
 
 /** An interactive nft says on stderr what went wrong and ends with 0, so what it printed decides. */

@@ -10,6 +10,7 @@ import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
+import { DriftLog } from "#agent/observe/drift-log.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
@@ -123,6 +124,7 @@ export async function openVictim(namespace: Namespace): Promise<Victim> {
       trust: openTrust(directory, { ...identity, rootSha256 }),
       client: openClient(plane.url, identity, limits),
       kernel: openKernel(openNft(namespace.exec)),
+      drift: new DriftLog(),
       now: Date.now,
       log: (line) => void log.push(line),
       ...changes,

@@ -45,6 +45,7 @@ const guard: Guard = {
     ],
   },
   limits: { max_rules: 1000, max_elements: 1000 },
+  drift: "repair",
 };
 
 const isV6 = (address: string): boolean => address.includes(":");

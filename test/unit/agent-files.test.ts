@@ -66,6 +66,7 @@ test("lets one process in, and the next after a crash", () => {
 const program = renderClosed({
   management: { interfaces: ["eth0"], allow: [] },
   limits: { max_rules: 1, max_elements: 1 },
+  drift: "repair",
 });
 const digest = "0".repeat(64);
 const committed = (seq: number) => ({

@@ -108,4 +108,5 @@ async function answerRuleset(
 const previewGuard: Guard = {
   management: { interfaces: [], allow: [] },
   limits: { max_rules: 20_000, max_elements: 500_000 },
+  drift: "repair",
 };
