@@ -4,7 +4,8 @@
  */
 import type { Program } from "#render/index.ts";
 import type { CounterReading } from "#schema/wire.ts";
-import { ApplyError, type Detail, type Differences, type Nft } from "./apply/nft.ts";
+import { ApplyError, type Differences, type Nft } from "./apply/nft.ts";
+import type { Detail } from "./apply/session.ts";
 import { isErrno } from "./persist.ts";
 import { printable, type Refusal } from "./refusal.ts";
 

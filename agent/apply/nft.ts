@@ -15,6 +15,7 @@ import {
 } from "#render/index.ts";
 import { elementDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
+import { type Detail, firstError, loadAndList, type Purpose } from "./session.ts";
 import type { Exec, ExecResult } from "./spawn.ts";
 
 export type ApplyCode = "check_failed" | "load_failed" | "readback_mismatch";
@@ -38,28 +39,28 @@ export interface Applied {
 
 export interface Nft {
   /** Has the kernel validate a file and throw it away. @throws {ApplyError} check_failed */
-  check(text: string): Promise<void>;
+  readonly check: (text: string) => Promise<void>;
   /** Loads a file in one transaction. @throws {ApplyError} load_failed */
-  load(text: string): Promise<void>;
+  readonly load: (text: string) => Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
-  inventory(): Promise<Inventory>;
+  readonly inventory: () => Promise<Inventory>;
   /**
    * Proves that the kernel holds this program, every element of it; and if it was loaded here, that no rule reads
    * otherwise than it did then. @throws {ApplyError} readback_mismatch
    */
-  readback(program: Program): Promise<void>;
+  readonly readback: (program: Program) => Promise<void>;
   /** What the kernel holds otherwise than this program; elements are listed at `full` only. @throws {ApplyError} */
-  differences(program: Program, detail: Detail): Promise<Differences>;
+  readonly differences: (program: Program, detail: Detail) => Promise<Differences>;
   /**
    * Check, load and readback. The check is of rules and objects, and only when they differ from the last ones this
    * kernel admitted; big sets are not listed again, as they came in the transaction whose rules are read back.
    * @throws {ApplyError}
    */
-  apply(program: Program): Promise<Applied>;
+  readonly apply: (program: Program) => Promise<Applied>;
   /** Our named counters, in the listing's order. */
-  counters(): Promise<readonly CounterReading[]>;
+  readonly counters: () => Promise<readonly CounterReading[]>;
   /** Deletes our table; nothing of it may be there. */
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 export interface Differences {
@@ -71,51 +72,37 @@ export interface Differences {
 
 /** Up to here a listing of all elements costs less than starting nft does. */
 export const elementsListedMax = 256;
-/** `-t` leaves out elements, and then a listing costs the same at any size. */
-const details = { terse: ["-t"], full: [] } as const;
-export type Detail = keyof typeof details;
 
 /** @param path of the nft program */
 export function openNft(exec: Exec, path = "nft"): Nft {
-  const check = async (text: string): Promise<void> =>
-    demand("check_failed", await exec([path, "-c", "-f", "-"], text));
-  const load = async (text: string): Promise<void> =>
-    demand("load_failed", await exec([path, "-f", "-"], text));
-  const list = async (detail: Detail): Promise<Listing> =>
-    listed(await exec([path, ...details[detail], "-j", "list", "ruleset"], ""));
-  /** The same from an interactive nft (`-i`), which starts now and asks the kernel once `begin` resolves. */
-  const listAfter = async (begin: Promise<void>, detail: Detail): Promise<Listing> => {
-    const question = begin.then(() => "list ruleset\n");
-    return listed(await exec([path, ...details[detail], "-j", "-i"], question, "line"));
-  };
   const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined };
   const digest = digests();
+  const kernel = kernelBy(exec, path);
+  const { check, load, list } = kernel;
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
-  /** Loads and reads back; the listing's nft starts while the other is at work, as starting takes as long as listing. */
   const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
     const few = elementCount(program) <= elementsListedMax;
     const { text, canonical } = print(program, present);
-    const loading = load(text);
-    const listing = listAfter(loading, few ? "full" : "terse");
+    const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
+    agree(structureDifferences(program, held, undefined));
+    if (few) agree(elementDifferences(program, held));
     const applied = { text, programSha256: sha256(canonical) };
-    const [loaded, read] = await Promise.allSettled([loading, listing]);
-    if (loaded.status === "rejected") throw loaded.reason;
-    if (read.status === "rejected") throw read.reason;
-    agree(structureDifferences(program, read.value, undefined));
-    if (few) agree(elementDifferences(program, read.value));
-    memory.loaded = { ...applied, rules: read.value.rules };
+    memory.loaded = { ...applied, rules: held.rules };
     return applied;
   };
 
+  /** The inventory, and with it the kernel's opinion of rules that it has not seen. */
+  const examine = async (declared: string): Promise<Inventory> =>
+    inventoryOfListing(await kernel.loadAndList(declared, "check", "terse"));
+
   const apply = async (program: Program): Promise<Applied> => {
     const declared = skeleton(program);
-    if (memory.admitted !== declared) await check(declared);
-    const remembered = memory.inventory;
+    const known = memory.admitted === declared ? memory.inventory : undefined;
     memory.inventory = undefined;
-    const applied = await (remembered === undefined
-      ? attempt(program, await inventory())
-      : attempt(program, remembered).catch(async (error: unknown) => {
+    const applied = await (known === undefined
+      ? attempt(program, await examine(declared))
+      : attempt(program, known).catch(async (error: unknown) => {
           if (!(error instanceof ApplyError)) throw error;
           return attempt(program, await inventory());
         }));
@@ -132,21 +119,77 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     if (changes.length > 0) memory.inventory = undefined;
     return { changes, exact: before !== undefined };
   };
+  const readback = async (program: Program): Promise<void> =>
+    agree((await differences(program, "full")).changes);
+  const counters = async (): Promise<readonly CounterReading[]> =>
+    (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
+  return { check, load, inventory, readback, differences, apply, counters, remove: () => load(removal) };
+}
+
+interface Kernel extends Pick<Nft, "check" | "load"> {
+  readonly list: (detail: Detail) => Promise<Listing>;
+  /** @throws {ApplyError} check_failed or load_failed, by purpose */
+  readonly loadAndList: (text: string, purpose: Purpose, detail: Detail) => Promise<Listing>;
+}
+
+const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };
+/** What it means that nft does not list afterwards: a check has touched nothing, a load may have. */
+const unlisted: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "readback_mismatch" };
+
+/** nft's questions and answers, each as an outcome or an ApplyError. */
+function kernelBy(exec: Exec, path: string): Kernel {
+  const check = async (text: string): Promise<void> =>
+    demand("check_failed", await exec([path, "-c", "-f", "-"], text));
+  const load = async (text: string): Promise<void> =>
+    demand("load_failed", await exec([path, "-f", "-"], text));
+  const list = async (detail: Detail, failed: ApplyCode = "readback_mismatch"): Promise<Listing> => {
+    const terse = detail === "terse" ? ["-t"] : [];
+    const result = await exec([path, ...terse, "-j", "list", "ruleset"], "");
+    demand(failed, result);
+    return listingOf(result.stdout);
+  };
   return {
     check,
     load,
-    inventory,
-    readback: async (program) => agree((await differences(program, "full")).changes),
-    differences,
-    apply,
-    counters: async () =>
-      (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes })),
-    remove: () => load(removal),
+    list,
+    loadAndList: async (text, purpose, detail) => {
+      const answer = await loadAndList(exec, path, text, purpose, detail);
+      if (answer === undefined) {
+        await (purpose === "check" ? check(text) : load(text));
+        return list(detail, unlisted[purpose]);
+      }
+      if (answer.error !== undefined) throw new ApplyError(failure[purpose], answer.error);
+      // Some builds of nft echo what they read; then the question is put apart.
+      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail, unlisted[purpose]);
+    },
   };
+}
+
+const isListing = (text: string): boolean => text.startsWith('{"nftables"');
+
+/** nft 1.0.6 prints a table's flags from memory it has not written, and says nothing at all where that is no text. */
+const unlistable: Listing = {
+  exists: true,
+  sets: [],
+  maps: [],
+  chains: [],
+  counters: [],
+  rules: [],
+  foreign: ["table flag, which nft could not list,"],
+};
+
+function listingOf(text: string): Listing {
+  if (text === "") return unlistable;
+  try {
+    return parseListing(text);
+  } catch (cause) {
+    throw new ApplyError("readback_mismatch", "expected a listing of nft's", { cause });
+  }
 }
 
 /** What the last apply left in the kernel. */
 interface Memory {
+  /** Rules and objects that this kernel has taken: it need not be asked about them again. */
   admitted: string;
   /**
    * A guess, for speed only: when somebody else changed our table since, the load or its readback fails and the apply
@@ -170,17 +213,6 @@ function digests(): (program: Program) => string {
 export const elementCount = (program: Program): number =>
   [...program.sets, ...program.maps].reduce((sum, { elements }) => sum + elements.length, 0);
 
-/** An interactive nft says on stderr what went wrong and ends with 0, so what it printed decides. */
-function listed(result: ExecResult): Listing {
-  demand("readback_mismatch", result);
-  try {
-    return parseListing(result.stdout);
-  } catch (cause) {
-    const [first = ""] = result.stderr.split("\n");
-    throw new ApplyError("readback_mismatch", `expected a listing of nft's: ${first}`, { cause });
-  }
-}
-
 function agree([first]: readonly string[]): void {
   if (first !== undefined) throw new ApplyError("readback_mismatch", first);
 }
@@ -190,8 +222,7 @@ export const programSha256 = (program: Program): string => sha256(print(program,
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-function demand(code: ApplyCode, result: ExecResult): void {
-  if (result.status === 0) return;
-  const [first = ""] = result.stderr.split("\n");
-  throw new ApplyError(code, first === "" ? `nft ended with ${result.status}` : first);
+function demand(code: ApplyCode, { status, stderr }: ExecResult): void {
+  if (status !== 0)
+    throw new ApplyError(code, firstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`);
 }

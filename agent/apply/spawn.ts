@@ -13,16 +13,10 @@ export interface ExecResult {
 }
 
 /**
- * Runs `argv` with `input` on stdin. A promise of input starts the program now and feeds it then, which hides the time
- * to start; one that rejects ends the program before it read anything. Rejects when the program cannot be started, runs
- * too long or says too much.
+ * Runs `argv` with `input` on stdin. Rejects when the program cannot be started, runs too long or says too much.
  * @param answer `line`: the first line of output is all that is wanted, with status 0; the program's end is not awaited
  */
-export type Exec = (
-  argv: readonly string[],
-  input: string | Promise<string>,
-  answer?: "whole" | "line",
-) => Promise<ExecResult>;
+export type Exec = (argv: readonly string[], input: string, answer?: "whole" | "line") => Promise<ExecResult>;
 
 export interface ExecLimits {
   /** Put before every argv, such as `["ip", "netns", "exec", "gw"]`. */
@@ -62,7 +56,9 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
       });
       if (child.pid !== undefined) started(child.pid);
       const output = collect(child, outputBytesMax, (soFar) => {
-        if (answer === "line" && soFar.stdout.endsWith("\n")) resolve({ status: 0, ...soFar });
+        if (answer === "line" && soFar().stdout.endsWith("\n"))
+          // What it wrote to stderr before is there by now, but may be read only later in this turn.
+          setImmediate(() => resolve({ status: 0, ...soFar() }));
       });
       child.on("error", reject);
       child.on("close", (status) => {
@@ -70,7 +66,9 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
         if (said !== undefined) resolve({ status, ...said });
         else reject(new Error(`${file} wrote more than ${outputBytesMax} bytes`));
       });
-      feed(child, input).catch(reject);
+      // EPIPE: the program ended before it read all; its exit status says why.
+      child.stdin.on("error", () => undefined);
+      child.stdin.end(input);
     });
 }
 
@@ -120,7 +118,7 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 type Said = Pick<ExecResult, "stdout" | "stderr">;
 
 /** @returns what the child has said; undefined when it was too much, and then the child is ended */
-function collect(child: Child, bytesMax: number, heard: (soFar: Said) => void): () => Said | undefined {
+function collect(child: Child, bytesMax: number, heard: (soFar: () => Said) => void): () => Said | undefined {
   let size = 0;
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   const said = (): Said => ({
@@ -132,21 +130,9 @@ function collect(child: Child, bytesMax: number, heard: (soFar: Said) => void): 
       size += chunk.length;
       if (size > bytesMax) return void child.kill("SIGKILL");
       chunks[name].push(chunk);
-      if (chunk.at(-1) === newline) heard(said());
+      if (chunk.at(-1) === newline) heard(said);
     });
   return () => (size > bytesMax ? undefined : said());
 }
 
 const newline = 10;
-
-async function feed(child: Child, input: string | Promise<string>): Promise<void> {
-  // EPIPE: the program ended before it read all; its exit status says why.
-  child.stdin.on("error", () => undefined);
-  try {
-    // At once when it is there: the program reads while this one goes on.
-    child.stdin.end(typeof input === "string" ? input : await input);
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  }
-}

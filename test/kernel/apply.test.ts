@@ -137,6 +137,21 @@ table ip portcullis {
     await agent.apply(program);
   });
 
+  it("needs no disk: where no file can be written it asks nft apart", async () => {
+    const temporary = process.env["TMPDIR"];
+    process.env["TMPDIR"] = "/nonexistent";
+    try {
+      await agent.apply(program);
+      const nonsense = { ...program, counters: [] };
+      expect((await refusal(openNft(exec).apply(nonsense))).code).toBe("check_failed");
+    } finally {
+      if (temporary === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = temporary;
+    }
+    await agent.readback(program);
+    expect((await refusal(openNft(exec).apply({ ...program, counters: [] }))).code).toBe("check_failed");
+  });
+
   it("fails loudly without an nft", async () => {
     await expect(openNft(spawnExec(), "/nonexistent/nft").apply(program)).rejects.toThrow(/ENOENT/);
   });

@@ -17,11 +17,11 @@ const project = (name: string, shared: boolean, limitSeconds: number): Layer => 
 });
 
 export const layers: readonly Layer[] = [
-  project("unit", true, 240),
-  project("walls", true, 240),
-  project("worker", true, 240),
-  { name: "workerd", arguments: ["--config", "vitest.workerd.config.ts"], shared: true, limitSeconds: 300 },
-  project("attack", true, 240),
-  project("kernel", false, 480),
-  project("e2e", false, 480),
+  project("unit", true, 600),
+  project("walls", true, 600),
+  project("worker", true, 600),
+  { name: "workerd", arguments: ["--config", "vitest.workerd.config.ts"], shared: true, limitSeconds: 600 },
+  project("attack", true, 600),
+  project("kernel", false, 900),
+  project("e2e", false, 900),
 ];
