@@ -13,6 +13,7 @@ import {
   removal,
   skeleton,
 } from "#render/index.ts";
+import { table } from "#render/program.ts";
 import { elementDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
 import { type Detail, firstError, loadAndList, type Purpose } from "./session.ts";
@@ -167,7 +168,10 @@ function kernelBy(exec: Exec, path: string): Kernel {
 
 const isListing = (text: string): boolean => text.startsWith('{"nftables"');
 
-/** nft 1.0.6 prints a table's flags from memory it has not written, and says nothing at all where that is no text. */
+/** nft 1.0.6 prints a table's flags from memory it has not written, and says no more where that is no text. */
+const cutShort = new RegExp(
+  `"table": \\{"family": "${table.family}", "name": "${table.name}", "handle": \\d+, "flags":\\s*$`,
+);
 const unlistable: Listing = {
   exists: true,
   sets: [],
@@ -179,7 +183,7 @@ const unlistable: Listing = {
 };
 
 function listingOf(text: string): Listing {
-  if (text === "") return unlistable;
+  if (cutShort.test(text)) return unlistable;
   try {
     return parseListing(text);
   } catch (cause) {
