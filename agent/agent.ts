@@ -5,6 +5,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Program, render, renderClosed, rendererVersion } from "#render/index.ts";
+import type { CutFlows } from "./apply/conntrack.ts";
+import { closedRules, type Rules } from "./apply/flows.ts";
 import { admit, type LoadedGuard, loadGuard } from "./guard/index.ts";
 import type { HostIdentity } from "./identity.ts";
 import type { Kernel } from "./kernel.ts";
@@ -30,6 +32,8 @@ export interface Parts {
   readonly client: Client;
   readonly kernel: Kernel;
   readonly drift: DriftLog;
+  /** Ends the flows that `now` does not allow and `before` did. */
+  readonly cutFlows: (now: Rules, before: Rules | undefined) => Promise<CutFlows>;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly log: (line: string) => void;
@@ -58,6 +62,8 @@ export class Agent {
   #believed = false;
   #pollAfter: string | undefined;
   #generation: string | null = null;
+  /** What the committed ruleset means, once it is known. */
+  #rules: Rules | undefined;
   #guardSha256: string | null = null;
   #reportDue = true;
   #reportedAt = 0;
@@ -92,6 +98,7 @@ export class Agent {
     const { directory, kernel, closedFirst, now } = this.#parts;
     const trust = this.#trust();
     this.#generation = trust?.hint().generation ?? null;
+    this.#rules = await this.#rulesBefore();
     return {
       kind: "started",
       applied: committedSlot(directory)?.applied ?? null,
@@ -102,6 +109,15 @@ export class Agent {
       closedFirst: closedFirst || everCommitted(directory),
       now: now(),
     };
+  }
+
+  /** What the committed ruleset means, where the bundle it came from is still held. */
+  async #rulesBefore(): Promise<Rules | undefined> {
+    const held = this.#trust()?.held();
+    if (held === undefined || committedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256)
+      return undefined;
+    const guard = await this.#guard();
+    return guard === undefined ? undefined : rulesOf(held, guard);
   }
 
   #woke(): Event {
@@ -211,7 +227,18 @@ export class Agent {
       guard_sha256: guard.sha256,
       renderer: rendererVersion,
     };
-    return this.#commit(applied, program.value, true);
+    const event = await this.#commit(applied, program.value, true);
+    if (event.kind === "committed") await this.#cutFlows(rulesOf(bundle, guard));
+    return event;
+  }
+
+  /** The rules are in force already: what cannot be cut is said, and fails nothing. */
+  async #cutFlows(now: Rules): Promise<void> {
+    const before = this.#rules;
+    this.#rules = now;
+    const done = await this.#parts.cutFlows(now, before);
+    if (!done.ok) this.#parts.log(`flows that lost their grant may go on: ${done.why}`);
+    else if (done.cut > 0) this.#parts.log(`cut ${done.cut} flows that lost their grant`);
   }
 
   #record(candidate: Candidate): Promise<Event> {
@@ -339,6 +366,10 @@ export function programOf(bundle: TrustedBundle, { guard }: LoadedGuard): Progra
   if (!rendered.ok) throw new Refused(rendered.code, rendered.message);
   return rendered.program;
 }
+
+/** What a trusted bundle means for the flows of this host. */
+const rulesOf = ({ custom, ruleset }: TrustedBundle, { guard: { management } }: LoadedGuard): Rules =>
+  custom.mode === "closed" ? closedRules(management) : { ruleset, management };
 
 const candidateOf = ({ custom, sha256 }: TrustedBundle): Candidate => ({
   seq: custom.seq,

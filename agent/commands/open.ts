@@ -1,5 +1,6 @@
 /** Puts the rooms together for a host that has joined. */
 import { type Agent, holdFile, type Parts } from "../agent.ts";
+import { cutFlows } from "../apply/conntrack.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
 import { spawnExec, spawnFollow } from "../apply/spawn.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
@@ -53,6 +54,7 @@ export function openParts(
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(openNft(spawnExec({ started: (pid) => own.add(pid) }), options.nft)),
     drift: new DriftLog(),
+    cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before),
     now: Date.now,
     log,
   };

@@ -10,6 +10,7 @@ import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
+import { cutFlows } from "#agent/apply/conntrack.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
@@ -125,6 +126,7 @@ export async function openVictim(namespace: Namespace): Promise<Victim> {
       client: openClient(plane.url, identity, limits),
       kernel: openKernel(openNft(namespace.exec)),
       drift: new DriftLog(),
+      cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before),
       now: Date.now,
       log: (line) => void log.push(line),
       ...changes,
