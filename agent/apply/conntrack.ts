@@ -25,8 +25,16 @@ const Links = z.array(
   }),
 );
 
-/** @param before the rules until now; undefined when they are not known. See `noLongerAllowed` */
-export async function cutFlows(exec: Exec, now: Rules, before: Rules | undefined): Promise<CutFlows> {
+/**
+ * @param before the rules until now; undefined when they are not known. See `noLongerAllowed`
+ * @param at Unix seconds
+ */
+export async function cutFlows(
+  exec: Exec,
+  now: Rules,
+  before: Rules | undefined,
+  at: number,
+): Promise<CutFlows> {
   // Nothing is asked where no rule is about the host: overlays are stateless.
   if (!now.ruleset.scopes.some(({ kind }) => kind === "host")) return { ok: true, cut: 0 };
   try {
@@ -34,10 +42,10 @@ export async function cutFlows(exec: Exec, now: Rules, before: Rules | undefined
       ["ipv4", "ipv6"].map((family) => ask(exec, ["conntrack", "-L", "-o", "extended", "-f", family])),
     );
     const own = await ownAddresses(exec);
-    const suspects = noLongerAllowed(listings.flatMap(parseFlows), { own, by: () => "" }, now, before);
+    const suspects = noLongerAllowed(listings.flatMap(parseFlows), { own, by: () => "" }, now, before, at);
     const routes = await routesTo(exec, suspects);
     const paths = { own, by: (address: string) => routes.get(address) ?? "" };
-    const doomed = noLongerAllowed(suspects, paths, now, before);
+    const doomed = noLongerAllowed(suspects, paths, now, before, at);
     if (doomed.length === 0) return { ok: true, cut: 0 };
     await endSockets(exec, doomed);
     for (const flow of doomed) await forget(exec, flow);

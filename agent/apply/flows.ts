@@ -50,6 +50,7 @@ export const closedRules = (management: Management): Rules => ({
         state: "any",
         verdict: "drop",
         counter: "r_closed",
+        expires: null,
       },
     ],
   },
@@ -89,22 +90,25 @@ export interface Paths {
 /**
  * The flows that `now` does not allow and `before` did.
  * @param before undefined when it is not known, as after a restart: then everything counts as allowed before
+ * @param at Unix seconds, for rules that expire
  */
 export function noLongerAllowed(
   flows: readonly Flow[],
   paths: Paths,
   now: Rules,
   before: Rules | undefined,
+  at: number,
 ): readonly Flow[] {
   const allowedNow = judgeOf(now);
   const allowedBefore = before === undefined ? () => true : judgeOf(before);
   return flows.filter((flow) => {
     const packet = firstPacket(flow, paths);
     if (packet === undefined || endsAtManagement(packet, paths, now.management)) return false;
-    return !allowedNow(packet) && allowedBefore(packet);
+    return !allowedNow({ ...packet, at }) && allowedBefore(packet);
   });
 }
 
+/** A rule that has expired since the apply before allowed its flows then. */
 const judgeOf = ({ ruleset, management }: Rules): ((packet: Packet) => boolean) => {
   const judge = prepare(ruleset, management);
   return (packet) => judge(packet).verdict === "accept";

@@ -54,7 +54,7 @@ export function openParts(
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(openNft(spawnExec({ started: (pid) => own.add(pid) }), options.nft)),
     drift: new DriftLog(),
-    cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before),
+    cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before, Math.floor(Date.now() / 1000)),
     now: Date.now,
     log,
   };

@@ -47,6 +47,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
       state: "any",
       verdict: "accept",
       counter: "r_office",
+      expires: null,
     },
     {
       row: "hosts/gw#rest",
@@ -59,6 +60,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
       state: "any",
       verdict: "drop",
       counter: "r_rest",
+      expires: null,
     },
   ],
 });
@@ -126,7 +128,7 @@ export async function openVictim(namespace: Namespace): Promise<Victim> {
       client: openClient(plane.url, identity, limits),
       kernel: openKernel(openNft(namespace.exec)),
       drift: new DriftLog(),
-      cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before),
+      cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),
       now: Date.now,
       log: (line) => void log.push(line),
       ...changes,

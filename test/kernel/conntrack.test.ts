@@ -78,7 +78,7 @@ async function hold(from: string, ...targets: readonly string[]): Promise<Held> 
 
 const enforce = async (rules: Rules, before?: Rules) => {
   await nft.apply(mustRender(rules.ruleset, guard));
-  return cutFlows(spawnExec({ prefix: inNamespace(topology.gateway) }), rules, before);
+  return cutFlows(spawnExec({ prefix: inNamespace(topology.gateway) }), rules, before, 0);
 };
 const both = (port: number): readonly string[] => own.map((address) => `${address} ${port}`);
 
@@ -92,8 +92,8 @@ beforeAll(async () => {
     ],
   });
   nft = openNft(spawnExec({ prefix: inNamespace(topology.gateway) }));
-  servers.push(await start(topology.gateway, "echo.ts", "2222", "5000", "6000"));
-  servers.push(await start(topology.machine("stranger"), "echo.ts", "7000"));
+  servers.push(await start(topology.gateway, "pusher.ts", "2222", "5000", "6000"));
+  servers.push(await start(topology.machine("stranger"), "pusher.ts", "7000"));
   // The kernel tracks flows only where a rule asks for their state: here one always does.
   await must(inNamespace(topology.gateway, "nft", "-f", "-"), { input: tracking });
 });
@@ -161,7 +161,7 @@ it("never ends a session of the management plane", async () => {
 
 it("says so where conntrack is missing, and nothing else fails", async () => {
   const broken = spawnExec({ prefix: ["/nonexistent/netns"] });
-  expect(await cutFlows(broken, allowing(), undefined)).toEqual({
+  expect(await cutFlows(broken, allowing(), undefined, 0)).toEqual({
     ok: false,
     why: "/nonexistent/netns: ENOENT",
   });

@@ -145,7 +145,7 @@ const begin = async (...how: Parameters<typeof watch>): Promise<void> => {
 const tampering: readonly (readonly [string, string, RegExp])[] = [
   ["everything flushed", "flush ruleset", /^expected our table, found none$/],
   ["our table deleted", "delete table inet portcullis", /^expected our table, found none$/],
-  ["our rules flushed", "flush table inet portcullis", /^chain input: missing rule 0: iif "lo"/],
+  ["our rules flushed", "flush table inet portcullis", /^chain \w+: missing rule 0: /],
   ["a rule inserted", "insert rule inet portcullis input accept", /^chain input: surplus rule 0: accept$/],
   [
     "a rule that reads otherwise",
@@ -188,11 +188,11 @@ describe("a patrol", () => {
 
   it("names the one rule that was deleted, by its text", async () => {
     const listed = await nft("-a", "list", "chain", "inet", "portcullis", "input");
-    const handle = /counter name "r_p443".* # handle (\d+)/.exec(listed)?.[1] ?? "";
+    const handle = /ct state established,related accept # handle (\d+)/.exec(listed)?.[1] ?? "";
     const told = watched.next();
     await nft("delete", "rule", "inet", "portcullis", "input", "handle", handle);
     expect((await told).last.changes).toEqual([
-      expect.stringMatching(/^chain input: missing rule \d+: .*tcp dport 443 .*accept$/),
+      expect.stringMatching(/^chain input: missing rule \d+: ct state established,related accept$/),
     ]);
   });
 

@@ -1,18 +1,21 @@
 /**
- * Answers on the TCP ports given, on every address of its namespace: what it is sent, and a tick every 20 ms unasked, as
- * a server does that pushes. Prints `ready`, and ends when stdin does.
+ * One TCP connection that stays, from the namespace it runs in. `serve <port>` prints `ready` and sends back what it
+ * gets; `connect <address> <port>` prints `ready` once connected, then sends stdin and prints what comes back.
+ * Ends when stdin does.
  */
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 
-for (const port of process.argv.slice(2)) {
-  const server = createServer((socket) => {
-    const tick = setInterval(() => socket.write("."), 20);
-    socket.on("close", () => clearInterval(tick)).on("error", () => undefined);
-    socket.pipe(socket);
-  });
-  server.listen(Number(port), "::");
+const [mode, ...where] = process.argv.slice(2);
+if (mode === "serve") {
+  const server = createServer((socket) => void socket.pipe(socket));
+  server.listen(Number(where[0]), "::");
   await once(server, "listening");
+} else {
+  const socket = connect({ host: where[0] ?? "", port: Number(where[1]) });
+  await once(socket, "connect");
+  process.stdin.pipe(socket, { end: false });
+  socket.pipe(process.stdout, { end: false });
 }
 process.stdout.write("ready\n");
 process.stdin.resume().on("end", () => process.exit(0));
