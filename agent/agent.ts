@@ -12,7 +12,10 @@ import { keepFallback } from "./fallback.ts";
 import { type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
 import { type HostIdentity, publicHalf } from "./identity.ts";
 import { closeJournal, cutOff } from "./journal.ts";
+import type { CutFlows } from "./apply/conntrack.ts";
+import { closedRules, type Rules } from "./apply/flows.ts";
 import type { Kernel } from "./kernel.ts";
+import type { DriftLog } from "./observe/drift-log.ts";
 import { isErrno } from "./persist.ts";
 import { fallenFile, holdFile, mark } from "./posture.ts";
 import { causeOf, type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
@@ -46,6 +49,9 @@ export interface Parts {
   readonly client: Client;
   readonly kernel: Kernel;
   readonly watchdog: Watchdog;
+  readonly drift: DriftLog;
+  /** Ends the flows that `now` does not allow and `before` did. */
+  readonly cutFlows: (now: Rules, before: Rules | undefined) => Promise<CutFlows>;
   /** Called at each step of an apply: a test ends the process there. */
   readonly pass: (failpoint: Failpoint) => void;
   /** Milliseconds since the Unix epoch, by the wall clock. */
@@ -76,6 +82,8 @@ export class Agent {
   #pollAfter: string | undefined;
   #generation: string | null = null;
   #lastGuard: LoadedGuard | null = null;
+  /** What the committed ruleset means, once it is known. */
+  #rules: Rules | undefined;
   #reportDue = true;
   #reportedAt = 0;
 
@@ -84,10 +92,15 @@ export class Agent {
     this.#since = new Date(parts.now()).toISOString();
   }
 
+  get state(): State {
+    return this.#state;
+  }
+
   /** One cycle: wake, poll, and whatever follows from that. Network waits end with `stop`. */
   async cycle(stop: AbortSignal): Promise<Cycle> {
     this.#refusal = undefined;
     this.#believed = false;
+    if (this.#parts.drift.takeNews()) this.#reportDue = true;
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
     if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
@@ -104,6 +117,7 @@ export class Agent {
     const { directory, kernel, closedFirst, clock } = this.#parts;
     const trust = this.#trust();
     this.#generation = trust?.hint().generation ?? null;
+    this.#rules = await this.#rulesBefore();
     return {
       kind: "started",
       applied: committedSlot(directory)?.applied ?? null,
@@ -119,6 +133,15 @@ export class Agent {
       interrupted: await cutOff(directory),
       now: clock.now(),
     };
+  }
+
+  /** What the committed ruleset means, where the bundle it came from is still held. */
+  async #rulesBefore(): Promise<Rules | undefined> {
+    const held = this.#trust()?.held();
+    if (held === undefined || committedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256)
+      return undefined;
+    const guard = await this.#guard();
+    return guard === undefined ? undefined : rulesOf(held, guard);
   }
 
   async #woke(): Promise<Event> {
@@ -247,7 +270,17 @@ export class Agent {
     }
     await this.#keep(() => mark(directory, "standing"));
     log(`committed seq ${applied.seq}, revision ${applied.revision}`);
+    await this.#cutFlows(rulesOf(bundle, guard));
     return { kind: "committed", applied, now: clock.now() };
+  }
+
+  /** The rules are in force already: what cannot be cut is said, and fails nothing. */
+  async #cutFlows(now: Rules): Promise<void> {
+    const before = this.#rules;
+    this.#rules = now;
+    const done = await this.#parts.cutFlows(now, before);
+    if (!done.ok) this.#parts.log(`flows that lost their grant may go on: ${done.why}`);
+    else if (done.cut > 0) this.#parts.log(`cut ${done.cut} flows that lost their grant`);
   }
 
   /** The same program under a higher seq. */
@@ -344,7 +377,7 @@ export class Agent {
   }
 
   async #report(stop: AbortSignal): Promise<void> {
-    const { directory, client, kernel, now: clock, cycleMs, log } = this.#parts;
+    const { directory, client, kernel, drift, now: clock, cycleMs, log } = this.#parts;
     const now = clock();
     const counters = await kernel.counters();
     const sent = await outcome(async () => {
@@ -355,6 +388,7 @@ export class Agent {
           guard: this.#lastGuard,
           refusal: this.#unreported,
           counters,
+          drift: drift.summary(now),
         },
         now,
       );
@@ -368,11 +402,12 @@ export class Agent {
   }
 
   #writeStatus(): void {
-    const { directory, identity, url, now, log } = this.#parts;
+    const { directory, identity, url, drift, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal));
+      const drifted = drift.summary(now());
+      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, drifted));
     } catch (error) {
       if (!isErrno(error)) throw error;
       log(`status not written: ${error.code}`);
@@ -387,6 +422,10 @@ export class Agent {
 type FailedKernel = (Event & { readonly kind: "failed" })["kernel"];
 
 const torn: Refusal = { code: "state_invalid", message: "both committed slots are damaged" };
+
+/** What a trusted bundle means for the flows of this host. */
+const rulesOf = ({ custom, ruleset }: TrustedBundle, { guard: { management } }: LoadedGuard): Rules =>
+  custom.mode === "closed" ? closedRules(management) : { ruleset, management };
 
 function numberReport(directory: string): number {
   try {

@@ -4,7 +4,8 @@
  */
 import type { Program } from "#render/index.ts";
 import type { CounterReading } from "#schema/wire.ts";
-import { ApplyError, type Nft } from "./apply/nft.ts";
+import { ApplyError, type Differences, type Nft } from "./apply/nft.ts";
+import type { Detail } from "./apply/session.ts";
 import { isErrno } from "./persist.ts";
 import { printable, type Refusal } from "./refusal.ts";
 
@@ -18,7 +19,26 @@ export interface Kernel {
   /** Whether our table is there. Unknown counts as present: nothing is loaded on a guess. */
   table(): Promise<"present" | "missing">;
   counters(): Promise<readonly CounterReading[]>;
+  /**
+   * Compares the kernel with what is intended, and loads that again if it differs. No load of ours can come in between:
+   * `intended` is asked when it is this one's turn.
+   */
+  correct(intended: () => Program | undefined, how: Correction): Promise<Corrected>;
 }
+
+export interface Correction {
+  readonly repair: boolean;
+  /** How closely to look; `none` counts as changed without a look. */
+  readonly detail: (program: Program) => Detail | "none";
+}
+
+export type Corrected =
+  | { readonly kind: "idle" | "sound" }
+  | {
+      readonly kind: "drifted";
+      readonly changes: readonly string[];
+      readonly repaired: boolean;
+    };
 
 export function openKernel(nft: Nft): Kernel {
   const once = async (program: Program): Promise<Loaded> => {
@@ -29,11 +49,25 @@ export function openKernel(nft: Nft): Kernel {
       return notLoaded(error);
     }
   };
+  const load = async (program: Program): Promise<Loaded> => {
+    const first = await once(program);
+    return first.ok || !first.touched ? first : once(program);
+  };
+  const inTurn = turns();
   return {
-    async load(program) {
-      const first = await once(program);
-      return first.ok || !first.touched ? first : once(program);
-    },
+    load: (program) => inTurn(() => load(program)),
+    correct: (intended, how) =>
+      inTurn(async () => {
+        const program = intended();
+        if (program === undefined) return { kind: "idle" };
+        const detail = how.detail(program);
+        const found = detail === "none" ? unseen : await compare(nft, program, detail);
+        if (found.changes.length === 0 && found.exact) return { kind: "sound" };
+        const repaired = how.repair && (await load(program)).ok;
+        // Never loaded here and nothing to see: from now on every match of it can be compared.
+        if (found.changes.length === 0 && detail !== "none") return { kind: "sound" };
+        return { kind: "drifted", changes: found.changes, repaired };
+      }),
     async table() {
       try {
         const { chains, sets, maps, counters, foreign } = await nft.inventory();
@@ -52,6 +86,28 @@ export function openKernel(nft: Nft): Kernel {
         throw error;
       }
     },
+  };
+}
+
+const unseen: Differences = { changes: [], exact: false };
+
+/** A kernel that cannot be listed is not known to be right. */
+async function compare(nft: Nft, program: Program, detail: Detail): Promise<Differences> {
+  try {
+    return await nft.differences(program, detail);
+  } catch (error) {
+    if (!isExpected(error)) throw error;
+    return { changes: ["our table could not be listed"], exact: false };
+  }
+}
+
+/** One after the other, in the order of asking, whatever becomes of the one before. */
+function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
   };
 }
 

@@ -1,9 +1,10 @@
 /**
- * The only place that waits: a cycle, then the pace's pause, until it is told to stop. Stopping never touches the
- * kernel; whatever was committed stays in place (law 2).
+ * The only place that waits: a cycle, then the pace's pause; beside it the patrol of our own table. Both until they are
+ * told to stop. Stopping never touches the kernel; whatever was committed stays in place (law 2).
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Agent, Cycle } from "./agent.ts";
+import type { Agent } from "./agent.ts";
+import { checkIntervalMs, type Patrol } from "./observe/patrol.ts";
 import { nextPollMs, pollSeconds } from "./transport/pace.ts";
 
 /** Runs until `stop`; resolves when the cycle in hand has ended. `random` gives numbers from 0 up to 1. */
@@ -12,13 +13,49 @@ export async function loop(agent: Agent, random: () => number, stop: AbortSignal
   while (!stop.aborted) {
     const cycle = await agent.cycle(stop);
     failures = cycle.believed ? 0 : failures + 1;
-    await pauseFor(cycle, failures, random(), stop);
+    await pauseMs(nextPollMs(pollSeconds(cycle.pollAfter), failures, random()), stop);
   }
 }
 
-async function pauseFor(cycle: Cycle, failures: number, random: number, stop: AbortSignal): Promise<void> {
+/** A monitor that lived this long was well; another start follows at once. */
+const watchedWellMs = 60_000;
+const restartMs = { first: 250, last: 30_000 } as const;
+
+/** Between two repairs of a table that somebody keeps changing; still well within two seconds. */
+const betweenRepairsMs = 100;
+
+/** Checks our table when it was touched, and from time to time. Resolves after `stop`. */
+export async function patrolLoop(patrol: Patrol, stop: AbortSignal): Promise<void> {
+  const watching = watchLoop(patrol, stop);
+  while (!stop.aborted) {
+    await untilTouched(patrol, stop);
+    if (!stop.aborted && (await patrol.check()) !== undefined) await pauseMs(betweenRepairsMs, stop);
+  }
+  await watching;
+}
+
+/** Until our table was touched, it is time to look anyway, or `stop`. */
+async function untilTouched(patrol: Patrol, stop: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const ended = AbortSignal.any([stop, over.signal]);
+  await Promise.race([patrol.touched(), pauseMs(checkIntervalMs, ended)]);
+  over.abort();
+}
+
+/** Keeps a monitor running: what happened while there was none is found by the check after its start. */
+async function watchLoop(patrol: Patrol, stop: AbortSignal): Promise<void> {
+  let failures = 0;
+  while (!stop.aborted) {
+    const began = performance.now();
+    await patrol.watch(stop);
+    failures = performance.now() - began > watchedWellMs ? 0 : failures + 1;
+    await pauseMs(Math.min(restartMs.last, restartMs.first * 2 ** Math.min(failures, 10)), stop);
+  }
+}
+
+async function pauseMs(ms: number, stop: AbortSignal): Promise<void> {
   try {
-    await pause(nextPollMs(pollSeconds(cycle.pollAfter), failures, random), undefined, { signal: stop });
+    await pause(ms, undefined, { signal: stop });
   } catch (error) {
     if (!stop.aborted) throw error;
   }

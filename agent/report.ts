@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import type { CounterReading, Report, Seen } from "#schema/wire.ts";
+import type { CounterReading, Drift, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
@@ -25,6 +25,7 @@ export interface Facts {
   readonly guard: LoadedGuard | null;
   readonly refusal: DatedRefusal | null;
   readonly counters: readonly CounterReading[];
+  readonly drift: Drift | null;
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -54,6 +55,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     guard: facts.guard?.guard ?? null,
     refusal: facts.refusal,
     counters: fitting(facts.counters),
+    drift: facts.drift,
   };
 }
 

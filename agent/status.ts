@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
-import { AgentState } from "#schema/wire.ts";
+import { AgentState, Drift } from "#schema/wire.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, leaseOf } from "./standing.ts";
@@ -24,6 +24,7 @@ export const Status = z.strictObject({
   last_refusal: z
     .strictObject({ code: z.enum(refusalCodes), message: z.string(), at: z.iso.datetime() })
     .nullable(),
+  drift: Drift.nullable().default(null),
 });
 export type Status = z.infer<typeof Status>;
 
@@ -37,6 +38,7 @@ export function statusOf(
   now: string,
   host: { readonly host: string; readonly fleet: string; readonly url: string },
   refusal: DatedRefusal | null,
+  drift: Drift | null,
 ): Status {
   const applied = committedOf(state);
   const lease = leaseOf(state);
@@ -53,6 +55,7 @@ export function statusOf(
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
     lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
     last_refusal: refusal,
+    drift,
   };
 }
 
@@ -81,7 +84,20 @@ export function formatStatus(status: Status, running: boolean, now: number): str
           `refused   ${refusal.code} at ${refusal.at}: ${refusal.message}`,
           `          ${advice[refusal.code]}`,
         ]),
+    ...(status.drift === null ? [] : formatDrift(status.drift)),
   ].join("\n");
+}
+
+function formatDrift({ count, contended, last }: Drift): readonly string[] {
+  const who = last.by === null ? "" : ` by ${last.by}`;
+  const more = last.total > last.changes.length ? [`and ${last.total - last.changes.length} more`] : [];
+  return [
+    `drift     ${count} since the agent started, last at ${last.at}${who}, ${last.repaired ? "repaired" : "not repaired"}`,
+    ...[...last.changes.slice(0, 5), ...more].map((text) => `          ${text}`),
+    ...(contended
+      ? ["          Another program keeps writing to table inet portcullis; find it and stop it."]
+      : []),
+  ];
 }
 
 function formatLease(leftMs: number, ends: string): string {

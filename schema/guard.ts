@@ -71,6 +71,8 @@ const fields = {
     .array(Port)
     .max(1_024)
     .default([...neverFromAny]),
+  /** What to do when somebody else changed our table: load the committed program again, or only say so. */
+  drift: z.enum(["repair", "report"]).default("repair"),
 };
 
 /** The guard as agents use and report it: complete, presets merged in. */

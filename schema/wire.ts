@@ -121,6 +121,23 @@ export const CounterReading = z.strictObject({
 });
 export type CounterReading = z.infer<typeof CounterReading>;
 
+/** The kernel held otherwise than what was applied, in objects we own, since the agent started. */
+export const Drift = z.strictObject({
+  count: z.int().min(1),
+  /** More than ten in ten minutes: somebody else keeps writing to our table. */
+  contended: z.boolean(),
+  last: z.strictObject({
+    at: z.iso.datetime(),
+    /** Name of the process that made the change, when the kernel told. */
+    by: z.string().max(64).nullable(),
+    /** What was missing, surplus or otherwise, row by row; the first of `total`. */
+    changes: z.array(z.string().max(200)).max(20),
+    total: z.int().min(0),
+    repaired: z.boolean(),
+  }),
+});
+export type Drift = z.infer<typeof Drift>;
+
 /** One report; idempotent by (host, n), where n only rises. */
 export const Report = z.strictObject({
   n: z.int().min(1),
@@ -142,6 +159,8 @@ export const Report = z.strictObject({
     .strictObject({ code: z.enum(refusalCodes), message: z.string().max(500), at: z.iso.datetime() })
     .nullable(),
   counters: z.array(CounterReading).max(20_000),
+  /** Null when nothing drifted; an agent from before drift was watched does not say. */
+  drift: Drift.nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 

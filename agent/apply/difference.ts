@@ -8,9 +8,17 @@ import { type Chain, inventoryOf, type Program, type Shaped } from "#render/prog
 import { inventoryOfListing, type Listing } from "./listing.ts";
 import { elementText, lineShape, ruleShape } from "./shape.ts";
 
-/** Every difference in objects, hooks and rules, in words; elements are not looked at, so a terse listing will do. */
-export function structureDifferences(program: Program, listing: Listing): readonly string[] {
-  if (!listing.exists) return ["expected our table, found none"];
+/**
+ * Every difference in objects, hooks and rules, in words; elements are not looked at, so a terse listing will do.
+ * @param before the rules as nft listed them right after this program was loaded, if it was loaded here: then every
+ * match of a rule is compared, and else only what it decides and the counters and sets it names
+ */
+export function structureDifferences(
+  program: Program,
+  listing: Listing,
+  before: Listing["rules"] | undefined,
+): readonly string[] {
+  if (!listing.exists) return ["expected our table, found none", ...program.chains.map(lost)];
   const want = inventoryOf(program);
   const have = inventoryOfListing(listing);
   return [
@@ -19,37 +27,58 @@ export function structureDifferences(program: Program, listing: Listing): readon
     ...compareNames("set", want.sets.map(spell), have.sets.map(spell)),
     ...compareNames("map", want.maps.map(spell), have.maps.map(spell)),
     ...compareNames("counter", want.counters, have.counters),
-    ...program.chains.flatMap((chain) => chainDifferences(chain, listing)),
+    ...program.chains.flatMap((chain) => policyDifference(chain, listing)),
+    ...program.chains.flatMap((chain) => rowDifferences(chain, listing.rules, before)),
   ];
 }
 
 const spell = ({ name, shape }: Shaped): string => `${name} (${shape})`;
 
-function chainDifferences(chain: Chain, listing: Listing): readonly string[] {
-  const policy = listing.chains.find(({ name }) => name === chain.name)?.policy;
-  const wanted = chain.lines.map(lineShape);
-  const found = listing.rules.filter((rule) => rule.chain === chain.name).map((rule) => ruleShape(rule.expr));
-  const at = wanted.findIndex((shape, i) => found[i] !== shape);
-  return [
-    ...(policy === chain.hook?.policy
-      ? []
-      : [`chain ${chain.name}: expected policy ${chain.hook?.policy}, found ${policy}`]),
-    ...(at >= 0
-      ? [`chain ${chain.name} rule ${at}: expected ${wanted[at]}, found ${found[at] ?? "none"}`]
-      : []),
-    ...(found.length > wanted.length
-      ? [`chain ${chain.name}: expected ${wanted.length} rules, found ${found.length}`]
-      : []),
-  ];
+const lost = ({ name, lines }: Chain): string => `missing chain: ${name} with ${lines.length} rules`;
+
+function policyDifference(chain: Chain, listing: Listing): readonly string[] {
+  const listed = listing.chains.find(({ name }) => name === chain.name);
+  return listed === undefined || listed.policy === chain.hook?.policy
+    ? []
+    : [`chain ${chain.name}: expected policy ${chain.hook?.policy}, found ${listed.policy}`];
 }
 
-/** The first rule that nft lists otherwise than before, every match of it; handles and counts are no part of a rule. */
-export function ruleDifferences(before: Listing["rules"], now: Listing["rules"]): readonly string[] {
-  const spelled = now.map((rule) => JSON.stringify([rule.chain, rule.expr]));
-  const changed = before.find((rule, i) => JSON.stringify([rule.chain, rule.expr]) !== spelled[i]);
-  return changed === undefined
-    ? []
-    : [`chain ${changed.chain}: a rule reads otherwise than when it was loaded`];
+/** What is missing, by the program's own text, what is surplus, and else whether the order is another one. */
+function rowDifferences(
+  chain: Chain,
+  rules: Listing["rules"],
+  before: Listing["rules"] | undefined,
+): readonly string[] {
+  const own = (listed: Listing["rules"]): Listing["rules"] =>
+    listed.filter((rule) => rule.chain === chain.name);
+  const found = own(rules);
+  const [wanted, have] =
+    before === undefined
+      ? [chain.lines.map(lineShape), found.map(({ expr }) => ruleShape(expr))]
+      : [own(before).map(spellRule), found.map(spellRule)];
+  const missing = without(wanted, have).map(
+    (at) => `chain ${chain.name}: missing rule ${at}: ${chain.lines[at]?.text ?? ""}`,
+  );
+  const surplus = without(have, wanted).map(
+    (at) => `chain ${chain.name}: surplus rule ${at}: ${ruleShape(found[at]?.expr ?? [])}`,
+  );
+  if (missing.length + surplus.length > 0) return [...missing, ...surplus];
+  const at = wanted.findIndex((text, i) => have[i] !== text);
+  return at < 0 ? [] : [`chain ${chain.name}: another order from rule ${at} on`];
+}
+
+/** Handles and counts are no part of a rule. */
+const spellRule = ({ expr }: Listing["rules"][number]): string => JSON.stringify(expr);
+
+/** Places in `these` that `those` has nothing for, one for one. */
+function without(these: readonly string[], those: readonly string[]): readonly number[] {
+  const left = new Map<string, number>();
+  for (const text of those) left.set(text, (left.get(text) ?? 0) + 1);
+  return these.flatMap((text, at) => {
+    const count = left.get(text) ?? 0;
+    left.set(text, count - 1);
+    return count > 0 ? [] : [at];
+  });
 }
 
 /** Every difference in the elements of sets and maps; needs a full listing. */
@@ -63,14 +92,12 @@ export function elementDifferences(program: Program, listing: Listing): readonly
   ];
 }
 
-/** First missing and first surplus one; a listing's order is a hash's. */
+/** A listing's order is a hash's. */
 function compareNames(what: string, want: readonly string[], have: readonly string[]): readonly string[] {
   const wanted = new Set(want);
   const found = new Set(have);
-  const missing = want.find((text) => !found.has(text));
-  const surplus = have.find((text) => !wanted.has(text));
   return [
-    ...(missing === undefined ? [] : [`missing ${what}: ${missing}`]),
-    ...(surplus === undefined ? [] : [`surplus ${what}: ${surplus}`]),
+    ...want.filter((text) => !found.has(text)).map((text) => `missing ${what}: ${text}`),
+    ...have.filter((text) => !wanted.has(text)).map((text) => `surplus ${what}: ${text}`),
   ];
 }

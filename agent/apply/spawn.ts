@@ -23,10 +23,17 @@ export interface ExecLimits {
   readonly prefix: readonly string[];
   readonly timeoutSeconds: number;
   readonly outputBytesMax: number;
+  /** Told of every process that was started, so that an observer can tell our own from others'. */
+  readonly started: (pid: number) => void;
 }
 
 /** A listing of half a million elements is about 20 MB. */
-const defaults: ExecLimits = { prefix: [], timeoutSeconds: 120, outputBytesMax: 128 * 1024 * 1024 };
+const defaults: ExecLimits = {
+  prefix: [],
+  timeoutSeconds: 120,
+  outputBytesMax: 128 * 1024 * 1024,
+  started: () => undefined,
+};
 
 /**
  * The whole environment of a child: the locale makes error messages the ones we know, and a home that is no folder keeps
@@ -36,7 +43,7 @@ const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], LC_AL
 
 /** An `Exec` on this machine. */
 export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
-  const { prefix, timeoutSeconds, outputBytesMax } = { ...defaults, ...limits };
+  const { prefix, timeoutSeconds, outputBytesMax, started } = { ...defaults, ...limits };
   return (argv, input, answer = "whole") =>
     new Promise((resolve, reject) => {
       const [file, ...args] = [...prefix, ...argv];
@@ -47,6 +54,7 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
         timeout: timeoutSeconds * 1000,
         killSignal: "SIGKILL",
       });
+      if (child.pid !== undefined) started(child.pid);
       const output = collect(child, outputBytesMax, (soFar) => {
         if (answer === "line" && soFar().stdout.endsWith("\n"))
           // What it wrote to stderr before is there by now, but may be read only later in this turn.
@@ -62,6 +70,48 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
       child.stdin.on("error", () => undefined);
       child.stdin.end(input);
     });
+}
+
+/** A program that stays: hands on each line it says on either output, and resolves when it has ended or was told to. */
+export type Follow = (
+  argv: readonly string[],
+  heard: (line: string) => void,
+  stop: AbortSignal,
+) => Promise<void>;
+
+/** A longer line is handed on in pieces. */
+const lineLengthMax = 64 * 1024;
+
+/** @param prefix put before every argv, as for `spawnExec`. @returns a `Follow`; its promise rejects when nothing started */
+export const spawnFollow =
+  (prefix: readonly string[] = []): Follow =>
+  (argv, heard, stop) =>
+    new Promise((resolve, reject) => {
+      const [file, ...args] = [...prefix, ...argv];
+      if (file === undefined) return reject(new RangeError("expected a program to run"));
+      if (stop.aborted) return resolve();
+      const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: environment() });
+      const end = (): void => void child.kill("SIGKILL");
+      stop.addEventListener("abort", end, { once: true });
+      for (const output of [child.stdout, child.stderr]) eachLine(output, heard);
+      child.on("error", reject);
+      child.on("close", () => {
+        stop.removeEventListener("abort", end);
+        resolve();
+      });
+    });
+
+function eachLine(output: Readable, heard: (line: string) => void): void {
+  let rest = "";
+  output.setEncoding("utf8").on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) heard(line);
+    if (rest.length > lineLengthMax) {
+      heard(rest);
+      rest = "";
+    }
+  });
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;

@@ -2,13 +2,21 @@
 import { Agent } from "../agent.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { lock } from "../lock.ts";
-import { loop } from "../loop.ts";
-import { openParts, type Terminal } from "./open.ts";
+import { loop, patrolLoop } from "../loop.ts";
+import { OwnProcesses } from "../observe/monitor.ts";
+import type { Patrol } from "../observe/patrol.ts";
+import { openParts, openPatrol, type Terminal } from "./open.ts";
 
-/** Until SIGTERM or SIGINT. The rules stay in place. */
+/** Until SIGTERM or SIGINT, with the patrol beside it. The rules stay in place. */
 export const run = (options: Options, terminal: Terminal): Promise<number> =>
-  alone(options, terminal, async (agent) => {
-    await loop(agent, Math.random, terminal.stop);
+  alone(options, terminal, async (agent, patrol) => {
+    // Whichever fails ends the other: an agent that watches half is not left running.
+    const failed = new AbortController();
+    const stop = AbortSignal.any([terminal.stop, failed.signal]);
+    const both = [loop(agent, Math.random, stop), patrolLoop(patrol, stop)];
+    for (const one of both) one.catch(() => failed.abort());
+    const ended = await Promise.allSettled(both);
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
     terminal.log("stopped; the rules stay in place");
     return exitCodes.ok;
   });
@@ -23,16 +31,18 @@ export const once = (options: Options, terminal: Terminal): Promise<number> =>
 async function alone(
   options: Options,
   terminal: Terminal,
-  work: (agent: Agent) => Promise<number>,
+  work: (agent: Agent, patrol: Patrol) => Promise<number>,
 ): Promise<number> {
-  const parts = openParts(options, terminal.log);
+  const own = new OwnProcesses();
+  const parts = openParts(options, terminal.log, own);
   const held = lock(options.stateDir);
   if (!held.held) {
     terminal.log(`another agent, process ${held.pid}, uses this state directory`);
     return exitCodes.failed;
   }
   try {
-    return await work(new Agent(parts));
+    const agent = new Agent(parts);
+    return await work(agent, openPatrol(options, parts, own, agent));
   } finally {
     held.release();
   }

@@ -45,6 +45,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
     lease_ends_at: null,
     last_refusal: null,
+    drift: null,
   };
 }
 

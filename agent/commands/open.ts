@@ -1,10 +1,17 @@
 /** Puts the rooms together for a host that has joined. */
-import { type Parts } from "../agent.ts";
+import type { Agent, Parts } from "../agent.ts";
+import { cutFlows } from "../apply/conntrack.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
-import { spawnExec } from "../apply/spawn.ts";
+import { spawnExec, spawnFollow } from "../apply/spawn.ts";
 import { openWatchdog } from "../apply/watchdog.ts";
 import type { Options } from "../args.ts";
 import { openLeaseClock, systemClocks } from "../clock.ts";
+import { loadGuard } from "../guard/index.ts";
+import { describeDrift, DriftLog } from "../observe/drift-log.ts";
+import { openIntended } from "../observe/intended.ts";
+import { OwnProcesses } from "../observe/monitor.ts";
+import { Patrol } from "../observe/patrol.ts";
+import { holdFile } from "../posture.ts";
 import { type HostIdentity, readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
 import { Refused } from "../refusal.ts";
@@ -32,7 +39,11 @@ export function joined(options: Options): HostIdentity {
 export const nftOf = (options: Options): Nft => openNft(spawnExec(), options.nft);
 
 /** @throws Refused */
-export function openParts(options: Options, log: (line: string) => void): Parts {
+export function openParts(
+  options: Options,
+  log: (line: string) => void,
+  own: OwnProcesses = new OwnProcesses(),
+): Parts {
   const identity = joined(options);
   const { url } = parseEndpoint(options.url ?? identity.url);
   return {
@@ -44,11 +55,40 @@ export function openParts(options: Options, log: (line: string) => void): Parts 
     cycleMs: defaultLimits.cycleMs,
     trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }),
     client: openClient(url, identity, defaultLimits),
-    kernel: openKernel(nftOf(options)),
+    kernel: openKernel(openNft(spawnExec({ started: (pid) => own.add(pid) }), options.nft)),
     watchdog: openWatchdog(options.stateDir, options.nft),
     pass: () => undefined,
+    drift: new DriftLog(),
+    cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before, Math.floor(Date.now() / 1000)),
     now: Date.now,
     clock: openLeaseClock(options.stateDir, systemClocks()),
     log,
   };
+}
+
+/** The watch over our table for an agent at work; `parts` and `own` are the agent's. */
+export function openPatrol(options: Options, parts: Parts, own: OwnProcesses, agent: Agent): Patrol {
+  const { directory, guardPath, kernel, drift, now, log } = parts;
+  const intended = openIntended({ directory, guardPath, holdFile: holdFile(directory) });
+  return new Patrol({
+    kernel,
+    follow: spawnFollow(),
+    nft: options.nft,
+    own,
+    log: drift,
+    intended: () => intended(agent.state),
+    mode: () => driftMode(guardPath),
+    now,
+    tell: (told) => log(describeDrift(told)),
+  });
+}
+
+/** An unreadable guard says nothing about drift, so the default stands. */
+function driftMode(guardPath: string): "repair" | "report" {
+  try {
+    return loadGuard(guardPath).guard.drift;
+  } catch (error) {
+    if (error instanceof Refused) return "repair";
+    throw error;
+  }
 }

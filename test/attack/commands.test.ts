@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { spawnExec } from "#agent/apply/spawn.ts";
+import { until } from "#lab/process.ts";
 import { type Authority, filesOf, newAuthority, openPlane, type Plane, publish, sha256 } from "./plane.ts";
 import { admitting, guardText, type Namespace, openNamespace } from "./victim.ts";
 import type { Published } from "#worker/publish/types.ts";
@@ -103,6 +104,19 @@ test("SIGTERM ends the agent and leaves the rules in place", async () => {
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
   expect(await namespace.ruleset()).toContain("198.51.100.1");
+});
+
+test("a running agent brings back its table when everything is flushed, and leaves with the rules in place", async () => {
+  const child = await running(/committed seq 1/);
+  const sound = await namespace.ruleset();
+  await namespace.exec(["nft", "flush", "ruleset"], "");
+  await until("our table", 40_000, async () =>
+    (await namespace.ruleset()).includes("198.51.100.1") ? true : undefined,
+  );
+  expect(await namespace.ruleset()).toBe(sound.replace("table inet theirs {\n}\n", ""));
+  const exit = once(child, "exit");
+  child.kill("SIGTERM");
+  expect(await exit).toEqual([0, null]);
 });
 
 test("one agent at a time; leave is refused while it runs, and removes our table alone when it does not", async () => {

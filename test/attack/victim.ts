@@ -12,6 +12,8 @@ import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
 import { openLeaseClock, systemClocks } from "#agent/clock.ts";
+import { cutFlows } from "#agent/apply/conntrack.ts";
+import { DriftLog } from "#agent/observe/drift-log.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
@@ -129,6 +131,8 @@ export async function openVictim(namespace: Namespace): Promise<Victim> {
       kernel: openKernel(openNft(namespace.exec)),
       watchdog: openWatchdog(directory, "nft", inNamespace(namespace.name)),
       pass: () => undefined,
+      drift: new DriftLog(),
+      cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),
       now: Date.now,
       clock: openLeaseClock(directory, systemClocks()),
       log: (line) => void log.push(line),

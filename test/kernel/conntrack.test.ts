@@ -1,0 +1,168 @@
+/** Held sessions, with real connections: a removed grant ends the flows it allowed, and only those. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cutFlows } from "#agent/apply/conntrack.ts";
+import type { Rules } from "#agent/apply/flows.ts";
+import { type Nft, openNft } from "#agent/apply/nft.ts";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import { inNamespace, newPrefix } from "#lab/netns.ts";
+import { must } from "#lab/process.ts";
+import { buildTopology, type Topology } from "#lab/topology.ts";
+import { Guard } from "#schema/guard.ts";
+import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
+
+const own = ["192.0.2.1", "2001:db8::1"] as const;
+const stranger = ["203.0.113.9", "2001:db8:9::9"] as const;
+const guard = Guard.parse({
+  management: {
+    interfaces: ["mgmt0"],
+    allow: [{ cidr: "203.0.113.0/28", proto: "tcp", port: 2222 }],
+  },
+});
+
+/** A host that lets these TCP ports in from anywhere. */
+const allowing = (...ports: readonly number[]): Rules => ({
+  ruleset: rulesetOf({
+    scopes: [{ kind: "host" }],
+    rules: ports.map((port) =>
+      ruleOf({
+        scope: "host",
+        direction: "in",
+        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+        verdict: "accept",
+        counter: `r_p${port}`,
+      }),
+    ),
+  }),
+  management: guard.management,
+});
+
+let topology: Topology;
+let nft: Nft;
+const servers: ChildProcess[] = [];
+const clients: ChildProcess[] = [];
+
+async function end(children: ChildProcess[]): Promise<void> {
+  for (const child of children.splice(0)) {
+    const ended = once(child, "exit");
+    child.stdin?.end();
+    await ended;
+  }
+}
+
+async function start(namespace: string, file: string, ...args: readonly string[]): Promise<ChildProcess> {
+  const path = fileURLToPath(new URL(`../support/${file}`, import.meta.url));
+  const [command = "", ...argv] = inNamespace(namespace, process.execPath, path, ...args);
+  const child = spawn(command, argv, { stdio: ["pipe", "pipe", "inherit"] });
+  if (child.stdout !== null) await once(child.stdout, "data");
+  return child;
+}
+
+interface Held {
+  ask(): Promise<string>;
+}
+async function hold(from: string, ...targets: readonly string[]): Promise<Held> {
+  const child = await start(from, "hold.ts", ...targets);
+  clients.push(child);
+  return {
+    async ask() {
+      if (child.stdin === null || child.stdout === null) throw new Error("expected pipes");
+      const answer = once(child.stdout, "data");
+      child.stdin.write("ask\n");
+      return String((await answer)[0]).trim();
+    },
+  };
+}
+
+const enforce = async (rules: Rules, before?: Rules) => {
+  await nft.apply(mustRender(rules.ruleset, guard));
+  return cutFlows(spawnExec({ prefix: inNamespace(topology.gateway) }), rules, before, 0);
+};
+const both = (port: number): readonly string[] => own.map((address) => `${address} ${port}`);
+
+beforeAll(async () => {
+  topology = await buildTopology({
+    prefix: newPrefix(),
+    gateway: { interfaces: ["eth0", "mgmt0"], addresses: own },
+    machines: [
+      { name: "stranger", behind: "eth0", addresses: stranger },
+      { name: "console", behind: "mgmt0", addresses: ["10.255.0.2", "fd00:ff::2"] },
+    ],
+  });
+  nft = openNft(spawnExec({ prefix: inNamespace(topology.gateway) }));
+  servers.push(await start(topology.gateway, "pusher.ts", "2222", "5000", "6000"));
+  servers.push(await start(topology.machine("stranger"), "pusher.ts", "7000"));
+  // The kernel tracks flows only where a rule asks for their state: here one always does.
+  await must(inNamespace(topology.gateway, "nft", "-f", "-"), { input: tracking });
+});
+afterAll(async () => {
+  await end(servers);
+  await topology.destroy();
+});
+beforeEach(() => must(inNamespace(topology.gateway, "conntrack", "-F")));
+afterEach(() => end(clients));
+
+const tracking = `table inet tracking {
+\tchain input {
+\t\ttype filter hook input priority 0; policy accept;
+\t\tct state new counter
+\t}
+}
+`;
+
+describe("a grant that is removed", () => {
+  beforeEach(() => enforce(allowing(5000, 6000)));
+
+  it("ends the sessions it allowed, though the server keeps sending, and no other, v4 and v6", async () => {
+    const granted = await hold(topology.machine("stranger"), ...both(5000));
+    const kept = await hold(topology.machine("stranger"), ...both(6000), "192.0.2.1 2222");
+    const outward = await hold(topology.gateway, ...stranger.map((address) => `${address} 7000`));
+    expect(await granted.ask()).toBe("alive alive");
+    expect(await enforce(allowing(6000), allowing(5000, 6000))).toEqual({ ok: true, cut: 2 });
+    expect(await granted.ask()).toBe("cut cut");
+    expect(await kept.ask()).toBe("alive alive alive");
+    expect(await outward.ask()).toBe("alive alive");
+  });
+
+  it("is not cut twice, and a grant that is added cuts nothing", async () => {
+    const kept = await hold(topology.machine("stranger"), ...both(6000));
+    expect(await enforce(allowing(6000), allowing(5000, 6000))).toEqual({ ok: true, cut: 0 });
+    expect(await enforce(allowing(5000, 6000), allowing(6000))).toEqual({ ok: true, cut: 0 });
+    expect(await kept.ask()).toBe("alive alive");
+  });
+
+  it("leaves what the rules before did not allow either: it came by another right", async () => {
+    await nft.remove();
+    const related = await hold(topology.machine("stranger"), "192.0.2.1 5000");
+    expect(await enforce(allowing(6000), allowing(6000, 7000))).toEqual({ ok: true, cut: 0 });
+    expect(await related.ask()).toBe("alive");
+    expect(await enforce(allowing(6000))).toEqual({ ok: true, cut: 1 });
+  });
+});
+
+it("keeps, at the first enforcement, every established session that the rules permit", async () => {
+  await nft.remove();
+  const permitted = await hold(topology.machine("stranger"), ...both(5000), "192.0.2.1 2222");
+  const denied = await hold(topology.machine("stranger"), ...both(6000));
+  expect(await enforce(allowing(5000))).toEqual({ ok: true, cut: 2 });
+  expect(await permitted.ask()).toBe("alive alive alive");
+  expect(await denied.ask()).toBe("cut cut");
+});
+
+it("never ends a session of the management plane", async () => {
+  await enforce(allowing(5000));
+  const console_ = await hold(topology.machine("console"), ...both(5000));
+  const result = await enforce(allowing(), allowing(5000));
+  expect(await console_.ask()).toBe("alive alive");
+  expect(result).toEqual({ ok: true, cut: 0 });
+});
+
+it("says so where conntrack is missing, and nothing else fails", async () => {
+  const broken = spawnExec({ prefix: ["/nonexistent/netns"] });
+  expect(await cutFlows(broken, allowing(), undefined, 0)).toEqual({
+    ok: false,
+    why: "/nonexistent/netns: ENOENT",
+  });
+});
