@@ -1,11 +1,12 @@
 /** Enrolment under attack, by the real program: the token never leaves the host for a stranger, and is never shown. */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { type Authority, newAuthority, openPlane, type Plane, sha256 } from "./plane.ts";
+import { guardText } from "./victim.ts";
 
 const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 const token = "pce_6b1d2f0a9c";
@@ -17,6 +18,7 @@ let plane: Plane;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "portcullis-join-"));
   writeFileSync(join(directory, "token"), `${token}\n`, { mode: 0o600 });
+  writeFileSync(join(directory, "guard.yaml"), guardText, { mode: 0o600 });
   authority = await newAuthority();
   plane = await openPlane(authority.root);
 });
@@ -25,8 +27,13 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const agent = (...args: readonly string[]) =>
-  exec([process.execPath, program, ...args, "--state-dir", join(directory, "state")], "");
+const paths = (): readonly string[] => [
+  "--state-dir",
+  join(directory, "state"),
+  "--guard",
+  join(directory, "guard.yaml"),
+];
+const agent = (...args: readonly string[]) => exec([process.execPath, program, ...args, ...paths()], "");
 const enrol = (url: string, root: string, ...more: readonly string[]) =>
   agent("join", url, "--root-sha256", root, "--token-file", join(directory, "token"), ...more);
 const sent = (): string => JSON.stringify(plane.asked);
@@ -43,8 +50,17 @@ test("joins once, keeps its key to itself and sends the token only to be enrolle
   expect(JSON.stringify(plane.asked[0])).not.toContain(token);
   expect(statSync(join(directory, "state", "host.key")).mode & 0o777).toBe(0o600);
   expect(statSync(join(directory, "state")).mode & 0o777).toBe(0o700);
+  // What boot would load is there before there is any bundle.
+  expect(readFileSync(join(directory, "state", "closed.nft"), "utf8")).toContain("192.0.2.0/24");
   const again = await enrol(plane.url, sha256(authority.root));
   expect(again).toMatchObject({ status: 3, stderr: expect.stringContaining("has joined already") as string });
+});
+
+test("joins without a guard, and says that nothing is enforced until there is one", async () => {
+  rmSync(join(directory, "guard.yaml"));
+  const joined = await enrol(plane.url, sha256(authority.root));
+  expect(joined.status).toBe(0);
+  expect(joined.stderr).toContain("nothing is enforced until it is there");
 });
 
 test("sends no token to a control plane with another root", async () => {
