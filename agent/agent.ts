@@ -5,22 +5,18 @@
 import { existsSync } from "node:fs";
 import { renderClosed, rendererVersion } from "#render/index.ts";
 import { programSha256 } from "./apply/nft.ts";
-import type { Watchdog } from "./apply/watchdog.ts";
-import type { LeaseClock } from "./clock.ts";
-import { enforce, type Failpoint } from "./enforce.ts";
+import { enforce } from "./enforce.ts";
 import { keepFallback } from "./fallback.ts";
 import { type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
-import { type HostIdentity, publicHalf } from "./identity.ts";
+import { publicHalf } from "./identity.ts";
 import { closeJournal, cutOff } from "./journal.ts";
-import type { CutFlows } from "./apply/conntrack.ts";
-import { closedRules, type Rules } from "./apply/flows.ts";
-import type { Kernel } from "./kernel.ts";
-import type { DriftLog } from "./observe/drift-log.ts";
+import type { Rules } from "./apply/flows.ts";
 import { isErrno } from "./persist.ts";
 import { fallenFile, holdFile, mark } from "./posture.ts";
-import { causeOf, type Outcome, outcome, type Refusal, Refused } from "./refusal.ts";
+import { causeOf, outcome, type Refusal, Refused } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
-import { candidateOf, programOf } from "./programs.ts";
+import type { Cycle, Parts } from "./parts.ts";
+import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
 import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
 import { committedOf, leaseOf } from "./standing.ts";
@@ -34,42 +30,7 @@ import {
   step,
 } from "./state.ts";
 import { statusOf, writeStatus } from "./status.ts";
-import type { Client } from "./transport/client.ts";
 import type { Trust, TrustedBundle } from "./trust/index.ts";
-
-export interface Parts {
-  readonly directory: string;
-  readonly guardPath: string;
-  readonly identity: HostIdentity;
-  readonly url: string;
-  readonly closedFirst: boolean;
-  /** Milliseconds for everything one cycle asks of the network. */
-  readonly cycleMs: number;
-  readonly trust: Outcome<Trust>;
-  readonly client: Client;
-  readonly kernel: Kernel;
-  readonly watchdog: Watchdog;
-  readonly drift: DriftLog;
-  /** Ends the flows that `now` does not allow and `before` did. */
-  readonly cutFlows: (now: Rules, before: Rules | undefined) => Promise<CutFlows>;
-  /** Called at each step of an apply: a test ends the process there. */
-  readonly pass: (failpoint: Failpoint) => void;
-  /** Milliseconds since the Unix epoch, by the wall clock. */
-  readonly now: () => number;
-  /** By which leases age and the state machine goes. */
-  readonly clock: LeaseClock;
-  readonly log: (line: string) => void;
-}
-
-/** How a cycle went, for the pace of the next one and for `once`. */
-export interface Cycle {
-  readonly state: State;
-  /** The last refusal of this cycle, if there was one. */
-  readonly refusal: Refusal | undefined;
-  /** True when the control plane answered with something believed, new or unchanged. */
-  readonly believed: boolean;
-  readonly pollAfter: string | undefined;
-}
 
 export class Agent {
   readonly #parts: Parts;
@@ -392,7 +353,7 @@ export class Agent {
         },
         now,
       );
-      const n = numberReport(directory);
+      const n = nextReportNumber(directory);
       await client.report({ n, ...facts }, now, AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]));
     });
     if (!sent.ok) return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
@@ -422,16 +383,3 @@ export class Agent {
 type FailedKernel = (Event & { readonly kind: "failed" })["kernel"];
 
 const torn: Refusal = { code: "state_invalid", message: "both committed slots are damaged" };
-
-/** What a trusted bundle means for the flows of this host. */
-const rulesOf = ({ custom, ruleset }: TrustedBundle, { guard: { management } }: LoadedGuard): Rules =>
-  custom.mode === "closed" ? closedRules(management) : { ruleset, management };
-
-function numberReport(directory: string): number {
-  try {
-    return nextReportNumber(directory);
-  } catch (error) {
-    if (isErrno(error)) throw new Refused("state_unwritable", `report number: ${error.code}`);
-    throw error;
-  }
-}

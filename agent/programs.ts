@@ -1,5 +1,6 @@
 /** From a trusted bundle to what this host would load, and to what the state machine knows of it. */
 import { type Program, render, renderClosed } from "#render/index.ts";
+import { closedRules, type Rules } from "./apply/flows.ts";
 import { admit, type LoadedGuard } from "./guard/index.ts";
 import { Refused } from "./refusal.ts";
 import type { Candidate } from "./state.ts";
@@ -19,3 +20,7 @@ export const candidateOf = ({ custom, sha256 }: TrustedBundle): Candidate => ({
   bundle_sha256: sha256,
   mode: custom.mode,
 });
+
+/** What a trusted bundle means for the flows of this host. */
+export const rulesOf = ({ custom, ruleset }: TrustedBundle, { guard: { management } }: LoadedGuard): Rules =>
+  custom.mode === "closed" ? closedRules(management) : { ruleset, management };

@@ -8,8 +8,8 @@ import type { CounterReading, Drift, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
-import { readOptional, writeDurable } from "./persist.ts";
-import type { Refusal } from "./refusal.ts";
+import { isErrno, readOptional, writeDurable } from "./persist.ts";
+import { type Refusal, Refused } from "./refusal.ts";
 import { committedOf } from "./standing.ts";
 import type { State } from "./state.ts";
 import { agentVersion } from "./version.ts";
@@ -68,13 +68,21 @@ function fitting(counters: readonly CounterReading[]): CounterReading[] {
   return counters.slice(0, end < 0 ? undefined : end);
 }
 
-/** The next report number, kept before it is used: a number is never given twice, not even after a crash. */
+/**
+ * The next report number, kept before it is used: a number is never given twice, not even after a crash.
+ * @throws Refused `state_unwritable`
+ */
 export function nextReportNumber(directory: string): number {
   const path = join(directory, "report.json");
-  const text = readOptional(path)?.toString("utf8");
-  const n = (text === undefined ? 0 : readNumber(text)) + 1;
-  writeDurable(path, JSON.stringify({ n }));
-  return n;
+  try {
+    const text = readOptional(path)?.toString("utf8");
+    const n = (text === undefined ? 0 : readNumber(text)) + 1;
+    writeDurable(path, JSON.stringify({ n }));
+    return n;
+  } catch (error) {
+    if (isErrno(error)) throw new Refused("state_unwritable", `report number: ${error.code}`);
+    throw error;
+  }
 }
 
 function readNumber(text: string): number {

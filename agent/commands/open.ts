@@ -1,5 +1,5 @@
 /** Puts the rooms together for a host that has joined. */
-import type { Agent, Parts } from "../agent.ts";
+import type { Agent } from "../agent.ts";
 import { cutFlows } from "../apply/conntrack.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
 import { spawnExec, spawnFollow } from "../apply/spawn.ts";
@@ -14,6 +14,7 @@ import { Patrol } from "../observe/patrol.ts";
 import { holdFile } from "../posture.ts";
 import { type HostIdentity, readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
+import type { Parts } from "../parts.ts";
 import { Refused } from "../refusal.ts";
 import { openClient } from "../transport/client.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";

@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
-import { Agent, type Cycle, type Parts } from "#agent/agent.ts";
+import { Agent } from "#agent/agent.ts";
+import type { Cycle, Parts } from "#agent/parts.ts";
 import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";

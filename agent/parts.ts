@@ -1,0 +1,47 @@
+/** What an agent is made of: every effect it can have comes in here, so that a test hands in the real ones or its own. */
+import type { CutFlows } from "./apply/conntrack.ts";
+import type { Rules } from "./apply/flows.ts";
+import type { Watchdog } from "./apply/watchdog.ts";
+import type { LeaseClock } from "./clock.ts";
+import type { Failpoint } from "./enforce.ts";
+import type { HostIdentity } from "./identity.ts";
+import type { Kernel } from "./kernel.ts";
+import type { DriftLog } from "./observe/drift-log.ts";
+import type { Outcome, Refusal } from "./refusal.ts";
+import type { State } from "./state.ts";
+import type { Client } from "./transport/client.ts";
+import type { Trust } from "./trust/index.ts";
+
+export interface Parts {
+  readonly directory: string;
+  readonly guardPath: string;
+  readonly identity: HostIdentity;
+  readonly url: string;
+  readonly closedFirst: boolean;
+  /** Milliseconds for everything one cycle asks of the network. */
+  readonly cycleMs: number;
+  readonly trust: Outcome<Trust>;
+  readonly client: Client;
+  readonly kernel: Kernel;
+  readonly watchdog: Watchdog;
+  readonly drift: DriftLog;
+  /** Ends the flows that `now` does not allow and `before` did. */
+  readonly cutFlows: (now: Rules, before: Rules | undefined) => Promise<CutFlows>;
+  /** Called at each step of an apply: a test ends the process there. */
+  readonly pass: (failpoint: Failpoint) => void;
+  /** Milliseconds since the Unix epoch, by the wall clock. */
+  readonly now: () => number;
+  /** By which leases age and the state machine goes. */
+  readonly clock: LeaseClock;
+  readonly log: (line: string) => void;
+}
+
+/** How a cycle went, for the pace of the next one and for `once`. */
+export interface Cycle {
+  readonly state: State;
+  /** The last refusal of this cycle, if there was one. */
+  readonly refusal: Refusal | undefined;
+  /** True when the control plane answered with something believed, new or unchanged. */
+  readonly believed: boolean;
+  readonly pollAfter: string | undefined;
+}
