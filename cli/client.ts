@@ -4,18 +4,47 @@
  */
 import { readFileSync } from "node:fs";
 import * as z from "zod";
+import { headers } from "#schema/wire.ts";
 import { Failure, UsageError } from "./output.ts";
 
 export interface Client {
   readonly url: string;
-  /** @throws Failure in one sentence, when the answer is not the one expected */
+  /** @throws Unreachable; Refusal when the control plane refuses; Failure when the answer is not the one expected */
   call<T>(
     method: "GET" | "PUT" | "POST" | "DELETE",
     path: string,
     answer: z.ZodType<T>,
     body?: unknown,
+    headers?: Readonly<Record<string, string>>,
   ): Promise<T>;
+  /** The same for an answer that is plain text. */
+  text(path: string): Promise<string>;
 }
+
+/** No answer came; the request may have been carried out or not. */
+export class Unreachable extends Failure {
+  override readonly name = "Unreachable";
+}
+
+/** The control plane refused, with a reason that a program may look at. */
+export class Refusal extends Failure {
+  override readonly name = "Refusal";
+  readonly code: string | undefined;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+  readonly requestId: string | undefined;
+
+  constructor(request: string, response: Response, content: unknown) {
+    const problem = Problem.safeParse(content).data;
+    const requestId = problem?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
+    super(`${request}: ${problemText(response.status, problem)}${withRequest(requestId)}`);
+    this.code = problem?.code;
+    this.errors = problem?.errors ?? [];
+    this.requestId = requestId;
+  }
+}
+
+/** What a person gives the control plane's operators, so that they find the request. */
+export const withRequest = (id: string | undefined): string => (id === undefined ? "" : ` [request ${id}]`);
 
 /** Options that every command with a control plane has. */
 export const connectionOptions = {
@@ -37,30 +66,53 @@ export function openClient(given: Connection, env: Readonly<NodeJS.ProcessEnv>):
   const token = readToken(given["token-file"], env["PORTCULLIS_TOKEN"]);
   return {
     url: base.href.replace(/\/$/, ""),
-    async call(method, path, answer, body) {
-      const response = await send(new URL(path, base), method, token, body);
+    async call(method, path, answer, body, extra = {}) {
+      const response = await send(new URL(path, base), method, token, body, extra);
       const content: unknown = await response.json().catch(() => undefined);
-      if (!response.ok) throw new Failure(`${method} ${path}: ${problemText(response.status, content)}`);
+      if (!response.ok) throw new Refusal(`${method} ${path}`, response, content);
       const parsed = answer.safeParse(content);
-      if (!parsed.success) throw new Failure(`${method} ${path}: the answer is not one this version knows`);
-      return parsed.data;
+      if (parsed.success) return parsed.data;
+      const id = response.headers.get(headers.requestId) ?? undefined;
+      throw new Failure(`${method} ${path}: the answer is not one this version knows${withRequest(id)}`);
+    },
+    async text(path) {
+      const response = await send(new URL(path, base), "GET", token, undefined, {});
+      const content = await response.text().catch(() => "");
+      if (response.ok) return content;
+      throw new Refusal(`GET ${path}`, response, parseJson(content));
     },
   };
 }
 
-async function send(url: URL, method: string, token: string, body: unknown): Promise<Response> {
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function send(
+  url: URL,
+  method: string,
+  token: string,
+  body: unknown,
+  extra: Readonly<Record<string, string>>,
+): Promise<Response> {
   try {
     return await fetch(url, {
       method,
       redirect: "error",
-      signal: AbortSignal.timeout(30_000),
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: { ...extra, authorization: `Bearer ${token}`, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (error) {
-    throw new Failure(`cannot reach ${url.origin}: ${causeOf(error)}`, { cause: error });
+    throw new Unreachable(`cannot reach ${url.origin}: ${causeOf(error)}`, { cause: error });
   }
 }
+
+const timeoutMs = 60_000;
 
 /** fetch says "fetch failed"; the reason stands in its cause. */
 function causeOf(error: unknown): string {
@@ -71,14 +123,16 @@ function causeOf(error: unknown): string {
 const Problem = z.object({
   title: z.string(),
   code: z.string(),
+  detail: z.string().optional(),
+  request_id: z.string().optional(),
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 });
 
-function problemText(status: number, content: unknown): string {
-  const problem = Problem.safeParse(content);
-  if (!problem.success) return `HTTP ${status}`;
-  const { title, code, errors = [] } = problem.data;
-  return [`${title} (${code})`, ...errors.map(({ path, message }) => `${path}: ${message}`)].join("; ");
+function problemText(status: number, problem: z.infer<typeof Problem> | undefined): string {
+  if (problem === undefined) return `HTTP ${status}`;
+  const { title, code, detail, errors = [] } = problem;
+  const findings = errors.map(({ path, message }) => `${path}: ${message}`);
+  return [`${title} (${code})`, ...(detail === undefined ? [] : [detail]), ...findings].join("; ");
 }
 
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);

@@ -1,6 +1,6 @@
 /** What a command is, and how its arguments are read: strictly, so that a mistyped option never runs anything. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { type Output, UsageError } from "./output.ts";
+import { type ExitCode, type Output, UsageError } from "./output.ts";
 
 export interface Context {
   readonly env: Readonly<NodeJS.ProcessEnv>;
@@ -16,8 +16,10 @@ export interface Command {
   readonly summary: string;
   /** All that `--help` says after the summary. */
   readonly help: string;
+  /** How it ends when called wrongly, where 2 is one of its answers. */
+  readonly misused?: ExitCode;
   /** @throws UsageError, Failure */
-  run(args: readonly string[], context: Context): Promise<void>;
+  run(args: readonly string[], context: Context): Promise<ExitCode>;
 }
 
 /** @throws UsageError for an unknown option, a missing value or too many arguments */

@@ -1,6 +1,12 @@
-/** What the command line says and how it ends: 0 done, 1 failed, 2 called wrongly. One line per error, no secrets. */
+/**
+ * What the command line says and how it ends: 0 done, 1 failed, 2 called wrongly; where 2 is an answer, as in `plan`,
+ * calling wrongly is a failure like any other. One line per error, no secrets. Colours only where a person reads them.
+ */
+import { createInterface } from "node:readline/promises";
+import { isatty } from "node:tty";
 
-export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
+export const exitCodes = { ok: 0, failed: 1, usage: 2, changes: 2 } as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Called wrongly: the command cannot be what was meant. */
 export class UsageError extends Error {
@@ -9,19 +15,60 @@ export class UsageError extends Error {
 
 /** Something went wrong that the message says in one sentence. */
 export class Failure extends Error {
-  override readonly name = "Failure";
+  override readonly name: string = "Failure";
+}
+
+/** Several things went wrong, each said in one line. */
+export class Failures extends Failure {
+  override readonly name = "Failures";
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(lines.join("; "));
+    this.lines = lines;
+  }
 }
 
 export interface Output {
+  readonly colours: boolean;
   /** A line of the result, on stdout. */
   line(text: string): void;
   /** One line on stderr. */
   error(text: string): void;
+  /** Asks a person yes or no; undefined where nobody can answer. */
+  readonly confirm: ((question: string) => Promise<boolean>) | undefined;
 }
 
-export const terminal: Output = {
-  line: (text) => void process.stdout.write(`${text}\n`),
-  error: (text) => void process.stderr.write(`portcullis: ${oneLine(text)}\n`),
-};
+/** NO_COLOR (no-color.org), TERM=dumb and a pipe each turn colours off. */
+export const wantsColours = (env: Readonly<NodeJS.ProcessEnv>, isTerminal: boolean): boolean =>
+  isTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
 
-const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, " ").trim();
+/** The process's own streams. */
+export function terminal(env: Readonly<NodeJS.ProcessEnv>): Output {
+  const { stdin, stdout, stderr } = process;
+  return {
+    colours: wantsColours(env, isatty(stdout.fd)),
+    line: (text) => void stdout.write(`${text}\n`),
+    error: (text) => void stderr.write(`${printable(text)}\n`),
+    confirm: isatty(stdin.fd) && isatty(stderr.fd) ? askOnTerminal : undefined,
+  };
+}
+
+async function askOnTerminal(question: string): Promise<boolean> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(?:es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim());
+  } finally {
+    prompt.close();
+  }
+}
+
+/** On one line and without what a terminal would obey, whoever wrote it. */
+export const printable = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").trim();
+
+const tones = { added: 32, changed: 33, removed: 31, dim: 2 } as const;
+export type Tone = keyof typeof tones;
+
+export const paint = (output: Output, tone: Tone, text: string): string =>
+  output.colours ? `\u001b[${tones[tone]}m${text}\u001b[0m` : text;

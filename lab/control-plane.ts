@@ -59,7 +59,12 @@ export async function ensureRoot(control: ControlPlane, data: string): Promise<b
   if (existsSync(folder))
     throw new Error(`${folder} exists, but the control plane has no root: remove one of them`);
   const keys = ["--threshold", "1", "--keys", "1", "--out", folder];
-  const where = ["--url", control.url, "--token-file", control.tokenFile];
-  await must([process.execPath, cliProgram, "root", "init", ...keys, ...where]);
+  await runCli(control, ["root", "init", ...keys]);
   return true;
+}
+
+/** `portcullis` as an operator types it, against this control plane. @returns what it said */
+export function runCli(control: ControlPlane, args: readonly string[]): Promise<string> {
+  const where = ["--url", control.url, "--token-file", control.tokenFile];
+  return must([process.execPath, cliProgram, ...args, ...where]);
 }

@@ -3,7 +3,7 @@
  * the data folder, so a host that comes back is the same host. A token reaches the agent by a private file, never argv.
  */
 import type { ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
@@ -43,7 +43,6 @@ const Status = z.object({
   last_refusal: z.object({ code: z.string(), at: z.string() }).nullable(),
 });
 export type AgentStatus = z.infer<typeof Status>;
-export type Applied = NonNullable<AgentStatus["applied"]>;
 
 export const agentStatus = async (host: LabHost): Promise<AgentStatus> =>
   Status.parse(JSON.parse(await must(agentCommand(host, "status", "--json"))));
@@ -53,8 +52,8 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   mkdirSync(host.folder, { recursive: true, mode: 0o700 });
   const guard = `management:\n  interfaces: [${host.managementInterface}]\n`;
   writeFileSync(join(host.folder, "guard.yaml"), guard, { mode: 0o600 });
-  const status = await agentStatus(host);
-  if (status.state !== "unenrolled") return "known";
+  const isNew = !existsSync(join(host.folder, "state"));
+  if (!isNew && (await agentStatus(host)).state !== "unenrolled") return "known";
   const { token, root_sha256 } = await api.send("POST", "/v1/enrolments", { host: host.name }, Enrolment);
   const tokenFile = join(host.folder, "enrolment.token");
   writeFileSync(tokenFile, token, { mode: 0o600 });
@@ -76,14 +75,7 @@ export async function startAgent(host: LabHost, state: LabState): Promise<ChildP
 }
 
 /** Twice the longest wait between polls (with its jitter, after one failure), and time for a slow machine. */
-const patienceMs = 30_000;
-
-/** Waits until the agent says that it committed `seq`. */
-export const waitForSeq = (host: LabHost, seq: number): Promise<Applied> =>
-  until(`${host.name} runs seq ${seq} (its log is ${logOf(host)})`, patienceMs, async () => {
-    const { applied } = await agentStatus(host);
-    return applied !== null && applied.seq >= seq ? applied : undefined;
-  });
+export const patienceMs = 30_000;
 
 /** Waits for a refusal that is not older than `since`. @returns its code */
 export const waitForRefusal = (host: LabHost, since: Date): Promise<string> =>

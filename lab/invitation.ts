@@ -11,22 +11,20 @@ export function showInvitation(lab: Lab, print: Printer): void {
   const { control, gateway, network } = lab;
   print.heading(`The lab stays up. ${stay}`);
   showAddresses(control, print);
-  const alice = network.clients.find(({ name }) => name === "alice");
-  const bob = network.clients.find(({ name }) => name === "bob");
+  const [alice, bob] = [network.station("alice"), network.station("bob")];
   print.line("");
   print.line("  Does alice reach bob?");
-  if (alice !== undefined && bob !== undefined)
-    command(print, `ip netns exec ${alice.namespace} ping -c 1 -W 1 ${bob.address.v4}`);
+  command(print, `ip netns exec ${alice.namespace} ping -c 1 -W 1 ${bob.address.v4}`);
   print.line("  Move alice to ops, and ask again within a poll:");
   curl(print, control, "/v1/overlays/office/members/alice", [
     "-X PUT -H 'content-type: application/json'",
-    `-d '{"group":"ops","addresses":["${alice?.address.v4 ?? ""}","${alice?.address.v6 ?? ""}"]}'`,
+    `-d '{"group":"ops","addresses":["${alice.address.v4}","${alice.address.v6}"]}'`,
   ]);
+  print.line("  Edit lab/examples/services.yaml, see what it would mean, and apply it:");
+  cli(print, control, "plan -f lab/examples");
+  cli(print, control, "apply -f lab/examples --adopt");
   print.line("  What does the gateway run, and who changed what?");
-  command(
-    print,
-    `node_modules/.bin/node agent/main.ts status --state-dir ${shown(join(gateway.folder, "state"))}`,
-  );
+  command(print, `${node} agent/main.ts status --state-dir ${shown(join(gateway.folder, "state"))}`);
   command(print, `ip netns exec ${gateway.namespace} nft list table inet portcullis`);
   curl(print, control, "/v1/revisions");
   curl(print, control, "/v1/audit");
@@ -37,12 +35,9 @@ export function showWithoutLab(control: ControlPlane, print: Printer): void {
   print.heading(`The control plane runs without the lab. ${stay}`);
   showAddresses(control, print);
   print.line("");
-  print.line("  Declare a VPN and its members, and read the rules that its gateway would run:");
-  curl(print, control, "/v1/commits", [
-    "-H 'content-type: application/json'",
-    "-d @lab/examples/office.json",
-  ]);
-  curl(print, control, "/v1/revisions/1/hosts/gw/ruleset?format=nft");
+  print.line("  Declare a fleet and its catalog, and read the rules that its gateway would run:");
+  cli(print, control, "apply -f lab/examples");
+  cli(print, control, "ruleset gw --format nft");
 }
 
 /** A path as a person would type it here. */
@@ -58,6 +53,14 @@ function showAddresses(control: ControlPlane, print: Printer): void {
 
 function command(print: Printer, text: string): void {
   print.line({ text: "    ", tone: "dim" }, text);
+}
+
+const node = "node_modules/.bin/node";
+
+/** One of the operator's commands, against this control plane. */
+function cli(print: Printer, control: ControlPlane, args: string): void {
+  const where = `--url ${control.url} --token-file ${shown(control.tokenFile)}`;
+  command(print, `${node} cli/main.ts ${args} ${where}`);
 }
 
 function curl(print: Printer, control: ControlPlane, path: string, more: readonly string[] = []): void {

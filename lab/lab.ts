@@ -1,35 +1,40 @@
 /**
- * One lab, opened in order and closed in reverse: namespaces, control plane, root, intent, the wire into the management
- * namespace, and a gateway that is enrolled but whose agent has not started. Everything it makes is in the ledger first.
+ * One lab, opened in order and closed in reverse: control plane, root, the catalog, namespaces, the wire into the
+ * management network, and hosts that are enrolled but whose agents have not started. Everything it makes is in the
+ * ledger first.
  */
-import type { ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import * as z from "zod";
-import { openAuthority } from "./authority.ts";
-import { ensureRoot, openControlPlane } from "./control-plane.ts";
-import { type Applied, type LabHost, prepareHost, startAgent, waitForSeq } from "./hosts.ts";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Authority, openAuthority } from "./authority.ts";
+import { ensureRoot, openControlPlane, runCli } from "./control-plane.ts";
+import { gatewayName, managementAddress, managementInterface } from "./fleet.ts";
+import { type LabHost, prepareHost, startAgent } from "./hosts.ts";
 import { readKernel } from "./kernel.ts";
-import { managementAddress, type Network, openNetwork } from "./network.ts";
+import { type Network, openNetwork, type Station } from "./network.ts";
 import { homeOf, type Options } from "./options.ts";
+import { openProbers, type Probers } from "./probe.ts";
 import { stop, until } from "./process.ts";
+import { asks } from "./questions.ts";
 import type { ControlPlane } from "./settings.ts";
+import { settledFleet, type Standing } from "./standing.ts";
 import type { LabState } from "./state.ts";
 import { openWire, type Wire } from "./wire.ts";
 
 export interface Lab {
   readonly control: ControlPlane;
   readonly network: Network;
+  readonly probers: Probers;
   readonly wire: Wire;
+  /** Every machine with an agent, by name; the gateway is one of them. */
+  readonly hosts: readonly LabHost[];
   readonly gateway: LabHost;
-  /** Starts the gateway's agent. It ends with the lab, or before by `stop`. */
-  startGateway(): Promise<ChildProcess>;
+  /** Starts every host's agent. They end with the lab, or before by what is returned. */
+  startAgents(): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
 const relayPort = 8443;
-const intentFile = new URL("./examples/office.json", import.meta.url);
-const Committed = z.object({ revision: z.int(), rows: z.array(z.object({ op: z.string() })) });
+export const examples = relative(process.cwd(), fileURLToPath(new URL("./examples", import.meta.url)));
 
 /** @param progress hears what is being done now */
 export async function openLab(
@@ -47,10 +52,14 @@ export async function openLab(
     closers.push(() => control.close());
     progress(`control plane (${options.runtime}) on ${control.url}`);
     progress((await ensureRoot(control, home)) ? "root made: one key, threshold one" : "root: there already");
-    progress(await declareIntent(control));
+    progress(`portcullis apply -f ${examples} --adopt --yes`);
+    for (const line of await applyExamples(control)) progress(`  ${line}`);
 
     const network = await openNetwork(state);
     progress(`namespaces ${state.prefix}-*: ${network.labels.join(", ")}`);
+    const probers = await openProbers(network.stations, state);
+    closers.push(() => probers.close());
+    await probers.listen(asks);
     const authority = await openAuthority(join(home, "ca"), [managementAddress]);
     const wire = await openWire(
       {
@@ -64,53 +73,57 @@ export async function openLab(
       state,
     );
     closers.push(() => wire.close());
-    const url = `https://${managementAddress}:${relayPort}`;
-    progress(`management namespace: ${url}, vouched for by the lab's CA`);
-
-    const gateway: LabHost = {
-      name: "gw",
-      namespace: network.gateway,
-      folder: join(home, "hosts", "gw"),
-      managementInterface: network.managementInterface,
-      url,
-      ca: authority.ca,
+    const hosts = network.stations
+      .filter(({ managed }) => managed)
+      .map((station) => labHost(station, home, authority));
+    const gateway = hosts.find(({ name }) => name === gatewayName);
+    if (gateway === undefined) throw new RangeError("the fleet has no gateway");
+    const met = await Promise.all(hosts.map((host) => prepareHost(host, control.api)));
+    const joined = met.filter((how) => how === "joined").length;
+    progress(`${hosts.length} hosts, ${joined} enrolled now, each with a one-time token of its own`);
+    const startAgents = async (): Promise<() => Promise<void>> => {
+      const agents = await Promise.all(hosts.map((host) => startAgent(host, state)));
+      const end = async (): Promise<void> => {
+        await Promise.all(agents.map((agent) => stop(agent)));
+      };
+      closers.push(end);
+      return end;
     };
-    const met = await prepareHost(gateway, control.api);
-    progress(met === "joined" ? "gw enrolled with a one-time token" : "gw: enrolled already");
-    const startGateway = async (): Promise<ChildProcess> => {
-      const agent = await startAgent(gateway, state);
-      closers.push(() => stop(agent));
-      return agent;
-    };
-    return { control, network, wire, gateway, startGateway, close };
+    return { control, network, probers, wire, hosts, gateway, startAgents, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-/** Commits the example; rows that are as declared stay untouched, so a second start publishes nothing. */
-async function declareIntent(control: ControlPlane): Promise<string> {
-  const intent: unknown = JSON.parse(readFileSync(intentFile, "utf8"));
-  const { revision, rows } = await control.api.send("POST", "/v1/commits", intent, Committed);
-  const written = rows.filter(({ op }) => op !== "unchanged").length;
-  return written === 0
-    ? `intent: there already (revision ${revision})`
-    : `intent: ${written} rows of lab/examples/office.json (revision ${revision})`;
-}
-
-const Published = z.object({ published: z.object({ seq: z.int() }) });
-
-/** The seq that the control plane serves a host now. */
-export const seqOf = async (lab: Lab, host: string): Promise<number> =>
-  (await lab.control.api.get(`/v1/hosts/${host}/status`, Published)).published.seq;
+const labHost = ({ name, namespace }: Station, home: string, authority: Authority): LabHost => ({
+  name,
+  namespace,
+  folder: join(home, "hosts", name),
+  managementInterface,
+  url: `https://${managementAddress}:${relayPort}`,
+  ca: authority.ca,
+});
 
 /**
- * Waits until the gateway runs what is published for it, in the agent's word and in the kernel: after a second start
- * the agent knows what it committed in its former life before it has loaded it again.
+ * Applies the example by the same command as an operator would. Rows that are as declared stay untouched, so a second
+ * start publishes nothing; a row that the API changed is taken back. @returns what the command said last
  */
-export async function settled(lab: Lab): Promise<Applied> {
-  const applied = await waitForSeq(lab.gateway, await seqOf(lab, lab.gateway.name));
-  await until("rules in the gateway's kernel", 10_000, () => readKernel(lab.network.gateway));
-  return applied;
+export async function applyExamples(control: ControlPlane): Promise<readonly string[]> {
+  const said = await runCli(control, ["apply", "-f", examples, "--adopt", "--yes"]);
+  return said.trim().split("\n").slice(-1);
+}
+
+/**
+ * Waits until every host runs what is published for it, in the agents' word and in the kernels: after a second start
+ * an agent knows what it committed in its former life before it has loaded it again.
+ */
+export async function settled(lab: Lab): Promise<ReadonlyMap<string, Standing>> {
+  const standings = await settledFleet(lab.control.api);
+  await Promise.all(
+    lab.hosts.map(({ name, namespace }) =>
+      until(`rules in the kernel of ${name}`, 10_000, () => readKernel(namespace)),
+    ),
+  );
+  return standings;
 }

@@ -19,6 +19,11 @@ const print = printer(process.stdout, process.env);
 /** Rejects what is under way when somebody asks the lab to end. */
 const ended = new AbortController();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => ended.abort());
+// Nobody reads any more, as after `| head`: the same as being asked to end, and what was made is removed.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  ended.abort();
+});
 
 const whenEnded = async (): Promise<void> => {
   if (!ended.signal.aborted) await once(ended.signal, "abort");

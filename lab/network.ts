@@ -1,80 +1,84 @@
 /**
- * The lab's machines: a VPN gateway, its clients behind one tunnel interface, a machine elsewhere, and a management
- * namespace that only the gateway can reach. Addresses are documentation ranges; they exist in our namespaces alone.
+ * The lab's network: the gateway with everybody around it, and a management namespace with a cable to each machine that
+ * has an agent. The cables do not meet: nothing is forwarded there, so the management network is no way around rules.
  */
-import { joinByCable, makeNamespaces, namespaceName } from "./netns.ts";
+import {
+  fleetMachines,
+  gatewayName,
+  gatewayTunnelAddress,
+  managementAddress,
+  managementInterface,
+  type Side,
+  sides,
+} from "./fleet.ts";
+import { ipBatch, joinByCable, makeNamespaces, namespaceName } from "./netns.ts";
 import type { Place } from "./probe.ts";
 import type { LabState } from "./state.ts";
 import { buildTopology, namespacesOf, type TopologyPlan } from "./topology.ts";
 
+/** A machine of the lab in its namespace. */
+export interface Station extends Place {
+  readonly behind: Side | null;
+  /** Whether an agent belongs on it. */
+  readonly managed: boolean;
+}
+
 export interface Network {
-  readonly gateway: string;
   readonly management: string;
-  readonly managementInterface: string;
-  readonly tunnelInterface: string;
-  readonly elsewhereInterface: string;
-  readonly clients: readonly Place[];
-  readonly elsewhere: Place;
+  readonly stations: readonly Station[];
+  /** @throws RangeError for a name that is not in the fleet */
+  station(name: string): Station;
   /** What the namespaces' names say after the prefix. */
   readonly labels: readonly string[];
 }
 
-/** Where the management namespace offers the control plane. */
-export const managementAddress = "192.0.2.1";
-const gatewayManagementAddress = "192.0.2.2";
-
-const tunnelInterface = "tun0";
-const elsewhereInterface = "wan0";
-const managementInterface = "mgmt0";
-
-const clients = {
-  alice: { v4: "10.8.0.11", v6: "fd00:8::11" },
-  bob: { v4: "10.8.0.12", v6: "fd00:8::12" },
-  carol: { v4: "10.8.0.13", v6: "fd00:8::13" },
-} as const;
-const elsewhere = { v4: "198.51.100.7", v6: "2001:db8:51::7" } as const;
-
 /** Makes the namespaces, written down in the ledger first; the ledger's sweep removes them. */
 export async function openNetwork(state: LabState): Promise<Network> {
-  const machine = (name: string, behind: string, { v4, v6 }: Place["address"]) => ({
-    name,
-    behind,
-    addresses: [v4, v6],
-  });
+  const gateway = fleetMachines.find(({ behind }) => behind === null);
   const plan: TopologyPlan = {
     prefix: state.prefix,
-    gateway: { interfaces: [tunnelInterface, elsewhereInterface], addresses: ["10.8.0.1", "fd00:8::1"] },
-    machines: [
-      ...Object.entries(clients).map(([name, address]) => machine(name, tunnelInterface, address)),
-      machine("elsewhere", elsewhereInterface, elsewhere),
-    ],
+    gateway: {
+      interfaces: sides,
+      addresses: [...Object.values(gateway?.address ?? {}), ...Object.values(gatewayTunnelAddress)],
+    },
+    machines: fleetMachines.flatMap(({ name, behind, address }) =>
+      behind === null ? [] : [{ name, behind, addresses: [address.v4, address.v6] }],
+    ),
   };
   const management = namespaceName(state.prefix, "mgmt");
   const namespaces = [...namespacesOf(plan), management];
   state.willMake(namespaces);
   const topology = await buildTopology(plan);
-  await makeNamespaces([management]);
-  await joinByCable(
-    { namespace: management, device: "eth0", addresses: [`${managementAddress}/24`] },
-    {
-      namespace: topology.gateway,
-      device: managementInterface,
-      addresses: [`${gatewayManagementAddress}/24`],
-    },
-  );
-  const place = (name: string, address: Place["address"]): Place => ({
-    name,
-    namespace: topology.machine(name),
-    address,
+  const stations = fleetMachines.map(({ name, behind, address, management: managed }): Station => {
+    const namespace = name === gatewayName ? topology.gateway : topology.machine(name);
+    return { name, namespace, address, behind, managed: managed !== null };
   });
+  await makeNamespaces([management]);
+  await ipBatch(management, [`address add ${managementAddress}/32 dev lo`]);
+  for (const { name, management: address } of fleetMachines) {
+    const station = stations.find((found) => found.name === name);
+    if (station !== undefined && address !== null) await connect(management, station, address);
+  }
   return {
-    gateway: topology.gateway,
     management,
-    managementInterface,
-    tunnelInterface,
-    elsewhereInterface,
+    stations,
+    station: (name) => {
+      const found = stations.find((station) => station.name === name);
+      if (found === undefined) throw new RangeError(`the fleet has no ${name}`);
+      return found;
+    },
     labels: namespaces.map((name) => name.slice(state.prefix.length + 1)),
-    clients: Object.entries(clients).map(([name, address]) => place(name, address)),
-    elsewhere: place("elsewhere", elsewhere),
   };
+}
+
+/** A cable between one machine and the management namespace, with one address at each end. */
+async function connect(management: string, { name, namespace }: Station, address: string): Promise<void> {
+  await joinByCable(
+    { namespace: management, device: name, addresses: [] },
+    { namespace, device: managementInterface, addresses: [`${address}/32`] },
+  );
+  await Promise.all([
+    ipBatch(management, [`route add ${address}/32 dev ${name} src ${managementAddress}`]),
+    ipBatch(namespace, [`route add ${managementAddress}/32 dev ${managementInterface} src ${address}`]),
+  ]);
 }

@@ -21,7 +21,7 @@ export type Parsed =
 
 export const usage = `Usage: npm start -- [options]
 
-A VPN gateway, three clients and a control plane on this machine: watch their pings change because a row changed.
+A fleet of five hosts, three VPN clients and a control plane on this machine: watch packets follow the catalog.
 
   --once               run the story, exit 0 only if packets, simulation and expectation all agree
   --runtime NAME       standalone (default) or workerd (Cloudflare's runtime, with D1 and R2 on this machine)

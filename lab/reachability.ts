@@ -1,134 +1,69 @@
 /**
- * Who reaches whom, three times over: the packet in the kernel, `simulate` on the ruleset the control plane published,
- * and the expectation written by hand. A pair agrees when all three say the same.
+ * Who reaches whom, three times over: the packet in the kernel, `simulate` on the rulesets that the hosts run, and the
+ * expectation written by hand. A probe agrees when all three say the same. Only what is open or differs is printed.
  */
-import type { Ruleset } from "#schema/ruleset.ts";
-import { type Judgement, type Packet, prepare } from "#simulate/index.ts";
 import type { Checks } from "./checks.ts";
 import { expectedVerdict, type Stage } from "./expected.ts";
-import type { Cell, Printer } from "./print.ts";
-import { families, type LabFamily, type Place, reaches } from "./probe.ts";
+import { type Judge, judgeProbe } from "./judge.ts";
+import type { Network, Station } from "./network.ts";
+import type { Printer } from "./print.ts";
+import { families, type Probe, type Probers } from "./probe.ts";
+import { everyProbe } from "./questions.ts";
+import { type Finding, type OpenLine, printDifferences, printOpen } from "./reachability-table.ts";
 
-export interface Pair {
-  readonly from: Place;
-  readonly to: Place;
+const agrees = ({ packet, simulated, expected }: Finding): boolean =>
+  packet === expected && simulated === expected;
+
+/** How many of all probes are answered: all of them while no rule stands, or a broken lab would pass for a firewall. */
+export async function countReached(
+  probers: Probers,
+  network: Network,
+): Promise<{ readonly reached: number; readonly of: number }> {
+  const answers = (await probers.answers(everyProbe(network.stations))).flatMap(({ v4, v6 }) => [v4, v6]);
+  return { reached: answers.filter((reached) => reached).length, of: answers.length };
 }
 
-/** One family's answer for one pair. */
-interface Finding {
-  readonly packet: "accept" | "drop";
-  readonly simulated: string;
-  readonly row: string;
-  readonly agrees: boolean;
+export interface Compared {
+  readonly probers: Probers;
+  readonly network: Network;
+  readonly gateway: Station;
+  readonly judges: ReadonlyMap<string, Judge>;
+  readonly print: Printer;
+  readonly checks: Checks;
 }
 
-const echo = {
-  v4: { request: 8, reply: 0 },
-  v6: { request: 128, reply: 129 },
-} as const satisfies Record<LabFamily, { request: number; reply: number }>;
-
-/** Every ordered pair of clients, and every client with elsewhere both ways. */
-export function pairsOf(clients: readonly Place[], elsewhere: Place): readonly Pair[] {
-  const between = clients.flatMap((from) => clients.filter((to) => to !== from).map((to) => ({ from, to })));
-  const out = clients.map((from) => ({ from, to: elsewhere }));
-  return [...between, ...out, ...out.map(({ from, to }) => ({ from: to, to: from }))];
-}
-
-/** Where the gateway sees a place: clients behind the tunnel, everybody else on its other side. */
-export type InterfaceOf = (place: Place) => string;
-
-/** What `simulate` says of an echo and its answer: the first judgement that is not `accept`, else the request's. */
-function judgeEcho(
-  judge: (packet: Packet) => Judgement,
-  { from, to }: Pair,
-  family: LabFamily,
-  interfaceOf: InterfaceOf,
-): Judgement {
-  const one = (
-    source: Place,
-    destination: Place,
-    icmpType: number,
-    state: "new" | "established",
-  ): Packet => ({
-    hook: "forward",
-    iif: interfaceOf(source),
-    oif: interfaceOf(destination),
-    protocol: "icmp",
-    icmpType,
-    source: source.address[family],
-    destination: destination.address[family],
-    state,
-  });
-  const request = judge(one(from, to, echo[family].request, "new"));
-  if (request.verdict !== "accept") return request;
-  const reply = judge(one(to, from, echo[family].reply, "established"));
-  return reply.verdict === "accept" ? request : reply;
-}
-
-/** Sends the packets of all pairs at once, prints the table and counts every cell. */
+/**
+ * Sends every probe, counts each, and prints what is open.
+ * @param before what was open at an earlier stage: then only what changed since is printed
+ * @returns what is open now
+ */
 export async function compareReachability(
-  pairs: readonly Pair[],
+  { probers, network, gateway, judges, print, checks }: Compared,
   stage: Stage,
-  ruleset: Ruleset,
-  interfaceOf: InterfaceOf,
-  print: Printer,
-  checks: Checks,
-): Promise<void> {
-  const judge = prepare(ruleset);
-  const look = async (pair: Pair, family: LabFamily): Promise<Finding> => {
-    const packet = (await reaches(pair.from, pair.to, family)) ? "accept" : "drop";
-    const judged = judgeEcho(judge, pair, family, interfaceOf);
-    const expected = expectedVerdict(stage, pair.from.name, pair.to.name);
-    const agrees = packet === expected && judged.verdict === expected;
-    return { packet, simulated: judged.verdict, row: judged.row ?? "no rule asked", agrees };
-  };
-  const rows = await Promise.all(
-    pairs.map(async (pair) => ({
-      pair,
-      findings: await Promise.all(families.map((family) => look(pair, family))),
-    })),
+  before?: readonly OpenLine[],
+): Promise<readonly OpenLine[]> {
+  const probes = everyProbe(network.stations);
+  const answers = await probers.answers(probes);
+  const findings = families.flatMap((family) =>
+    probes.map((probe, i): Finding => {
+      const { verdict, row } = judgeProbe(judges, gateway, probe, family);
+      const packet = answers[i]?.[family] === true ? "accept" : "drop";
+      const expected = expectedVerdict(stage, probe);
+      return { probe, family, packet, simulated: verdict, expected, row: row ?? unasked(probe) };
+    }),
   );
-  printHead(print);
-  for (const { pair, findings } of rows) {
-    for (const finding of findings) checks.count(finding.agrees);
-    printRow(print, pair, findings);
-  }
-}
-
-const nameWidth = 11;
-const verdictWidth = 10;
-
-/** Whether every pair reaches while no rule stands: without it, a broken lab would pass for a firewall. */
-export async function everyPairReaches(pairs: readonly Pair[]): Promise<boolean> {
-  const answers = pairs.flatMap(({ from, to }) => families.map((family) => reaches(from, to, family)));
-  return (await Promise.all(answers)).every((reached) => reached);
-}
-
-function printHead(print: Printer): void {
-  const cells = [
-    { text: "  from", width: nameWidth + 2 },
-    { text: "to", width: nameWidth },
-    ...["packet v4", "simulate", "packet v6", "simulate"].map((text) => ({ text, width: verdictWidth + 1 })),
-    { text: "decided by" },
-  ];
-  print.line(...cells.map((cell): Cell => ({ ...cell, tone: "dim" })));
-}
-
-function printRow(print: Printer, pair: Pair, findings: readonly Finding[]): void {
-  const verdicts = findings.flatMap(({ packet, simulated, agrees }): Cell[] =>
-    [packet, simulated].map((text) => ({
-      text,
-      width: verdictWidth + 1,
-      tone: agrees ? (text === "accept" ? "good" : "plain") : "bad",
-    })),
+  for (const finding of findings) checks.count(agrees(finding));
+  const open = printOpen(print, findings, before);
+  printDifferences(
+    print,
+    findings.filter((finding) => !agrees(finding)),
   );
-  const rows = [...new Set(findings.map(({ row }) => row))].join(", ");
-  const trouble: Cell[] = findings.every(({ agrees }) => agrees) ? [] : [{ text: "  DIFFERS", tone: "bad" }];
-  print.line(
-    { text: `  ${pair.from.name}`, width: nameWidth + 2 },
-    { text: pair.to.name, width: nameWidth },
-    ...verdicts,
-    { text: rows, tone: "dim" },
-    ...trouble,
+  const agreed = findings.filter(agrees);
+  const shut = agreed.filter(({ expected }) => expected === "drop").length;
+  print.progress(
+    `of ${findings.length} probes, as expected: ${agreed.length - shut} open, ${shut} shut; ${findings.length - agreed.length} differ`,
   );
+  return open;
 }
+
+const unasked = ({ to }: Probe<Station>): string => (to.managed ? "always let in" : "no agent there");

@@ -83,14 +83,17 @@ function main(): void {
     },
   });
   let mode: Mode = "pass";
-  const remembered: Answer[] = [];
+  /** By the host's address in the management network: every host has an update stream of its own. */
+  const remembered = new Map<string, Answer[]>();
   const live = new Set<Socket>();
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = await forward(values.to, incoming, await collect(incoming));
     if (incoming.method !== "GET" || !(incoming.url ?? "").startsWith("/v1/agent/update"))
       return reply(response, answer);
-    if (mode === "pass" && answer.status === 200) remembered.push(answer);
-    reply(response, meddle(mode, answer, remembered));
+    const host = incoming.socket.remoteAddress ?? "";
+    const own = remembered.get(host) ?? [];
+    if (mode === "pass" && answer.status === 200) remembered.set(host, [...own, answer]);
+    reply(response, meddle(mode, answer, own));
   };
   const credentials = { cert: readFileSync(values.cert), key: readFileSync(values.key) };
   const server = createServer(credentials, (incoming, response) => {

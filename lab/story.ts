@@ -1,18 +1,24 @@
 /**
- * The story that `npm start` tells, act by act, each ending in checks: before the rules, as declared, carol moves, a
- * tampered bundle, a replayed update. Packets, simulation and a hand-written expectation are held against each other.
+ * The story that `npm start` tells, act by act, each ending in checks: before the rules, the catalog, carol moves, one
+ * service is edited, a tampered bundle, a replayed update. Packets, simulation and a hand-written expectation are held
+ * against each other at every stage.
  */
 import * as z from "zod";
 import { Ruleset } from "#schema/ruleset.ts";
+import { prepare } from "#simulate/index.ts";
 import type { Checks } from "./checks.ts";
 import type { Stage } from "./expected.ts";
-import { type Applied, waitForRefusal } from "./hosts.ts";
+import { gatewayName, managementInterface } from "./fleet.ts";
+import { waitForRefusal } from "./hosts.ts";
+import type { Judge } from "./judge.ts";
 import { type KernelTable, readKernel } from "./kernel.ts";
-import { type Lab, seqOf, settled } from "./lab.ts";
+import { applyExamples, examples, type Lab, settled } from "./lab.ts";
 import type { Runtime } from "./options.ts";
 import type { Printer } from "./print.ts";
-import { compareReachability, everyPairReaches, pairsOf } from "./reachability.ts";
+import { compareReachability, countReached } from "./reachability.ts";
+import type { OpenLine } from "./reachability-table.ts";
 import { pollSeconds } from "./settings.ts";
+import { publishedFleet, type Standing } from "./standing.ts";
 
 export interface Scene {
   readonly lab: Lab;
@@ -20,117 +26,167 @@ export interface Scene {
   readonly checks: Checks;
 }
 
+type Fleet = ReadonlyMap<string, Standing>;
+
 /**
  * The story. On workerd without the attacks: they try the agent and its keys, which are the same on both.
  * @throws Error when something did not happen in time
  */
 export async function tell(scene: Scene, runtime: Runtime): Promise<void> {
-  const { lab, print } = scene;
+  const { lab, print, checks } = scene;
   print.heading("Before any rule");
-  const pairs = pairsOf(lab.network.clients, lab.network.elsewhere);
-  scene.checks.claim("without rules every pair reaches, v4 and v6", await everyPairReaches(pairs));
+  const { reached, of } = await countReached(lab.probers, lab.network);
+  checks.claim(`without rules everything reaches: ${reached} of ${of} probes, v4 and v6`, reached === of);
 
-  print.heading("As declared: alice and bob in dev, carol in ops");
-  await lab.startGateway();
+  print.heading("As declared: five hosts that deny by default, and the catalog's ports");
+  await lab.startAgents();
   const first = await settled(lab);
   await showHosts(scene, first);
-  await compare(scene, "carol operates", first);
+  const declared = await compare(scene, "as declared", first);
 
-  const moved = await carolMoves(scene, first);
-  if (runtime === "standalone") await attacks(scene, moved);
-  else await moveCarol(lab, "ops");
+  const moved = await carolMoves(scene, first, declared);
+  await serviceEdited(scene, moved.fleet, moved.open);
+  if (runtime === "standalone") await attacks(scene, declared);
+  else await applyExamples(lab.control);
 }
 
-/** One row changes; the kernel follows within a poll, with the same rules and other elements. */
-async function carolMoves(scene: Scene, before: Applied): Promise<Applied> {
+interface Told {
+  readonly fleet: Fleet;
+  readonly open: readonly OpenLine[];
+}
+
+/** One row changes; the gateway follows within a poll, with the same rules and other elements. */
+async function carolMoves(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<Told> {
   const { lab, print, checks } = scene;
   print.heading("carol moves to dev:  PUT /v1/overlays/office/members/carol");
-  const kernelBefore = await kernelOf(scene);
-  const otherBefore = await seqOf(lab, "other");
-  await moveCarol(lab, "dev");
-  const started = performance.now();
-  const after = await settled(lab);
-  const seconds = (performance.now() - started) / 1000;
-  const kernelAfter = await kernelOf(scene);
-  const otherAfter = await seqOf(lab, "other");
-  print.progress(
-    `gw runs revision ${after.revision} after ${seconds.toFixed(1)} s (polls every ${pollSeconds} s)`,
-  );
-  await compare(scene, "carol develops", after);
+  const kernelBefore = await kernelOf(scene, gatewayName);
+  const { v4, v6 } = lab.network.station("carol").address;
+  const body = { group: "dev", addresses: [v4, v6] };
+  const after = await changed(scene, "/v1/overlays/office/members/carol", body);
+  const kernelAfter = await kernelOf(scene, gatewayName);
+  const openNow = await compare(scene, "carol develops", after, open);
   checks.claim(
-    `nft rules ${kernelBefore.rules} -> ${kernelAfter.rules}, elements ${kernelBefore.elements} -> ${kernelAfter.elements}`,
+    `gw: nft rules ${kernelBefore.rules} -> ${kernelAfter.rules}, elements ${kernelBefore.elements} -> ${kernelAfter.elements}`,
     kernelBefore.rules === kernelAfter.rules,
   );
-  checks.claim(`gw: seq ${before.seq} -> ${after.seq}`, after.seq === before.seq + 1);
-  checks.claim(`other: seq ${otherBefore} -> ${otherAfter}, not touched`, otherBefore === otherAfter);
-  return after;
+  claimTouched(scene, before, after, [gatewayName]);
+  return { fleet: after, open: openNow };
 }
 
-/** Carol moves back; an attacker first opens the bundle under way, then serves the update in which she still reached. */
-async function attacks(scene: Scene, before: Applied): Promise<void> {
+/** Editing one service touches the hosts it concerns, and no other. */
+async function serviceEdited(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<void> {
+  scene.print.heading("photoprism lets laptop1 in too:  PUT /v1/services/photoprism");
+  const grant = { port: 2342, proto: "tcp" };
+  const body = {
+    ingress: [
+      { from: "reverse_proxy", ...grant },
+      { from: "laptop1", ...grant },
+    ],
+  };
+  const after = await changed(scene, "/v1/services/photoprism", body);
+  await compare(scene, "carol develops, the laptop opens albums", after, open);
+  claimTouched(scene, before, after, ["photos1"]);
+}
+
+/** Changes one row and waits until the fleet runs it. */
+async function changed(scene: Scene, path: string, body: unknown): Promise<Fleet> {
   const { lab, print } = scene;
-  print.heading("carol moves back, and an attacker on the wire turns each drop of the bundle into accept");
+  await lab.control.api.send("PUT", path, body, z.unknown());
+  const started = performance.now();
+  const fleet = await settled(lab);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  print.progress(`the fleet runs it after ${seconds} s (hosts poll every ${pollSeconds} s)`);
+  return fleet;
+}
+
+function claimTouched({ checks }: Scene, before: Fleet, after: Fleet, expected: readonly string[]): void {
+  const steps = [...after].map(([name, { seq }]) => ({ name, from: before.get(name)?.seq ?? 0, to: seq }));
+  const text = steps.map(({ name, from, to }) => `${name} ${from === to ? to : `${from} -> ${to}`}`);
+  const right = steps.every(({ name, from, to }) => to === from + (expected.includes(name) ? 1 : 0));
+  checks.claim(`seq: ${text.join(", ")}; touched only ${expected.join(", ")}`, right);
+}
+
+/**
+ * The catalog takes both rows back; an attacker first opens the bundles under way, then serves the updates in which
+ * carol and the laptop still reached.
+ */
+async function attacks(scene: Scene, declared: readonly OpenLine[]): Promise<void> {
+  const { lab, print } = scene;
+  print.heading(
+    `the catalog again:  portcullis apply -f ${examples} --adopt, and an attacker turns each drop of the bundles into accept`,
+  );
+  const before = await publishedFleet(lab.control.api);
   await refused(scene, "bundle_hash_mismatch", async () => {
     await lab.wire.mode("tamper");
-    await moveCarol(lab, "ops");
+    await applyExamples(lab.control);
   });
 
   print.heading("the attacker leaves");
   await lab.wire.mode("pass");
   const healed = await settled(lab);
-  scene.checks.claim(`gw: seq ${before.seq} -> ${healed.seq}, by itself`, healed.seq === before.seq + 1);
-  await compare(scene, "carol operates", healed);
+  claimTouched(scene, before, healed, [gatewayName, "photos1"]);
+  const open = await compare(scene, "as declared", healed, declared);
+  scene.checks.claim(
+    "what is open is what was open at first",
+    JSON.stringify(open) === JSON.stringify(declared),
+  );
 
-  print.heading("the attacker replays the update in which carol was in dev, signed and unexpired");
+  print.heading("the attacker replays the updates of before, signed and unexpired");
   await refused(scene, "version_rollback", () => lab.wire.mode("replay"));
   await lab.wire.mode("pass");
 }
 
-/** An attack must end in this refusal, and the kernel must not have moved. */
-async function refused(scene: Scene, code: string, attack: () => Promise<void>): Promise<void> {
-  const before = await kernelOf(scene);
+/** An attack must end in this refusal on both hosts that it concerns, and no kernel may have moved. */
+async function refused(scene: Scene, code: string, attack: () => Promise<unknown>): Promise<void> {
+  const { lab, checks } = scene;
+  const before = await digests(scene);
   const since = new Date();
   await attack();
-  const refusal = await waitForRefusal(scene.lab.gateway, since);
-  const after = await kernelOf(scene);
-  scene.checks.claim(`gw refuses: ${refusal}`, refusal === code);
-  scene.checks.claim(
-    `kernel digest ${short(before.digest)} -> ${short(after.digest)}, unchanged`,
-    before.digest === after.digest,
-  );
+  for (const name of [gatewayName, "photos1"]) {
+    const host = lab.hosts.find((found) => found.name === name) ?? lab.gateway;
+    const refusal = await waitForRefusal(host, since);
+    checks.claim(`${name} refuses: ${refusal}`, refusal === code);
+  }
+  const after = await digests(scene);
+  checks.claim(`kernel digests unchanged: ${after}`, before === after);
 }
 
-async function compare(scene: Scene, stage: Stage, view: Applied): Promise<void> {
+/** Every kernel's digest, by host. */
+async function digests(scene: Scene): Promise<string> {
+  const { hosts } = scene.lab;
+  const found = await Promise.all(hosts.map(({ name }) => kernelOf(scene, name)));
+  return hosts.map(({ name }, i) => `${name} ${found[i]?.digest.slice(0, 12) ?? ""}`).join(", ");
+}
+
+async function compare(
+  scene: Scene,
+  stage: Stage,
+  fleet: Fleet,
+  before?: readonly OpenLine[],
+): Promise<readonly OpenLine[]> {
   const { lab, print, checks } = scene;
-  const { network } = lab;
-  const path = `/v1/revisions/${view.revision}/hosts/gw/ruleset?format=json`;
-  const ruleset = await lab.control.api.get(path, Ruleset);
-  const pairs = pairsOf(network.clients, network.elsewhere);
-  const interfaceOf = (place: { readonly name: string }): string =>
-    place.name === network.elsewhere.name ? network.elsewhereInterface : network.tunnelInterface;
-  await compareReachability(pairs, stage, ruleset, interfaceOf, print, checks);
+  const management = { interfaces: [managementInterface], allow: [] };
+  const judges = new Map<string, Judge>();
+  for (const [host, { revision }] of fleet) {
+    const path = `/v1/revisions/${revision}/hosts/${host}/ruleset?format=json`;
+    judges.set(host, prepare(await lab.control.api.get(path, Ruleset), management));
+  }
+  const { network, probers } = lab;
+  const gateway = network.station(gatewayName);
+  return compareReachability({ probers, network, gateway, judges, print, checks }, stage, before);
 }
 
 /** What each host runs. */
-async function showHosts(scene: Scene, gateway: Applied): Promise<void> {
-  const { lab, print } = scene;
-  const { rules, elements } = await kernelOf(scene);
-  const runs = `seq ${gateway.seq}, revision ${gateway.revision}, bundle ${short(gateway.bundle_sha256)}`;
-  print.line({ text: "  gw", width: 9, tone: "bold" }, `${runs}, ${rules} nft rules, ${elements} elements`);
-  const published = `seq ${await seqOf(lab, "other")} published, no agent in this lab`;
-  print.line({ text: "  other", width: 9, tone: "bold" }, published);
+async function showHosts(scene: Scene, fleet: Fleet): Promise<void> {
+  for (const [name, { seq, revision }] of fleet) {
+    const { rules, elements, digest } = await kernelOf(scene, name);
+    const runs = `seq ${seq}, revision ${revision}: ${rules} nft rules, ${elements} elements, kernel ${digest.slice(0, 12)}`;
+    scene.print.line({ text: `  ${name}`, width: 11, tone: "bold" }, runs);
+  }
 }
 
-async function moveCarol({ control, network }: Lab, group: "dev" | "ops"): Promise<void> {
-  const carol = network.clients.find(({ name }) => name === "carol");
-  const body = { group, addresses: Object.values(carol?.address ?? {}) };
-  await control.api.send("PUT", "/v1/overlays/office/members/carol", body, z.unknown());
-}
-
-async function kernelOf({ lab }: Scene): Promise<KernelTable> {
-  const kernel = await readKernel(lab.network.gateway);
-  if (kernel === undefined) throw new Error("the gateway's kernel holds no table of ours");
+async function kernelOf({ lab }: Scene, host: string): Promise<KernelTable> {
+  const kernel = await readKernel(lab.network.station(host).namespace);
+  if (kernel === undefined) throw new Error(`the kernel of ${host} holds no table of ours`);
   return kernel;
 }
-
-const short = (digest: string): string => digest.slice(0, 12);

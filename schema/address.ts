@@ -67,7 +67,7 @@ export function networkOf(family: Family, address: bigint, prefix: number): Netw
 }
 
 /** `address/prefix` in canonical form. */
-function formatNetwork(network: Network): string {
+export function formatNetwork(network: Network): string {
   return `${formatAddress(network.family, network.first)}/${network.prefix}`;
 }
 

@@ -7,6 +7,8 @@ export interface Diagnostic {
   /** JSON pointer into intent, such as `/members/office/carol/group`; in a commit, into its body. */
   readonly path: string;
   readonly message: string;
+  /** Of `still_referenced`: the rows that stand in the way, and where each names the one to be deleted. */
+  readonly referencers?: readonly { readonly kind: string; readonly key: string; readonly path: string }[];
 }
 
 export type DiagnosticCode =
@@ -19,6 +21,12 @@ export type DiagnosticCode =
   | "duplicate_interface"
   | "name_too_long"
   | "overlapping_subnets"
+  | "unknown_name"
+  | "ambiguous_name"
+  | "unknown_target"
+  | "empty_source"
+  | "no_target"
+  | "already_expired"
   | "empty_group"
   | "no_address"
   | "still_referenced"

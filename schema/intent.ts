@@ -4,13 +4,99 @@
  * A row's key is text: `web1`, or `office/alice` for a kind that lives under a parent. Parts cannot contain `/`.
  */
 import * as z from "zod";
-import { Address, Cidr, CommonName, InterfaceName, Key, Note, Revision, unique } from "./primitives.ts";
+import { macroNames } from "./macros.ts";
+import {
+  Address,
+  Cidr,
+  CommonName,
+  InterfaceName,
+  Key,
+  Name,
+  Note,
+  Port,
+  Revision,
+  unique,
+} from "./primitives.ts";
+import { SourceExpression, TargetExpression } from "./source.ts";
+import { unixSeconds } from "./time.ts";
 
-/** A machine with an agent. Addresses are intent: they are declared here, never learned from a report. */
+/**
+ * A machine with an agent. Addresses are intent: they are declared here, never learned from a report.
+ * Roles say what it is for: a service's rules go to the hosts that fill its role. Labels are for people and rollouts.
+ */
 export const Host = z.strictObject({
   addresses: unique(Address).max(64).default([]),
+  roles: unique(Name).max(64).default([]),
+  labels: z
+    .record(Key, z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }))
+    .default({}),
 });
 export type Host = z.infer<typeof Host>;
+
+/** A named network: what `from: lan` means. Without a CIDR it matches nothing. */
+export const Zone = z.strictObject({
+  cidrs: unique(Cidr).max(1000).default([]),
+});
+export type Zone = z.infer<typeof Zone>;
+
+const expectedPort = "expected a port from 1 to 65535 or a range such as 8000-8010";
+const PortExpression = z.union([Port, z.string()], { error: expectedPort }).check((ctx) => {
+  if (portRange(ctx.value) === undefined)
+    ctx.issues.push({ code: "custom", input: ctx.value, message: expectedPort });
+});
+
+/** First and last port of a port expression; undefined when it is none, or reversed. */
+export function portRange(
+  value: number | string,
+): { readonly from: number; readonly to: number } | undefined {
+  const match = /^([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?$/.exec(String(value));
+  if (match === null) return undefined;
+  const from = Number(match[1]);
+  const to = Number(match[2] ?? match[1]);
+  return from <= to && to <= 65_535 ? { from, to } : undefined;
+}
+
+const expectedTime = "expected a UTC time such as 2026-12-31T23:59:59Z, from 1970 to 2262";
+
+/**
+ * One grant: who may open connections to which port. Either `port` and `proto`, or a `macro`.
+ * `required`: an empty source is an error, not a warning. `expires_at`: from then on it matches nothing, on the host
+ * itself, even when everything else is offline.
+ */
+export const Ingress = z
+  .strictObject({
+    from: SourceExpression,
+    port: PortExpression.optional(),
+    proto: z.enum(["tcp", "udp"], { error: "expected tcp or udp" }).optional(),
+    macro: z.enum(macroNames, { error: `expected one of ${macroNames.join(", ")}` }).optional(),
+    required: z.boolean().optional(),
+    expires_at: z
+      .string({ error: expectedTime })
+      .refine((text) => unixSeconds(text) !== undefined, { error: expectedTime })
+      .optional(),
+    reason: Note.optional(),
+  })
+  .check((ctx) => {
+    const { port, proto, macro } = ctx.value;
+    const complete =
+      macro === undefined
+        ? port !== undefined && proto !== undefined
+        : port === undefined && proto === undefined;
+    if (!complete)
+      ctx.issues.push({
+        code: "custom",
+        input: ctx.value,
+        message: "expected either port and proto, or macro",
+      });
+  });
+export type Ingress = z.infer<typeof Ingress>;
+
+/** A catalog entry, for the hosts that fill the role of its own name unless `to` says otherwise. */
+export const Service = z.strictObject({
+  ingress: z.array(Ingress).max(1000),
+  to: unique(TargetExpression).min(1, { error: "expected at least one target" }).max(64).optional(),
+});
+export type Service = z.infer<typeof Service>;
 
 /**
  * How an overlay's clients may reach each other.
@@ -54,9 +140,11 @@ export const memberKey = (overlay: string, cn: string): string => `${overlay}/${
 
 /** All kinds of intent: the one table that everything about kinds is derived from. */
 export const kinds = {
-  host: { key: Key, body: Host },
+  host: { key: Name, body: Host },
   member: { key: MemberKey, body: Member },
   overlay: { key: Key, body: Overlay },
+  service: { key: Name, body: Service },
+  zone: { key: Name, body: Zone },
 } as const;
 
 export type Kind = keyof typeof kinds;
@@ -64,6 +152,8 @@ export interface Bodies {
   readonly host: Host;
   readonly member: Member;
   readonly overlay: Overlay;
+  readonly service: Service;
+  readonly zone: Zone;
 }
 
 const put = <K extends Kind>(kind: K) =>
@@ -78,8 +168,14 @@ const remove = <K extends Kind>(kind: K) =>
 
 /** One change to one row. `put` gives the whole body; there is no partial update. */
 export const Change = z.discriminatedUnion("op", [
-  z.discriminatedUnion("kind", [put("host"), put("member"), put("overlay")]),
-  z.discriminatedUnion("kind", [remove("host"), remove("member"), remove("overlay")]),
+  z.discriminatedUnion("kind", [put("host"), put("member"), put("overlay"), put("service"), put("zone")]),
+  z.discriminatedUnion("kind", [
+    remove("host"),
+    remove("member"),
+    remove("overlay"),
+    remove("service"),
+    remove("zone"),
+  ]),
 ]);
 export type Change = z.infer<typeof Change>;
 
@@ -105,4 +201,6 @@ export interface Snapshot {
   readonly hosts: ReadonlyMap<string, Host>;
   readonly overlays: ReadonlyMap<string, Overlay>;
   readonly members: ReadonlyMap<string, Member>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly zones: ReadonlyMap<string, Zone>;
 }

@@ -18,6 +18,9 @@ export const Key = named(
 );
 export type Key = z.infer<typeof Key>;
 
+/** Key of what a catalog names in `from`: a zone, role, service or host. `any` is taken. */
+export const Name = Key.refine((name) => name !== "any", { error: "expected a name other than any" });
+
 /** A VPN client's certificate common name; at most 64 characters (RFC 5280, ub-common-name). */
 export const CommonName = named(
   "a common name",

@@ -16,6 +16,7 @@
  */
 import * as z from "zod";
 import { Address, Cidr, InterfaceName, Key, Port, unique } from "./primitives.ts";
+import { unixSecondsMax } from "./time.ts";
 
 /** Name of a set, class map, class or counter inside a ruleset; renderers encode it further. */
 export const ObjectName = z
@@ -42,10 +43,13 @@ export type Scope = z.infer<typeof Scope>;
 /** Scope reference in a rule: `host` or `overlay/<name>`. */
 export const scopeId = (scope: Scope): string => (scope.kind === "host" ? "host" : `overlay/${scope.name}`);
 
-/** Named addresses or networks: sorted, minimal, without overlap. `addresses` are exact matches (a hash in the kernel). */
+/**
+ * Named addresses or networks: sorted, minimal, without overlap. `addresses` and `hosts` are exact matches (a hash in
+ * the kernel); `hosts` are few, so a renderer may multiply them by ports for one look-up instead of two.
+ */
 export const NamedSet = z.strictObject({
   name: ObjectName,
-  kind: z.enum(["addresses", "networks"]),
+  kind: z.enum(["addresses", "hosts", "networks"]),
   elements: z.array(z.union([Address, Cidr])),
 });
 export type NamedSet = z.infer<typeof NamedSet>;
@@ -103,6 +107,8 @@ export type Verdict = z.infer<typeof Verdict>;
 export const State = z.enum(["any", "new", "established"]);
 export type State = z.infer<typeof State>;
 
+const UnixSeconds = z.int().min(0).max(unixSecondsMax);
+
 export const Rule = z.strictObject({
   row: RowId,
   scope: z.string().max(80),
@@ -114,6 +120,8 @@ export const Rule = z.strictObject({
   state: State,
   verdict: Verdict,
   counter: ObjectName,
+  /** Unix seconds from which on the rule matches nothing, whoever is offline; null: never. */
+  expires: UnixSeconds.nullable(),
 });
 export type Rule = z.infer<typeof Rule>;
 
@@ -161,7 +169,7 @@ function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
   yield* duplicates(interfaces, ["scopes"]);
   for (const [i, set] of ruleset.sets.entries()) {
     yield* duplicates(set.elements, ["sets", i, "elements"]);
-    if (set.kind === "addresses" && set.elements.some((element) => element.includes("/")))
+    if (set.kind !== "networks" && set.elements.some((element) => element.includes("/")))
       yield { path: ["sets", i, "elements"], message: "expected addresses, found a network" };
   }
   for (const [i, map] of ruleset.classes.entries()) {
@@ -232,4 +240,5 @@ const matchesEverything = (rule: Rule): boolean =>
   rule.protocol.kind === "any" &&
   rule.source.kind === "any" &&
   rule.destination.kind === "any" &&
-  rule.state === "any";
+  rule.state === "any" &&
+  rule.expires === null;

@@ -6,6 +6,7 @@
  */
 import type { Ports } from "./ports.ts";
 import { renewRepository } from "./poll.ts";
+import { forgetAnswers } from "./store/idempotency.ts";
 import { forgetAssertions } from "./store/identity.ts";
 import { leasesEndingBefore } from "./store/lease.ts";
 
@@ -14,6 +15,7 @@ const renewedAtOnce = 100;
 export async function maintain(ports: Ports): Promise<void> {
   const now = ports.clock.now();
   await forgetAssertions(ports.sql, now);
+  await forgetAnswers(ports.sql, now);
   const quarter = (ports.settings.leaseSeconds * 1000) / 4;
   const ending = await leasesEndingBefore(ports.sql, now + quarter, renewedAtOnce);
   // Losing to a publish or to the host's own renewal is as good as renewing.

@@ -33,8 +33,16 @@ const kinds = {
   root_missing: { status: 503, title: "This deployment has no root of trust yet" },
 } as const satisfies Record<ProblemCode, Kind>;
 
-/** One finding inside a problem: a JSON pointer into the request or into intent, a code, a sentence. */
-export const Finding = z.strictObject({ path: z.string(), code: z.string(), message: z.string() });
+/**
+ * One finding inside a problem: a JSON pointer into the request or into intent, a code, a sentence. `referencers` are
+ * the rows that name one to be deleted, each with the pointer into intent where it does; the first hundred.
+ */
+export const Finding = z.strictObject({
+  path: z.string(),
+  code: z.string(),
+  message: z.string(),
+  referencers: z.array(z.strictObject({ kind: z.string(), key: z.string(), path: z.string() })).optional(),
+});
 export type Finding = z.infer<typeof Finding>;
 
 /** The body of every refusal. */

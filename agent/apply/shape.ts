@@ -58,8 +58,9 @@ function statementShape(kind: string, value: unknown): string {
 
 const Prefix = z.object({ prefix: z.object({ addr: z.string(), len: z.int() }) });
 const Range = z.object({ range: z.tuple([z.string(), z.string()]) });
-const Concat = z.object({ concat: z.array(z.string()) });
-const Entry = z.tuple([z.string(), z.object({ jump: Target })]);
+/** A protocol is listed by its name, a port as a number. */
+const Concat = z.object({ concat: z.array(z.union([z.string(), z.int()])) });
+const Entry = z.tuple([z.union([z.string(), Concat]), z.object({ jump: Target })]);
 
 /** One element as a program spells it. */
 export function elementText(element: unknown): string {
@@ -69,7 +70,7 @@ export function elementText(element: unknown): string {
   const concat = Concat.safeParse(element);
   if (concat.success) return concat.data.concat.join(" . ");
   const entry = Entry.safeParse(element);
-  if (entry.success) return `${entry.data[0]} : jump ${entry.data[1].jump.target}`;
+  if (entry.success) return `${elementText(entry.data[0])} : jump ${entry.data[1].jump.target}`;
   const range = Range.safeParse(element);
   return range.success ? range.data.range.join("-") : JSON.stringify(element);
 }

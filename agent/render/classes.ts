@@ -5,32 +5,30 @@
  * that decides nothing falls back to the rule after the dispatch.
  */
 import type { Direction, Rule, Ruleset } from "#schema/ruleset.ts";
+import { allowlist } from "./allowlist.ts";
 import { dispatch } from "./line.ts";
 import { type Context, ruleLines, saddr } from "./match.ts";
-import { type Chain, families, type KernelMap, type Line } from "./program.ts";
+import { addressTypes, families, type Fragment, type KernelMap } from "./program.ts";
 import { network } from "./quote.ts";
 import { familyDigits, familyOf } from "./sets.ts";
 
-/** What some rules need in the kernel. */
-export interface Fragment {
-  readonly lines: readonly Line[];
-  readonly chains: readonly Chain[];
-  readonly maps: readonly KernelMap[];
-}
-
-interface Segment {
-  /** null: rules on no class. */
-  readonly map: string | null;
-  readonly rules: Rule[];
-}
+/** Consecutive rules that are printed together: `accepts` and `plain` ones are on no class. */
+type Segment =
+  | { readonly kind: "class"; readonly map: string; readonly rules: Rule[] }
+  | { readonly kind: "accepts" | "plain"; readonly rules: Rule[] };
 
 /** @param place names the scope and direction in generated names, unique within the program */
 export function judge(ruleset: Ruleset, rules: readonly Rule[], place: string, context: Context): Fragment {
-  const fragments = segments(rules).map((segment, i) =>
-    segment.map === null
-      ? { lines: segment.rules.flatMap((rule) => ruleLines(rule, context)), chains: [], maps: [] }
-      : dispatchByClass(ruleset, segment.map, segment.rules, `${place}${i}`, context),
-  );
+  const fragments = segments(rules, context).map((segment, i): Fragment => {
+    switch (segment.kind) {
+      case "class":
+        return dispatchByClass(ruleset, segment.map, segment.rules, `${place}${i}`, context);
+      case "accepts":
+        return allowlist(ruleset, segment.rules, `${place}${i}`, context);
+      case "plain":
+        return { lines: segment.rules.flatMap((rule) => ruleLines(rule, context)), chains: [], maps: [] };
+    }
+  });
   return {
     lines: fragments.flatMap((fragment) => fragment.lines),
     chains: fragments.flatMap((fragment) => fragment.chains),
@@ -38,16 +36,24 @@ export function judge(ruleset: Ruleset, rules: readonly Rule[], place: string, c
   };
 }
 
-function segments(rules: readonly Rule[]): readonly Segment[] {
+function segments(rules: readonly Rule[], context: Context): readonly Segment[] {
   const found: Segment[] = [];
   for (const rule of rules) {
-    const map = rule.source.kind === "class" ? rule.source.map : null;
+    const own = segmentOf(rule, context);
     const last = found.at(-1);
-    if (last !== undefined && last.map === map) last.rules.push(rule);
-    else found.push({ map, rules: [rule] });
+    if (last !== undefined && sameSegment(last, own)) last.rules.push(rule);
+    else found.push(own);
   }
   return found;
 }
+
+function segmentOf(rule: Rule, { scope }: Context): Segment {
+  if (rule.source.kind === "class") return { kind: "class", map: rule.source.map, rules: [rule] };
+  return { kind: scope.kind === "host" && rule.verdict === "accept" ? "accepts" : "plain", rules: [rule] };
+}
+
+const sameSegment = (a: Segment, b: Segment): boolean =>
+  a.kind === "class" ? b.kind === "class" && a.map === b.map : a.kind === b.kind;
 
 function dispatchByClass(
   ruleset: Ruleset,
@@ -59,16 +65,16 @@ function dispatchByClass(
   const byClass = Map.groupBy(rules, (rule) => (rule.source.kind === "class" ? rule.source.class : ""));
   const chainOf = new Map([...byClass.keys()].map((name) => [name, `c_${place}_${name}`]));
   const elements = ruleset.classes.find((map) => map.name === mapOf)?.elements ?? [];
-  const maps = families.map((family) => ({
+  const maps = families.map((family): KernelMap => ({
     name: `m${familyDigits[family]}_${place}_${mapOf}`,
-    family,
+    type: [addressTypes[family]],
     elements: elements.flatMap(({ address, class: name }) => {
       const chain = familyOf(address) === family ? chainOf.get(name) : undefined;
-      return chain === undefined ? [] : { address: network(address), chain };
+      return chain === undefined ? [] : { key: network(address), chain };
     }),
   }));
   return {
-    lines: maps.map((map) => dispatch(saddr[map.family], map.name)),
+    lines: families.map((family, i) => dispatch(saddr[family], maps[i]?.name ?? "")),
     chains: [...byClass].map(([name, classRules]) => ({
       name: chainOf.get(name) ?? name,
       hook: null,

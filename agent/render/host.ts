@@ -5,10 +5,10 @@
 import { type Always, always } from "#schema/always.ts";
 import type { Guard } from "#schema/guard.ts";
 import { judgedDirections, type Ruleset, type Scope } from "#schema/ruleset.ts";
-import { type Fragment, judge, rulesOf } from "./classes.ts";
+import { judge, rulesOf } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
 import { saddr } from "./match.ts";
-import { type Chain, type Hook, type Line } from "./program.ts";
+import type { Chain, Fragment, Hook, Line } from "./program.ts";
 import { interfaceName, join, network, nft, oneOf, word } from "./quote.ts";
 import { familyOf, setKinds } from "./sets.ts";
 

@@ -40,12 +40,15 @@ function programOf(ruleset: Ruleset, guard: Guard): Program {
   const forward = forwarding(ruleset);
   const host = hostJudging(ruleset, guard);
   const counters = new Set([...forward.counters, ...ruleset.rules.map((rule) => rule.counter)]);
+  const chains = [...host.chains, ...forward.chains];
+  const named = new Set(chains.flatMap((chain) => chain.lines.flatMap(({ sets }) => sets)));
   return {
     backend: "nft",
     counters: [...counters].sort(compareText),
-    sets: kernelSets(ruleset),
+    // A set that became keys of a map is not held twice.
+    sets: kernelSets(ruleset).filter(({ name }) => named.has(name)),
     maps: [...host.maps, ...forward.maps],
-    chains: [...host.chains, ...forward.chains],
+    chains,
   };
 }
 

@@ -29,7 +29,11 @@ export interface Context {
 export function ruleLines(rule: Rule, context: Context): readonly Line[] {
   return addressMatches(rule, context).flatMap(({ family, matches }) =>
     protocolMatches(rule.protocol, family).flatMap((protocol) =>
-      verdictLines(rule, [...matches, ...protocol, ...stateMatches[rule.state]], context.accepting),
+      verdictLines(
+        rule,
+        [...matches, ...protocol, ...stateMatches[rule.state], ...timeMatches(rule)],
+        context.accepting,
+      ),
     ),
   );
 }
@@ -140,6 +144,13 @@ const stateMatches: Readonly<Record<State, readonly Match[]>> = {
   new: [match(nft`ct state new`)],
   established: [match(nft`ct state established`)],
 };
+
+/**
+ * A bare number is Unix seconds to nft 1.0.6, whatever the time zone; quoted times, and listings, are local time.
+ * The kernel compares with its own wall clock (`meta time`, nft(8)), so the rule ends even on a host that is cut off.
+ */
+const timeMatches = ({ expires }: Rule): readonly Match[] =>
+  expires === null ? [] : [match(nft`meta time < ${expires}`)];
 
 function verdictLines(rule: Rule, matches: readonly Match[], accepting: Accepting): readonly Line[] {
   switch (rule.verdict) {

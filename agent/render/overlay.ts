@@ -7,10 +7,10 @@
  * and then `in_` of the second: it needs accept from both.
  */
 import { type Direction, type Ruleset, type Scope, scopeId, type Tally, tallies } from "#schema/ruleset.ts";
-import { type Fragment, judge, rulesOf } from "./classes.ts";
+import { judge, rulesOf } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
 import { type Accepting, type Context, pairMatches } from "./match.ts";
-import { type Chain, families, type KernelMap, type Line } from "./program.ts";
+import { type Chain, families, type Fragment, type KernelMap, type Line } from "./program.ts";
 import { encodeKey, interfaceName, nft, oneOf } from "./quote.ts";
 import { setKinds } from "./sets.ts";
 

@@ -10,6 +10,7 @@ import {
   keyType,
   type KernelMap,
   type KernelSet,
+  mapShape,
   type Program,
   type Shaped,
   table,
@@ -110,7 +111,7 @@ const setDeclaration = (set: KernelSet): readonly string[] => [
 
 const mapDeclaration = (map: KernelMap): readonly string[] => [
   `\tmap ${identifier(map.name)} {`,
-  `\t\ttype ${keyType({ family: map.family, kind: "addresses" })} : verdict`,
+  `\t\ttype ${mapShape(map)}`,
   "\t}",
 ];
 
@@ -146,7 +147,7 @@ function deletions(program: Program, present: Inventory): readonly string[] {
 /** A map's elements as nft lists and reads them. */
 export const mapElements = (map: KernelMap): readonly string[] => {
   const jumps = new Map(map.elements.map(({ chain }) => [chain, `jump ${identifier(chain)}`]));
-  return map.elements.map(({ address, chain }) => `${address} : ${jumps.get(chain)}`);
+  return map.elements.map(({ key, chain }) => `${key} : ${jumps.get(chain)}`);
 };
 
 function elementLines(name: string, texts: readonly string[]): readonly string[] {

@@ -49,11 +49,20 @@ export interface KernelSet {
   readonly elements: readonly NftText[];
 }
 
-/** Address → jump to a chain. */
+export type KeyPart = "ipv4_addr" | "ipv6_addr" | "inet_proto" | "inet_service";
+
+/** Key → jump to a chain; a hash. A key of several parts is their concatenation, ready to print as `a . b`. */
 export interface KernelMap {
   readonly name: string;
-  readonly family: Family;
-  readonly elements: readonly { readonly address: NftText; readonly chain: string }[];
+  readonly type: readonly KeyPart[];
+  readonly elements: readonly { readonly key: NftText; readonly chain: string }[];
+}
+
+/** What some rules need in the kernel. */
+export interface Fragment {
+  readonly lines: readonly Line[];
+  readonly chains: readonly Chain[];
+  readonly maps: readonly KernelMap[];
 }
 
 export interface Program {
@@ -86,9 +95,9 @@ export interface Shaped {
 
 export const emptyInventory: Inventory = { chains: [], sets: [], maps: [], counters: [], foreign: false };
 
-const addressTypes: Readonly<Record<Family, string>> = { v4: "ipv4_addr", v6: "ipv6_addr" };
+export const addressTypes = { v4: "ipv4_addr", v6: "ipv6_addr" } as const satisfies Record<Family, KeyPart>;
 
-/** nft's type expression of a set's or map's key. */
+/** nft's type expression of a set's key. */
 export const keyType = (set: Pick<KernelSet, "family" | "kind">): string =>
   set.kind === "pairs"
     ? `${addressTypes[set.family]} . ${addressTypes[set.family]}`
@@ -97,7 +106,8 @@ export const keyType = (set: Pick<KernelSet, "family" | "kind">): string =>
 const setShape = (set: KernelSet): string =>
   set.kind === "networks" ? `${keyType(set)} interval` : keyType(set);
 
-const mapShape = (map: KernelMap): string => `${addressTypes[map.family]} : verdict`;
+/** nft's type expression of a map. */
+export const mapShape = (map: KernelMap): string => `${map.type.join(" . ")} : verdict`;
 
 /** One before `filter`, so that a later chain of the host's can still narrow what we accept. */
 export const hookPriority = -10;

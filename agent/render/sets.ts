@@ -14,7 +14,7 @@ export const setKinds = (ruleset: Ruleset): SetKinds =>
   new Map(ruleset.sets.map((set) => [set.name, set.kind]));
 
 /** In names. */
-const kindLetters: Readonly<Record<NamedSet["kind"], string>> = { addresses: "a", networks: "n" };
+const kindLetters: Readonly<Record<NamedSet["kind"], string>> = { addresses: "a", hosts: "h", networks: "n" };
 export const familyDigits: Readonly<Record<Family, string>> = { v4: "4", v6: "6" };
 
 /** @throws RangeError for a set that the ruleset does not declare; its schema excludes that. */
@@ -51,7 +51,7 @@ export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
     families.map((family) => ({
       name: setName(set.name, kinds, family),
       family,
-      kind: set.kind,
+      kind: set.kind === "networks" ? ("networks" as const) : ("addresses" as const),
       elements: set.elements
         .filter((element) => familyOf(element) === family)
         .map((element) => asListed(element, family)),

@@ -2,7 +2,7 @@
 import { EnrolmentResponse } from "#schema/wire.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
-import { UsageError } from "../output.ts";
+import { exitCodes, UsageError } from "../output.ts";
 
 export const enrol: Command = {
   name: "enrol",
@@ -13,11 +13,13 @@ Prints the command that the host runs to join. The token in it works once, for t
 
   --ttl SECONDS       how long the token works, 60 to 86400 (default: 900)
   --agent-url URL     what the host calls the control plane (default: --url)
+  --json              the answer as JSON, with the command
 ${connectionHelp}`,
   async run(args, { env, output }) {
     const options = {
       ttl: { type: "string" },
       "agent-url": { type: "string" },
+      json: { type: "boolean" },
       ...connectionOptions,
     } as const;
     const { values, positionals } = readArguments(args, options, 1);
@@ -31,10 +33,13 @@ ${connectionHelp}`,
       ...(values.ttl === undefined ? {} : { ttl_seconds: Number(values.ttl) }),
     });
     const url = values["agent-url"] ?? client.url;
-    output.line(`# on ${enrolment.host}, before ${enrolment.expires_at}:`);
     // By standard input: an argument could be read by every user of the host.
-    output.line(
-      `echo ${enrolment.token} | portcullis-agent join ${url} --root-sha256 ${enrolment.root_sha256}`,
-    );
+    const command = `echo ${enrolment.token} | portcullis-agent join ${url} --root-sha256 ${enrolment.root_sha256}`;
+    if (values.json === true) output.line(JSON.stringify({ ...enrolment, command }));
+    else {
+      output.line(`# on ${enrolment.host}, before ${enrolment.expires_at}:`);
+      output.line(command);
+    }
+    return exitCodes.ok;
   },
 };

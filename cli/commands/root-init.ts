@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { OnlineKeysResponse, RootResponse } from "#schema/wire.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
-import { Failure, UsageError } from "../output.ts";
+import { exitCodes, Failure, UsageError } from "../output.ts";
 import { buildRoot, keyId, newRootKey, type OnlineKeys, type RootKey, signRoot } from "../root.ts";
 
 const keysMax = 16;
@@ -26,6 +26,7 @@ Keep the key files offline and apart; every file besides root.json is secret.
   --keys N            how many root keys to make, at most ${keysMax}
   --out DIR           where the files go; nothing in it is overwritten
   --fleet NAME        refuse any other control plane than this fleet's
+  --json              what was made as JSON, without the keys
 ${connectionHelp}`,
   async run(args, { env, output, now }) {
     const { values } = readArguments(
@@ -35,6 +36,7 @@ ${connectionHelp}`,
         keys: { type: "string" },
         out: { type: "string" },
         fleet: { type: "string" },
+        json: { type: "boolean" },
         ...connectionOptions,
       } as const,
       0,
@@ -61,11 +63,17 @@ ${connectionHelp}`,
     const stored = await client.call("PUT", "/v1/root", RootResponse, { root: text });
     const sha256 = createHash("sha256").update(text).digest("hex");
     if (stored.sha256 !== sha256) throw new Failure("the control plane stored another root than was sent");
+    if (values.json === true) {
+      const { version, expires } = signed;
+      output.line(JSON.stringify({ root: rootFile, version, sha256, expires, keys: count, threshold }));
+      return exitCodes.ok;
+    }
     output.line(`root      ${rootFile}`);
     output.line(`keys      ${count} in ${values.out}, any ${threshold} sign; expires ${signed.expires}`);
     output.line(`sha256    ${sha256}`);
     output.line("");
     output.line("Move the key files to separate offline places, then enrol hosts: portcullis enrol HOST");
+    return exitCodes.ok;
   },
 };
 

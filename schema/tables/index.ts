@@ -119,6 +119,19 @@ export const assertion = sqliteTable("assertion", {
   expires_at: integer().notNull(),
 });
 
+export const idempotency = sqliteTable(
+  "idempotency",
+  {
+    principal: text().notNull(),
+    key: text().notNull(),
+    request_sha256: text().notNull(),
+    status: integer().notNull(),
+    response: text().notNull(),
+    expires_at: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.principal, table.key] })],
+);
+
 export const report = sqliteTable(
   "report",
   {

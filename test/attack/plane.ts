@@ -90,6 +90,7 @@ export async function publish(
     now: options.now ?? Date.now(),
     leaseSeconds: options.leaseSeconds ?? 3600,
     signer: authority.signer,
+    mode: "enforce",
     ruleset,
     previous: previous?.repository,
   });

@@ -47,6 +47,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
       state: "any",
       verdict: "accept",
       counter: "r_office",
+      expires: null,
     },
     {
       row: "hosts/gw#rest",
@@ -59,6 +60,7 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
       state: "any",
       verdict: "drop",
       counter: "r_rest",
+      expires: null,
     },
   ],
 });

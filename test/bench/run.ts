@@ -3,6 +3,8 @@
  * `npm run bench -- apply` runs the named ones.
  */
 import { bench as apply } from "./apply.ts";
+import { bench as compile } from "./compile.ts";
+import { bench as packet } from "./packet.ts";
 import { bench as poll } from "./poll.ts";
 
 interface Row {
@@ -20,6 +22,8 @@ interface Bench {
 
 const benches: Readonly<Record<string, Bench>> = {
   apply: { run: apply, goal: "at most" },
+  compile: { run: compile, goal: "at most" },
+  packet: { run: packet, goal: "at most" },
   poll: { run: poll, goal: "at least" },
 };
 

@@ -59,15 +59,31 @@ export function startLab(
   return { child, ended, says, stdout: () => stdout, stderr: () => stderr };
 }
 
-/** Rows of the n-th reachability table: `from>to`, then the packet's verdict in IPv4 and in IPv6. */
-export function packetsOf(output: string, table: number): ReadonlyMap<string, readonly string[]> {
-  const body = output.split(/^ +from +to +packet v4 .*$/m)[table + 1] ?? "";
-  const rows = body.split("\n").flatMap((line): [string, readonly string[]][] => {
-    const [from, to, v4, , v6] = line.trim().split(/ +/);
-    const verdicts = ["accept", "drop"];
-    return verdicts.includes(v4 ?? "") && verdicts.includes(v6 ?? "")
-      ? [[`${from}>${to}`, [v4 ?? "", v6 ?? ""]]]
-      : [];
-  });
-  return new Map(rows);
+/** What one reachability table says: `from > to asked` of all that packets reach, by the mark at the line's start. */
+export interface PrintedTable {
+  /** All lines of a full table; what a later one adds. */
+  readonly open: ReadonlySet<string>;
+  readonly gone: ReadonlySet<string>;
+}
+
+const families = "(v4 v6|v4|v6|none)";
+const tableRow = new RegExp(`^([ +-]) (\\S+) +(\\S.*?) {2,}(\\S.*?) {2,}${families} +${families} +\\S`);
+
+/** The n-th reachability table of the story. A line that only one family or only `simulate` reaches is marked so. */
+export function tableOf(output: string, table: number): PrintedTable {
+  const body = output.split(/^ +to +open +from +packets +simulate .*$/m)[table + 1] ?? "";
+  const [end = ""] = body.split(/^ {2}of \d+ probes/m);
+  const read = (mark: string): ReadonlySet<string> =>
+    new Set(
+      end.split("\n").flatMap((line) => {
+        const [, found, to = "", asked = "", from = "", packets = "", simulated = ""] =
+          tableRow.exec(line) ?? [];
+        const partial = packets === "v4 v6" && simulated === packets ? "" : ` (${packets}, ${simulated})`;
+        const asks = asked
+          .split(" ")
+          .flatMap((ask) => from.split(" ").map((name) => `${name} > ${to} ${ask}`));
+        return found === mark ? asks.map((text) => `${text}${partial}`) : [];
+      }),
+    );
+  return { open: new Set([...read(" "), ...read("+")]), gone: read("-") };
 }

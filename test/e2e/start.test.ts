@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
+import { run } from "#lab/process.ts";
 import { testData, startLab } from "./lab-process.ts";
 
 /** A PATH on which everything the lab needs is there, but for nft. */
@@ -50,4 +51,16 @@ test("a taken port is one clear line that says how to choose another", async () 
   expect(await lab.ended).toBe(1);
   expect(lab.stderr()).toBe(`lab: 127.0.0.1:${port} is taken; choose another port: npm start -- --port N\n`);
   other.close();
+});
+
+test("a reader that leaves, as head does, ends the lab, and nothing of it stays", async () => {
+  const data = testData();
+  const lab = startLab("main", ["--once", "--port", "0", "--data", data]);
+  await lab.says(/namespaces pc[0-9a-f]{8}/);
+  const [prefix = ""] = /pc[0-9a-f]{8}/.exec(lab.stdout()) ?? [];
+  lab.child.stdout?.destroy();
+  expect(await lab.ended).not.toBe(0);
+  const { stdout: namespaces } = await run(["ip", "netns", "list"]);
+  expect(namespaces).not.toContain(prefix);
+  expect(existsSync(join(data, "lab", "ledger.json"))).toBe(false);
 });

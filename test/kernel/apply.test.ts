@@ -130,6 +130,15 @@ table ip portcullis {
       rulesetOf({
         scopes: [{ kind: "host" }],
         sets: [{ name: "nets", kind: "networks", elements: ["10.0.0.0/8", "10.1.0.0/16"] }],
+        rules: [
+          ruleOf({
+            scope: "host",
+            direction: "in",
+            source: { kind: "set", set: "nets" },
+            verdict: "accept",
+            counter: "r_nets",
+          }),
+        ],
       }),
     );
     expect((await refusal(agent.apply(overlapping))).code).toBe("load_failed");

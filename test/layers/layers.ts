@@ -18,7 +18,7 @@ const project = (name: string, shared: boolean, limitSeconds: number): Layer => 
 
 export const layers: readonly Layer[] = [
   project("unit", true, 600),
-  project("walls", true, 600),
+  project("walls", true, 1000),
   project("worker", true, 600),
   { name: "workerd", arguments: ["--config", "vitest.workerd.config.ts"], shared: true, limitSeconds: 600 },
   project("attack", true, 600),

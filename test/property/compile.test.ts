@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "#compile/index.ts";
 import { encodeName } from "#compile/names.ts";
-import { compareNetworks, contains, knownNetwork } from "#schema/address.ts";
+import { compareNetworks, knownNetwork } from "#schema/address.ts";
 import { decodeBundle, encodeBundle } from "#schema/bundle.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { Snapshot } from "#schema/intent.ts";
@@ -10,9 +10,10 @@ import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Packet } from "#simulate/index.ts";
 import { prepare } from "#simulate/index.ts";
-import { arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
+import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
+import { isGranted, readForward } from "../support/reading.ts";
 
 function rulesetsOf(snapshot: Snapshot): ReadonlyMap<string, Ruleset> {
   const compiled = compile(snapshot);
@@ -22,44 +23,32 @@ function rulesetsOf(snapshot: Snapshot): ReadonlyMap<string, Ruleset> {
 const bytesOf = (snapshot: Snapshot): string => canonicalText([...rulesetsOf(snapshot)]);
 
 /** Every list whose order means nothing, the other way round. */
-const reversedLists = (row: WrittenRow): WrittenRow => {
-  if (row.kind === "host") return row;
-  if (row.kind === "member")
-    return { ...row, body: { ...row.body, addresses: row.body.addresses?.toReversed() ?? [] } };
-  const { interfaces, subnets, groups = [], ...rest } = row.body;
-  const body = {
-    ...rest,
-    interfaces: interfaces.toReversed(),
-    subnets: subnets.toReversed(),
-    groups: groups.toReversed(),
-  };
-  return { ...row, body };
-};
-
-/**
- * The naive reading: DESIGN §12 "What overlay rules mean", member by member, and no compiler in sight.
- * Judges forwarded packets; others are left alone, as no intent declares a host scope.
- */
-function reading(intent: Snapshot, host: string, packet: Packet): string {
-  if (packet.hook !== "forward") return "accept -";
-  const mine = [...intent.overlays].filter(([, overlay]) => overlay.host === host);
-  const from = mine.find(([, overlay]) => overlay.interfaces.includes(packet.iif));
-  const to = mine.find(([, overlay]) => overlay.interfaces.includes(packet.oif));
-  if (from === undefined) return to === undefined ? "accept -" : "drop c_ingress";
-  if (to === undefined || to[0] !== from[0]) return "drop c_egress";
-  const [key, overlay] = from;
-  const [source, destination] = [packet.source, packet.destination].map(knownNetwork);
-  const together =
-    source !== undefined &&
-    destination !== undefined &&
-    overlay.subnets.some((s) => contains(knownNetwork(s), source) && contains(knownNetwork(s), destination));
-  const groupsOf = (address: string) =>
-    [...intent.members]
-      .filter(([member, body]) => member.startsWith(`${key}/`) && body.addresses.includes(address))
-      .map(([, body]) => body.group);
-  const friends = groupsOf(packet.source).some((group) => groupsOf(packet.destination).includes(group));
-  const passes = { "same-subnet": together, "group-based": friends, "full-isolation": false }[overlay.policy];
-  return `${passes ? "accept" : "drop"} ${together ? "c_same_subnet" : "c_cross_subnet"}`;
+function reversedLists(row: WrittenRow): WrittenRow {
+  switch (row.kind) {
+    case "host": {
+      const { addresses = [], roles = [] } = row.body;
+      return { ...row, body: { addresses: addresses.toReversed(), roles: roles.toReversed() } };
+    }
+    case "member":
+      return { ...row, body: { ...row.body, addresses: row.body.addresses?.toReversed() ?? [] } };
+    case "zone":
+      return { ...row, body: { cidrs: row.body.cidrs?.toReversed() ?? [] } };
+    case "service": {
+      const { ingress, to } = row.body;
+      const turned = { ingress: ingress.toReversed(), ...(to === undefined ? {} : { to: to.toReversed() }) };
+      return { ...row, body: turned };
+    }
+    case "overlay": {
+      const { interfaces, subnets, groups = [], ...rest } = row.body;
+      const body = {
+        ...rest,
+        interfaces: interfaces.toReversed(),
+        subnets: subnets.toReversed(),
+        groups: groups.toReversed(),
+      };
+      return { ...row, body };
+    }
+  }
 }
 
 /** A ping between any two of an overlay's members and some strangers, through its interfaces. */
@@ -101,7 +90,7 @@ describe("compile", () => {
     );
   });
 
-  test("compile and simulate together say what a naive reading of the intent says", () => {
+  test("compile and simulate together say of overlays what a naive reading of the intent says", () => {
     let accepted = 0;
     fc.assert(
       fc.property(arbitraryIntent, fc.array(arbitraryPacket, { maxLength: 20 }), (rows, packets) => {
@@ -109,8 +98,9 @@ describe("compile", () => {
         for (const [host, ruleset] of rulesetsOf(snapshot)) {
           const judge = prepare(ruleset);
           for (const packet of [...packets, ...peerPackets(snapshot)]) {
+            if (packet.hook !== "forward") continue;
             const { verdict, tally } = judge(packet);
-            expect(`${verdict} ${tally ?? "-"}`).toBe(reading(snapshot, host, packet));
+            expect(`${verdict} ${tally ?? "-"}`).toBe(readForward(snapshot, host, packet));
             if (verdict === "accept" && tally !== null) accepted += 1;
           }
         }
@@ -118,6 +108,30 @@ describe("compile", () => {
       { numRuns: 100 },
     );
     expect(accepted, "packets that a policy let pass").toBeGreaterThan(100);
+  });
+
+  test("compile and simulate together say of services what a naive reading of the intent says", () => {
+    const seen = { accept: 0, drop: 0, reject: 0 };
+    fc.assert(
+      fc.property(
+        arbitraryIntent,
+        fc.array(arbitraryArrival, { minLength: 30, maxLength: 60 }),
+        (rows, packets) => {
+          const snapshot = snapshotOf(rows);
+          for (const [host, ruleset] of rulesetsOf(snapshot)) {
+            const judge = prepare(ruleset);
+            for (const packet of packets) {
+              const { verdict, row } = judge(packet);
+              expect(verdict).toBe(isGranted(snapshot, host, packet) ? "accept" : "drop");
+              expect(row).toMatch(verdict === "accept" ? /^services\// : /^defaults\/host#in$/);
+              seen[verdict] += 1;
+            }
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect(Math.min(seen.accept, seen.drop), "packets of each verdict").toBeGreaterThan(500);
   });
 
   test("every ruleset satisfies its type, survives the wire, and has its names and addresses sorted", () => {
@@ -179,7 +193,7 @@ describe("compile", () => {
       (s) => s.elements.length,
     );
     expect(elements.reduce((sum, count) => sum + count, 0)).toBe(2000);
-    expect(ruleset?.rules.length).toBe(4);
+    expect(ruleset?.rules.length).toBe(5);
   });
 });
 

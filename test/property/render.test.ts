@@ -20,17 +20,17 @@ function programOf(ruleset: Ruleset, guard: Parameters<typeof render>[1]): Progr
 
 const name = "[a-z][A-Za-z0-9_]*";
 const address = "[0-9a-f.:]+(?:/[0-9]+)?";
-const element = `${address}(?: \\. ${address}| : jump ${name})?`;
+const element = `(?:${address}(?: \\. ${address})?|(?:${address} \\. )?(?:tcp|udp) \\. [0-9]+)(?: : jump ${name})?`;
 /** Every line that may stand in a transaction. A rule line has only words, numbers, addresses and quoted names. */
 const grammar = [
   /^(add|flush|delete) table inet portcullis$/,
   /^table inet portcullis \{$/,
   /^\t?\}$/,
   new RegExp(`^\\t(counter|set|map|chain) ${name} \\{$`),
-  /^\t\ttype (ipv4_addr|ipv6_addr)( \. (ipv4_addr|ipv6_addr)| : verdict)?$/,
+  /^\t\ttype (ipv4_addr|ipv6_addr|inet_proto)( \. (ipv4_addr|ipv6_addr|inet_proto|inet_service))*( : verdict)?$/,
   /^\t\tflags interval$/,
   /^\t\ttype filter hook (input|forward|output) priority filter - 10; policy (accept|drop);$/,
-  /^\t\t(?:[a-z0-9_@.:/, {}-]|[A-Z]|"[A-Za-z0-9_.-]{1,190}")+$/,
+  /^\t\t(?:[a-z0-9_@.:/, {}-]|[A-Z]|meta time < [0-9]+|"[A-Za-z0-9_.-]{1,190}")+$/,
   new RegExp(`^flush (set|map) inet portcullis ${name}$`),
   new RegExp(`^delete (set|map|chain|counter) inet portcullis ${name}$`),
   new RegExp(`^add element inet portcullis ${name} \\{ ${element}(?:, ${element})* \\}$`),

@@ -3,31 +3,16 @@
  * unit tests, one case each. Addresses are drawn from few networks and low host numbers, so that packets meet members.
  */
 import fc from "fast-check";
-import type { Network } from "#schema/address.ts";
-import { formatAddress, knownNetwork } from "#schema/address.ts";
+import { knownNetwork } from "#schema/address.ts";
 import { Guard } from "#schema/guard.ts";
 import { OverlayPolicy } from "#schema/intent.ts";
 import type { Hook, Packet, PacketState, Payload } from "#simulate/index.ts";
+import { arbitraryCatalogSketch, catalogRows } from "./arbitrary-catalog.ts";
 import type { WrittenRow } from "./intent.ts";
+import { addressIn, networkPool } from "./network-pool.ts";
 
-/** Disjoint, of both families and many lengths, down to a single address. */
-export const networkPool: readonly string[] = [
-  "10.8.0.0/24",
-  "10.8.1.0/25",
-  "10.8.1.128/25",
-  "10.9.0.0/16",
-  "10.10.0.7/32",
-  "fd00:8::/64",
-  "fd00:8:0:1::/112",
-  "fd00:9::/48",
-  "fd00:a::7/128",
-];
 const elsewhere = ["198.51.100.7", "10.8.2.1", "2001:db8::7", "fd00:b::1"];
 
-const addressIn = (network: Network, offset: number): string => {
-  const wanted = network.first + BigInt(offset);
-  return formatAddress(network.family, wanted > network.last ? network.last : wanted);
-};
 const pooledAddress = fc
   .tuple(fc.constantFrom(...networkPool), fc.nat({ max: 5 }))
   .map(([network, offset]) => addressIn(knownNetwork(network), offset));
@@ -70,15 +55,17 @@ const arbitrarySketch: fc.Arbitrary<Sketch> = fc.record({
 export const arbitraryIntent: fc.Arbitrary<readonly WrittenRow[]> = fc
   .record({
     hosts: uniqueKeys(3, 1),
+    catalog: arbitraryCatalogSketch,
     overlays: fc.uniqueArray(fc.tuple(arbitraryKey, arbitrarySketch), {
       maxLength: 4,
       selector: ([key]) => key,
     }),
   })
-  .map(({ hosts, overlays }) => [
-    ...hosts.map((key) => ({ kind: "host", key, body: {} }) as const),
-    ...overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i)),
-  ]);
+  .map(({ hosts, overlays, catalog }) => {
+    const networks = overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i));
+    const groups = overlays.flatMap(([key, { groups: names }]) => names.map((name) => `${key}/${name}`));
+    return [...catalogRows(hosts, groups, catalog), ...networks];
+  });
 
 const cycle = <T>(items: readonly T[], index: number): T | undefined => items[index % items.length];
 
@@ -130,6 +117,22 @@ export const arbitraryPacket: fc.Arbitrary<Packet> = fc
   })
   .filter(({ source, destination }) => source.includes(":") === destination.includes(":"))
   .map(({ hook, payload, ...rest }) => ({ ...hook, ...payload, ...rest }));
+
+/** A new TCP or UDP packet for the host itself that nothing but a grant lets in, at some time. */
+export const arbitraryArrival = fc
+  .record({
+    hook: fc.constant("input" as const),
+    iif: fc.constant("eth0"),
+    protocol: fc.constantFrom("tcp" as const, "udp" as const),
+    port: fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(22, 49, 50, 53, 60, 61, 400, 443, 500, 501) },
+      { weight: 1, arbitrary: fc.integer({ min: 600, max: 65_535 }) },
+    ),
+    source: anyAddress,
+    state: fc.constantFrom("new" as const, "untracked" as const),
+    at: fc.constantFrom(1_700_000_000, 1_893_455_999, 1_893_456_000, 1_924_991_999, 1_924_992_000),
+  })
+  .map((packet) => ({ ...packet, destination: packet.source.includes(":") ? "2001:db8::1" : "192.0.2.1" }));
 
 const managementFlow = fc
   .record({

@@ -3,7 +3,7 @@
  * must cope with whatever is signed.
  */
 import fc from "fast-check";
-import { compareNetworks, knownNetwork } from "#schema/address.ts";
+import { compareNetworks, knownNetwork, overlaps } from "#schema/address.ts";
 import type {
   ClassMap,
   Destination,
@@ -17,7 +17,8 @@ import type {
 } from "#schema/ruleset.ts";
 import { Direction as Directions, scopeId, State, Verdict } from "#schema/ruleset.ts";
 import { compareText } from "#schema/order.ts";
-import { arbitraryKey, networkPool } from "./arbitraries.ts";
+import { arbitraryKey } from "./arbitraries.ts";
+import { networkPool } from "./network-pool.ts";
 
 const objectName = fc.stringMatching(/^[a-z][A-Za-z0-9_]{0,8}$/);
 const addresses = ["10.8.0.1", "10.8.0.2", "10.8.1.3", "10.10.0.7", "fd00:8::1", "fd00:8::2", "fd00:a::7"];
@@ -27,7 +28,7 @@ const sorted = (texts: readonly string[]) =>
 const namedSet: fc.Arbitrary<NamedSet> = fc.oneof(
   fc.record({
     name: objectName,
-    kind: fc.constant("addresses"),
+    kind: fc.constantFrom("addresses", "hosts"),
     elements: fc.subarray(addresses).map(sorted),
   }),
   fc.record({
@@ -109,6 +110,7 @@ const everything = {
   source: { kind: "any" },
   destination: { kind: "any" },
   state: "any",
+  expires: null,
 } as const;
 
 type Head = Pick<Rule, "row" | "scope" | "layer" | "direction" | "counter">;
@@ -134,6 +136,7 @@ function directionRules(
     destination: destinationOf(scope, sets),
     state: fc.constantFrom(...State.options),
     verdict: fc.constantFrom(...Verdict.options),
+    expires: fc.option(fc.nat({ max: 4_102_444_800 })),
   });
   return fc
     .tuple(fc.array(matches, { maxLength: 4 }), fc.constantFrom(...Verdict.options))
@@ -168,3 +171,19 @@ export const arbitraryRuleset: fc.Arbitrary<Ruleset> = fc
       rules: rules.flat(),
     }));
   });
+
+/** The kernel refuses an interval set whose elements overlap; the compiler joins them. */
+const apart = (ruleset: Ruleset): boolean =>
+  ruleset.sets.every((set) => {
+    const networks = set.elements.map(knownNetwork);
+    return networks.every((a, i) => networks.every((b, j) => i === j || !overlaps(a, b)));
+  });
+
+/** The type admits any counter's name, but it must be printable as it is. */
+const named = (ruleset: Ruleset): Ruleset => ({
+  ...ruleset,
+  rules: ruleset.rules.map((rule): Rule => ({ ...rule, counter: `r_${rule.counter}` })),
+});
+
+/** Any that the type admits and nft can say. */
+export const loadableRuleset: fc.Arbitrary<Ruleset> = arbitraryRuleset.filter(apart).map(named);

@@ -1,6 +1,11 @@
-/** The golden directories, `test/golden/NN-name/`: what each holds and how it is compiled and rendered. */
-import { readdirSync, readFileSync } from "node:fs";
+/**
+ * The golden directories, `test/golden/NN-name/`: what each holds and how it is compiled and rendered. Services may
+ * stand in a catalog.yaml as people write it, beside the other rows.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
+import * as z from "zod";
 import { compile } from "#compile/index.ts";
 import { emptyInventory, render, transaction } from "#render/index.ts";
 import { Guard } from "#schema/guard.ts";
@@ -43,6 +48,9 @@ export function derivedFiles(golden: Golden): ReadonlyMap<string, string> {
   );
 }
 
+/** Services, where a golden has them as YAML. */
+export const catalogFile = "catalog.yaml";
+
 const root = join(import.meta.dirname, "..", "golden");
 
 /** All goldens, by name. @throws when one does not compile: goldens hold what works, diagnostics have unit tests */
@@ -56,7 +64,13 @@ export function readGoldens(): readonly Golden[] {
 function readGolden(name: string): Golden {
   const directory = join(root, name);
   const read = (file: string) => readFileSync(join(directory, file), "utf8");
-  const snapshot = snapshotOf(IntentRows.parse(JSON.parse(read("intent.json"))));
+  const catalog: unknown = existsSync(join(directory, catalogFile)) ? parse(read(catalogFile)) : {};
+  const services = Object.entries(z.record(z.string(), z.unknown()).parse(catalog));
+  const rows = [
+    ...z.array(z.unknown()).parse(JSON.parse(read("intent.json"))),
+    ...services.map(([key, body]) => ({ kind: "service", key, body })),
+  ];
+  const snapshot = snapshotOf(IntentRows.parse(rows));
   const compiled = compile(snapshot);
   if (!compiled.ok) throw new Error(`${name}: ${JSON.stringify(compiled.diagnostics)}`);
   const verdicts = parseVerdicts(read("verdicts.txt"), snapshot);

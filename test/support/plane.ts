@@ -112,7 +112,12 @@ export async function installRoot(plane: Plane, version = 1, before?: Ceremony):
 }
 
 /** A host in intent, with nothing on it. */
-export const host = (key: string): Change => ({ op: "put", kind: "host", key, body: { addresses: [] } });
+export const host = (key: string): Change => ({
+  op: "put",
+  kind: "host",
+  key,
+  body: { addresses: [], roles: [], labels: {} },
+});
 
 /** A VPN on a host, so that its bundle is another than before. */
 export const overlay = (key: string, on: string, subnet = "10.8.0.0/24"): Change => ({

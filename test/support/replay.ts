@@ -3,12 +3,12 @@
  * its interface and is looked for behind our chains, at the end of the gateway's own path. Hubs swallow what leaves,
  * so that nothing answers and every counter can be asked for exactly one packet.
  */
-import * as z from "zod";
-import { newPrefix, inNamespace } from "#lab/netns.ts";
+import { inNamespace, newPrefix, setSwitches } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";
 import { buildTopology, type Topology, type TopologyPlan } from "#lab/topology.ts";
 import type { Packet } from "#simulate/index.ts";
-import { openSenders, type Senders } from "./senders.ts";
+import { isIncoming, isOutgoing, observer, readCounters, swallow } from "./observer.ts";
+import { disguise, openSenders, type Senders } from "./senders.ts";
 import type { VerdictLine } from "./verdicts.ts";
 
 export interface Seen {
@@ -38,7 +38,14 @@ export async function openReplay(lines: readonly VerdictLine[]): Promise<Replay>
   };
   try {
     await Promise.all(plan.gateway.interfaces.map((device) => swallow(topology.hub(device))));
-    const file = observer(lines);
+    // A line's source may be another line's destination, which the gateway holds.
+    await setSwitches(topology.gateway, 1, ["ipv4/conf/all/accept_local"]);
+    const others = lines.filter(({ packet }) => packet.protocol === "other");
+    const senderNames = new Set(others.map(({ packet }) => senderOf(topology, plan, packet)));
+    await Promise.all(
+      [...senderNames].map((name) => must(inNamespace(name, "nft", "-f", "-"), { input: disguise })),
+    );
+    const file = observer(lines.map(({ packet }) => packet));
     await must(inNamespace(topology.gateway, "nft", "-f", "-"), { input: file });
   } catch (error) {
     await destroy();
@@ -62,9 +69,6 @@ function rememberRoutes(topology: Topology): Topology {
     },
   };
 }
-
-const isIncoming = (packet: Packet): packet is Packet & { readonly iif: string } => packet.hook !== "output";
-const isOutgoing = (packet: Packet): packet is Packet & { readonly oif: string } => packet.hook !== "input";
 
 /** A machine for each source address behind each interface. */
 function planFor(lines: readonly VerdictLine[]): TopologyPlan {
@@ -95,72 +99,6 @@ const machineFor = (plan: TopologyPlan, packet: Packet & { readonly iif: string 
   if (found === undefined) throw new RangeError(`no machine sends from ${packet.source} by ${packet.iif}`);
   return found.name;
 };
-
-const swallow = (hub: string): Promise<string> =>
-  must(inNamespace(hub, "nft", "-f", "-"), {
-    input: `table inet swallow {
-\tchain forward {
-\t\ttype filter hook forward priority 0; policy accept;
-\t\tiifname "gw0" drop
-\t}
-}
-`,
-  });
-
-/** Counts each line's packet as it comes, `a<i>`, and as it leaves behind every chain of ours, `b<i>`. */
-function observer(lines: readonly VerdictLine[]): string {
-  const rules = (name: string, keep: (packet: Packet) => string | undefined): readonly string[] =>
-    lines.flatMap(({ packet }, i) => {
-      const match = keep(packet);
-      return match === undefined ? [] : [`\t\t${match} ${tuple(packet)} counter name "${name}_${i}"`];
-    });
-  const chain = (hook: string, priority: number, body: readonly string[]): readonly string[] => [
-    `\tchain on_${hook} {`,
-    `\t\ttype filter hook ${hook} priority ${priority}; policy accept;`,
-    ...body,
-    "\t}",
-  ];
-  return [
-    "table inet observer {",
-    ...lines.flatMap((_, i) => [`\tcounter a_${i} {\n\t}`, `\tcounter b_${i} {\n\t}`]),
-    ...chain(
-      "prerouting",
-      -300,
-      rules("a", (packet) => (isIncoming(packet) ? `iifname "${packet.iif}"` : undefined)),
-    ),
-    ...chain(
-      "output",
-      -300,
-      rules("a", (packet) => (packet.hook === "output" ? "" : undefined)),
-    ),
-    ...chain(
-      "input",
-      300,
-      rules("b", (packet) => (packet.hook === "input" ? `iifname "${packet.iif}"` : undefined)),
-    ),
-    ...chain(
-      "postrouting",
-      300,
-      rules("b", (packet) => (isOutgoing(packet) ? `oifname "${packet.oif}"` : undefined)),
-    ),
-    "}",
-    "",
-  ].join("\n");
-}
-
-function tuple(packet: Packet): string {
-  const v6 = packet.source.includes(":");
-  const addresses = `${v6 ? "ip6" : "ip"} saddr ${packet.source} ${v6 ? "ip6" : "ip"} daddr ${packet.destination}`;
-  switch (packet.protocol) {
-    case "icmp":
-      return `${addresses} ${v6 ? "icmpv6" : "icmp"} type ${packet.icmpType}`;
-    case "tcp":
-    case "udp":
-      return `${addresses} ${packet.protocol} dport ${packet.port}`;
-    case "other":
-      return `${addresses} meta l4proto 253`;
-  }
-}
 
 async function replayLine(
   topology: Topology,
@@ -200,24 +138,6 @@ async function replayAll(
 
 const senderOf = (topology: Topology, plan: TopologyPlan, packet: Packet): string =>
   isIncoming(packet) ? topology.machine(machineFor(plan, packet)) : topology.gateway;
-
-const Counters = z.object({
-  nftables: z.array(
-    z.object({ counter: z.object({ table: z.string(), name: z.string(), packets: z.int() }).optional() }),
-  ),
-});
-
-async function readCounters(
-  gateway: string,
-): Promise<{ ours: Map<string, number>; observed: Map<string, number> }> {
-  const text = await must(inNamespace(gateway, "nft", "-j", "list", "counters"));
-  const found = Counters.parse(JSON.parse(text)).nftables.flatMap(({ counter }) =>
-    counter === undefined || counter.packets === 0 ? [] : [counter],
-  );
-  const of = (table: string) =>
-    new Map(found.filter((c) => c.table === table).map(({ name, packets }) => [name, packets]));
-  return { ours: of("portcullis"), observed: of("observer") };
-}
 
 /**
  * Looks until the packet has come and nothing changes any more. The kernel judges a packet in one go, so one further

@@ -13,6 +13,7 @@ export const ruleOf = (rule: Written): Rule => ({
   source: { kind: "any" },
   destination: { kind: "any" },
   state: "any",
+  expires: null,
   ...rule,
 });
 

@@ -1,4 +1,7 @@
-/** Sends packets from namespaces: ICMP echo by ping, TCP and UDP by one sender process for each namespace. */
+/**
+ * Sends packets from namespaces: ICMP echo by ping, TCP and UDP by one sender process for each namespace. A packet of
+ * another protocol leaves its sender as UDP and is disguised by that namespace's own nftables.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
@@ -20,6 +23,20 @@ interface Sender {
   last: Promise<unknown>;
 }
 
+/** UDP to this port becomes protocol 253, which is for experiments (RFC 3692), where `disguise` is loaded. */
+const disguised = 65_253;
+export const otherProtocol = 253;
+
+/** For a namespace that sends packets of another protocol: node has no raw sockets. Before all that judges or counts. */
+export const disguise = `table inet disguise {
+\tchain output {
+\t\ttype filter hook output priority -400; policy accept;
+\t\tmeta nfproto ipv4 udp dport ${disguised} ip protocol set ${otherProtocol}
+\t\tmeta nfproto ipv6 udp dport ${disguised} ip6 nexthdr set ${otherProtocol}
+\t}
+}
+`;
+
 const program = fileURLToPath(new URL("./sender.ts", import.meta.url));
 
 export function openSenders(): Senders {
@@ -35,9 +52,14 @@ export function openSenders(): Senders {
   };
   return {
     send: async (namespace, packet) => {
-      if (packet.protocol === "icmp" || packet.protocol === "other") return ping(namespace, packet);
+      if (packet.protocol === "icmp") return ping(namespace, packet);
+      const {
+        protocol,
+        port,
+        sourcePort = 0,
+      } = packet.protocol === "other" ? ({ protocol: "udp", port: disguised } as const) : packet;
       const sender = senderIn(namespace);
-      const words = [packet.protocol, packet.source, packet.destination, packet.port, packet.sourcePort ?? 0];
+      const words = [protocol, packet.source, packet.destination, port, sourcePort];
       const gone = sender.last.then(() => {
         sender.child.stdin?.write(`${words.join(" ")}\n`);
         return once(sender.lines, "line");

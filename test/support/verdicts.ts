@@ -4,9 +4,10 @@
  *     <host>  <from> -> <to>  <payload>  <verdict>  <row>  <tally>  # why
  *     gw  alice@tun0 -> bob@tun0  ping  accept  overlays/office#group/dev  c_same_subnet  # both in dev
  *
- * An end is an address or a member, `cn` or `overlay/cn`, with `[i]` for its i-th address (default 0). `@interface` on
+ * An end is an address, a host or a member, `cn` or `overlay/cn`, with `[i]` for its i-th address (default 0). `@interface` on
  * both ends is a forwarded packet, on the source only an incoming one, on the destination only an outgoing one.
- * Payload: `ping`, `icmp/<type>`, `tcp/<port>`, `udp/<port>`, `udp/<from>><to>` or `other`; then `+<state>` unless new.
+ * Payload: `ping`, `icmp/<type>`, `tcp/<port>`, `udp/<port>`, `udp/<from>><to>` or `other`; then `+<state>` unless new;
+ * then `@<time>`, such as `@2026-12-31T23:59:59Z`, where the time decides.
  * Row and tally are `-` where no rule is asked. A comment starts with `#` and a space.
  */
 import * as z from "zod";
@@ -16,6 +17,7 @@ import { splitMemberKey } from "#schema/intent.ts";
 import { Address } from "#schema/primitives.ts";
 import type { Tally } from "#schema/ruleset.ts";
 import { RowId, tallies, Verdict } from "#schema/ruleset.ts";
+import { unixSeconds } from "#schema/time.ts";
 import type { Hook, Packet, PacketState, Payload } from "#simulate/index.ts";
 
 export interface VerdictLine {
@@ -83,17 +85,30 @@ function parseEnd(text: string, intent: Snapshot, where: string): End {
   const interfaceName = at < 0 ? undefined : text.slice(at + 1);
   if (Address.safeParse(name).success) return { address: name, interfaceName };
   const [, key = "", index = "0"] = /^(.*?)(?:\[(\d+)\])?$/.exec(name) ?? [];
-  const found = [...intent.members].filter(([row]) => row === key || splitMemberKey(row).cn === key);
-  const [member, ...others] = found;
-  const address = member?.[1].addresses[Number(index)];
-  if (address === undefined) throw new Error(`${where}: ${name} is neither an address nor a member's`);
+  const found = [
+    ...[...intent.members].filter(([row]) => row === key || splitMemberKey(row).cn === key),
+    ...[...intent.hosts].filter(([row]) => row === key),
+  ];
+  const [named, ...others] = found;
+  const address = named?.[1].addresses[Number(index)];
+  if (address === undefined) throw new Error(`${where}: ${name} is no address, nor a member's or a host's`);
   if (others.length > 0) throw new Error(`${where}: ${name} fits ${found.map(([row]) => row).join(", ")}`);
   return { address, interfaceName };
 }
 
 const State = z.enum(["new", "established", "related", "invalid", "untracked"] satisfies PacketState[]);
 
-function parsePayload(text: string, v6: boolean, where: string): Payload & { readonly state: PacketState } {
+type Sent = Payload & Pick<Packet, "state" | "at">;
+
+function parsePayload(text: string, v6: boolean, where: string): Sent {
+  const [said = "", time, ...more] = text.split("@");
+  const at = time === undefined ? undefined : unixSeconds(time);
+  if ((time !== undefined && at === undefined) || more.length > 0)
+    throw new Error(`${where}: ${text} has no UTC time after @`);
+  return { ...parseStated(said, v6, where), ...(at === undefined ? {} : { at }) };
+}
+
+function parseStated(text: string, v6: boolean, where: string): Payload & { readonly state: PacketState } {
   const [what = "", state = "new", ...rest] = text.split("+");
   const known = State.safeParse(state);
   if (!known.success || rest.length > 0) throw new Error(`${where}: ${state} is no state`);

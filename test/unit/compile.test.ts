@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { compile } from "#compile/index.ts";
-import { Ruleset, emptyRuleset } from "#schema/ruleset.ts";
+import { Ruleset } from "#schema/ruleset.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
 
@@ -160,8 +160,11 @@ describe("diagnostics", () => {
 });
 
 describe("rulesets", () => {
-  test("a host without overlays gets the empty ruleset", () => {
-    expect(rulesetOf([gw])).toEqual(emptyRuleset);
+  test("a host without services and overlays drops whatever comes in, and limits nothing that goes out", () => {
+    const { rules, ...rest } = rulesetOf([gw]);
+    expect(rest).toEqual({ scopes: [{ kind: "host" }], sets: [], classes: [] });
+    expect(rules).toMatchObject([{ row: "defaults/host#in", direction: "in", verdict: "drop" }]);
+    expect(rules).toHaveLength(1);
   });
 
   test("a member's move changes elements and no rule", () => {

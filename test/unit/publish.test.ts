@@ -13,7 +13,7 @@ const clients: StockClient[] = [];
 afterEach(() => clients.splice(0).forEach((client) => client.close()));
 
 const other: Ruleset = { ...emptyRuleset, sets: [{ name: "a", kind: "addresses", elements: ["10.0.0.1"] }] };
-const common = { fleet: "f1", leaseSeconds: 86_400, signer };
+const common = { fleet: "f1", leaseSeconds: 86_400, signer, mode: "enforce" } as const;
 
 const publish = async (over: Partial<Parameters<typeof publishHost>[0]> = {}): Promise<Published> => {
   const published = await publishHost({
@@ -90,6 +90,20 @@ describe("publishHost", () => {
         serveOf(() => first),
       ).update(),
     ).rejects.toThrow(/root was signed by 1\/2 keys/);
+  });
+
+  test("publishes the next seq for another mode with the same bytes, and a renewal keeps the mode", async () => {
+    const first = await publish();
+    const closed = await publish({ mode: "closed", previous: first.repository });
+    expect(closed.repository).toMatchObject({ seq: 2, bundle_sha256: first.repository.bundle_sha256 });
+    expect(closed.repository.targets).toContain('"mode":"closed"');
+    const renewed = await renewLease({
+      ...common,
+      now: Date.now() + 1000 * day,
+      previous: closed.repository,
+    });
+    expect(renewed.seq).toBe(3);
+    expect(renewed.targets).toContain('"mode":"closed"');
   });
 
   test("publishes nothing when the bytes are the same, and the next seq with its predecessor when not", async () => {
@@ -171,7 +185,8 @@ const tampers: readonly [string, RegExp, (r: Repository) => Partial<Repository>]
   [
     "the targets' signature",
     /targets .* Expected hash/,
-    (r) => ({ targets: r.targets.replace(/"sig":"../, '"sig":"00') }),
+    // Whatever its first digit is, another one.
+    (r) => ({ targets: r.targets.replace(/"sig":"(.)/, (_, d) => `"sig":"${d === "0" ? "1" : "0"}`) }),
   ],
 ];
 test.each(tampers)("the stock tuf-js refuses a copy with %s changed", async (_, reason, tamper) => {

@@ -67,9 +67,9 @@ describe("a rule", () => {
       ],
     ],
     [
-      "on one port",
-      { ...host, protocol: { kind: "tcp", ports: ports([443, 443]) } },
-      [`tcp dport 443 ${c} accept`],
+      "on one port, drops: accepts of exact ports are looked up",
+      { ...host, verdict: "drop", protocol: { kind: "tcp", ports: ports([443, 443]) } },
+      [`tcp dport 443 ${c} drop`],
     ],
     [
       "on ports, sorted and joined where they touch",

@@ -20,6 +20,7 @@ const rule = (
   state: "any",
   verdict,
   counter: `r_${row}`,
+  expires: null,
   ...rest,
 });
 const ruleset = (parts: Partial<Ruleset>): Ruleset =>

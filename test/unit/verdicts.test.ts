@@ -10,6 +10,7 @@ const overlay = {
 };
 const intent = snapshotOf([
   { kind: "host", key: "gw", body: {} },
+  { kind: "host", key: "bo-host", body: { addresses: ["10.0.0.9"] } },
   { kind: "overlay", key: "a", body: { ...overlay, groups: ["dev"] } },
   { kind: "overlay", key: "b", body: { ...overlay, interfaces: ["tun1"], groups: ["dev"] } },
   { kind: "member", key: "a/al@x", body: { group: "dev", addresses: ["10.8.0.2", "10.8.0.3"] } },
@@ -54,6 +55,16 @@ describe("parseVerdicts", () => {
     });
   });
 
+  test("reads a time after the payload, and a host as an end", () => {
+    expect(
+      only("gw bo-host@eth0 -> 10.0.0.2 tcp/22+new@2026-12-31T23:59:59Z drop - -")?.packet,
+    ).toMatchObject({
+      source: "10.0.0.9",
+      state: "new",
+      at: 1_798_761_599,
+    });
+  });
+
   test("skips comments and empty lines, and keeps line numbers", () => {
     expect(
       parseVerdicts("# a\n\n  # b\ngw 10.0.0.1@e -> 10.0.0.2 other accept - -\n", intent)[0]?.number,
@@ -69,6 +80,7 @@ describe("parseVerdicts", () => {
     ["an unknown verdict", "gw 10.0.0.1@e -> 10.0.0.2 ping allow - -"],
     ["an unknown payload", "gw 10.0.0.1@e -> 10.0.0.2 sctp/5 accept - -"],
     ["an unknown state", "gw 10.0.0.1@e -> 10.0.0.2 ping+old accept - -"],
+    ["a time that is none", "gw 10.0.0.1@e -> 10.0.0.2 ping@2026-02-30T00:00:00Z accept - -"],
     ["an unknown tally", "gw 10.0.0.1@e -> 10.0.0.2 ping accept - c_other"],
     ["a missing column", "gw 10.0.0.1@e -> 10.0.0.2 ping accept -"],
   ])("refuses %s, with the line's number", (_, line) => {

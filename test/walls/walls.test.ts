@@ -17,7 +17,7 @@ import {
   type Scratch,
 } from "./scratch.ts";
 
-const patienceMilliseconds = 240_000;
+const patienceMilliseconds = 900_000;
 
 const seenByTypes = (breach: Breach): boolean => breach.seenAs.some((code) => code.startsWith("TS"));
 const foreign = (breach: Breach): boolean => breach.seenAs.includes("TS6307");

@@ -23,8 +23,10 @@ interface Run {
 async function portcullis(...args: readonly string[]): Promise<Run> {
   const said = { stdout: "", stderr: "" };
   const output = {
+    colours: false,
+    confirm: undefined,
     line: (text: string) => void (said.stdout += `${text}\n`),
-    error: (text: string) => void (said.stderr += `portcullis: ${text}\n`),
+    error: (text: string) => void (said.stderr += `${text}\n`),
   };
   const code = await main(args, { env: {}, output, now: () => Date.now() });
   return { code, ...said };

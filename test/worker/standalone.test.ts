@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStandalone } from "#worker/standalone/index.ts";
 import type { Adapter } from "./contract/harness.ts";
+import { catalogContract } from "./contract/catalog.ts";
+import { planContract } from "./contract/plan.ts";
 import { accessContract } from "./contract/access.ts";
 import { routeContract } from "./contract/routes.ts";
 import { raceContract, storeContract } from "./contract/store.ts";
@@ -23,6 +25,8 @@ async function open(): Promise<Adapter> {
 
 storeContract("standalone", open);
 routeContract("standalone", open);
+catalogContract("standalone", open);
+planContract("standalone", open);
 accessContract("standalone", open);
 raceContract("standalone", open);
 raceContract("standalone without its queue", async () => {

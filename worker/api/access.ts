@@ -25,6 +25,8 @@ export const access = {
   "GET /healthz": anyone,
   "GET /openapi.json": anyone,
 
+  "GET /v1/rows": token("intent:read"),
+  "POST /v1/plan": token("intent:read"),
   "POST /v1/commits": token("intent:write"),
   "GET /v1/revisions": token("intent:read"),
   "GET /v1/revisions/:revision": token("intent:read"),
@@ -38,6 +40,16 @@ export const access = {
   "GET /v1/overlays/:overlay/members/:cn": token("intent:read"),
   "PUT /v1/overlays/:overlay/members/:cn": token("intent:write"),
   "DELETE /v1/overlays/:overlay/members/:cn": token("intent:write"),
+
+  "GET /v1/zones": token("intent:read"),
+  "GET /v1/zones/:zone": token("intent:read"),
+  "PUT /v1/zones/:zone": token("intent:write"),
+  "DELETE /v1/zones/:zone": token("intent:write"),
+
+  "GET /v1/services": token("intent:read"),
+  "GET /v1/services/:service": token("intent:read"),
+  "PUT /v1/services/:service": token("intent:write"),
+  "DELETE /v1/services/:service": token("intent:write"),
 
   "GET /v1/hosts": token("intent:read"),
   "GET /v1/hosts/:host": token("intent:read"),

@@ -1,19 +1,20 @@
 /** Hosts as declared, and their status as published and reported. */
 import { Hono } from "hono";
 import * as z from "zod";
-import { Host } from "#schema/intent.ts";
 import { AgentState } from "#schema/wire.ts";
 import { refusalCodes } from "#schema/errors.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
-import { findRow } from "../store/intent.ts";
-import { type HostStatus, readHostStatus } from "../store/status.ts";
+import { type DatedRow, findRow, listRows } from "../store/intent.ts";
+import { type HostStatus, readHostStatus, readStandings } from "../store/status.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, Page, params, query } from "./input.ts";
-import { answerRow, answerRows, HostParam } from "./rows.ts";
-import { CommitView, iso, pageOf, RowViews } from "./views.ts";
-import { writeRow } from "./write.ts";
+import { Page, params, query } from "./input.ts";
+import { addWrites } from "./row-routes.ts";
+import { HostParam } from "./rows.ts";
+import { StandingView, standingView } from "./standing.ts";
+import { iso, pageOf, pageView, RowViews, rowView } from "./views.ts";
+import { rowTag } from "./write.ts";
 
 /** `current`: the last report says that the kernel holds what is published. */
 const StatusView = z.strictObject({
@@ -46,37 +47,8 @@ const StatusView = z.strictObject({
 
 export function hosts(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/hosts",
-    describe("GET /v1/hosts", "Hosts, by key", { 200: pageOf(RowViews.host) }),
-    query(Page),
-    (c) => answerRows(c, ports, "host", c.req.valid("query")),
-  );
-  api.get(
-    "/v1/hosts/:host",
-    describe("GET /v1/hosts/:host", "One host", { 200: RowViews.host }),
-    params(HostParam),
-    (c) => answerRow(c, ports, "host", c.req.valid("param").host),
-  );
-  api.put(
-    "/v1/hosts/:host",
-    describe("PUT /v1/hosts/:host", "Declare a host", { 200: CommitView, 201: CommitView }),
-    params(HostParam),
-    ...jsonBody(Host, "invalid_intent"),
-    (c) =>
-      writeRow(c, ports, {
-        op: "put",
-        kind: "host",
-        key: c.req.valid("param").host,
-        body: c.req.valid("json"),
-      }),
-  );
-  api.delete(
-    "/v1/hosts/:host",
-    describe("DELETE /v1/hosts/:host", "Delete a host that nothing refers to", { 200: CommitView }),
-    params(HostParam),
-    (c) => writeRow(c, ports, { op: "delete", kind: "host", key: c.req.valid("param").host }),
-  );
+  addHostReads(api, ports);
+  addWrites(api, ports, "hosts");
   api.get(
     "/v1/hosts/:host/status",
     describe("GET /v1/hosts/:host/status", "What a host is served and what it last said", {
@@ -90,6 +62,50 @@ export function hosts(ports: Ports): Hono<AppEnv> {
     },
   );
   return api;
+}
+
+/** A host's row and where it stands; the tag is the row's, because that is what a write replaces. */
+const HostView = z.strictObject({ ...RowViews.host.shape, status: StandingView });
+
+function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
+  api.get(
+    "/v1/hosts",
+    describe("GET /v1/hosts", "Hosts and where they stand, by key", { 200: pageOf(HostView) }),
+    query(Page),
+    async (c) => {
+      const { limit, cursor = "" } = c.req.valid("query");
+      const rows = await listRows(ports.sql, { kind: "host", prefix: "", after: cursor, limit });
+      const views = await hostViews(ports, rows);
+      return c.json(
+        pageView(
+          views,
+          limit,
+          (view) => view,
+          (view) => view.key,
+        ),
+      );
+    },
+  );
+  api.get(
+    "/v1/hosts/:host",
+    describe("GET /v1/hosts/:host", "One host and where it stands", { 200: HostView }),
+    params(HostParam),
+    async (c) => {
+      const row = await findRow(ports.sql, "host", c.req.valid("param").host);
+      if (row === undefined) return problem(c, "not_found");
+      c.header("ETag", rowTag(row.from_revision));
+      return c.json((await hostViews(ports, [row]))[0]);
+    },
+  );
+}
+
+async function hostViews(ports: Ports, rows: readonly DatedRow[]) {
+  const standings = await readStandings(
+    ports.sql,
+    rows.map(({ key }) => key),
+  );
+  const now = ports.clock.now();
+  return rows.map((row) => ({ ...rowView(row), status: standingView(standings.get(row.key), now) }));
 }
 
 function statusView(host: string, { served, identity, report }: HostStatus): z.infer<typeof StatusView> {

@@ -1,6 +1,6 @@
 /** Overlays and their members. */
 import { Hono } from "hono";
-import { Member, memberKey, Overlay } from "#schema/intent.ts";
+import { Member, memberKey } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { findRow } from "../store/intent.ts";
@@ -9,38 +9,14 @@ import type { AppEnv } from "./env.ts";
 import { jsonBody, Page, params, query } from "./input.ts";
 import { answerRow, answerRows, MemberParams, OverlayParam } from "./rows.ts";
 import { CommitView, pageOf, RowViews } from "./views.ts";
+import { addList, addRead, addWrites } from "./row-routes.ts";
 import { writeRow } from "./write.ts";
 
 export function overlays(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/overlays",
-    describe("GET /v1/overlays", "Overlays, by key", { 200: pageOf(RowViews.overlay) }),
-    query(Page),
-    (c) => answerRows(c, ports, "overlay", c.req.valid("query")),
-  );
-  api.get(
-    "/v1/overlays/:overlay",
-    describe("GET /v1/overlays/:overlay", "One overlay", { 200: RowViews.overlay }),
-    params(OverlayParam),
-    (c) => answerRow(c, ports, "overlay", c.req.valid("param").overlay),
-  );
-  api.put(
-    "/v1/overlays/:overlay",
-    describe("PUT /v1/overlays/:overlay", "Declare an overlay", { 200: CommitView, 201: CommitView }),
-    params(OverlayParam),
-    ...jsonBody(Overlay, "invalid_intent"),
-    (c) => {
-      const { overlay } = c.req.valid("param");
-      return writeRow(c, ports, { op: "put", kind: "overlay", key: overlay, body: c.req.valid("json") });
-    },
-  );
-  api.delete(
-    "/v1/overlays/:overlay",
-    describe("DELETE /v1/overlays/:overlay", "Delete an overlay without members", { 200: CommitView }),
-    params(OverlayParam),
-    (c) => writeRow(c, ports, { op: "delete", kind: "overlay", key: c.req.valid("param").overlay }),
-  );
+  addList(api, ports, "overlays");
+  addRead(api, ports, "overlays");
+  addWrites(api, ports, "overlays");
   addMembers(api, ports);
   return api;
 }

@@ -1,23 +1,19 @@
-/** Commits of intent, their history, and what any revision meant for a host. */
+/** The history of intent, and what any revision meant for a host. */
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { compile } from "#compile/index.ts";
+import { compileHosts } from "#compile/index.ts";
 import { emptyInventory, render, transaction } from "#render/index.ts";
 import { Guard } from "#schema/guard.ts";
-import { Commit } from "#schema/intent.ts";
 import { Key } from "#schema/primitives.ts";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { findRevision, listRevisions, readIntent, snapshotOf } from "../store/intent.ts";
 import { readHostStatus } from "../store/status.ts";
-import { commit } from "../writer/index.ts";
 import { describe } from "./describe.ts";
-import { principalOf } from "./authorize.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, NumberedPage, params, query } from "./input.ts";
+import { NumberedPage, params, query } from "./input.ts";
 import {
-  CommitView,
   pageOf,
   pageView,
   revisionDetailView,
@@ -25,7 +21,6 @@ import {
   revisionView,
   RevisionView,
 } from "./views.ts";
-import { refusal, success } from "./write.ts";
 
 /** A revision in a path: digits and nothing else, so that `12abc` is not 12. */
 const RevisionNumber = z
@@ -35,18 +30,6 @@ const RevisionNumber = z
 
 export function revisions(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.post(
-    "/v1/commits",
-    describe("POST /v1/commits", "Commit changes of intent: all of them or none", {
-      200: CommitView,
-      201: CommitView,
-    }),
-    ...jsonBody(Commit, "invalid_intent"),
-    async (c) => {
-      const result = await commit(ports, principalOf(c).name, c.req.valid("json"));
-      return result.ok ? success(c, result, result.changed ? 201 : 200) : refusal(c, result);
-    },
-  );
   api.get(
     "/v1/revisions",
     describe("GET /v1/revisions", "Revisions, newest first", { 200: pageOf(RevisionView) }),
@@ -92,7 +75,7 @@ async function answerRuleset(
 ): Promise<Response> {
   const intent = await readIntent(ports.sql, revision);
   if (intent === undefined) return problem(c, "not_found");
-  const compiled = compile(snapshotOf(intent.revision, intent.rows));
+  const compiled = compileHosts(snapshotOf(intent.revision, intent.rows), [host]);
   if (!compiled.ok) throw new Error(`revision ${revision} no longer compiles`);
   const ruleset = compiled.rulesets.get(host);
   if (ruleset === undefined) return problem(c, "not_found");

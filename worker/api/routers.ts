@@ -5,9 +5,12 @@ import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
 import { agent } from "./agent.ts";
 import { audit } from "./audit.ts";
+import { catalog } from "./catalog.ts";
 import { enrolments } from "./enrolments.ts";
+import { commits } from "./commits.ts";
 import type { AppEnv } from "./env.ts";
 import { hosts } from "./hosts.ts";
+import { intent } from "./intent.ts";
 import { overlays } from "./overlays.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
@@ -19,7 +22,10 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
   return [
     lookAgainAfterWrites(fleet),
     service(ports),
+    commits(ports),
     revisions(ports),
+    intent(ports),
+    catalog(ports),
     overlays(ports),
     hosts(ports),
     audit(ports),

@@ -24,12 +24,18 @@ import type { AppEnv, Principal } from "./env.ts";
 import { jsonBody, Page, params, query } from "./input.ts";
 import { iso, pageOf, pageView } from "./views.ts";
 
-const TokenRequest = z.strictObject({
-  name: Key,
-  scopes: z.array(TokenScope).min(1),
-  /** Seconds from now, a minute to ten years; without it the token lives as long as its maker. */
-  ttl_seconds: z.int().min(60).max(315_360_000).optional(),
-});
+/** With neither `ttl_seconds` nor `expires_at` the token lives as long as its maker. */
+const TokenRequest = z
+  .strictObject({
+    name: Key,
+    scopes: z.array(TokenScope).min(1),
+    /** Seconds from now, a minute to ten years. */
+    ttl_seconds: z.int().min(60).max(315_360_000).optional(),
+    expires_at: z.iso.datetime({ error: "expected a UTC time such as 2026-12-31T23:59:59Z" }).optional(),
+  })
+  .refine((request) => request.ttl_seconds === undefined || request.expires_at === undefined, {
+    error: "expected ttl_seconds or expires_at, not both",
+  });
 
 const TokenView = z.strictObject({
   id: z.string(),
@@ -83,7 +89,11 @@ async function mint(
   if (excess.length > 0)
     throw new Refused("forbidden", { detail: `You cannot give what you do not have: ${excess.join(", ")}.` });
   const at = ports.clock.now();
-  const wanted = request.ttl_seconds === undefined ? maker.expires_at : at + request.ttl_seconds * 1000;
+  const wanted = expiryOf(request, at) ?? maker.expires_at;
+  if (wanted !== null && wanted <= at)
+    throw new Refused("bad_request", {
+      errors: [{ path: "/expires_at", code: "schema", message: "expected a time to come" }],
+    });
   if (maker.expires_at !== null && (wanted === null || wanted > maker.expires_at))
     throw new Refused("forbidden", { detail: "A token cannot outlive the one that makes it." });
   const id = toHex(crypto.getRandomValues(new Uint8Array(8)));
@@ -113,6 +123,12 @@ async function mint(
     return { write: true, statements: [insertToken(ports.sql, row)], entry, result: undefined };
   });
   return { row, token };
+}
+
+/** Milliseconds since the Unix epoch; undefined when the request says none. */
+function expiryOf(request: z.infer<typeof TokenRequest>, now: number): number | undefined {
+  if (request.ttl_seconds !== undefined) return now + request.ttl_seconds * 1000;
+  return request.expires_at === undefined ? undefined : Date.parse(request.expires_at);
 }
 
 /** Revoking twice is once: the first time stands. */

@@ -1,12 +1,12 @@
 /** What the API answers with, as schemas: the same that the OpenAPI document shows. Times are ISO 8601 in UTC. */
 import * as z from "zod";
 import type { Diagnostic } from "#schema/errors.ts";
-import { Host, type Kind, kinds, Member, Overlay } from "#schema/intent.ts";
+import { Host, type Kind, kinds, Member, Overlay, Service, Zone } from "#schema/intent.ts";
 import type { DatedRow, RevisionDetail, RevisionRow } from "../store/intent.ts";
 import type { CommitResult } from "../writer/index.ts";
 
-const KindName = z.enum(["host", "member", "overlay"]) satisfies z.ZodType<Kind>;
-const Body = z.union([Overlay, Member, Host]);
+export const KindName = z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>;
+export const Body = z.union([Overlay, Member, Host, Service, Zone]);
 
 export const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
@@ -26,6 +26,8 @@ export const RowViews = {
   host: rowOf(Host),
   member: rowOf(Member),
   overlay: rowOf(Overlay),
+  service: rowOf(Service),
+  zone: rowOf(Zone),
 } as const satisfies Record<Kind, z.ZodType>;
 
 export const rowView = (row: DatedRow) => ({
@@ -39,7 +41,7 @@ export const rowView = (row: DatedRow) => ({
   source: row.source,
 });
 
-const bodyOf = ({ kind, body }: { readonly kind: Kind; readonly body: string }) =>
+export const bodyOf = ({ kind, body }: { readonly kind: Kind; readonly body: string }) =>
   kinds[kind].body.parse(JSON.parse(body));
 
 /** A page of a list; `next_cursor` is null on the last one. */
@@ -57,7 +59,7 @@ export const pageView = <T, V>(
   return { items: rows.map(view), next_cursor: last === undefined ? null : cursorOf(last) };
 };
 
-const Warning = z.strictObject({
+export const Warning = z.strictObject({
   severity: z.enum(["error", "warning"]),
   code: z.string(),
   path: z.string(),

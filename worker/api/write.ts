@@ -6,7 +6,7 @@ import type { Change, Commit } from "#schema/intent.ts";
 import { Note } from "#schema/primitives.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
-import { commit, type CommitResult, type Precondition } from "../writer/index.ts";
+import { commit, type CommitResult, type Precondition, type RefusedCommit } from "../writer/index.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv } from "./env.ts";
 import { commitView } from "./views.ts";
@@ -35,7 +35,7 @@ export async function writeRow(c: Context<AppEnv>, ports: Ports, change: Change)
 }
 
 /** Paths point into this request's body, which is the row; a row that is not there cannot be deleted. */
-function rowRefusal(c: Context<AppEnv>, result: Extract<CommitResult, { ok: false }>): Response {
+function rowRefusal(c: Context<AppEnv>, result: RefusedCommit): Response {
   if (!("diagnostics" in result)) return refusal(c, result);
   if (result.diagnostics.some(({ code }) => code === "nothing_to_delete")) return problem(c, "not_found");
   const diagnostics = result.diagnostics.map((diagnostic) => ({
@@ -55,7 +55,7 @@ export function success(
 }
 
 /** The response to a commit that was refused: nothing was written. */
-export function refusal(c: Context<AppEnv>, result: Extract<CommitResult, { ok: false }>): Response {
+export function refusal(c: Context<AppEnv>, result: RefusedCommit): Response {
   switch (result.code) {
     case "stale_parent":
       return problem(c, "stale_parent", { detail: `Head is revision ${result.head}.` });
@@ -72,7 +72,12 @@ export function refusal(c: Context<AppEnv>, result: Extract<CommitResult, { ok: 
 const errorsOf = (diagnostics: readonly Diagnostic[]) =>
   diagnostics
     .filter(({ severity }) => severity === "error")
-    .map(({ path, code, message }) => ({ path, code, message }));
+    .map(({ path, code, message, referencers }) => ({
+      path,
+      code,
+      message,
+      ...(referencers === undefined ? {} : { referencers: [...referencers] }),
+    }));
 
 function note(path: string, text: string): string {
   const parsed = Note.safeParse(text);

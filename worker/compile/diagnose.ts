@@ -5,36 +5,29 @@
  * Relies on bodies having passed schema/intent.ts. Of two rows that collide the later one, by key, is reported.
  */
 import { contains, knownNetwork, overlaps } from "#schema/address.ts";
-import type { Diagnostic, DiagnosticCode } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/errors.ts";
 import type { Member, Overlay, Snapshot } from "#schema/intent.ts";
 import { splitMemberKey } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
+import type { Entry } from "./catalog.ts";
+import { catalogFindings } from "./diagnose-catalog.ts";
+import type { Directory } from "./directory.ts";
+import { error, warning } from "./finding.ts";
 import { fits, overlayRows } from "./names.ts";
 
 /** All findings, sorted by path, then code. */
-export function diagnose(snapshot: Snapshot): readonly Diagnostic[] {
+export function diagnose(directory: Directory, catalog: readonly Entry[]): readonly Diagnostic[] {
+  const { snapshot } = directory;
   const found = [
     ...overlayFindings(snapshot),
     ...interfaceFindings(snapshot),
     ...memberFindings(snapshot),
     ...addressFindings(snapshot),
     ...emptyGroups(snapshot),
+    ...catalogFindings(directory, catalog),
   ];
   return found.sort((a, b) => compareText(a.path, b.path) || compareText(a.code, b.code));
 }
-
-const error = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
-  severity: "error",
-  code,
-  path,
-  message,
-});
-const warning = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
-  severity: "warning",
-  code,
-  path,
-  message,
-});
 
 function* overlayFindings(snapshot: Snapshot): Generator<Diagnostic> {
   for (const [key, overlay] of snapshot.overlays) {

@@ -3,13 +3,17 @@
  * Pure, and blind to the order of rows: equal intent gives equal canonical bytes (law 4).
  */
 import type { Diagnostic } from "#schema/errors.ts";
-import type { Member, Snapshot } from "#schema/intent.ts";
-import { splitMemberKey } from "#schema/intent.ts";
+import type { Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
+import { catalogOf } from "./catalog.ts";
 import { diagnose } from "./diagnose.ts";
-import type { OverlayIntent } from "./overlay.ts";
-import { compileOverlay } from "./overlay.ts";
+import { directoryOf } from "./directory.ts";
+import { hostCompiler } from "./host.ts";
+
+export type { ChangedRow } from "./affected.ts";
+export { affectedHosts } from "./affected.ts";
+export { references } from "./references.ts";
 
 /** Rulesets by host key, ordered by it; or all diagnostics, warnings among them, sorted by path, then code. */
 export type Compiled =
@@ -20,34 +24,32 @@ export type Compiled =
     }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
-/** Compiles a snapshot whose bodies passed schema/intent.ts. A host without overlays gets `emptyRuleset`. */
-export function compile(snapshot: Snapshot): Compiled {
-  const diagnostics = diagnose(snapshot);
+/** Compiles a snapshot whose bodies passed schema/intent.ts, for every host. */
+export const compile = (snapshot: Snapshot): Compiled => compileHosts(snapshot, snapshot.hosts.keys());
+
+/** The same for some hosts. All of intent is diagnosed, whichever hosts are asked for; undeclared ones are left out. */
+export function compileHosts(snapshot: Snapshot, hosts: Iterable<string>): Compiled {
+  const prepared = prepare(snapshot);
+  if (!prepared.ok) return prepared;
+  const declared = [...new Set(hosts)].filter((host) => snapshot.hosts.has(host)).sort(compareText);
+  const rulesets = new Map(declared.map((host) => [host, prepared.ruleset(host)]));
+  return { ok: true, rulesets, warnings: prepared.warnings };
+}
+
+export type Prepared =
+  | {
+      readonly ok: true;
+      /** Of one declared host; to hold one ruleset at a time where a whole fleet is too much. */
+      readonly ruleset: (host: string) => Ruleset;
+      readonly warnings: readonly Diagnostic[];
+    }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/** Reads and diagnoses a snapshot once, to compile host by host. */
+export function prepare(snapshot: Snapshot): Prepared {
+  const directory = directoryOf(snapshot);
+  const catalog = catalogOf(directory);
+  const diagnostics = diagnose(directory, catalog);
   if (diagnostics.some((diagnostic) => diagnostic.severity === "error")) return { ok: false, diagnostics };
-  const overlays = Map.groupBy(overlayIntents(snapshot), (overlay) => overlay.body.host);
-  const rulesets = new Map(
-    [...snapshot.hosts.keys()]
-      .sort(compareText)
-      .map((host) => [host, merge((overlays.get(host) ?? []).map(compileOverlay))]),
-  );
-  return { ok: true, rulesets, warnings: diagnostics };
-}
-
-function overlayIntents(snapshot: Snapshot): readonly OverlayIntent[] {
-  const members = Map.groupBy(snapshot.members, ([key]) => splitMemberKey(key).overlay);
-  const bodies = (entries: readonly (readonly [string, Member])[]) => entries.map(([, member]) => member);
-  return [...snapshot.overlays]
-    .sort(([a], [b]) => compareText(a, b))
-    .map(([key, body]) => ({ key, body, members: bodies(members.get(key) ?? []) }));
-}
-
-/** Parts come ordered by scope; sets and class maps are ordered by name across them. */
-function merge(parts: readonly Ruleset[]): Ruleset {
-  const byName = (a: { readonly name: string }, b: { readonly name: string }) => compareText(a.name, b.name);
-  return {
-    scopes: parts.flatMap((part) => part.scopes),
-    sets: parts.flatMap((part) => part.sets).sort(byName),
-    classes: parts.flatMap((part) => part.classes).sort(byName),
-    rules: parts.flatMap((part) => part.rules),
-  };
+  return { ok: true, ruleset: hostCompiler(directory, catalog), warnings: diagnostics };
 }

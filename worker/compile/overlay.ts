@@ -4,12 +4,12 @@
  * Members appear as elements only, one in the class map and one in their group's set per address, so the rules depend
  * on the declared groups and a member's move changes no rule. Relies on diagnosed intent; never drops a row.
  */
-import { compareNetworks, knownNetwork } from "#schema/address.ts";
 import type { Member, Overlay, OverlayPolicy } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Direction, Rule, Ruleset } from "#schema/ruleset.ts";
 import { scopeId } from "#schema/ruleset.ts";
 import { classMapName, groupClass, groupSet, overlayRows, rowCounter } from "./names.ts";
+import { sortAddresses, sortBy } from "./sort.ts";
 
 /** An overlay with its key and its members, as the compiler reads it. */
 export interface OverlayIntent {
@@ -109,14 +109,6 @@ const rule = (overlay: string, direction: Direction, row: string, matches: Match
   destination: { kind: "any" },
   state: "any",
   counter: rowCounter(row),
+  expires: null,
   ...matches,
 });
-
-const sortAddresses = (texts: readonly string[]): string[] => sortBy(texts, (text) => text);
-
-/** Sorts by the network each item means, reading each once. */
-const sortBy = <T>(items: readonly T[], text: (item: T) => string): T[] =>
-  items
-    .map((item) => ({ item, network: knownNetwork(text(item)) }))
-    .sort((a, b) => compareNetworks(a.network, b.network))
-    .map(({ item }) => item);

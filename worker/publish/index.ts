@@ -40,6 +40,8 @@ interface Lease {
 export interface PublishInput extends Lease {
   readonly host: string;
   readonly revision: number;
+  /** `closed`: the host is to close, whatever the ruleset; what a deleted host is told. */
+  readonly mode: BundleCustom["mode"];
   readonly ruleset: Ruleset;
   readonly previous: Repository | undefined;
 }
@@ -62,24 +64,34 @@ export class BundleTooLarge extends Error {
 
 /**
  * Signs a host's next repository, or the first.
- * @returns undefined when the bundle's bytes are those of `previous`. `generation` is carried over from `previous`
+ * @returns undefined when the bundle's bytes and mode are those of `previous`. `generation` is carried over from `previous`
  * (0 at first): the batch that stores the row sets it
  * @throws BundleTooLarge
  */
 export async function publishHost(input: PublishInput): Promise<Published | undefined> {
-  const { host, previous } = input;
-  const bundle = encodeBundle(input.ruleset);
-  limit(host, "bundle", bundle.length);
-  const sha256 = await sha256Hex(bundle);
-  if (previous?.bundle_sha256 === sha256) return undefined;
+  const { host, mode, previous } = input;
+  const { bytes, sha256 } = await bundleOf(host, input.ruleset);
+  const custom = previous === undefined ? undefined : readCustom(previous);
+  if (previous?.bundle_sha256 === sha256 && custom?.mode === mode) return undefined;
   const repository = await signTargets(input, {
     host,
     previous,
     revision: input.revision,
-    minRevision: previous === undefined ? 0 : readCustom(previous).min_revision,
-    bundle: { sha256, length: bundle.length },
+    minRevision: custom?.min_revision ?? 0,
+    mode,
+    bundle: { sha256, length: bytes.length },
   });
-  return { repository, bundle };
+  return { repository, bundle: bytes };
+}
+
+/** A host's bundle as it is published, and its digest. @throws BundleTooLarge */
+export async function bundleOf(
+  host: string,
+  ruleset: Ruleset,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string }> {
+  const bytes = encodeBundle(ruleset);
+  limit(host, "bundle", bytes.length);
+  return { bytes, sha256: await sha256Hex(bytes) };
 }
 
 /**
@@ -90,11 +102,13 @@ export async function renewLease(input: RenewInput): Promise<Repository> {
   const { previous, now } = input;
   const floor = input.floor ?? { timestamp: 0, targets: 0 };
   if (previous.targets_expires_at - now < targetsLifetime / 2 || floor.targets > previous.seq) {
+    const { min_revision, mode } = readCustom(previous);
     return signTargets(input, {
       host: previous.host,
       previous,
       revision: previous.revision,
-      minRevision: readCustom(previous).min_revision,
+      minRevision: min_revision,
+      mode,
       bundle: { sha256: previous.bundle_sha256, length: previous.bundle_length },
     });
   }
@@ -108,6 +122,7 @@ interface Content {
   readonly previous: Repository | undefined;
   readonly revision: number;
   readonly minRevision: number;
+  readonly mode: BundleCustom["mode"];
   readonly bundle: { readonly sha256: string; readonly length: number };
 }
 
@@ -129,7 +144,7 @@ async function signTargets(lease: Lease, content: Content): Promise<Repository> 
     min_revision: content.minRevision,
     issued: tufDate(lease.now),
     prev: previous === undefined ? null : { seq: previous.seq, sha256: previous.bundle_sha256 },
-    mode: "enforce",
+    mode: content.mode,
     crit: [],
   };
   const targets = await signMetadata(lease.signer, "targets", targetsPayload(custom, bundle, expiresAt));

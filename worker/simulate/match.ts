@@ -45,6 +45,7 @@ export function firstMatch(
     .get(place(scope, direction))
     ?.find(
       ({ rule }) =>
+        isInForce(rule.expires, flow.packet.at) &&
         matchesState(rule.state, flow.packet.state) &&
         matchesProtocol(rule.protocol, flow.packet) &&
         matchesSource(lookup, rule, flow) &&
@@ -58,7 +59,7 @@ export const sharesSubnet = (subnets: readonly Network[], { source, destination 
 
 function membershipOf(set: NamedSet): (address: Network, text: string) => boolean {
   const texts = new Set(set.elements);
-  if (set.kind === "addresses") return (_, text) => texts.has(text);
+  if (set.kind !== "networks") return (_, text) => texts.has(text);
   const networks = set.elements.map(knownNetwork);
   return (address) => networks.some((network) => contains(network, address));
 }
@@ -104,6 +105,10 @@ function matchesProtocol(protocol: Protocol, packet: Packet): boolean {
 
 const matchesPort = (ports: Ports, port: number): boolean =>
   ports.kind === "any" || ports.ranges.some((range) => range.from <= port && port <= range.to);
+
+/** Where nobody says when, the rule has not expired. */
+const isInForce = (expires: number | null, at: number | undefined): boolean =>
+  expires === null || at === undefined || at < expires;
 
 /** `established` is the kernel's own word: a related packet, such as an ICMP error, is not one. */
 const matchesState = (wanted: State, state: PacketState): boolean => wanted === "any" || wanted === state;

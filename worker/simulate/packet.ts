@@ -30,6 +30,8 @@ export type Packet = Hook &
     readonly source: string;
     readonly destination: string;
     readonly state: PacketState;
+    /** When the host judges it, in Unix seconds; left out: before any rule expires. */
+    readonly at?: number;
   };
 
 export interface Judgement {

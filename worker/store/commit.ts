@@ -109,20 +109,29 @@ function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
   return parts.map((part) => `[${part.join(",")}]`);
 }
 
-/** Digest of the bundle that each host is served now. */
-export async function servedBundles(sql: Sql): Promise<ReadonlyMap<string, string>> {
+/** Digest of the bundle that each of these hosts is served now. */
+export async function servedBundles(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
   const rows = await db(sql)
     .select({ host: repository.host, sha256: repository.bundle_sha256 })
-    .from(repository);
+    .from(repository)
+    .where(inArray(repository.host, listed(hosts)));
   return new Map(rows.map(({ host, sha256 }) => [host, sha256]));
 }
+
+/** Any number of names in one bound parameter. */
+const listed = (names: readonly string[]) => raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`;
 
 /** The stored repositories of these hosts, by host. */
 export async function readRepositories(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Repository>> {
-  const named = raw`(SELECT value FROM json_each(${JSON.stringify(hosts)}))`;
-  const rows = await db(sql).select().from(repository).where(inArray(repository.host, named));
+  const rows = await db(sql)
+    .select()
+    .from(repository)
+    .where(inArray(repository.host, listed(hosts)));
   return new Map(rows.map((row) => [row.host, row]));
 }

@@ -13,7 +13,7 @@ import { db, statement } from "./db.ts";
 
 /** One row of intent. `body` is its canonical text; `from_revision` names this version of it (its ETag). */
 const Row = z.object({
-  kind: z.enum(["host", "member", "overlay"]) satisfies z.ZodType<Kind>,
+  kind: z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>,
   key: z.string(),
   body: z.string(),
   from_revision: z.int(),
@@ -43,13 +43,23 @@ const rowColumns = {
 /** All rows at head, or as they were at `at`; undefined when that revision does not exist yet. One consistent read. */
 export async function readIntent(sql: Sql, at?: number): Promise<Intent | undefined> {
   const [head, rows] = await sql.batch([headStatement(sql), rowsStatement(sql, at)]);
-  const revisionNow = z.tuple([z.object({ head: z.int() })]).parse(head?.results)[0].head;
+  const revisionNow = headOf(head);
   if (at !== undefined && at > revisionNow) return undefined;
   return { revision: at ?? revisionNow, rows: z.array(Row).parse(rows?.results) };
 }
 
+/** All rows at head. */
+export async function readHead(sql: Sql): Promise<Intent> {
+  const intentNow = await readIntent(sql);
+  if (intentNow === undefined) throw new Error("head is always readable");
+  return intentNow;
+}
+
 const headStatement = (sql: Sql): D1PreparedStatement =>
   statement(sql, db(sql).select({ head: fleet.head }).from(fleet));
+
+const headOf = (result: { readonly results: unknown } | undefined): number =>
+  z.tuple([z.object({ head: z.int() })]).parse(result?.results)[0].head;
 
 function rowsStatement(sql: Sql, at: number | undefined): D1PreparedStatement {
   const open = isNull(intent.to_revision);
@@ -76,11 +86,14 @@ export function snapshotOf(
     hosts: of("host", (value) => kinds.host.body.parse(value)),
     overlays: of("overlay", (value) => kinds.overlay.body.parse(value)),
     members: of("member", (value) => kinds.member.body.parse(value)),
+    services: of("service", (value) => kinds.service.body.parse(value)),
+    zones: of("zone", (value) => kinds.zone.body.parse(value)),
   };
 }
 
 /** A row with the time of the revision that wrote it, in milliseconds since the Unix epoch. */
-export type DatedRow = Row & { readonly at: number };
+const DatedRow = Row.extend({ at: z.int() });
+export type DatedRow = z.infer<typeof DatedRow>;
 
 export async function findRow(sql: Sql, kind: Kind, key: string): Promise<DatedRow | undefined> {
   const [row] = await datedRows(sql, and(eq(intent.kind, kind), eq(intent.key, key)), 1);
@@ -103,6 +116,37 @@ export async function listRows(sql: Sql, page: RowsPage): Promise<readonly Dated
       ? undefined
       : and(gte(intent.key, page.prefix), lt(intent.key, `${page.prefix}\u{10ffff}`));
   return datedRows(sql, and(eq(intent.kind, page.kind), gt(intent.key, page.after), inPrefix), page.limit);
+}
+
+export interface Selection {
+  /** Only this kind, only this source; undefined for all. */
+  readonly kind: Kind | undefined;
+  readonly source: string | undefined;
+  /** Only rows after this one, by kind, then key. */
+  readonly after: { readonly kind: string; readonly key: string };
+  readonly limit: number;
+}
+
+/** Open rows of all kinds, by kind and key, and the head at which they stood. One consistent read. */
+export async function selectRows(
+  sql: Sql,
+  { kind, source, after, limit }: Selection,
+): Promise<{ readonly revision: number; readonly rows: readonly DatedRow[] }> {
+  const wanted = and(
+    isNull(intent.to_revision),
+    or(gt(intent.kind, after.kind), and(eq(intent.kind, after.kind), gt(intent.key, after.key))),
+    kind === undefined ? undefined : eq(intent.kind, kind),
+    source === undefined ? undefined : eq(intent.source, source),
+  );
+  const select = db(sql)
+    .select({ ...rowColumns, at: revision.at })
+    .from(intent)
+    .innerJoin(revision, eq(revision.n, intent.from_revision))
+    .where(wanted)
+    .orderBy(asc(intent.kind), asc(intent.key))
+    .limit(limit);
+  const [head, rows] = await sql.batch([headStatement(sql), statement(sql, select)]);
+  return { revision: headOf(head), rows: z.array(DatedRow).parse(rows?.results) };
 }
 
 async function datedRows(sql: Sql, where: SQL | undefined, limit: number): Promise<readonly DatedRow[]> {

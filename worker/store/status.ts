@@ -1,8 +1,9 @@
-/** What is known of one host: what it is served, who it is, and the last thing it said. One consistent read. */
+/** What is known of hosts: what they are served, who they are, and the last thing they said. One consistent read each. */
 import { desc, eq } from "drizzle-orm";
 import * as z from "zod";
+import { refusalCodes } from "#schema/errors.ts";
 import { identity, repository, report } from "#schema/tables/index.ts";
-import { Report } from "#schema/wire.ts";
+import { AgentState, Report } from "#schema/wire.ts";
 import type { Sql } from "../ports.ts";
 import { db, statement } from "./db.ts";
 
@@ -46,4 +47,37 @@ export async function readHostStatus(sql: Sql, host: string): Promise<HostStatus
         ? undefined
         : { received_at: last.received_at, body: Report.parse(JSON.parse(last.body)) },
   };
+}
+
+const Standing = z.object({
+  host: z.string(),
+  seq: z.int().nullable(),
+  revision: z.int().nullable(),
+  bundle_sha256: z.string().nullable(),
+  lease_expires_at: z.int().nullable(),
+  enrolled_at: z.int().nullable(),
+  revoked_at: z.int().nullable(),
+  last_report_at: z.int().nullable(),
+  state: AgentState.nullable(),
+  applied_seq: z.int().nullable(),
+  applied_revision: z.int().nullable(),
+  applied_bundle_sha256: z.string().nullable(),
+  refusal: z.enum(refusalCodes).nullable(),
+});
+/** Where a host stands, without its counters. Times in milliseconds since the Unix epoch. */
+export type Standing = z.infer<typeof Standing>;
+
+/** Where each of these hosts stands, by host; the reports' bodies, which are long, stay in the database. */
+export async function readStandings(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const text = `SELECT h.value AS host, r.seq, r.revision, r.bundle_sha256, r.lease_expires_at, i.enrolled_at, i.revoked_at, p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision, p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256, p.body ->> '$.refusal.code' AS refusal FROM json_each(?1) AS h LEFT JOIN repository r ON r.host = h.value LEFT JOIN identity i ON i.host = h.value LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
+  const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
+  return new Map(
+    z
+      .array(Standing)
+      .parse(results)
+      .map((standing) => [standing.host, standing]),
+  );
 }

@@ -2,17 +2,16 @@
  * The one writer: the only way a row of intent is written. A commit is compiled and signed for every host it changes
  * before anything is written, and then written in one batch with its audit row, or not at all.
  */
-import { compile } from "#compile/index.ts";
 import type { Diagnostic } from "#schema/errors.ts";
 import type { Commit, Kind } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
-import { BundleTooLarge } from "../publish/index.ts";
 import { type Attempt, audited } from "../store/audit.ts";
 import { commitStatements } from "../store/commit.ts";
-import { type Intent, readIntent, snapshotOf } from "../store/intent.ts";
-import { blame } from "./blame.ts";
-import { type ChangedRow, type Plan, plan } from "./plan.ts";
-import { type Publications, publish } from "./publish.ts";
+import { type Intent, readHead } from "../store/intent.ts";
+import { type AnsweredBefore, attemptOnce, type Once } from "./once.ts";
+import type { ChangedRow } from "./plan.ts";
+import { type Projected, project } from "./project.ts";
+import { publish } from "./publish.ts";
 
 export interface ChangedHost {
   readonly host: string;
@@ -20,16 +19,18 @@ export interface ChangedHost {
   readonly bundle_sha256: string;
 }
 
-export type CommitResult =
-  /** `changed: false`: intent already said all of it, `revision` is head. `rows` are in the order of the changes. */
-  | {
-      readonly ok: true;
-      readonly changed: boolean;
-      readonly revision: number;
-      readonly rows: readonly ChangedRow[];
-      readonly hosts: readonly ChangedHost[];
-      readonly warnings: readonly Diagnostic[];
-    }
+/** `changed: false`: intent already said all of it, `revision` is head. `rows` are in the order of the changes. */
+export interface MadeCommit {
+  readonly ok: true;
+  readonly changed: boolean;
+  readonly revision: number;
+  readonly rows: readonly ChangedRow[];
+  readonly hosts: readonly ChangedHost[];
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Nothing was written. */
+export type RefusedCommit =
   | { readonly ok: false; readonly code: "stale_parent"; readonly head: number }
   | { readonly ok: false; readonly code: "precondition_failed" }
   | {
@@ -37,6 +38,8 @@ export type CommitResult =
       readonly code: "invalid_intent" | "conflict";
       readonly diagnostics: readonly Diagnostic[];
     };
+
+export type CommitResult = MadeCommit | RefusedCommit;
 
 /** What one row must be for the commit to go on, as it stands when the commit is written. */
 export interface Precondition {
@@ -50,26 +53,42 @@ export interface Precondition {
  * Commits, trying again on the new head when another writer was first, unless the commit names its parent.
  * @throws Refused `busy` when others were first every time
  */
-export function commit(
+export const commit = (
   ports: Ports,
   author: string,
   request: Commit,
   precondition?: Precondition,
-): Promise<CommitResult> {
-  return audited(ports.sql, async () => {
-    const intent = await readIntent(ports.sql);
-    if (intent === undefined) throw new Error("head is always readable");
-    if (request.parent !== undefined && request.parent !== intent.revision)
-      return refused({ ok: false, code: "stale_parent", head: intent.revision });
-    if (precondition !== undefined && !holds(intent, precondition))
-      return refused({ ok: false, code: "precondition_failed" });
-    const planned = plan(intent, request.changes);
-    if (!planned.ok) return refused(planned);
-    const { closed, opened, rows } = planned.plan;
-    if (closed.length + opened.length === 0)
-      return refused({ ok: true, changed: false, revision: intent.revision, rows, hosts: [], warnings: [] });
-    return project(ports, author, request, intent.revision, planned.plan);
-  });
+): Promise<CommitResult> => audited(ports.sql, () => attempt(ports, author, request, precondition));
+
+/**
+ * The same, once for each key: asked again, it gives the answer it gave at first.
+ * @throws Refused `busy`; `conflict` when the key was used for another request
+ */
+export const commitOnce = (
+  ports: Ports,
+  author: string,
+  request: Commit,
+  once: Once<MadeCommit>,
+): Promise<CommitResult | AnsweredBefore> =>
+  audited(ports.sql, () => attemptOnce<CommitResult>(ports, once, () => attempt(ports, author, request)));
+
+async function attempt(
+  ports: Ports,
+  author: string,
+  request: Commit,
+  precondition?: Precondition,
+): Promise<Attempt<CommitResult>> {
+  const intent = await readHead(ports.sql);
+  if (request.parent !== undefined && request.parent !== intent.revision)
+    return refused({ ok: false, code: "stale_parent", head: intent.revision });
+  if (precondition !== undefined && !holds(intent, precondition))
+    return refused({ ok: false, code: "precondition_failed" });
+  const projected = await project(ports.sql, intent, request.changes);
+  if (!projected.ok) return refused(projected);
+  const { closed, opened, rows } = projected.plan;
+  if (closed.length + opened.length === 0)
+    return refused({ ok: true, changed: false, revision: intent.revision, rows, hosts: [], warnings: [] });
+  return written(ports, author, request, intent.revision, projected);
 }
 
 const refused = (result: CommitResult): Attempt<CommitResult> => ({ write: false, result });
@@ -80,32 +99,21 @@ function holds({ rows }: Intent, { kind, key, expects }: Precondition): boolean 
   return row !== undefined && (expects === "any" || expects.includes(row.from_revision));
 }
 
-/** Compiles and signs what the plan leads to, and says what is to be written. */
-async function project(
+/** Signs what the commit leads to, and says what is to be written. */
+async function written(
   ports: Ports,
   author: string,
   request: Commit,
   parent: number,
-  { closed, opened, next, rows }: Plan,
-): Promise<Attempt<CommitResult>> {
+  { plan: { closed, opened, rows }, hosts: changing, warnings }: Extract<Projected, { ok: true }>,
+): Promise<Extract<Attempt<MadeCommit>, { write: true }>> {
   const n = parent + 1;
-  const compiled = compile(snapshotOf(n, next));
-  const invalid = (diagnostics: readonly Diagnostic[]): Attempt<CommitResult> =>
-    refused({
-      ok: false,
-      code: "invalid_intent",
-      diagnostics: diagnostics.map((diagnostic) => blame(diagnostic, request.changes)),
-    });
-  if (!compiled.ok) return invalid(compiled.diagnostics);
-  const publications = await publishOrDiagnose(ports, n, compiled.rulesets);
-  if ("diagnostic" in publications) return invalid([publications.diagnostic]);
-  const { added, updated } = publications;
+  const { added, updated } = await publish(ports, n, changing);
   const hosts = [...updated, ...added].map(({ host, seq, bundle_sha256 }) => ({ host, seq, bundle_sha256 }));
   const at = ports.clock.now();
   const on_behalf_of = request.on_behalf_of ?? null;
   const { message, source } = request;
   const revision = { n, parent, at, author, on_behalf_of, source, message };
-  const warnings = compiled.warnings.map((warning) => blame(warning, request.changes));
   return {
     write: true,
     statements: commitStatements(ports.sql, { revision, closed, opened, added, updated }),
@@ -128,16 +136,3 @@ const auditBody = (request: Commit, hosts: readonly ChangedHost[]) => ({
   changes: request.changes.map(({ op, kind, key }) => `${op} ${kind} ${key}`),
   hosts: hosts.map(({ host, seq }) => `${host} ${seq}`),
 });
-
-async function publishOrDiagnose(
-  ports: Ports,
-  revision: number,
-  rulesets: Parameters<typeof publish>[2],
-): Promise<Publications | { readonly diagnostic: Diagnostic }> {
-  try {
-    return await publish(ports, revision, rulesets);
-  } catch (error) {
-    if (error instanceof BundleTooLarge) return { diagnostic: error.diagnostic };
-    throw error;
-  }
-}

@@ -2,11 +2,12 @@
  * What a list of changes means for the open rows: which close, which open, and what intent is afterwards. Pure.
  * Changes that would write a row as it already stands fall away, so that saying the same thing twice is no revision.
  */
+import { references } from "#compile/index.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { Diagnostic, DiagnosticCode } from "#schema/errors.ts";
-import { type Change, type Kind, splitMemberKey } from "#schema/intent.ts";
+import type { Change, Kind } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
-import type { Intent, Row } from "../store/intent.ts";
+import { type Intent, type Row, snapshotOf } from "../store/intent.ts";
 
 type Written = Pick<Row, "kind" | "key" | "body">;
 
@@ -18,6 +19,16 @@ export interface ChangedRow {
   readonly revision: number;
 }
 
+/** How one row changes. Bodies are canonical texts; null: there is no row. */
+export interface RowDifference {
+  readonly op: "create" | "update" | "delete";
+  readonly kind: Kind;
+  readonly key: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly source_before: string | null;
+}
+
 export interface Plan {
   readonly closed: readonly Row[];
   readonly opened: readonly Written[];
@@ -25,6 +36,8 @@ export interface Plan {
   readonly next: readonly Written[];
   /** One for each change, in order. */
   readonly rows: readonly ChangedRow[];
+  /** One for each change that says something new, in order. */
+  readonly differences: readonly RowDifference[];
 }
 
 export type Planned =
@@ -46,6 +59,7 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
   const next = new Map<string, Written>(open);
   const opened: Written[] = [];
   const closed: Row[] = [];
+  const differences: RowDifference[] = [];
   const rows = changes.map((change): ChangedRow => {
     const { kind, key } = change;
     const name = rowName(kind, key);
@@ -59,12 +73,15 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
       opened.push({ kind, key, body });
       next.set(name, { kind, key, body });
     }
-    const op = body === undefined ? "deleted" : before === undefined ? "created" : "updated";
-    return { op, kind, key, revision: intent.revision + 1 };
+    const op = body === undefined ? "delete" : before === undefined ? "create" : "update";
+    const source_before = before?.source ?? null;
+    differences.push({ op, kind, key, before: before?.body ?? null, after: body ?? null, source_before });
+    return { op: `${op}d`, kind, key, revision: intent.revision + 1 };
   });
-  const inTheWay = [...stillReferenced([...next.values()], changes)];
+  const deleted = closed.filter(({ kind, key }) => !next.has(rowName(kind, key)));
+  const inTheWay = [...stillReferenced(intent.revision, [...next.values()], deleted, changes)];
   if (inTheWay.length > 0) return { ok: false, code: "conflict", diagnostics: inTheWay };
-  return { ok: true, plan: { closed, opened, next: [...next.values()], rows } };
+  return { ok: true, plan: { closed, opened, next: [...next.values()], rows, differences } };
 }
 
 const finding = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
@@ -96,39 +113,50 @@ function* missing(open: ReadonlyMap<string, Row>, changes: readonly Change[]): G
       yield finding("nothing_to_delete", `/changes/${i}/key`, "expected a row that exists");
 }
 
-/** Deleting what others name is refused, and says who they are. */
-function* stillReferenced(next: readonly Written[], changes: readonly Change[]): Generator<Diagnostic> {
+/**
+ * Deleting what others name is refused, and says who they are. Asked of intent with the commit's puts and before its
+ * deletions, so that a commit may delete a row together with what names it, or point that elsewhere.
+ */
+function* stillReferenced(
+  revision: number,
+  next: readonly Written[],
+  deleted: readonly Written[],
+  changes: readonly Change[],
+): Generator<Diagnostic> {
+  // Nothing names a member, and hooks delete many.
+  if (deleted.every(({ kind }) => kind === "member")) return;
+  const named = references(snapshotOf(revision, [...next, ...deleted]));
+  const away = new Set(deleted.map(({ kind, key }) => rowName(kind, key)));
   for (const [i, { op, kind, key }] of changes.entries()) {
     if (op !== "delete") continue;
-    const referencers = next.filter((row) => refersTo(row, kind, key)).map(referencer);
-    if (referencers.length > 0)
-      yield finding("still_referenced", `/changes/${i}/key`, `still referenced by ${listed(referencers)}`);
+    const found = named.get(rowName(kind, key)) ?? [];
+    const referencers = found.filter((by) => !away.has(rowName(by.kind, by.key)));
+    if (referencers.length === 0) continue;
+    const message = `still referenced by ${listed(referencers.map(referencer))}`;
+    yield {
+      ...finding("still_referenced", `/changes/${i}/key`, message),
+      referencers: referencers.slice(0, referencersMax),
+    };
   }
 }
 
-function refersTo(row: Written, kind: Kind, key: string): boolean {
-  switch (kind) {
-    case "host":
-      return row.kind === "overlay" && (JSON.parse(row.body) as { readonly host?: unknown }).host === key;
-    case "overlay":
-      return row.kind === "member" && splitMemberKey(row.key).overlay === key;
-    case "member":
-      return false;
-  }
-}
+/** As many as a problem names; a person removes them in bulk from there. */
+const referencersMax = 100;
 
-const referencer = ({ kind, key }: Written): string => `${collections[kind]}/${key}`;
+const referencer = ({ kind, key }: Pick<Written, "kind" | "key">): string => `${collections[kind]}/${key}`;
 
 /** Where a kind lives in the paths of diagnostics and in row ids. */
 export const collections = {
   host: "hosts",
   member: "members",
   overlay: "overlays",
+  service: "services",
+  zone: "zones",
 } as const satisfies Record<Kind, string>;
 
 /** The first twenty, and how many more. */
 function listed(names: readonly string[]): string {
-  const sorted = [...names].sort(compareText);
+  const sorted = [...new Set(names)].sort(compareText);
   const more = sorted.length - 20;
   return sorted.slice(0, 20).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

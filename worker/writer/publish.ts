@@ -2,13 +2,11 @@
  * Signs the repositories of the hosts whose bundle changes, and of no other: equal bytes publish nothing (law 4).
  * Blobs are stored first, under their hash; a commit that is then lost leaves bytes that nobody points to.
  */
-import { encodeBundle } from "#schema/bundle.ts";
-import type { Ruleset } from "#schema/ruleset.ts";
-import { sha256Hex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { publishHost } from "../publish/index.ts";
-import type { Repository } from "../publish/types.ts";
-import { readRepositories, servedBundles } from "../store/commit.ts";
+import type { Published, Repository } from "../publish/types.ts";
+import { readRepositories } from "../store/commit.ts";
+import type { ChangingHost } from "./project.ts";
 
 export interface Publications {
   /** First repositories of hosts that had none. */
@@ -16,47 +14,52 @@ export interface Publications {
   readonly updated: readonly Repository[];
 }
 
+/** Hosts signed at once: their bundles are in memory together, and a Worker has six connections. */
+const atOnce = 16;
+
 /** @throws BundleTooLarge */
 export async function publish(
   ports: Ports,
   revision: number,
-  rulesets: ReadonlyMap<string, Ruleset>,
+  hosts: readonly ChangingHost[],
 ): Promise<Publications> {
-  const changed = await changedHosts(ports, rulesets);
-  const previous = await readRepositories(ports.sql, [...changed.keys()]);
-  const { fleet, leaseSeconds } = ports.settings;
-  const now = ports.clock.now();
-  const blobs = new Map<string, Uint8Array<ArrayBuffer>>();
   const added: Repository[] = [];
   const updated: Repository[] = [];
-  for (const [host, ruleset] of changed) {
-    const before = previous.get(host);
-    const published = await publishHost({
-      fleet,
-      host,
-      revision,
-      now,
-      leaseSeconds,
-      signer: ports.signer,
-      ruleset,
-      previous: before,
-    });
-    if (published === undefined) continue;
-    blobs.set(published.repository.bundle_sha256, published.bundle);
-    (before === undefined ? added : updated).push(published.repository);
+  for (let start = 0; start < hosts.length; start += atOnce) {
+    const some = hosts.slice(start, start + atOnce);
+    const previous = await readRepositories(
+      ports.sql,
+      some.map(({ host }) => host),
+    );
+    const published = await Promise.all(
+      some.map((changing) => sign(ports, revision, changing, previous.get(changing.host))),
+    );
+    const made = published.filter((one) => one !== undefined);
+    await storeBundles(ports, made);
+    for (const { repository } of made) (previous.has(repository.host) ? updated : added).push(repository);
   }
-  await Promise.all([...blobs].map(([sha256, bytes]) => ports.blobs.put(sha256, bytes)));
   return { added, updated };
 }
 
-/** Hosts whose bundle is not the one they are served; only their metadata is read. */
-async function changedHosts(
+const sign = (
   ports: Ports,
-  rulesets: ReadonlyMap<string, Ruleset>,
-): Promise<ReadonlyMap<string, Ruleset>> {
-  const served = await servedBundles(ports.sql);
-  const changed = new Map<string, Ruleset>();
-  for (const [host, ruleset] of rulesets)
-    if ((await sha256Hex(encodeBundle(ruleset))) !== served.get(host)) changed.set(host, ruleset);
-  return changed;
+  revision: number,
+  { host, mode, ruleset }: ChangingHost,
+  previous: Repository | undefined,
+): Promise<Published | undefined> =>
+  publishHost({
+    fleet: ports.settings.fleet,
+    host,
+    revision,
+    now: ports.clock.now(),
+    leaseSeconds: ports.settings.leaseSeconds,
+    signer: ports.signer,
+    mode,
+    ruleset,
+    previous,
+  });
+
+async function storeBundles(ports: Ports, published: readonly Published[]): Promise<void> {
+  const blobs = new Map(published.map(({ repository, bundle }) => [repository.bundle_sha256, bundle]));
+  await Promise.all([...blobs].map(([sha256, bytes]) => ports.blobs.put(sha256, bytes)));
 }

@@ -18,7 +18,7 @@ const badChanges: readonly (readonly [string, unknown, string, string])[] = [
     "/changes/0/note",
     "schema",
   ],
-  ["an unknown kind", { op: "put", kind: "zone", key: "x", body: {} }, "/changes/0/kind", "schema"],
+  ["an unknown kind", { op: "put", kind: "zoo", key: "x", body: {} }, "/changes/0/kind", "schema"],
   [
     "an interface name of 16 characters",
     overlay({ interfaces: ["abcdefghijklmnop"] }),

@@ -3,10 +3,10 @@
  * node:*; requests go straight to the app.
  */
 import { expect } from "vitest";
-import type { Change } from "#schema/intent.ts";
+import type { Change, Kind } from "#schema/intent.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports } from "#worker/ports.ts";
-import { ProblemBody } from "#worker/problem.ts";
+import { type Finding, ProblemBody } from "#worker/problem.ts";
 import { commit, type CommitResult } from "#worker/writer/index.ts";
 
 /** An adapter with an empty, migrated store. */
@@ -20,7 +20,7 @@ export interface Adapter {
 export interface Harness extends Adapter {
   /** One request; with a body it is sent as JSON. Without a token, the operator's. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
-  put(kind: "host" | "overlay" | "member", key: string, body: unknown): Promise<Answer>;
+  put(kind: Kind, key: string, body: unknown): Promise<Answer>;
   commit(changes: readonly Change[], parent?: number): Promise<CommitResult>;
   /** Moves the clock by milliseconds. */
   advance(milliseconds: number): void;
@@ -92,13 +92,17 @@ function parse(text: string): unknown {
   }
 }
 
-function pathOf(kind: "host" | "overlay" | "member", key: string): string {
+function pathOf(kind: Kind, key: string): string {
   const [overlay = "", cn = ""] = key.split("/");
   switch (kind) {
     case "host":
       return `/v1/hosts/${key}`;
     case "overlay":
       return `/v1/overlays/${key}`;
+    case "service":
+      return `/v1/services/${key}`;
+    case "zone":
+      return `/v1/zones/${key}`;
     case "member":
       return `/v1/overlays/${overlay}/members/${cn}`;
   }
@@ -108,7 +112,7 @@ export const hostChange = (key: string): Change => ({
   op: "put",
   kind: "host",
   key,
-  body: { addresses: [] },
+  body: { addresses: [], roles: [], labels: {} },
 });
 
 /** A group-based overlay with groups dev and ops, of 10.`octet`.0.0/16 and fd00:`octet`::/64. */
@@ -131,6 +135,22 @@ export const memberChange = (key: string, group: string, ...addresses: readonly 
   key,
   body: { group, addresses: [...addresses] },
 });
+
+/** The first finding of a refusal that has one at least. */
+export function firstError(answer: Answer): Finding {
+  const [first] = ProblemBody.parse(answer.json).errors ?? [];
+  if (first === undefined) throw new Error(`no finding in ${answer.text}`);
+  return first;
+}
+
+/** Everything that a mutation could have changed, blobs apart. */
+export async function everything(h: Harness): Promise<unknown> {
+  const tables = ["fleet", "revision", "intent", "audit", "repository", "publication", "idempotency"];
+  const results = await h.ports.sql.batch(
+    tables.map((table) => h.ports.sql.prepare(`SELECT * FROM ${table}`)),
+  );
+  return results.map((result) => result.results);
+}
 
 /** An overlay of host gw as a body; the one that route tests begin with. */
 export const office = {

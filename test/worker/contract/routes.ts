@@ -141,7 +141,12 @@ function claims(h: () => Harness): void {
   test("refuses to delete what others name, and says who they are", async () => {
     const overlayAnswer = await h().call("DELETE", "/v1/overlays/office");
     expect(expectProblem(overlayAnswer, 409, "conflict").errors).toEqual([
-      { path: "", code: "still_referenced", message: "still referenced by members/office/alice" },
+      {
+        path: "",
+        code: "still_referenced",
+        message: "still referenced by members/office/alice",
+        referencers: [{ kind: "member", key: "office/alice", path: "/members/office/alice" }],
+      },
     ]);
     const hostAnswer = await h().call("DELETE", "/v1/hosts/gw");
     expect(expectProblem(hostAnswer, 409, "conflict").errors?.[0]?.message).toContain("overlays/office");
@@ -252,7 +257,7 @@ function reading(h: () => Harness): void {
     const published = await h().ports.blobs.get(status.published.bundle_sha256);
     expect(encodeBundle(Ruleset.parse(answer.json))).toEqual(published);
     const earlier = await h().call("GET", "/v1/revisions/1/hosts/gw/ruleset");
-    expect(earlier.json).toEqual({ scopes: [], sets: [], classes: [], rules: [] });
+    expect(earlier.json).toMatchObject({ scopes: [{ kind: "host" }], rules: [{ verdict: "drop" }] });
     expectProblem(await h().call("GET", "/v1/revisions/0/hosts/gw/ruleset"), 404, "not_found");
   });
 

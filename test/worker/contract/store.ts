@@ -7,6 +7,7 @@ import { readIntent } from "#worker/store/intent.ts";
 import { commit } from "#worker/writer/index.ts";
 import {
   type Adapter,
+  everything,
   type Harness,
   hostChange,
   memberChange,
@@ -237,15 +238,6 @@ function writing(h: () => Harness): void {
     );
     expect(await h().count("SELECT count(*) AS n FROM firewall_groups WHERE overlay = 'big'")).toBe(0);
   });
-}
-
-/** All that a mutation could have changed. */
-async function everything(h: Harness): Promise<unknown> {
-  const tables = ["fleet", "revision", "intent", "audit", "repository", "publication"];
-  const results = await h.ports.sql.batch(
-    tables.map((table) => h.ports.sql.prepare(`SELECT * FROM ${table}`)),
-  );
-  return results.map((result) => result.results);
 }
 
 function races(h: () => Harness): void {

@@ -1,0 +1,160 @@
+/**
+ * A run of accept rules, such as a host's service catalog, as look-ups whose cost does not grow with the number of
+ * rules. Exact ports from `hosts` become one hash, address . protocol . port → chain; other exact ports one hash,
+ * protocol . port → chain of that port with a line for each source. Everything else (port ranges, rules that end,
+ * other matches) stays a line in order, after both.
+ *
+ * Accepts commute for the verdict but not for the row that is counted, so each packet must still meet its rules in the
+ * order of the ruleset: a rule goes to the first step that comes no earlier than those of the rules before it on a port
+ * of its own. That depends on rules alone: a new member or host changes elements and nothing else.
+ */
+import type { NamedSet, Rule, Ruleset } from "#schema/ruleset.ts";
+import { dispatch, line } from "./line.ts";
+import { type Context, ruleLines, saddr } from "./match.ts";
+import { addressTypes, type Chain, families, type Fragment, type KernelMap } from "./program.ts";
+import { network, nft, type NftText, word } from "./quote.ts";
+import { familyDigits, familyOf } from "./sets.ts";
+
+/** The steps, in the order in which a packet comes to them. */
+const steps = { hosts: 0, ports: 1, line: 2 } as const;
+type Step = (typeof steps)[keyof typeof steps];
+
+/** A TCP or UDP rule of exact ports that asks for nothing but its source. */
+interface Exact {
+  readonly rule: Rule;
+  readonly proto: "tcp" | "udp";
+  readonly ports: readonly number[];
+}
+
+/** What rules of an accept run in host scope need. @param place names the run, unique within the program */
+export function allowlist(
+  ruleset: Ruleset,
+  rules: readonly Rule[],
+  place: string,
+  context: Context,
+): Fragment {
+  const placed = assign(rules, context);
+  const hosts = hostStep(ruleset, exactAt(placed, steps.hosts), place);
+  const ports = portStep(exactAt(placed, steps.ports), place, context);
+  const rest = placed.filter(({ step }) => step === steps.line);
+  return {
+    lines: [...hosts.lines, ...ports.lines, ...rest.flatMap(({ rule }) => ruleLines(rule, context))],
+    chains: [...hosts.chains, ...ports.chains],
+    maps: [...hosts.maps, ...ports.maps],
+  };
+}
+
+interface Placed {
+  readonly rule: Rule;
+  readonly exact: Exact | null;
+  readonly step: Step;
+}
+
+const exactAt = (placed: readonly Placed[], step: Step): readonly Exact[] =>
+  placed.flatMap(({ exact, step: at }) => (exact === null || at !== step ? [] : [exact]));
+
+function assign(rules: readonly Rule[], context: Context): readonly Placed[] {
+  const reached = new Map<string, Step>();
+  const lines: Rule[] = [];
+  return rules.map((rule) => {
+    const exact = exactOf(rule);
+    const step = exact === null || lines.some((before) => meets(before, exact)) ? steps.line : null;
+    if (exact === null || step !== null) {
+      lines.push(rule);
+      return { rule, exact, step: steps.line };
+    }
+    const keys = exact.ports.map((port) => `${exact.proto} ${port}`);
+    const own = fromHosts(rule, context) ? steps.hosts : steps.ports;
+    const later = keys.some((key) => reached.get(key) === steps.ports) ? steps.ports : own;
+    for (const key of keys) reached.set(key, later);
+    return { rule, exact, step: later };
+  });
+}
+
+function exactOf(rule: Rule): Exact | null {
+  const { protocol, source, destination, state, expires } = rule;
+  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return null;
+  const { ranges } = protocol.ports;
+  if (ranges.some(({ from, to }) => from !== to) || source.kind === "class") return null;
+  if (destination.kind !== "any" || state !== "any" || expires !== null) return null;
+  return { rule, proto: protocol.kind, ports: [...new Set(ranges.map(({ from }) => from))] };
+}
+
+const fromHosts = ({ source }: Rule, context: Context): boolean =>
+  source.kind === "set" && context.sets.get(source.set) === "hosts";
+
+/** Whether some packet may match both, whatever its addresses. */
+function meets({ protocol }: Rule, exact: Exact): boolean {
+  if (protocol.kind === "any") return true;
+  if (protocol.kind !== exact.proto) return false;
+  const { ports } = protocol;
+  return (
+    ports.kind === "any" ||
+    exact.ports.some((port) => ports.ranges.some(({ from, to }) => from <= port && port <= to))
+  );
+}
+
+/** One look-up a family: each host . protocol . port jumps to the chain of the first row that names it. */
+function hostStep(ruleset: Ruleset, exacts: readonly Exact[], place: string): Fragment {
+  if (exacts.length === 0) return { lines: [], chains: [], maps: [] };
+  const chainOf = (rule: Rule): string => `row_${place}_${rule.counter}`;
+  const sets = new Map(ruleset.sets.map((set) => [set.name, set]));
+  const first = new Map<
+    string,
+    { readonly address: string; readonly key: NftText; readonly chain: string }
+  >();
+  for (const { rule, proto, ports } of exacts)
+    for (const address of sourceSet(rule, sets).elements)
+      for (const port of ports) {
+        const key = nft`${network(address)} . ${word(proto)} . ${port}`;
+        if (!first.has(key)) first.set(key, { address, key, chain: chainOf(rule) });
+      }
+  const maps = families.map((family): KernelMap => ({
+    name: `hosts${familyDigits[family]}_${place}`,
+    type: [addressTypes[family], "inet_proto", "inet_service"],
+    elements: [...first.values()].filter(({ address }) => familyOf(address) === family),
+  }));
+  const counters = new Map(exacts.map(({ rule }) => [chainOf(rule), rule.counter]));
+  return {
+    lines: families.map((family, i) =>
+      dispatch(nft`${saddr[family]} . meta l4proto . th dport`, maps[i]?.name ?? ""),
+    ),
+    chains: [...counters].map(([name, counter]) => ({
+      name,
+      hook: null,
+      lines: [line([], counter, { kind: "accept" })],
+    })),
+    maps,
+  };
+}
+
+/** @throws RangeError for a rule without a declared set; its schema excludes that */
+function sourceSet({ source }: Rule, sets: ReadonlyMap<string, NamedSet>): NamedSet {
+  const found = source.kind === "set" ? sets.get(source.set) : undefined;
+  if (found === undefined) throw new RangeError("expected a declared set as source");
+  return found;
+}
+
+/** One look-up: each protocol . port jumps to its chain, which goes through that port's sources in order. */
+function portStep(exacts: readonly Exact[], place: string, context: Context): Fragment {
+  const services = Map.groupBy(
+    exacts.flatMap(({ rule, proto, ports }) => ports.map((port) => ({ rule, proto, port }))),
+    ({ proto, port }) => `${proto}_${port}`,
+  );
+  if (services.size === 0) return { lines: [], chains: [], maps: [] };
+  const map = `ports_${place}`;
+  const chains: Chain[] = [];
+  const elements = [...services].flatMap(([service, grants]) => {
+    const [grant] = grants;
+    if (grant === undefined) return [];
+    const chain = `${map}_${service}`;
+    const lines = grants.flatMap(({ rule }) => ruleLines({ ...rule, protocol: { kind: "any" } }, context));
+    chains.push({ name: chain, hook: null, lines });
+    return [{ key: nft`${word(grant.proto)} . ${grant.port}`, chain }];
+  });
+  return {
+    lines: [dispatch(nft`meta l4proto . th dport`, map)],
+    chains,
+    maps: [{ name: map, type: ["inet_proto", "inet_service"], elements }],
+  };
+}

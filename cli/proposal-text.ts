@@ -1,0 +1,77 @@
+/** A plan as people read it: the rows, then what that means for each host, then what to look at. Pure. */
+import { findingText } from "./catalog/places.ts";
+import { bodyDifferences } from "./diff.ts";
+import { type Output, paint, printable, type Tone } from "./output.ts";
+import type { PlanAnswer, Proposal } from "./proposal.ts";
+
+/** A line and how it is coloured. */
+interface Line {
+  readonly tone: Tone | undefined;
+  readonly text: string;
+}
+
+const line = (tone: Tone | undefined, text: string): Line => ({ tone, text: text.trimEnd() });
+const signs = { create: "+", update: "~", delete: "-" } as const;
+const opTones = { create: "added", update: "changed", delete: "removed" } as const;
+
+/** Prints a proposal. */
+export function printProposal(output: Output, { answer, warnings, notes }: Proposal): void {
+  for (const { tone, text } of [
+    ...answer.changes.flatMap(rowLines),
+    ...answer.hosts.flatMap(hostLines),
+    ...warnings.map((warning) => line("changed", `warning: ${warningText(warning)}`)),
+    ...notes.map((note) => line("dim", `note: ${note}`)),
+    line(undefined, summary(answer)),
+  ]) {
+    const indent = /^ */.exec(text)?.[0] ?? "";
+    const shown = indent + printable(text);
+    output.line(tone === undefined ? shown : paint(output, tone, shown));
+  }
+}
+
+function rowLines({ op, kind, key, before, after }: PlanAnswer["changes"][number]): readonly Line[] {
+  const head = line(opTones[op], `${signs[op]} ${kind} ${key}`);
+  if (op !== "update") return [head];
+  return [head, ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`))];
+}
+
+function hostLines({ host, before, after, rules, sets }: PlanAnswer["hosts"][number]): readonly Line[] {
+  const sizes = `${before?.rules ?? 0} -> ${after?.rules ?? 0} rules, ${before?.elements ?? 0} -> ${after?.elements ?? 0} elements`;
+  return [
+    line(undefined, `host ${host}: ${sizes}`),
+    ...rules.removed.map((rule) => line("removed", `    - ${rule}`)),
+    ...rules.added.map((rule) => line("added", `    + ${rule}`)),
+    ...sets.map((set) =>
+      line("changed", `    set ${set.name}: +${set.added_count} -${set.removed_count}${members(set)}`),
+    ),
+  ];
+}
+
+const membersMax = 6;
+
+/** The first few, so that one address is seen and ten thousand are not. */
+function members({
+  added,
+  removed,
+  added_count,
+  removed_count,
+}: PlanAnswer["hosts"][number]["sets"][number]): string {
+  const all = [...added.map((item) => `+${item}`), ...removed.map((item) => `-${item}`)];
+  const more = added_count + removed_count > Math.min(all.length, membersMax) ? " …" : "";
+  return all.length === 0 ? "" : ` (${all.slice(0, membersMax).join(" ")}${more})`;
+}
+
+/** `3 changes (1 create, 2 update) on revision 7, 2 hosts affected`. */
+function summary({ changes, hosts, revision }: PlanAnswer): string {
+  if (changes.length === 0) return `no change; revision ${revision} says all of it`;
+  const counts = (["create", "update", "delete"] as const)
+    .map((op) => ({ op, count: changes.filter((change) => change.op === op).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ op, count }) => `${count} ${op}`);
+  return `${plural(changes.length, "change")} (${counts.join(", ")}) on revision ${revision}, ${plural(hosts.length, "host")} affected`;
+}
+
+const warningText = ({ path, message, place }: Proposal["warnings"][number]): string =>
+  place === null ? `${path}: ${message}` : findingText({ ...place, path, message });
+
+export const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -1,0 +1,173 @@
+/**
+ * What `plan` and `apply` have in common: the catalog is read, compared with the rows that stand, and the control plane
+ * is asked what it would mean, for every host. Nothing is sent unless every file is well formed.
+ */
+import * as z from "zod";
+import type { Change } from "#schema/intent.ts";
+import { Key } from "#schema/primitives.ts";
+import { readCatalogFiles } from "./catalog/files.ts";
+import { locate, readCatalog } from "./catalog/index.ts";
+import { type Finding, findingText, type Place } from "./catalog/places.ts";
+import type { CatalogRow } from "./catalog/rows.ts";
+import { type Client, Refusal, withRequest } from "./client.ts";
+import { Failures, UsageError } from "./output.ts";
+import { readRows } from "./pages.ts";
+import { planChanges, type PlanOptions } from "./plan.ts";
+
+const Elements = z.object({ bundle_sha256: z.string(), rules: z.int(), elements: z.int() });
+
+/** Answer of `POST /v1/plan`. */
+export const PlanAnswer = z.object({
+  revision: z.int(),
+  changes: z.array(
+    z.object({
+      op: z.enum(["create", "update", "delete"]),
+      kind: z.string(),
+      key: z.string(),
+      before: z.unknown(),
+      after: z.unknown(),
+      source_before: z.string().nullable(),
+    }),
+  ),
+  hosts: z.array(
+    z.object({
+      host: z.string(),
+      before: Elements.nullable(),
+      after: Elements.nullable(),
+      rules: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
+      sets: z.array(
+        z.object({
+          name: z.string(),
+          added: z.array(z.string()),
+          removed: z.array(z.string()),
+          added_count: z.int(),
+          removed_count: z.int(),
+        }),
+      ),
+    }),
+  ),
+  warnings: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })),
+});
+export type PlanAnswer = z.infer<typeof PlanAnswer>;
+
+export interface PlacedWarning {
+  readonly code: string;
+  readonly path: string;
+  readonly message: string;
+  readonly place: Place | null;
+}
+
+export interface Proposal {
+  readonly catalog: readonly CatalogRow[];
+  readonly changes: readonly Change[];
+  readonly answer: PlanAnswer;
+  /** What the control plane warns of; with a place where a file is its subject. */
+  readonly warnings: readonly PlacedWarning[];
+  /** What was left alone. */
+  readonly notes: readonly string[];
+}
+
+export const catalogOptions = {
+  file: { type: "string", short: "f", multiple: true },
+  source: { type: "string" },
+  prune: { type: "boolean" },
+  adopt: { type: "boolean" },
+  "allow-delete": { type: "string" },
+  json: { type: "boolean" },
+} as const;
+
+export const catalogHelp = `  -f FILE             a catalog file, a directory of *.yaml, *.yml and *.json, or - for stdin; may be repeated
+  --source NAME       whose rows these are (default: catalog); rows of other sources are never deleted
+  --prune             delete rows of this source that no file declares
+  --allow-delete N    allow up to N deletions; needed to delete more than a fifth of this source's rows of a kind
+  --adopt             take over rows of other sources that differ
+  --json              the result as JSON`;
+
+interface CatalogValues {
+  readonly file?: readonly string[] | undefined;
+  readonly source?: string | undefined;
+  readonly prune?: boolean | undefined;
+  readonly adopt?: boolean | undefined;
+  readonly "allow-delete"?: string | undefined;
+}
+
+/** @throws UsageError */
+export function planOptions(values: CatalogValues): PlanOptions {
+  const source = values.source ?? "catalog";
+  if (!Key.safeParse(source).success) throw new UsageError("--source is a name");
+  const allow = values["allow-delete"];
+  if (allow !== undefined && !/^\d{1,6}$/.test(allow))
+    throw new UsageError("--allow-delete is a number of rows");
+  return {
+    source,
+    prune: values.prune ?? false,
+    adopt: values.adopt ?? false,
+    allowDelete: allow === undefined ? undefined : Number(allow),
+  };
+}
+
+/** @throws UsageError; Failures with one line per finding, when a file is not well formed */
+export function readCatalogOf(values: CatalogValues): readonly CatalogRow[] {
+  if (values.file === undefined) throw new UsageError("-f is needed");
+  const catalog = readCatalog(readCatalogFiles(values.file));
+  if (!catalog.ok) throw findingFailures(catalog.findings);
+  return catalog.rows;
+}
+
+const shownMax = 100;
+
+function findingFailures(findings: readonly Finding[]): Failures {
+  const more = findings.length - shownMax;
+  const lines = findings.slice(0, shownMax).map(findingText);
+  return new Failures(more > 0 ? [...lines, `and ${more} more`] : lines);
+}
+
+/** Asks what the catalog would change. @throws Failure, Refusal */
+export async function propose(
+  client: Client,
+  catalog: readonly CatalogRow[],
+  options: PlanOptions,
+): Promise<Proposal> {
+  const current = await readRows(client);
+  const planned = planChanges(catalog, current.rows, options);
+  if (!planned.ok) throw new Failures(planned.refusals);
+  const { changes, notes } = planned;
+  const body = { parent: current.revision, source: options.source, changes };
+  const answer = await inFiles(catalog, changes, () => client.call("POST", "/v1/plan", PlanAnswer, body));
+  const warnings = answer.warnings.map(({ code, path, message }): PlacedWarning => {
+    const found = locate(catalog, changes, { path, message });
+    if (found === undefined) return { code, path, message, place: null };
+    const { file, line, column } = found;
+    return { code, path: found.path, message, place: { file, line, column } };
+  });
+  return { catalog, changes, answer, warnings, notes };
+}
+
+/** Runs a request, and says a refusal in terms of the files. @throws Failures, Refusal */
+export async function inFiles<T>(
+  catalog: readonly CatalogRow[],
+  changes: readonly Change[],
+  request: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    if (error.code === "stale_parent")
+      throw new Failures([`somebody else committed meanwhile; plan again${withRequest(error.requestId)}`]);
+    if (error.errors.length === 0) throw error;
+    const lines = error.errors.map((found) => {
+      const located = locate(catalog, changes, found);
+      return located === undefined
+        ? `${pathText(changes, found.path)}: ${found.message}`
+        : findingText(located);
+    });
+    throw new Failures([...lines, `nothing was written${withRequest(error.requestId)}`]);
+  }
+}
+
+/** A path into the request means nothing to a reader: the row's name does. */
+function pathText(changes: readonly Change[], path: string): string {
+  const change = changes[Number(/^\/changes\/(\d+)/.exec(path)?.[1] ?? -1)];
+  return change === undefined ? path : `${change.op} ${change.kind} ${change.key}`;
+}

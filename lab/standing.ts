@@ -1,0 +1,37 @@
+/** What the control plane serves each host, and what each says that it runs: one look at the whole fleet. */
+import * as z from "zod";
+import type { Api } from "./api.ts";
+import { patienceMs } from "./hosts.ts";
+import { until } from "./process.ts";
+
+const Held = z.object({ seq: z.int(), revision: z.int() });
+const Hosts = z.object({
+  items: z.array(
+    z.object({ key: z.string(), status: z.object({ published: Held.nullable(), applied: Held.nullable() }) }),
+  ),
+});
+
+export type Standing = z.infer<typeof Held>;
+
+/** Every host by name, in order, with what is served to it. */
+export async function publishedFleet(api: Api): Promise<ReadonlyMap<string, Standing>> {
+  const { items } = await api.get("/v1/hosts?limit=100", Hosts);
+  return new Map(
+    items.flatMap(({ key, status }) => (status.published === null ? [] : [[key, status.published]])),
+  );
+}
+
+/** Waits until every host reports that it runs what it is served. @throws Error naming those that do not */
+export async function settledFleet(api: Api): Promise<ReadonlyMap<string, Standing>> {
+  let behind: readonly string[] = [];
+  await until("the fleet", patienceMs, async () => {
+    const { items } = await api.get("/v1/hosts?limit=100", Hosts);
+    behind = items
+      .filter(({ status }) => status.applied === null || status.applied.seq !== status.published?.seq)
+      .map(({ key }) => key);
+    return behind.length === 0 ? true : undefined;
+  }).catch(() => {
+    throw new Error(`not within ${patienceMs / 1000} s: ${behind.join(", ")} (see their agent.log)`);
+  });
+  return publishedFleet(api);
+}

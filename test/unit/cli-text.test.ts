@@ -1,0 +1,184 @@
+/** What people read: tables, differences and plans, plain where nobody sees colours, harmless whoever wrote a cell. */
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, test } from "vitest";
+import { hostTable } from "#cli/commands/hosts.ts";
+import { bodyDifferences } from "#cli/diff.ts";
+import { type Output, wantsColours } from "#cli/output.ts";
+import { printProposal } from "#cli/proposal-text.ts";
+import type { PlanAnswer } from "#cli/proposal.ts";
+import { span, table } from "#cli/table.ts";
+
+describe("tables", () => {
+  test("columns are as wide as their widest cell, and nothing is a dash", () => {
+    expect(
+      table(
+        ["A", "NAME"],
+        [
+          [1, "x"],
+          [100, null],
+          [2, ""],
+        ],
+      ),
+    ).toEqual(["A    NAME", "1    x", "100  -", "2    -"]);
+  });
+
+  test("a cell cannot draw on the terminal or break its line", () => {
+    expect(table(["A"], [["\u001b[2Jx\ny\u202Ez"]])).toEqual(["A", "[2Jx y z"]);
+  });
+
+  test.each([
+    [-5, "0s"],
+    [119_000, "119s"],
+    [120_000, "2m"],
+    [7_199_000, "119m"],
+    [7_200_000, "2h"],
+    [172_800_000, "2d"],
+  ])("%d ms is %s", (milliseconds, expected) => {
+    expect(span(milliseconds)).toBe(expected);
+  });
+
+  test("hosts show what they are served, what they hold, and an expired lease as expired", () => {
+    const now = Date.parse("2027-01-02T00:00:00Z");
+    const body = { addresses: [], roles: [] };
+    const held = { seq: 3, revision: 7 };
+    const steady = {
+      state: "steady",
+      published: held,
+      applied: held,
+      last_report_at: "2027-01-01T23:59:00Z",
+      lease_expires_at: "2027-01-02T12:00:00Z",
+      warnings: [],
+    };
+    const silent = {
+      ...steady,
+      state: "silent",
+      applied: null,
+      lease_expires_at: "2027-01-01T00:00:00Z",
+      warnings: [{}],
+    };
+    const fresh = {
+      ...steady,
+      state: "unenrolled",
+      published: null,
+      applied: null,
+      last_report_at: null,
+      lease_expires_at: null,
+    };
+    const items = [
+      { key: "gw", body, status: steady },
+      { key: "web1", body, status: silent },
+      { key: "new", body, status: fresh },
+    ];
+    expect(hostTable(items, now)).toEqual([
+      "HOST  STATE       PUBLISHED  APPLIED  LEASE    REPORT   WARNINGS",
+      "gw    steady      3/r7       3/r7     12h      60s ago  -",
+      "web1  silent      3/r7       -        expired  60s ago  1",
+      "new   unenrolled  -          -        -        -        -",
+    ]);
+  });
+});
+
+describe("differences", () => {
+  const texts = (before: unknown, after: unknown) =>
+    bodyDifferences(before, after).map(({ tone, text }) => `${tone} ${text}`);
+
+  test("a field is named by its path", () => {
+    expect(texts({ a: { b: 1 }, c: "x" }, { a: { b: 2 }, d: "y" })).toEqual([
+      "changed a.b: 1 -> 2",
+      "removed c: - x",
+      "added d: + y",
+    ]);
+  });
+
+  test("a list is compared by its items, so that an entry put first is one line", () => {
+    const ssh = { from: "lan", macro: "ssh" };
+    const web = { from: "any", port: 443, proto: "tcp" };
+    expect(texts({ ingress: [ssh] }, { ingress: [web, ssh] })).toEqual([
+      "added ingress: + { from: any, port: 443, proto: tcp }",
+    ]);
+    expect(texts({ ingress: [ssh, web] }, { ingress: [web, ssh] })).toEqual([
+      "changed ingress: another order",
+    ]);
+    expect(texts({ x: ["a", "a"] }, { x: ["a"] })).toEqual(["removed x: - a"]);
+  });
+
+  test("the order of fields is no difference", () => {
+    expect(texts({ a: 1, b: [{ c: 1, d: 2 }] }, { b: [{ d: 2, c: 1 }], a: 1 })).toEqual([]);
+  });
+});
+
+describe("plans", () => {
+  const answer: PlanAnswer = {
+    revision: 7,
+    changes: [
+      { op: "create", kind: "service", key: "web", before: null, after: {}, source_before: null },
+      {
+        op: "update",
+        kind: "zone",
+        key: "lan",
+        before: { cidrs: ["192.0.2.0/24"] },
+        after: { cidrs: ["198.51.100.0/24"] },
+        source_before: "catalog",
+      },
+      { op: "delete", kind: "zone", key: "iot", before: {}, after: null, source_before: "catalog" },
+    ],
+    hosts: [
+      {
+        host: "web1",
+        before: { bundle_sha256: "", rules: 3, elements: 1 },
+        after: { bundle_sha256: "", rules: 4, elements: 9 },
+        rules: { added: ["accept tcp 443 in from zone lan"], removed: [] },
+        sets: [
+          { name: "zone lan", added: ["198.51.100.0/24"], removed: [], added_count: 1, removed_count: 30 },
+        ],
+      },
+    ],
+    warnings: [],
+  };
+  const printed = (colours: boolean): readonly string[] => {
+    const lines: string[] = [];
+    const output: Output = {
+      colours,
+      line: (text) => void lines.push(text),
+      error: () => {},
+      confirm: undefined,
+    };
+    const place = { file: "a.yaml", line: 3, column: 5 };
+    const warnings = [
+      { code: "empty_source", path: "/services/web/ingress/0/from", message: "w", place },
+      { code: "no_target", path: "/services/old", message: "w", place: null },
+    ];
+    printProposal(output, { catalog: [], changes: [], answer, warnings, notes: ["n"] });
+    return lines;
+  };
+
+  test("rows, then hosts, then what to look at, then the sum", () => {
+    expect(printed(false)).toEqual([
+      "+ service web",
+      "~ zone lan",
+      "    cidrs: - 192.0.2.0/24",
+      "    cidrs: + 198.51.100.0/24",
+      "- zone iot",
+      "host web1: 3 -> 4 rules, 1 -> 9 elements",
+      "    + accept tcp 443 in from zone lan",
+      "    set zone lan: +1 -30 (+198.51.100.0/24 …)",
+      "warning: a.yaml:3:5: /services/web/ingress/0/from: w",
+      "warning: /services/old: w",
+      "note: n",
+      "3 changes (1 create, 1 update, 1 delete) on revision 7, 1 host affected",
+    ]);
+  });
+
+  test("colours change no character", () => {
+    const plain = printed(true).map((line) => stripVTControlCharacters(line));
+    expect(plain).toEqual(printed(false));
+    expect(printed(true)[0]).toBe("\u001b[32m+ service web\u001b[0m");
+  });
+
+  test("NO_COLOR, a dumb terminal and a pipe have none", () => {
+    expect(wantsColours({}, true)).toBe(true);
+    expect(wantsColours({ NO_COLOR: "1" }, true)).toBe(false);
+    expect(wantsColours({ TERM: "dumb" }, true)).toBe(false);
+    expect(wantsColours({}, false)).toBe(false);
+  });
+});

@@ -1,0 +1,66 @@
+/** What a list of hosts says of each: the agent's own word, and what deserves a person's attention. */
+import { describe, expect, test } from "vitest";
+import { standingView } from "#worker/api/standing.ts";
+import type { Standing } from "#worker/store/status.ts";
+
+const now = Date.parse("2026-11-20T12:00:00Z");
+const hour = 3_600_000;
+const steady: Standing = {
+  host: "web1",
+  seq: 4,
+  revision: 9,
+  bundle_sha256: "a".repeat(64),
+  lease_expires_at: now + hour,
+  enrolled_at: now - 30 * hour,
+  revoked_at: null,
+  last_report_at: now - hour,
+  state: "steady",
+  applied_seq: 4,
+  applied_revision: 9,
+  applied_bundle_sha256: "a".repeat(64),
+  refusal: null,
+};
+
+describe("where a host stands", () => {
+  test("is what its last report said, with nothing to warn of while all is well", () => {
+    expect(standingView(steady, now)).toEqual({
+      state: "steady",
+      published: { seq: 4, revision: 9 },
+      applied: { seq: 4, revision: 9 },
+      last_report_at: "2026-11-20T11:00:00.000Z",
+      lease_expires_at: "2026-11-20T13:00:00.000Z",
+      warnings: [],
+    });
+  });
+
+  test.each<readonly [string, Partial<Standing>, string, readonly string[]]>([
+    ["has no key", { enrolled_at: null, state: null, last_report_at: null }, "unenrolled", []],
+    ["lost its key", { revoked_at: now }, "unenrolled", ["revoked"]],
+    [
+      "never reported since it enrolled just now",
+      { enrolled_at: now, state: null, last_report_at: null, applied_bundle_sha256: null },
+      "unknown",
+      ["behind"],
+    ],
+    [
+      "says nothing for longer than two reports",
+      { last_report_at: now - 2 * hour - 1 },
+      "steady",
+      ["silent"],
+    ],
+    ["refused what it was served", { refusal: "guard_refused" }, "steady", ["refused"]],
+    ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
+  ])("tells a person about a host that %s", (_, over, state, codes) => {
+    const view = standingView({ ...steady, ...over }, now);
+    expect(view.state).toBe(state);
+    expect(view.warnings.map(({ code }) => code)).toEqual(codes);
+  });
+
+  test("is unenrolled for a host that nothing is known of", () => {
+    expect(standingView(undefined, now)).toMatchObject({
+      state: "unenrolled",
+      published: null,
+      warnings: [],
+    });
+  });
+});

@@ -1,0 +1,166 @@
+/** The operator's command line against a real control plane over a real socket. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
+import { runCli } from "../support/cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "portcullis-cli-"));
+let plane: Standalone;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  plane = await openStandalone({
+    data: join(folder, "plane"),
+    fleet: "f1",
+    endpoints: [{ kind: "plain", host: "127.0.0.1", port: 0 }],
+  });
+  const { token } = plane.admin;
+  env = { PORTCULLIS_URL: plane.urls[0] ?? "", PORTCULLIS_TOKEN: token };
+});
+afterAll(async () => {
+  await plane.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (...args: readonly string[]) => runCli(args, { env });
+const parsed = async (...args: readonly string[]): Promise<unknown> => {
+  const { code, lines, errors } = await run(...args, "--json");
+  expect({ code, errors, count: lines.length }).toEqual({ code: 0, errors: [], count: 1 });
+  return JSON.parse(lines[0] ?? "");
+};
+async function put(path: string, body: unknown): Promise<void> {
+  const { ok, status } = await fetch(new URL(path, env["PORTCULLIS_URL"]), {
+    method: "PUT",
+    headers: { authorization: `Bearer ${env["PORTCULLIS_TOKEN"] ?? ""}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!ok) throw new Error(`PUT ${path}: ${status}`);
+}
+
+test("the root is made once, its keys to files of their own, then hosts may join", async () => {
+  const out = join(folder, "root");
+  const made = await parsed("root", "init", "--threshold", "1", "--keys", "2", "--out", out);
+  expect(made).toMatchObject({ version: 1, keys: 2, threshold: 1, root: join(out, "root.json") });
+  expect(JSON.parse(readFileSync(join(out, "root.json"), "utf8"))).toHaveProperty("signed.version", 1);
+  const again = await run("root", "init", "--threshold", "1", "--keys", "1", "--out", join(folder, "other"));
+  expect(again.code).toBe(1);
+  expect(again.errors).toEqual([expect.stringMatching(/^portcullis: PUT \/v1\/root: .*\[request [^\]]+\]$/)]);
+});
+
+describe("with two revisions", () => {
+  beforeAll(async () => {
+    await put("/v1/hosts/web1?message=first", { addresses: ["192.0.2.1"] });
+    await put("/v1/hosts/web1?message=second", { addresses: ["192.0.2.2"] });
+  });
+
+  test("revisions lists them newest first, as many as asked for", async () => {
+    const { lines } = await run("revisions");
+    expect(lines[0]).toMatch(/^REVISION +AT +AUTHOR +FOR +SOURCE +MESSAGE$/);
+    expect(lines.slice(1)).toEqual([
+      expect.stringMatching(/^2 .* second$/),
+      expect.stringMatching(/^1 .* first$/),
+    ]);
+    expect(await parsed("revisions", "--limit", "1")).toMatchObject([{ revision: 2, message: "second" }]);
+  });
+
+  test("revisions R shows what it changed, field by field", async () => {
+    const { code, lines } = await run("revisions", "r2");
+    expect(code).toBe(0);
+    expect(lines.slice(-3)).toEqual([
+      "~ host web1",
+      "    addresses: - 192.0.2.1",
+      "    addresses: + 192.0.2.2",
+    ]);
+    const none = await run("revisions", "99");
+    expect(none).toMatchObject({ code: 1, lines: [], errors: [expect.stringContaining("(not_found)")] });
+  });
+
+  test("ruleset shows the newest, or the one asked for, in nft or JSON", async () => {
+    const nft = await run("ruleset", "web1");
+    expect(nft.code).toBe(0);
+    expect(nft.lines.join("\n")).toContain("table inet");
+    expect(await parsed("ruleset", "web1", "--revision", "1")).toHaveProperty("rules");
+    const none = await run("ruleset", "nobody");
+    expect(none.errors).toEqual([expect.stringMatching(/^portcullis: GET .*\(not_found\) \[request /)]);
+  });
+
+  test("enrol prints the command to join, with the root it pins", async () => {
+    const { lines } = await run("enrol", "web1", "--ttl", "60");
+    expect(lines[1]).toMatch(/^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/);
+    expect(await parsed("enrol", "web1")).toMatchObject({ host: "web1", root_version: 1 });
+  });
+});
+
+describe("tokens", () => {
+  test("a token is shown once, does what it may, and nothing once revoked", async () => {
+    const made = await run(
+      "token",
+      "create",
+      "--name",
+      "ci",
+      "--scope",
+      "intent:read",
+      "--scope",
+      "hosts:enrol",
+    );
+    expect({ code: made.code, count: made.lines.length }).toEqual({ code: 0, count: 1 });
+    const file = join(folder, "ci.token");
+    writeFileSync(file, `${made.lines[0] ?? ""}\n`);
+    const asCi = (...args: readonly string[]) =>
+      runCli([...args, "--token-file", file], { env: { PORTCULLIS_URL: env["PORTCULLIS_URL"] ?? "" } });
+    expect((await asCi("revisions")).code).toBe(0);
+    const refused = await asCi("token", "list");
+    expect(refused.errors).toEqual([expect.stringContaining("(forbidden)")]);
+
+    const listed = await run("token", "list");
+    expect(listed.lines.join("\n")).not.toContain(made.lines[0]);
+    const id = listed.lines.find((line) => / ci /.test(line))?.split(" ")[0] ?? "";
+    expect((await run("token", "revoke", id)).lines).toEqual([`revoked ci (${id})`]);
+    await expect.poll(async () => (await asCi("revisions")).code, { timeout: 10_000 }).toBe(1);
+  });
+
+  test("a list of more than a page is followed to its end", async () => {
+    for (let i = 0; i < 101; i += 1)
+      expect((await run("token", "create", "--name", `t${i}`, "--scope", "intent:read")).code).toBe(0);
+    const names = (await parsed("token", "list")) as readonly { readonly name: string }[];
+    expect(new Set(names.map(({ name }) => name)).size).toBeGreaterThanOrEqual(101);
+  });
+});
+
+describe("when the control plane cannot be used", () => {
+  test("no answer, another's answer and a redirect are one line each, without the token", async () => {
+    const server = createServer((request, response) => {
+      if (request.url?.startsWith("/v1/tokens") === true)
+        response.writeHead(302, { location: "https://192.0.2.1/" });
+      response.end("<html>");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const other = { PORTCULLIS_URL: `http://127.0.0.1:${port}`, PORTCULLIS_TOKEN: "secret" };
+    const revisions = await runCli(["revisions"], { env: other });
+    expect(revisions.errors).toEqual([
+      "portcullis: GET /v1/revisions?limit=20: the answer is not one this version knows",
+    ]);
+    const redirected = await runCli(["token", "list"], { env: other });
+    await new Promise((resolve) => server.close(resolve));
+    const gone = await runCli(["revisions"], { env: other });
+    for (const { code, errors } of [redirected, gone]) {
+      expect({ code, count: errors.length }).toEqual({ code: 1, count: 1 });
+      expect(errors[0]).toContain(`cannot reach http://127.0.0.1:${port}`);
+      expect(errors[0]).not.toContain("secret");
+    }
+  });
+
+  test("plain HTTP to anywhere but this machine is refused before the token leaves", async () => {
+    const far = { PORTCULLIS_URL: "http://192.0.2.1", PORTCULLIS_TOKEN: "secret" };
+    const { code, errors } = await runCli(["revisions"], { env: far });
+    expect({ code, errors }).toEqual({
+      code: 2,
+      errors: [expect.stringContaining("must be https, or http on loopback")],
+    });
+  });
+});

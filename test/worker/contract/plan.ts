@@ -1,0 +1,262 @@
+/** What a plan and a commit with a key promise on every adapter. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Blobs } from "#worker/ports.ts";
+import { createApp } from "#worker/app.ts";
+import { maintain } from "#worker/maintain.ts";
+import { seedCatalog } from "./catalog.ts";
+import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
+
+export function planContract(name: string, open: () => Promise<Adapter>): void {
+  describe(`plans on ${name}`, () => {
+    let h: Harness;
+    beforeAll(async () => {
+      h = await openHarness(open);
+      await seedCatalog(h);
+    });
+    afterAll(() => h.close());
+    planning(() => h);
+    refusing(() => h);
+    once(() => h);
+    keys(() => h);
+  });
+}
+
+const wider = {
+  op: "put",
+  kind: "zone",
+  key: "lan",
+  body: { cidrs: ["192.168.1.0/24", "192.168.7.0/24"] },
+};
+const photos = {
+  op: "put",
+  kind: "service",
+  key: "photoprism",
+  body: { ingress: [{ from: "lan", port: 2342, proto: "tcp" }] },
+};
+const plan = (h: Harness, body: unknown) => h.call("POST", "/v1/plan", { body });
+
+interface Planned {
+  readonly revision: number;
+  readonly hosts: readonly { readonly host: string; readonly after: { readonly bundle_sha256: string } }[];
+}
+
+const size = (rules: number, elements: number) => ({
+  bundle_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+  rules,
+  elements,
+});
+const line = (text: string): unknown => expect.stringMatching(text);
+
+/** What `photos` and `wider` mean for each host. */
+const expectedHosts = [
+  {
+    host: "app1",
+    before: size(2, 1),
+    after: size(2, 2),
+    rules: {
+      added: [line("^accept tcp 2342 in from zone lan \\(services/photoprism#[0-9a-f]{12}\\)$")],
+      removed: [line("^accept tcp 2342 in from role reverse_proxy \\(services/photoprism#")],
+    },
+    sets: [
+      { name: "role reverse_proxy", added: [], removed: ["192.0.2.1"], added_count: 0, removed_count: 1 },
+      {
+        name: "zone lan",
+        added: ["192.168.1.0/24", "192.168.7.0/24"],
+        removed: [],
+        added_count: 2,
+        removed_count: 0,
+      },
+    ],
+  },
+  {
+    host: "edge1",
+    before: size(2, 2),
+    after: size(2, 2),
+    rules: { added: [], removed: [] },
+    sets: [
+      {
+        name: "zone lan",
+        added: ["192.168.7.0/24"],
+        removed: ["fd00:1::/64"],
+        added_count: 1,
+        removed_count: 1,
+      },
+    ],
+  },
+];
+
+function planning(h: () => Harness): void {
+  test("says row by row and host by host what would change, in words", async () => {
+    const answer = await plan(h(), { changes: [photos, wider] });
+    const update = { op: "update", source_before: "catalog" };
+    expect(answer.json).toEqual({
+      revision: 1,
+      changes: [
+        {
+          ...update,
+          kind: "service",
+          key: "photoprism",
+          before: { ingress: [{ from: "role:reverse_proxy", port: 2342, proto: "tcp" }] },
+          after: photos.body,
+        },
+        {
+          ...update,
+          kind: "zone",
+          key: "lan",
+          before: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] },
+          after: wider.body,
+        },
+      ],
+      hosts: expectedHosts,
+      warnings: [],
+    });
+  });
+
+  test("writes nothing, not even a blob", async () => {
+    const before = await everything(h());
+    const puts: string[] = [];
+    const blobs: Blobs = {
+      get: (sha256) => h().ports.blobs.get(sha256),
+      put: async (sha256) => void puts.push(sha256),
+    };
+    const app = createApp({ ...h().ports, blobs });
+    const headers = { authorization: `Bearer ${h().admin}`, "content-type": "application/json" };
+    const body = JSON.stringify({ changes: [photos, wider] });
+    expect((await app.request("/v1/plan", { method: "POST", headers, body })).status).toBe(200);
+    expect(puts).toEqual([]);
+    expect(await everything(h())).toEqual(before);
+  });
+
+  test("means what the commit then does: the same hosts and the same bytes", async () => {
+    const changes = [photos, { op: "put", kind: "host", key: "new1", body: { roles: ["photoprism"] } }];
+    const planned = (await plan(h(), { parent: 1, changes })).json as Planned;
+    const answer = await h().call("POST", "/v1/commits", { body: { message: "m", parent: 1, changes } });
+    const made = answer.json as { readonly hosts: readonly object[] };
+    const digests = planned.hosts.map(({ host, after }) => ({ host, bundle_sha256: after.bundle_sha256 }));
+    expect(digests.map(({ host }) => host)).toEqual(["app1", "new1"]);
+    expect(made.hosts).toEqual(digests.map((digest) => expect.objectContaining(digest) as unknown));
+    expect(planned.hosts.find(({ host }) => host === "new1")).toMatchObject({ before: null });
+  });
+
+  test("says of what changes nothing that it changes nothing, and takes no changes at all", async () => {
+    const nothing = { revision: 2, changes: [], hosts: [], warnings: [] };
+    expect((await plan(h(), { changes: [photos] })).json).toEqual(nothing);
+    expect((await plan(h(), { source: "catalog", changes: [] })).json).toEqual(nothing);
+  });
+
+  test("touches no host for what only people read", async () => {
+    const [first] = photos.body.ingress;
+    const said = { ...photos, body: { ingress: [{ ...first, reason: "family pictures" }] } };
+    const answer = await plan(h(), { changes: [said] });
+    expect(answer.json).toMatchObject({ changes: [{ key: "photoprism" }], hosts: [] });
+  });
+
+  test("shows a host that goes as one without rules", async () => {
+    const answer = await plan(h(), { changes: [{ op: "delete", kind: "host", key: "plain" }] });
+    expect(answer.json).toMatchObject({
+      hosts: [{ host: "plain", before: { rules: 1 }, after: null, rules: { added: [] } }],
+    });
+  });
+}
+
+function refusing(h: () => Harness): void {
+  test("refuses a parent that is no longer head", async () => {
+    const answer = await plan(h(), { parent: 1, changes: [] });
+    expect(expectProblem(answer, 412, "stale_parent").detail).toBe("Head is revision 2.");
+  });
+
+  test("names who stands in the way of a deletion, unless they go too or point elsewhere", async () => {
+    const remove = (kind: string, key: string) => ({ op: "delete", kind, key });
+    const alone = await plan(h(), { changes: [remove("zone", "lan")] });
+    expect(expectProblem(alone, 409, "conflict").errors).toMatchObject([
+      {
+        path: "/changes/0/key",
+        code: "still_referenced",
+        referencers: [
+          { kind: "service", key: "photoprism", path: "/services/photoprism/ingress/0/from" },
+          { kind: "service", key: "reverse_proxy", path: "/services/reverse_proxy/ingress/0/from" },
+        ],
+      },
+    ]);
+    const elsewhere = { ...photos, body: { ingress: [{ from: "any", port: 2342, proto: "tcp" }] } };
+    const together = [remove("zone", "lan"), remove("service", "reverse_proxy"), elsewhere];
+    expect(await plan(h(), { changes: together })).toMatchObject({ status: 200 });
+  });
+}
+
+const zone = (key: string) => ({ op: "put", kind: "zone", key, body: { cidrs: [] } });
+const send = (h: Harness, key: string, body: unknown, token = h.admin) =>
+  h.call("POST", "/v1/commits", { body, headers: { "idempotency-key": key }, token });
+
+function once(h: () => Harness): void {
+  test("makes a commit with a key once, and gives the first answer again, whatever came after", async () => {
+    const head = await h().count("SELECT head AS n FROM fleet");
+    const body = { message: "m", parent: head, changes: [zone("once")] };
+    const first = await send(h(), "key-1", body);
+    expect(first).toMatchObject({ status: 201, json: { revision: head + 1 } });
+    await h().call("DELETE", "/v1/zones/once");
+    const before = await everything(h());
+    const again = await send(h(), "key-1", { changes: body.changes, parent: head, message: "m" });
+    expect({ status: again.status, text: again.text }).toEqual({ status: 201, text: first.text });
+    expect(again.headers.get("content-type")).toMatch(/^application\/json/);
+    expect(await everything(h())).toEqual(before);
+  });
+
+  test("remembers also that there was nothing to do", async () => {
+    const body = {
+      message: "m",
+      changes: [{ op: "put", kind: "zone", key: "lan", body: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] } }],
+    };
+    const first = await send(h(), "key-2", body);
+    expect(first).toMatchObject({ status: 200, json: { changed: false } });
+    await h().put("zone", "lan", { cidrs: ["192.168.1.0/24"] });
+    expect((await send(h(), "key-2", body)).text).toBe(first.text);
+  });
+
+  test("makes one commit of twenty at once with one key", async () => {
+    const head = await h().count("SELECT head AS n FROM fleet");
+    const body = { message: "m", changes: [zone("burst")] };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send(h(), "key-3", body)));
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect(await h().count("SELECT head AS n FROM fleet")).toBe(head + 1);
+  });
+
+  test("refuses a key for another request, and lets each caller have their own", async () => {
+    const answer = await send(h(), "key-1", { message: "other", changes: [zone("other")] });
+    expectProblem(answer, 409, "conflict");
+    const made = await h().call("POST", "/v1/tokens", { body: { name: "ci", scopes: ["intent:write"] } });
+    const { token } = made.json as { readonly token: string };
+    const other = await send(h(), "key-1", { message: "other", changes: [zone("other")] }, token);
+    expect(other.status).toBe(201);
+  });
+
+  test("forgets a refusal, so that the request may be tried again", async () => {
+    const body = {
+      message: "m",
+      changes: [{ ...photos, body: { ingress: [{ from: "later", port: 1, proto: "tcp" }] } }],
+    };
+    expectProblem(await send(h(), "key-4", body), 422, "invalid_intent");
+    await h().put("zone", "later", { cidrs: [] });
+    expect((await send(h(), "key-4", body)).status).toBe(201);
+  });
+}
+
+function keys(h: () => Harness): void {
+  test.each([
+    ["empty", ""],
+    ["of 129 characters", "x".repeat(129)],
+    ["with a character that is not printable", "a\tb"],
+  ])("refuses a key that is %s", async (_, key) => {
+    const answer = await send(h(), key, { message: "m", changes: [zone("bad")] });
+    const problem = expectProblem(answer, 400, "bad_request");
+    expect(problem.errors).toMatchObject([{ path: "/headers/Idempotency-Key" }]);
+  });
+
+  test("forgets a key after a day, and maintenance its row", async () => {
+    h().advance(86_400_001);
+    const again = await send(h(), "key-1", { message: "a day later", changes: [zone("once")] });
+    expect(again.status).toBe(201);
+    await maintain(h().ports);
+    expect(await h().count("SELECT count(*) AS n FROM idempotency")).toBe(1);
+  });
+}

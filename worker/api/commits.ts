@@ -1,0 +1,95 @@
+/** Many changes of intent at once: what they would mean, and making them, all or none. */
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import { canonicalText } from "#schema/canonical.ts";
+import { Change, Commit } from "#schema/intent.ts";
+import { sha256Hex } from "../encoding.ts";
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import { commit, commitOnce, type MadeCommit } from "../writer/index.ts";
+import { preview } from "../writer/preview.ts";
+import { principalOf } from "./authorize.ts";
+import { describe } from "./describe.ts";
+import type { AppEnv } from "./env.ts";
+import { jsonBody } from "./input.ts";
+import { PlanView, planView } from "./plan-view.ts";
+import { CommitView, commitView } from "./views.ts";
+import { refusal, success } from "./write.ts";
+
+/** `source` is read so that a plan and its commit can be the same body; it decides nothing here. */
+const PlanRequest = z.strictObject({
+  parent: Commit.shape.parent,
+  source: Commit.shape.source,
+  changes: z.array(Change).max(10_000),
+});
+
+export function commits(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  api.post(
+    "/v1/plan",
+    describe("POST /v1/plan", "What changes would mean, row by row and host by host; nothing is written", {
+      200: PlanView,
+    }),
+    ...jsonBody(PlanRequest, "invalid_intent"),
+    async (c) => {
+      const planned = await preview(ports, c.req.valid("json"));
+      return planned.ok ? c.json(planView(planned)) : refusal(c, planned);
+    },
+  );
+  api.post(
+    "/v1/commits",
+    describe(
+      "POST /v1/commits",
+      "Commit changes of intent: all of them or none; once for an Idempotency-Key",
+      {
+        200: CommitView,
+        201: CommitView,
+      },
+    ),
+    ...jsonBody(Commit, "invalid_intent"),
+    (c) => {
+      const key = c.req.header(idempotencyHeader);
+      const request = c.req.valid("json");
+      return key === undefined ? make(c, ports, request) : makeOnce(c, ports, request, validKey(key));
+    },
+  );
+  return api;
+}
+
+async function make(c: Context<AppEnv>, ports: Ports, request: Commit): Promise<Response> {
+  const result = await commit(ports, principalOf(c).name, request);
+  return result.ok ? success(c, result, statusOf(result)) : refusal(c, result);
+}
+
+async function makeOnce(c: Context<AppEnv>, ports: Ports, request: Commit, key: string): Promise<Response> {
+  const principal = principalOf(c).name;
+  const result = await commitOnce(ports, principal, request, {
+    principal,
+    key,
+    request_sha256: await sha256Hex(canonicalText(request)),
+    answer: (made) => ({ status: statusOf(made), response: JSON.stringify(commitView(made)) }),
+  });
+  switch (result.ok) {
+    case "before":
+      return c.body(result.response, result.status === 201 ? 201 : 200, {
+        "Content-Type": "application/json",
+      });
+    case true:
+      return success(c, result, statusOf(result));
+    case false:
+      return refusal(c, result);
+  }
+}
+
+const statusOf = ({ changed }: MadeCommit): 200 | 201 => (changed ? 201 : 200);
+
+const idempotencyHeader = "Idempotency-Key";
+
+/** @throws Refused `bad_request` */
+function validKey(key: string): string {
+  if (/^[\x21-\x7e][\x20-\x7e]{0,127}$/.test(key)) return key;
+  const message = "expected 1 to 128 printable ASCII characters";
+  throw new Refused("bad_request", {
+    errors: [{ path: `/headers/${idempotencyHeader}`, code: "schema", message }],
+  });
+}

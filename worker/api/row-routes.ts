@@ -1,0 +1,74 @@
+/** The verbs of one row, the same for every kind that is keyed by one name: read, declare, delete. */
+import type { Hono } from "hono";
+import * as z from "zod";
+import { Change, kinds } from "#schema/intent.ts";
+import type { Ports } from "../ports.ts";
+import { describe } from "./describe.ts";
+import type { AppEnv } from "./env.ts";
+import { jsonBody, Page, params, query } from "./input.ts";
+import { answerRow, answerRows } from "./rows.ts";
+import { CommitView, pageOf, RowViews } from "./views.ts";
+import { writeRow } from "./write.ts";
+
+/** A kind keyed by one name, by the collection it is found in. */
+const named = { hosts: "host", overlays: "overlay", services: "service", zones: "zone" } as const;
+type Collection = keyof typeof named;
+
+/** `GET /v1/<collection>`: rows by key, page by page. */
+export function addList(api: Hono<AppEnv>, ports: Ports, collection: Collection): void {
+  const kind = named[collection];
+  api.get(
+    `/v1/${collection}`,
+    describe(`GET /v1/${collection}`, `All ${collection}, by key`, { 200: pageOf(RowViews[kind]) }),
+    query(Page),
+    (c) => answerRows(c, ports, kind, c.req.valid("query")),
+  );
+}
+
+/** `PUT` and `DELETE` of `/v1/<collection>/<key>`, each with the preconditions of the request's headers. */
+export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collection): void {
+  const kind = named[collection];
+  const path = `/v1/${collection}/:${kind}` as const;
+  const Params = paramsOf(collection);
+  api.put(
+    path,
+    describe(`PUT ${path}` as PutRoute, `Declare one of the ${collection}`, {
+      200: CommitView,
+      201: CommitView,
+    }),
+    params(Params),
+    ...jsonBody(kinds[kind].body, "invalid_intent"),
+    (c) => {
+      const key = c.req.param(kind);
+      return writeRow(c, ports, Change.parse({ op: "put", kind, key, body: c.req.valid("json") }));
+    },
+  );
+  api.delete(
+    path,
+    describe(`DELETE ${path}` as DeleteRoute, `Delete one of the ${collection} that nothing refers to`, {
+      200: CommitView,
+    }),
+    params(Params),
+    (c) => writeRow(c, ports, Change.parse({ op: "delete", kind, key: c.req.param(kind) })),
+  );
+}
+
+/** `GET /v1/<collection>/<key>`. */
+export function addRead(api: Hono<AppEnv>, ports: Ports, collection: Collection): void {
+  const kind = named[collection];
+  const path = `/v1/${collection}/:${kind}` as const;
+  api.get(
+    path,
+    describe(`GET ${path}` as GetRoute, `One of the ${collection}`, { 200: RowViews[kind] }),
+    params(paramsOf(collection)),
+    (c) => answerRow(c, ports, kind, c.req.param(kind) ?? ""),
+  );
+}
+
+type Path = { [C in Collection]: `/v1/${C}/:${(typeof named)[C]}` }[Collection];
+type GetRoute = `GET ${Path}`;
+type PutRoute = `PUT ${Path}`;
+type DeleteRoute = `DELETE ${Path}`;
+
+const paramsOf = (collection: Collection) =>
+  z.strictObject({ [named[collection]]: kinds[named[collection]].key });

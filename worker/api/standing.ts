@@ -1,0 +1,59 @@
+/** Where a host stands, in one look: what it is served, what it holds, and what deserves a person's attention. */
+import * as z from "zod";
+import { AgentState } from "#schema/wire.ts";
+import type { Standing } from "../store/status.ts";
+import { iso } from "./views.ts";
+
+const Held = z.strictObject({ seq: z.int(), revision: z.int() });
+
+/** `state` is the agent's own word in its last report; `unenrolled` while no key is good, `unknown` before a report. */
+export const StandingView = z.strictObject({
+  state: z.enum([...AgentState.options, "unknown"]),
+  published: Held.nullable(),
+  applied: Held.nullable(),
+  last_report_at: z.iso.datetime().nullable(),
+  lease_expires_at: z.iso.datetime().nullable(),
+  warnings: z.array(z.strictObject({ code: z.string(), message: z.string() })),
+});
+type StandingView = z.infer<typeof StandingView>;
+
+/** @param now milliseconds since the Unix epoch */
+export function standingView(standing: Standing | undefined, now: number): StandingView {
+  return {
+    state: stateOf(standing),
+    published: held(standing?.seq, standing?.revision),
+    applied: held(standing?.applied_seq, standing?.applied_revision),
+    last_report_at: isoOrNull(standing?.last_report_at),
+    lease_expires_at: isoOrNull(standing?.lease_expires_at),
+    warnings: standing === undefined ? [] : [...warningsOf(standing, now)],
+  };
+}
+
+const isEnrolled = ({ enrolled_at, revoked_at }: Standing): boolean =>
+  enrolled_at !== null && revoked_at === null;
+
+function stateOf(standing: Standing | undefined): StandingView["state"] {
+  if (standing === undefined || !isEnrolled(standing)) return "unenrolled";
+  return standing.state ?? "unknown";
+}
+
+/** Twice the interval of an agent's reports: past it a host is silent (DESIGN §8). Milliseconds. */
+const silentAfter = 2 * 3_600_000;
+
+function* warningsOf(standing: Standing, now: number): Generator<StandingView["warnings"][number]> {
+  const { last_report_at, refusal } = standing;
+  if (standing.revoked_at !== null) yield { code: "revoked", message: "its key is revoked" };
+  if (!isEnrolled(standing)) return;
+  const since = last_report_at ?? standing.enrolled_at ?? now;
+  if (now - since > silentAfter)
+    yield { code: "silent", message: "it has said nothing for more than two hours" };
+  if (refusal !== null) yield { code: "refused", message: `its last report says ${refusal}` };
+  if (standing.applied_bundle_sha256 !== standing.bundle_sha256)
+    yield { code: "behind", message: "it does not hold what it is served" };
+}
+
+const held = (seq: number | null | undefined, revision: number | null | undefined) =>
+  typeof seq === "number" && typeof revision === "number" ? { seq, revision } : null;
+
+const isoOrNull = (milliseconds: number | null | undefined): string | null =>
+  typeof milliseconds === "number" ? iso(milliseconds) : null;

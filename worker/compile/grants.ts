@@ -1,0 +1,119 @@
+/**
+ * A service's grants as rules of scope `host`, one for each grant and each of its ports, and the sets they name.
+ * The same rules go to every host of the service: only sets know who is meant, so a new member changes no rule.
+ */
+import { canonicalText } from "#schema/canonical.ts";
+import type { Ingress } from "#schema/intent.ts";
+import { portRange } from "#schema/intent.ts";
+import type { MacroPort } from "#schema/macros.ts";
+import { macros } from "#schema/macros.ts";
+import { compareText } from "#schema/order.ts";
+import type { Rule } from "#schema/ruleset.ts";
+import { sha256Text } from "#schema/sha256.ts";
+import { unixSeconds } from "#schema/time.ts";
+import type { Entry } from "./catalog.ts";
+import type { Reference } from "./directory.ts";
+import { setNameOf } from "./directory.ts";
+import { grantRow, rowCounter } from "./names.ts";
+
+/** One rule and what its place in the order depends on. */
+export interface GrantRule {
+  readonly rule: Rule;
+  readonly reference: Reference;
+  readonly port: MacroPort;
+}
+
+/**
+ * The rules of one service, in no order. The same grant written twice is one row.
+ * @throws Error when a source has no meaning: such intent does not compile
+ */
+export function grantRules({ key, body, sources }: Entry): readonly GrantRule[] {
+  const rows = new Set<string>();
+  return body.ingress.flatMap((ingress, i) => {
+    const meaning = sources[i];
+    if (meaning?.ok !== true) throw new Error(`grant ${i} of service ${key} has no meaning`);
+    const row = rowOf(key, ingress);
+    if (rows.has(row)) return [];
+    rows.add(row);
+    return portsOf(ingress).map((port) => ({
+      rule: ruleOf(row, meaning.reference, port, expiryOf(ingress)),
+      reference: meaning.reference,
+      port,
+    }));
+  });
+}
+
+/** By what the grant says of packets: `reason` and `required` are for people, and change no host. */
+function rowOf(service: string, { from, port, proto, macro, expires_at }: Ingress): string {
+  const said = {
+    from,
+    ...(port === undefined ? {} : { port: String(port) }),
+    ...(proto === undefined ? {} : { proto }),
+    ...(macro === undefined ? {} : { macro }),
+    ...(expires_at === undefined ? {} : { expires_at }),
+  };
+  return grantRow(service, sha256Text(canonicalText(said)).slice(0, 12));
+}
+
+function portsOf({ port, proto, macro }: Ingress): readonly MacroPort[] {
+  if (macro !== undefined) return macros[macro];
+  const range = port === undefined ? undefined : portRange(port);
+  if (range === undefined || proto === undefined)
+    throw new Error("a grant has a port and a proto, or a macro");
+  return [{ proto, ...range }];
+}
+
+function expiryOf({ expires_at }: Ingress): number | null {
+  if (expires_at === undefined) return null;
+  const seconds = unixSeconds(expires_at);
+  if (seconds === undefined) throw new Error(`a grant's expiry is a time, found ${expires_at}`);
+  return seconds;
+}
+
+const ruleOf = (row: string, reference: Reference, port: MacroPort, expires: number | null): Rule => ({
+  row,
+  scope: "host",
+  layer: "l3",
+  direction: "in",
+  protocol: { kind: port.proto, ports: { kind: "ranges", ranges: [{ from: port.from, to: port.to }] } },
+  source: reference.kind === "any" ? { kind: "any" } : { kind: "set", set: setNameOf(reference) },
+  destination: { kind: "any" },
+  state: "any",
+  verdict: "accept",
+  counter: rowCounter(row),
+  expires,
+});
+
+const ranks: Readonly<Record<Reference["kind"], number>> = {
+  any: 0,
+  role: 1,
+  host: 1,
+  group: 2,
+  zone: 3,
+  network: 3,
+};
+
+/**
+ * The order of evaluation: sources `any` first, then sets of hosts, of addresses, of networks; within each by row,
+ * protocol and port. A renderer dispatches in this order, so that it and `simulate` name the same row.
+ */
+export const compareGrants = (a: GrantRule, b: GrantRule): number =>
+  ranks[a.reference.kind] - ranks[b.reference.kind] ||
+  compareText(a.rule.row, b.rule.row) ||
+  compareText(a.port.proto, b.port.proto) ||
+  a.port.from - b.port.from;
+
+/** What no grant lets in. */
+export const defaultDrop = (row: string): Rule => ({
+  row,
+  scope: "host",
+  layer: "l3",
+  direction: "in",
+  protocol: { kind: "any" },
+  source: { kind: "any" },
+  destination: { kind: "any" },
+  state: "any",
+  verdict: "drop",
+  counter: rowCounter(row),
+  expires: null,
+});

@@ -1,0 +1,57 @@
+/**
+ * A commit that is made once, however often it is asked for: its answer is stored in its own batch, under the caller's
+ * key. A refusal wrote nothing and is not remembered, so that the same request may be tried again.
+ */
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import type { Attempt } from "../store/audit.ts";
+import { findAnswer, putAnswer, type StoredAnswer } from "../store/idempotency.ts";
+
+/** How long a key is remembered, in milliseconds. */
+const rememberedFor = 24 * 3_600_000;
+
+export interface Once<Made> {
+  /** Whose key it is: another caller's is another key. */
+  readonly principal: string;
+  readonly key: string;
+  /** Digest of the request, by which another one under the same key is known. */
+  readonly request_sha256: string;
+  readonly answer: (made: Made) => Pick<StoredAnswer, "status" | "response">;
+}
+
+/** The answer that this key was given before; nothing was written this time. */
+export interface AnsweredBefore {
+  readonly ok: "before";
+  readonly status: number;
+  readonly response: string;
+}
+
+interface Result {
+  readonly ok: boolean;
+}
+
+/** @throws Refused `conflict` when the key was used for another request */
+export async function attemptOnce<R extends Result>(
+  ports: Ports,
+  once: Once<Extract<R, { readonly ok: true }>>,
+  attempt: () => Promise<Attempt<R>>,
+): Promise<Attempt<R | AnsweredBefore>> {
+  const { principal, key, request_sha256 } = once;
+  const now = ports.clock.now();
+  const known = await findAnswer(ports.sql, principal, key, now);
+  if (known !== undefined && known.request_sha256 !== request_sha256)
+    throw new Refused("conflict", { detail: "This Idempotency-Key was used for another request." });
+  if (known !== undefined)
+    return { write: false, result: { ok: "before", status: known.status, response: known.response } };
+  const outcome = await attempt();
+  if (!isMade(outcome.result)) return outcome;
+  const expires_at = now + rememberedFor;
+  const row = { principal, key, request_sha256, ...once.answer(outcome.result), expires_at };
+  const remember = putAnswer(ports.sql, row);
+  if (outcome.write) return { ...outcome, statements: [...outcome.statements, remember] };
+  // Intent already said all of it: nothing an auditor asks about is written, only what was answered.
+  await ports.sql.batch([remember]);
+  return outcome;
+}
+
+const isMade = <R extends Result>(result: R): result is Extract<R, { readonly ok: true }> => result.ok;
