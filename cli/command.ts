@@ -41,3 +41,11 @@ function tryParse<T extends ParseArgsOptionsConfig>(args: readonly string[], opt
     throw new UsageError(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "bad arguments");
   }
 }
+
+/** @throws UsageError when the option is missing, or no whole number from 1 to `most` */
+export function wholeNumber(option: string, text: string | undefined, most: number): number {
+  if (text === undefined) throw new UsageError(`${option} is needed`);
+  const number = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : most + 1;
+  if (number > most) throw new UsageError(`${option} is a number from 1 to ${most}`);
+  return number;
+}

@@ -8,6 +8,11 @@ import { hosts } from "./commands/hosts.ts";
 import { plan } from "./commands/plan.ts";
 import { revisions } from "./commands/revisions.ts";
 import { rootInit } from "./commands/root-init.ts";
+import { rootKeyMake } from "./commands/root-key.ts";
+import { rootPush } from "./commands/root-push.ts";
+import { rootRotate } from "./commands/root-rotate.ts";
+import { rootShow } from "./commands/root-show.ts";
+import { rootSign } from "./commands/root-sign.ts";
 import { ruleset } from "./commands/ruleset.ts";
 import { tokenCreate, tokenList, tokenRevoke } from "./commands/token.ts";
 import { type ExitCode, exitCodes, Failure, Failures, terminal, UsageError } from "./output.ts";
@@ -23,6 +28,11 @@ const commands: readonly Command[] = [
   tokenList,
   tokenRevoke,
   rootInit,
+  rootShow,
+  rootKeyMake,
+  rootRotate,
+  rootSign,
+  rootPush,
 ];
 
 const overview = (): string =>

@@ -1,10 +1,10 @@
 /**
  * The root ceremony: makes offline root keys, and builds and signs root metadata over the online keys' public halves.
- * One root per deployment. Private keys are values here; only `commands/root.ts` writes them to files.
+ * One root per deployment. Private keys are values here; only `root-key-files.ts` writes them to files.
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { canonicalBytes, canonicalText } from "#schema/canonical.ts";
-import { type Root, specVersion, type TufKey, tufKey } from "#schema/tuf.ts";
+import { type Root, type Signature, specVersion, type TufKey, tufKey } from "#schema/tuf.ts";
 
 export interface RootKey {
   readonly keyid: string;
@@ -19,10 +19,14 @@ export interface OnlineKeys {
   readonly timestamp: TufKey;
 }
 
-const rootLifetime = 365 * 86_400_000;
+const day = 86_400_000;
+const lifetimeDays = 365;
 
 /** SHA-256 of the canonical key object, hex. */
-export const keyId = (key: TufKey): string => createHash("sha256").update(canonicalText(key)).digest("hex");
+export const keyId = (key: TufKey): string => sha256Of(canonicalText(key));
+
+/** SHA-256 of a text's UTF-8 bytes, hex. */
+export const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export function newRootKey(): RootKey {
   const { privateKey } = generateKeyPairSync("ed25519");
@@ -39,8 +43,10 @@ export function rootKey(privateKey: KeyObject): RootKey {
 
 export interface RootInput {
   readonly version: number;
-  /** Milliseconds since the Unix epoch; the root expires 365 days later. */
+  /** Milliseconds since the Unix epoch. */
   readonly now: number;
+  /** How many days later the root expires, 365 where it is not said. */
+  readonly days?: number | undefined;
   readonly threshold: number;
   readonly rootKeys: readonly TufKey[];
   readonly online: OnlineKeys;
@@ -56,7 +62,7 @@ export function buildRoot(input: RootInput): Root {
     spec_version: specVersion,
     consistent_snapshot: true,
     version: input.version,
-    expires: `${new Date(input.now + rootLifetime).toISOString().slice(0, 19)}Z`,
+    expires: `${new Date(input.now + (input.days ?? lifetimeDays) * day).toISOString().slice(0, 19)}Z`,
     keys: Object.fromEntries(all.map((key) => [keyId(key), key])),
     roles: {
       root: { keyids: input.rootKeys.map(keyId), threshold: input.threshold },
@@ -67,12 +73,12 @@ export function buildRoot(input: RootInput): Root {
   };
 }
 
+/** One key's signature over the root payload. */
+export const signatureOf = (signed: Root, { keyid, privateKey }: RootKey): Signature => ({
+  keyid,
+  sig: sign(null, canonicalBytes(signed), privateKey).toString("hex"),
+});
+
 /** The exact text of root.json. A new root needs a threshold of its own keys and of its predecessor's. */
-export function signRoot(signed: Root, signers: readonly RootKey[]): string {
-  const bytes = canonicalBytes(signed);
-  const signatures = signers.map(({ keyid, privateKey }) => ({
-    keyid,
-    sig: sign(null, bytes, privateKey).toString("hex"),
-  }));
-  return canonicalText({ signatures, signed });
-}
+export const signRoot = (signed: Root, signers: readonly RootKey[]): string =>
+  canonicalText({ signatures: signers.map((key) => signatureOf(signed, key)), signed });

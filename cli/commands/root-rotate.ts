@@ -1,0 +1,71 @@
+/**
+ * `portcullis root rotate`: writes the next root to a file, for its signers. Changes nothing that is in force, and with
+ * `--from` it needs no control plane.
+ */
+import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
+import { type Command, readArguments, wholeNumber } from "../command.ts";
+import { exitCodes, UsageError } from "../output.ts";
+import { rootFileText } from "../root-file.ts";
+import { loadRootFile, readPublicKey, writeNew } from "../root-key-files.ts";
+import { onlineKeysOf, rootInForce } from "../root-plane.ts";
+import { nextRoot, rootKeysMax } from "../root-succession.ts";
+import { changeLines } from "../root-text.ts";
+
+const daysMax = 1826;
+const options = {
+  out: { type: "string" },
+  from: { type: "string" },
+  "add-key": { type: "string", multiple: true },
+  "remove-key": { type: "string", multiple: true },
+  threshold: { type: "string" },
+  online: { type: "boolean" },
+  days: { type: "string" },
+  ...connectionOptions,
+} as const;
+
+export const rootRotate: Command = {
+  name: "root rotate",
+  summary: "write the next root to a file, unsigned",
+  help: `portcullis root rotate --out FILE [CHANGES]
+
+Writes the successor of the root in force: one version more, a new expiry, and the changes. Nothing is in force before
+a threshold of the old root keys and one of the new have signed FILE (root sign) and it was pushed (root push).
+
+  --out FILE          where it goes; nothing is overwritten
+  --from CURRENT      the file of the root in force, instead of asking the control plane for it
+  --add-key PUBFILE   a new root key: the .pub file of root key; may be given again
+  --remove-key KEYID  a root key to remove, or the first 8 digits or more of its id; may be given again
+  --threshold M       how many root keys must sign from now on (default: as before)
+  --online            take the control plane's online keys as they are now (default: as before)
+  --days N            how long it is good for (default: 365, at most ${daysMax})
+${connectionHelp}`,
+  async run(args, { env, output, now }) {
+    const { values } = readArguments(args, options, 0);
+    if (values.out === undefined) throw new UsageError("--out is needed");
+    const number = (option: "threshold" | "days", most: number) =>
+      values[option] === undefined ? undefined : wholeNumber(`--${option}`, values[option], most);
+    const threshold = number("threshold", rootKeysMax);
+    const days = number("days", daysMax);
+    const open = () => openClient(values satisfies Connection, env);
+    const current = values.from === undefined ? await rootInForce(open()) : loadRootFile(values.from);
+    const online = values.online === true ? (await onlineKeysOf(open())).online : undefined;
+    const change = {
+      add: (values["add-key"] ?? []).map(readPublicKey),
+      remove: values["remove-key"] ?? [],
+      threshold,
+      online,
+      days,
+    };
+    const next = { signed: nextRoot(current.signed, change, now()), signatures: [] };
+    writeNew(values.out, rootFileText(next), 0o644);
+    const { version, expires, roles } = next.signed;
+    output.line(`wrote ${values.out}: root version ${version}, expires ${expires}`);
+    for (const line of changeLines(current, next)) output.line(line);
+    const [before, after] = [current.signed.roles.root, roles.root];
+    output.line(
+      `to be signed by ${before.threshold} of the ${before.keyids.length} root keys before ` +
+        `and by ${after.threshold} of these ${after.keyids.length}; one in both counts for both`,
+    );
+    return exitCodes.ok;
+  },
+};

@@ -1,0 +1,45 @@
+/** `portcullis root sign`: adds one signature to a root file. Needs no network, so that the key's machine has none. */
+import { type Command, readArguments } from "../command.ts";
+import { exitCodes, Failure, UsageError } from "../output.ts";
+import { signersAmong, withSignature } from "../root-file.ts";
+import { loadRootFile, readPrivateKey, replaceRootFile } from "../root-key-files.ts";
+
+export const rootSign: Command = {
+  name: "root sign",
+  summary: "add one signature to a root file",
+  help: `portcullis root sign FILE --key KEYFILE
+
+Adds KEYFILE's signature to FILE. Look at it before: root show FILE --from CURRENT. Several people sign one after the
+other, or each a copy of their own: root push takes all copies.
+
+  --key KEYFILE       a private root key, of the root to come or of the one before
+  --from CURRENT      the root file before; a key of neither is refused, which this needs for a key that goes`,
+  async run(args, { output }) {
+    const { values, positionals } = readArguments(
+      args,
+      { key: { type: "string" }, from: { type: "string" } } as const,
+      1,
+    );
+    const [path] = positionals;
+    if (path === undefined) throw new UsageError("FILE is needed");
+    if (values.key === undefined) throw new UsageError("--key is needed");
+    const key = readPrivateKey(values.key);
+    const file = loadRootFile(path);
+    const before = values.from === undefined ? [] : [loadRootFile(values.from)];
+    const authorities = [...before, file].map(({ signed }) => signed);
+    if (!authorities.some(({ roles }) => roles.root.keyids.includes(key.keyid)))
+      throw new Failure(
+        `${key.keyid} is no root key of ${authorities.map(({ version }) => `version ${version}`).join(" or ")}` +
+          (before.length === 0 ? "; a key of the root before needs --from CURRENT" : ""),
+      );
+    const signed = withSignature(file, key);
+    replaceRootFile(path, signed);
+    output.line(`signed root version ${file.signed.version} with ${key.keyid}`);
+    for (const authority of authorities) {
+      const { threshold } = authority.roles.root;
+      const count = signersAmong(signed, authority).length;
+      output.line(`${count} of ${threshold} needed by the root keys of version ${authority.version}`);
+    }
+    return exitCodes.ok;
+  },
+};

@@ -1,0 +1,102 @@
+/**
+ * From one root to the next: builds version N+1 with some keys changed, and says what is missing before it may follow.
+ * The rules are those of TUF specification §5.3, and the control plane's own: one key for each online role. Pure.
+ */
+import type { Root, TufKey } from "#schema/tuf.ts";
+import { Failure } from "./output.ts";
+import { buildRoot, keyId, type OnlineKeys } from "./root.ts";
+import { type RootFile, signersAmong } from "./root-file.ts";
+
+export interface RootChange {
+  readonly add: readonly TufKey[];
+  /** Key ids, or the beginning of one in at least 8 digits. */
+  readonly remove: readonly string[];
+  /** As before where it is not said. */
+  readonly threshold: number | undefined;
+  /** As before where they are not said. */
+  readonly online: OnlineKeys | undefined;
+  readonly days: number | undefined;
+}
+
+/** The next root, unsigned. @throws Failure when the change does not fit the root in force */
+export function nextRoot(current: Root, change: RootChange, now: number): Root {
+  const removed = change.remove.map((named) => keyNamed(current, named));
+  const kept = current.roles.root.keyids.filter((id) => !removed.includes(id));
+  const added = change.add.map(keyId);
+  const twice = added.find((id, i) => current.roles.root.keyids.includes(id) || added.indexOf(id) !== i);
+  if (twice !== undefined) throw new Failure(`${twice} is a root key already`);
+  const online = change.online ?? onlineOf(current);
+  const clash = Object.values(online)
+    .map(keyId)
+    .find((id) => kept.includes(id) || added.includes(id));
+  if (clash !== undefined) throw new Failure(`${clash} is an online key and cannot be a root key`);
+  const threshold = change.threshold ?? current.roles.root.threshold;
+  const rootKeys = [...kept.map((id) => keyOf(current, id)), ...change.add];
+  if (rootKeys.length > rootKeysMax) throw new Failure(`a root has at most ${rootKeysMax} root keys`);
+  if (threshold > rootKeys.length)
+    throw new Failure(`${rootKeys.length} root keys cannot give ${threshold} signatures`);
+  return buildRoot({ version: current.version + 1, now, days: change.days, threshold, rootKeys, online });
+}
+
+export const rootKeysMax = 16;
+
+function keyNamed(root: Root, named: string): string {
+  const matching = root.roles.root.keyids.filter((id) => id.startsWith(named));
+  const [id] = matching;
+  if (!/^[0-9a-f]{8,64}$/.test(named) || id === undefined)
+    throw new Failure(`no root key of version ${root.version} begins with ${named}`);
+  if (matching.length > 1) throw new Failure(`more than one root key begins with ${named}`);
+  return id;
+}
+
+function keyOf(root: Root, id: string): TufKey {
+  const key = root.keys[id];
+  if (key === undefined) throw new Failure(`key ${id} is not in the root`);
+  return key;
+}
+
+function onlineOf(root: Root): OnlineKeys {
+  const only = (role: keyof OnlineKeys): TufKey => {
+    const [id, ...more] = root.roles[role].keyids;
+    if (id === undefined || more.length > 0) throw new Failure(`role ${role} has more than one key`);
+    return keyOf(root, id);
+  };
+  return { targets: only("targets"), snapshot: only("snapshot"), timestamp: only("timestamp") };
+}
+
+/** The keys of one role of the root that came and went from one root to the next. */
+export function keyChanges(current: Root, next: Root, role: keyof Root["roles"]) {
+  const before = current.roles[role].keyids;
+  const after = next.roles[role].keyids;
+  return {
+    added: after.filter((id) => !before.includes(id)),
+    removed: before.filter((id) => !after.includes(id)),
+  };
+}
+
+/**
+ * Why `next` may not follow `current` (undefined: nothing is in force yet) now, or nothing. What the control plane's
+ * online keys are is for it to say.
+ */
+export function successionFaults(
+  current: RootFile | undefined,
+  next: RootFile,
+  now: number,
+): readonly string[] {
+  const { version, expires } = next.signed;
+  const expected = (current?.signed.version ?? 0) + 1;
+  const faults: string[] = [];
+  if (version !== expected) faults.push(`it is version ${version}, and version ${expected} is next`);
+  if (!(Date.parse(expires) > now)) faults.push(`it expired ${expires}`);
+  for (const authority of current === undefined ? [next] : [current, next]) {
+    const { keyids, threshold } = authority.signed.roles.root;
+    const signers = signersAmong(next, authority.signed);
+    if (signers.length >= threshold) continue;
+    const missing = keyids.filter((id) => !signers.includes(id)).map((id) => id.slice(0, 16));
+    faults.push(
+      `signed by ${signers.length} of the root keys of version ${authority.signed.version}, ` +
+        `${threshold} are needed; not by ${missing.join(", ")}`,
+    );
+  }
+  return faults;
+}

@@ -1,0 +1,68 @@
+/** A root as people read it before they sign: who may sign, who did, until when, and what is another than before. */
+import { type Role, roles } from "#schema/tuf.ts";
+import { sha256Of } from "./root.ts";
+import { type RootFile, rootFileText, signersAmong } from "./root-file.ts";
+import { keyChanges } from "./root-succession.ts";
+import { properties, table } from "./table.ts";
+
+const day = 86_400_000;
+const warnedDays = [7, 30, 60] as const;
+
+/** One sentence from 60 days before the end on, with the smallest of 60, 30 and 7 days that it is within. */
+export function expiryWarning(what: string, expires: string, now: number): string | undefined {
+  const left = Date.parse(expires) - now;
+  if (left <= 0) return `${what} expired ${expires}; hosts refuse it`;
+  const within = warnedDays.find((days) => left <= days * day);
+  if (within === undefined) return undefined;
+  return `${what} expires in ${Math.floor(left / day)} days, ${expires} (within ${within}); rotate it before`;
+}
+
+/** What `--json` prints. */
+export function describeRoot(file: RootFile, now: number) {
+  const { version, expires } = file.signed;
+  return {
+    version,
+    expires,
+    warning: expiryWarning(`root version ${version}`, expires, now) ?? null,
+    sha256: sha256Of(rootFileText(file)),
+    roles: file.signed.roles,
+    signed_by: signersAmong(file, file.signed),
+  };
+}
+
+export function rootLines(file: RootFile): readonly string[] {
+  const { signed } = file;
+  const signers = signersAmong(file, signed);
+  const others = file.signatures.map(({ keyid }) => keyid).filter((id) => !signers.includes(id));
+  const state = (role: Role, id: string): string => (role === "root" && signers.includes(id) ? "signed" : "");
+  return [
+    ...properties([
+      ["version", signed.version],
+      ["expires", signed.expires],
+      ["sha256", sha256Of(rootFileText(file))],
+      ["signed by", `${signers.length} of its own root keys, ${signed.roles.root.threshold} are needed`],
+      ...others.map((id) => ["", `and by ${id}, none of its root keys or not valid`] as const),
+    ]),
+    "",
+    ...table(
+      ["ROLE", "THRESHOLD", "KEY", "SIGNED"],
+      roles.flatMap((role) => {
+        const { keyids, threshold } = signed.roles[role];
+        return keyids.map((id) => [role, `${threshold} of ${keyids.length}`, id, state(role, id)] as const);
+      }),
+    ),
+  ];
+}
+
+/** What differs from the root before, a line each; an empty list for a new expiry alone. */
+export function changeLines(current: RootFile, next: RootFile): readonly string[] {
+  const before = current.signed.roles.root.threshold;
+  const after = next.signed.roles.root.threshold;
+  return [
+    ...(before === after ? [] : [`~ root threshold ${before} -> ${after}`]),
+    ...roles.flatMap((role) => {
+      const { added, removed } = keyChanges(current.signed, next.signed, role);
+      return [...removed.map((id) => `- ${role} key ${id}`), ...added.map((id) => `+ ${role} key ${id}`)];
+    }),
+  ];
+}
