@@ -59,9 +59,10 @@ export async function enforce(parts: Enforcement, applied: Committed, program: P
   const progress = { loaded: false };
   const result = await outcome(() => transact(parts, applied, program, slot, progress));
   if (result.ok) return { kind: "committed" };
-  revokeSlot(parts.directory, slot);
+  // What cannot be revoked on a disk that turned read-only stays pending, which boot and the next start do not believe.
+  const revoked = await outcome(async () => revokeSlot(parts.directory, slot));
   await settled(parts.directory);
-  const { refusal } = result;
+  const refusal = revoked.ok ? result.refusal : revoked.refusal;
   if (!progress.loaded) await outcome(async () => closeJournal(parts.directory));
   return { kind: parts.stop.aborted ? "stopped" : "refused", loaded: progress.loaded, refusal };
 }

@@ -7,8 +7,8 @@ import * as z from "zod";
 import { Sha256 } from "#schema/primitives.ts";
 import { waitWhile } from "./apply/spawn.ts";
 import { isErrno, readOptional, removeDurable, writeDurable } from "./persist.ts";
-import { Refused } from "./refusal.ts";
-import { revokeSlot, slotNames, slotSeal } from "./slots.ts";
+import { outcome, Refused } from "./refusal.ts";
+import { revokeSlot, type SlotName, slotNames, slotSeal } from "./slots.ts";
 import type { Tried } from "./state.ts";
 
 const phases = ["PREPARED", "ARMED", "LOADED", "COMMITTED"] as const;
@@ -42,8 +42,13 @@ export async function cutOff(
 ): Promise<{ readonly tried: Tried; readonly judged: boolean } | null> {
   const journal = read(directory);
   await settled(directory);
-  // Whatever the journal says, a candidate that is still pending is never committed later.
-  const pending = slotNames.filter((name) => revokeSlot(directory, name));
+  // Whatever the journal says, a candidate that is still pending is never committed later. On a read-only disk it stays
+  // pending: it was not judged, and what it loaded is taken back all the same.
+  const pending: SlotName[] = [];
+  for (const name of slotNames) {
+    const revoked = await outcome(async () => revokeSlot(directory, name));
+    if (!revoked.ok || revoked.value) pending.push(name);
+  }
   if (journal === undefined) return null;
   const unjudged = pending.includes(journal.slot);
   if (slotSeal(directory, journal.slot) === "committed" || (unjudged && journal.phase === "PREPARED"))

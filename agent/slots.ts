@@ -97,7 +97,7 @@ export function commitSlot(directory: string, name: SlotName): boolean {
   return won;
 }
 
-/** @returns false when the slot was not pending: it is committed, or the watchdog was first */
+/** @returns false when the slot was not pending: it is committed, or the watchdog was first. @throws Refused `state_unwritable` */
 export const revokeSlot = (directory: string, name: SlotName): boolean =>
   reseal(directory, name, "seal.pending", "seal.reverted");
 
@@ -115,6 +115,8 @@ export function slotSeal(
 
 function reseal(directory: string, name: SlotName, from: string, to: string): boolean {
   const path = slotPath(directory, name);
+  // rename(2) on a read-only disk says EROFS also where there is nothing to rename.
+  if (!existsSync(join(path, from))) return false;
   try {
     renameSync(join(path, from), join(path, to));
   } catch (error) {

@@ -67,7 +67,9 @@ set -u
 pending=$2/seal.pending
 echo armed
 waited=0
-while [ -e "$pending" ] && [ "$waited" -lt "$4" ]; do
+# Gone is committed or revoked: leave at once, as the slot may get its next candidate before a mv.
+while [ "$waited" -lt "$4" ]; do
+	[ -e "$pending" ] || exit 0
 	up=0
 	read -r up rest 2>/dev/null </proc/uptime
 	[ "\${up%%.*}" -ge "$3" ] && break

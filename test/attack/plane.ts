@@ -11,7 +11,7 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import type { Update } from "#schema/wire.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
 import type { OnlineRole, Signer } from "#worker/ports.ts";
-import { publishHost } from "#worker/publish/index.ts";
+import { type Floor, publishHost } from "#worker/publish/index.ts";
 import { signMetadata } from "#worker/publish/sign.ts";
 import type { Published } from "#worker/publish/types.ts";
 
@@ -81,7 +81,12 @@ export async function publish(
   authority: Authority,
   ruleset: Ruleset,
   previous: Published | undefined,
-  options: { readonly host?: string; readonly now?: number; readonly leaseSeconds?: number } = {},
+  options: {
+    readonly host?: string;
+    readonly now?: number;
+    readonly leaseSeconds?: number;
+    readonly floor?: Floor;
+  } = {},
 ): Promise<Published> {
   const published = await publishHost({
     fleet,
@@ -93,6 +98,7 @@ export async function publish(
     mode: "enforce",
     ruleset,
     previous: previous?.repository,
+    ...(options.floor === undefined ? {} : { floor: options.floor }),
   });
   if (published === undefined) throw new Error("expected another ruleset than the previous one");
   return published;

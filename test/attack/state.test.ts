@@ -1,11 +1,13 @@
 /** What happens to a host whose files were torn, restored or emptied, and to one whose root changes under it. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openNft } from "#agent/apply/nft.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { newRootKey } from "#cli/root.ts";
 import { memorySigner } from "#test/support/signing.ts";
+import type { Floor } from "#worker/publish/index.ts";
+import type { Published } from "#worker/publish/types.ts";
 import { type Authority, type Files, filesOf, publish, rootText } from "./plane.ts";
 import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 
@@ -93,6 +95,47 @@ test("closes, and does not start afresh, when both slots are torn after a reboot
   expect(ruleset).toContain("drop");
 });
 
+test("loads nothing from swapped or linked state files that is not what was committed", async () => {
+  const paths = readdirSync(victim.directory, { recursive: true, encoding: "utf8" });
+  const swapped = paths.filter((path) =>
+    /^(slots|bundles)\/.*(ruleset\.nft|program\.json|[0-9a-f]{64}\.json)$/.test(path),
+  );
+  expect(swapped.length).toBeGreaterThan(4);
+  for (const [n, path] of swapped.entries()) {
+    const [file, foreign] = [join(victim.directory, path), join(victim.directory, `foreign-${n}`)];
+    writeFileSync(foreign, readFileSync(file, "utf8").replaceAll("198.51.100.1", "203.0.113.66"));
+    rmSync(file);
+    symlinkSync(foreign, file);
+  }
+  await namespace.clear();
+  victim.restart();
+  victim.plane.answer((_, response) => void response.writeHead(503).end());
+  await victim.cycle();
+  expect(await namespace.ruleset()).toContain("192.0.2.0/24");
+  expect(await namespace.ruleset()).not.toMatch(/203\.0\.113\.66|198\.51\.100\.1/);
+  victim.plane.serve(await third());
+  expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
+  expect(await namespace.ruleset()).not.toContain("203.0.113.66");
+});
+
+test("follows a control plane that went back in time and publishes above what the host has seen", async () => {
+  const restored = (floor: Floor | undefined): Promise<Published> =>
+    publish(victim.authority, admitting("203.0.113.9"), victim.first, floor === undefined ? {} : { floor });
+  victim.plane.serve(filesOf(await restored(undefined)));
+  expect((await victim.cycle()).refusal?.code).toBe("version_mismatch");
+  expect(await namespace.ruleset()).toBe(before);
+  const seen = String(
+    victim.plane.asked.findLast(({ path }) => path === "/v1/agent/update")?.headers["portcullis-seen"],
+  );
+  const [, timestamp, targets] = /timestamp=(\d+);targets=(\d+)$/.exec(seen) ?? [];
+  victim.plane.serve(filesOf(await restored({ timestamp: Number(timestamp), targets: Number(targets) })));
+  expect(await victim.cycle()).toMatchObject({
+    refusal: undefined,
+    state: { kind: "steady", applied: { seq: 3 } },
+  });
+  expect(await namespace.ruleset()).toContain("203.0.113.9");
+});
+
 test("a black-holed host goes stale, closes after its grace with management open, and recovers by itself", async () => {
   let ahead = 0;
   const clock = { now: () => Date.now() + ahead, anchor: () => void (ahead = 0) };
@@ -156,6 +199,28 @@ describe("root", () => {
     expect((await victim.cycle()).refusal).toBeUndefined();
     const polls = victim.plane.asked.filter(({ path }) => path === "/v1/agent/update");
     expect(polls.at(-1)?.headers["portcullis-seen"]).toBe("root=2;timestamp=1;targets=1");
+  });
+
+  test("catches up with twelve rotations in one cycle", async () => {
+    let authority = victim.authority;
+    const roots: string[] = [];
+    for (let version = 2; version <= 13; version += 1) {
+      const rootKeys = [newRootKey(), newRootKey(), newRootKey()];
+      const signer = memorySigner();
+      const root = await rootText(signer, rootKeys, [...authority.rootKeys, ...rootKeys], version);
+      authority = { signer, rootKeys, root, version };
+      roots.push(root);
+    }
+    const published = await publish(authority, admitting("203.0.113.9"), undefined);
+    victim.plane.serve({ ...filesOf(published), roots: roots.toSpliced(5, 1) });
+    expect((await victim.cycle()).refusal?.code).toBe("root_invalid");
+    expect(await namespace.ruleset()).toBe(before);
+    victim.plane.serve({ ...filesOf(published), roots });
+    expect(await victim.cycle()).toMatchObject({
+      refusal: undefined,
+      state: { kind: "steady", applied: { seq: 1 } },
+    });
+    expect(await namespace.ruleset()).toContain("203.0.113.9");
   });
 
   test("refuses a rotation that the old keys did not sign", async () => {

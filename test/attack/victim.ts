@@ -103,12 +103,12 @@ export interface Victim {
   close(): Promise<void>;
 }
 
-/** A host that joined, committed seq 1 and then seq 2. */
-export async function openVictim(namespace: Namespace): Promise<Victim> {
+/** A host that joined, committed seq 1 and then seq 2. Its files lie in a new directory below `below`. */
+export async function openVictim(namespace: Namespace, below = tmpdir()): Promise<Victim> {
   await namespace.clear();
   const authority = await newAuthority();
   const plane = await openPlane(authority.root);
-  const base = mkdtempSync(joinPath(tmpdir(), "portcullis-victim-"));
+  const base = mkdtempSync(joinPath(below, "portcullis-victim-"));
   const directory = joinPath(base, "state");
   const guardPath = joinPath(base, "guard.yaml");
   writeFileSync(guardPath, guardText, { mode: 0o600 });

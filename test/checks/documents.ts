@@ -6,7 +6,14 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 
-const documents = ["README.md", "DESIGN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] as const;
+const documents = [
+  "README.md",
+  "DESIGN.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "THREATS.md",
+] as const;
 
 /** Rooms the design names before they are built. An entry whose path has come to exist is a finding too. */
 const planned: readonly string[] = ["worker/rollout"];

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
 import { registryFindings } from "./registry.ts";
+import { threatFindings } from "./threats.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -55,6 +56,7 @@ export const steps: readonly Step[] = [
   { name: "format", run: tool("oxfmt", "--check") },
   { name: "dead code", run: tool("knip", "--no-progress") },
   { name: "documents", run: reading(documentFindings) },
+  { name: "threats", run: reading(threatFindings) },
   { name: "agent's edges", run: reading(edgeFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
