@@ -47,6 +47,7 @@ export class Agent {
   #rules: Rules | undefined;
   #reportDue = true;
   #reportedAt = 0;
+  #reportedDrops = "null";
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -64,6 +65,7 @@ export class Agent {
     if (this.#parts.drift.takeNews()) this.#reportDue = true;
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
+    if (JSON.stringify(this.#parts.kernel.dropping()) !== this.#reportedDrops) this.#reportDue = true;
     if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
     this.#writeStatus();
     return {
@@ -341,6 +343,7 @@ export class Agent {
     const { directory, client, kernel, drift, now: clock, cycleMs, log } = this.#parts;
     const now = clock();
     const counters = await kernel.counters();
+    const foreignDrops = kernel.dropping();
     const sent = await outcome(async () => {
       const facts = describeHost(
         {
@@ -350,6 +353,7 @@ export class Agent {
           refusal: this.#unreported,
           counters,
           drift: drift.summary(now),
+          foreignDrops,
         },
         now,
       );
@@ -359,16 +363,17 @@ export class Agent {
     if (!sent.ok) return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
     this.#reportDue = false;
     this.#reportedAt = now;
+    this.#reportedDrops = JSON.stringify(foreignDrops);
     this.#unreported = null;
   }
 
   #writeStatus(): void {
-    const { directory, identity, url, drift, now, log } = this.#parts;
+    const { directory, identity, url, drift, kernel, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      const drifted = drift.summary(now());
-      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, drifted));
+      const beside = { drift: drift.summary(now()), foreignDrops: kernel.dropping() };
+      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {
       if (!isErrno(error)) throw error;
       log(`status not written: ${error.code}`);

@@ -46,6 +46,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
     lease_ends_at: null,
     last_refusal: null,
     drift: null,
+    foreign_drops: null,
   };
 }
 
