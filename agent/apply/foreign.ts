@@ -33,7 +33,7 @@ const Target = z.object({ target: z.string() });
 /** What becomes of a packet that matches nothing; `open` when the chain does not decide. */
 type Fate = "accept" | "drop" | "open";
 
-export const foreignDropsMax = 20;
+const foreignDropsMax = 20;
 
 /**
  * @param entries of nft's JSON listing, none of them ours
