@@ -118,6 +118,9 @@ test("a running agent brings back its table when everything is flushed, and leav
   const exit = once(child, "exit");
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
+  expect((await agent("status", "--events", "2")).stdout).toMatch(
+    /\nevent {5}\S+Z drift (?:by nft: )?expected our table, found none.*\nevent {5}\S+Z repair of what changed: \d+\n$/,
+  );
 });
 
 test("one agent at a time; leave is refused while it runs, and removes our table alone when it does not", async () => {
