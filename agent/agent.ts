@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { renderClosed, rendererVersion } from "#render/index.ts";
 import { programSha256 } from "./apply/nft.ts";
 import { enforce } from "./enforce.ts";
+import { recordCutOff } from "./observe/event-log.ts";
 import { keepFallback } from "./fallback.ts";
 import { type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
 import { publicHalf } from "./identity.ts";
@@ -47,6 +48,7 @@ export class Agent {
   #rules: Rules | undefined;
   #reportDue = true;
   #reportedAt = 0;
+  #reportedDrops = "null";
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -64,6 +66,7 @@ export class Agent {
     if (this.#parts.drift.takeNews()) this.#reportDue = true;
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
+    if (JSON.stringify(this.#parts.kernel.dropping()) !== this.#reportedDrops) this.#reportDue = true;
     if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
     this.#writeStatus();
     return {
@@ -75,7 +78,7 @@ export class Agent {
   }
 
   async #started(): Promise<Event> {
-    const { directory, kernel, closedFirst, clock } = this.#parts;
+    const { directory, kernel, closedFirst, clock, events } = this.#parts;
     const trust = this.#trust();
     this.#generation = trust?.hint().generation ?? null;
     this.#rules = await this.#rulesBefore();
@@ -91,7 +94,7 @@ export class Agent {
       trust: trust === undefined ? "damaged" : "sound",
       policy: await this.#policy(),
       reverts: readReverts(directory),
-      interrupted: await cutOff(directory),
+      interrupted: recordCutOff(events, await cutOff(directory)),
       now: clock.now(),
     };
   }
@@ -124,7 +127,7 @@ export class Agent {
       const before = this.#state.kind;
       const [next, effects] = step(this.#state, event);
       this.#state = next;
-      if (next.kind !== before) this.#entered(next.kind);
+      if (next.kind !== before) this.#entered(before, next.kind);
       for (const effect of effects) {
         const follows = await this.#perform(effect, stop);
         if (follows !== undefined) events.push(follows);
@@ -208,7 +211,7 @@ export class Agent {
   }
 
   async #apply(candidate: Candidate, stop: AbortSignal): Promise<Event> {
-    const { directory, kernel, watchdog, client, now, clock, pass, log } = this.#parts;
+    const { directory, kernel, watchdog, client, now, clock, pass, log, events } = this.#parts;
     const guard = await this.#guard();
     const bundle = this.#trust()?.held();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
@@ -227,10 +230,13 @@ export class Agent {
       if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
       const back = await this.#goBack();
       const reverted = enforced.kind === "stopped" ? "interrupted" : "reverted";
-      return this.#failed(enforced.refusal, back ? reverted : "doubtful");
+      const failed = this.#failed(enforced.refusal, back ? reverted : "doubtful");
+      if (back) events.record({ kind: "revert", seq: applied.seq, by: "agent" });
+      return failed;
     }
     await this.#keep(() => mark(directory, "standing"));
     log(`committed seq ${applied.seq}, revision ${applied.revision}`);
+    events.record({ kind: "commit", seq: applied.seq, revision: applied.revision });
     await this.#cutFlows(rulesOf(bundle, guard));
     return { kind: "committed", applied, now: clock.now() };
   }
@@ -254,6 +260,7 @@ export class Agent {
       commitSlot(directory, stageSlot(directory, applied, slot.program, now())),
     );
     if (!written.ok) return this.#failed(written.refusal, "untouched");
+    this.#parts.events.record({ kind: "commit", seq: applied.seq, revision: applied.revision });
     return { kind: "committed", applied, now: clock.now() };
   }
 
@@ -329,18 +336,21 @@ export class Agent {
     if (!repeated) {
       this.#reportDue = true;
       this.#parts.log(`refused ${code}: ${message}`);
+      this.#parts.events.record({ kind: "refusal", code, message });
     }
   }
 
-  #entered(kind: State["kind"]): void {
+  #entered(from: State["kind"], to: State["kind"]): void {
     this.#since = new Date(this.#parts.now()).toISOString();
-    this.#parts.log(`state ${kind}`);
+    this.#parts.log(`state ${to}`);
+    this.#parts.events.record({ kind: "state", from, to });
   }
 
   async #report(stop: AbortSignal): Promise<void> {
     const { directory, client, kernel, drift, now: clock, cycleMs, log } = this.#parts;
     const now = clock();
     const counters = await kernel.counters();
+    const foreignDrops = kernel.dropping();
     const sent = await outcome(async () => {
       const facts = describeHost(
         {
@@ -350,6 +360,7 @@ export class Agent {
           refusal: this.#unreported,
           counters,
           drift: drift.summary(now),
+          foreignDrops,
         },
         now,
       );
@@ -359,16 +370,17 @@ export class Agent {
     if (!sent.ok) return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
     this.#reportDue = false;
     this.#reportedAt = now;
+    this.#reportedDrops = JSON.stringify(foreignDrops);
     this.#unreported = null;
   }
 
   #writeStatus(): void {
-    const { directory, identity, url, drift, now, log } = this.#parts;
+    const { directory, identity, url, drift, kernel, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      const drifted = drift.summary(now());
-      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, drifted));
+      const beside = { drift: drift.summary(now()), foreignDrops: kernel.dropping() };
+      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {
       if (!isErrno(error)) throw error;
       log(`status not written: ${error.code}`);

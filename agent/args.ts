@@ -20,6 +20,8 @@ export interface Options {
   readonly writeGuard: boolean;
   readonly lift: boolean;
   readonly json: boolean;
+  /** How many of the last events to show. */
+  readonly events: number;
 }
 
 export type Command =
@@ -37,7 +39,7 @@ export const help = `portcullis-agent: holds this host to the ruleset its contro
   portcullis-agent join URL --root-sha256 HEX --token-file FILE   enrol this host
   portcullis-agent run        poll, verify, apply and report until SIGTERM; the rules stay
   portcullis-agent once       one such cycle
-  portcullis-agent status     what this host runs, and what was refused (--json)
+  portcullis-agent status     what this host runs, and what was refused (--json, --events N)
   portcullis-agent render     print what would be loaded for the bundle held; loads nothing
   portcullis-agent closed     load the closed ruleset now and keep it (--lift ends that)
   portcullis-agent leave      remove table inet portcullis; nothing else ever does
@@ -55,6 +57,7 @@ export const help = `portcullis-agent: holds this host to the ruleset its contro
   --write-guard       with 'join': write that guard where none is, and join
   --lift              with 'closed': go back to the signed ruleset
   --json              with 'status': JSON
+  --events N          with 'status': the last N events, up to 1000
   --help, --version
 
 Exit status: 0 done; 1 failed; 2 usage; 3 refused by a check: the last committed ruleset stays.
@@ -84,8 +87,15 @@ export function parseCommand(argv: readonly string[]): Command {
     writeGuard: values["write-guard"] === true,
     lift: values.lift === true,
     json: values.json === true,
+    events: parseCount(values.events ?? "0"),
   };
   return { kind, options };
+}
+
+function parseCount(given: string): number {
+  const count = /^\d{1,4}$/.test(given) ? Number(given) : NaN;
+  if (!(count <= 1000)) throw new UsageError("expected --events with a number up to 1000");
+  return count;
 }
 
 const text = { type: "string" } as const;
@@ -110,6 +120,7 @@ function parse(argv: readonly string[]) {
         "write-guard": flag,
         lift: flag,
         json: flag,
+        events: text,
         help: { ...flag, short: "h" },
         version: flag,
       },

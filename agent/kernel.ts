@@ -3,7 +3,7 @@
  * and says whether the kernel may hold something else than before.
  */
 import type { Program } from "#render/index.ts";
-import type { CounterReading } from "#schema/wire.ts";
+import type { CounterReading, ForeignDrop } from "#schema/wire.ts";
 import { ApplyError, type Differences, type Nft } from "./apply/nft.ts";
 import type { Detail } from "./apply/session.ts";
 import { isErrno } from "./persist.ts";
@@ -19,6 +19,8 @@ export interface Kernel {
   /** Whether our table is there. Unknown counts as present: nothing is loaded on a guess. */
   table(): Promise<"present" | "missing">;
   counters(): Promise<readonly CounterReading[]>;
+  /** Chains of others that drop what we accept, by the last listing; asks nothing. Null before the first. */
+  dropping(): readonly ForeignDrop[] | null;
   /**
    * Compares the kernel with what is intended, and loads that again if it differs. No load of ours can come in between:
    * `intended` is asked when it is this one's turn.
@@ -78,6 +80,7 @@ export function openKernel(nft: Nft): Kernel {
         throw error;
       }
     },
+    dropping: () => nft.dropping(),
     async counters() {
       try {
         return await nft.counters();

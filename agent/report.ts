@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import type { CounterReading, Drift, Report, Seen } from "#schema/wire.ts";
+import type { CounterReading, Drift, ForeignDrop, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
@@ -26,6 +26,7 @@ export interface Facts {
   readonly refusal: DatedRefusal | null;
   readonly counters: readonly CounterReading[];
   readonly drift: Drift | null;
+  readonly foreignDrops: readonly ForeignDrop[] | null;
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -56,6 +57,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     refusal: facts.refusal,
     counters: fitting(facts.counters),
     drift: facts.drift,
+    foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
   };
 }
 

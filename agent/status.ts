@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
-import { AgentState, Drift } from "#schema/wire.ts";
+import { AgentState, Drift, ForeignDrop } from "#schema/wire.ts";
+import { describeDropping } from "./apply/foreign.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, leaseOf } from "./standing.ts";
@@ -25,6 +26,7 @@ export const Status = z.strictObject({
     .strictObject({ code: z.enum(refusalCodes), message: z.string(), at: z.iso.datetime() })
     .nullable(),
   drift: Drift.nullable().default(null),
+  foreign_drops: z.array(ForeignDrop).nullable().default(null),
 });
 export type Status = z.infer<typeof Status>;
 
@@ -38,7 +40,7 @@ export function statusOf(
   now: string,
   host: { readonly host: string; readonly fleet: string; readonly url: string },
   refusal: DatedRefusal | null,
-  drift: Drift | null,
+  beside: { readonly drift: Drift | null; readonly foreignDrops: readonly ForeignDrop[] | null },
 ): Status {
   const applied = committedOf(state);
   const lease = leaseOf(state);
@@ -55,7 +57,8 @@ export function statusOf(
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
     lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
     last_refusal: refusal,
-    drift,
+    drift: beside.drift,
+    foreign_drops: beside.foreignDrops === null ? null : [...beside.foreignDrops],
   };
 }
 
@@ -85,8 +88,18 @@ export function formatStatus(status: Status, running: boolean, now: number): str
           `          ${advice[refusal.code]}`,
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
+    ...formatForeign(status.foreign_drops ?? []),
   ].join("\n");
 }
+
+const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [
+  ...drops.map((drop) => `foreign   ${drop.hook} is also judged by ${describeDropping(drop)}`),
+  ...(drops.length === 0
+    ? []
+    : [
+        "          What it does not accept is dropped whatever our rules say; accept there too, or remove it.",
+      ]),
+];
 
 function formatDrift({ count, contended, last }: Drift): readonly string[] {
   const who = last.by === null ? "" : ` by ${last.by}`;

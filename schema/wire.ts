@@ -138,6 +138,18 @@ export const Drift = z.strictObject({
 });
 export type Drift = z.infer<typeof Drift>;
 
+/** A base chain of somebody else's whose drop makes what we accept at that hook moot. */
+export const ForeignDrop = z.strictObject({
+  family: z.enum(["inet", "ip", "ip6"]),
+  table: z.string().max(128),
+  chain: z.string().max(128),
+  hook: z.enum(["input", "forward"]),
+  priority: z.int(),
+  /** Its policy, or a rule without a condition. */
+  by: z.enum(["policy", "rule"]),
+});
+export type ForeignDrop = z.infer<typeof ForeignDrop>;
+
 /** One report; idempotent by (host, n), where n only rises. */
 export const Report = z.strictObject({
   n: z.int().min(1),
@@ -161,6 +173,8 @@ export const Report = z.strictObject({
   counters: z.array(CounterReading).max(20_000),
   /** Null when nothing drifted; an agent from before drift was watched does not say. */
   drift: Drift.nullable().default(null),
+  /** As of the last listing; null while there was none, or from an agent that does not look. */
+  foreign_drops: z.array(ForeignDrop).max(20).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 

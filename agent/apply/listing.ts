@@ -1,10 +1,12 @@
 /**
- * What nft's JSON listing says about our own table. Only that table is read; everybody else's objects are skipped
- * before anything in them is looked at. The shapes are those of nftables 1.0.6, libnftables-json(5).
+ * What nft's JSON listing says about our own table. Only that table is read; of everybody else's objects, no more
+ * than what apply/foreign.ts asks for. The shapes are those of nftables 1.0.6, libnftables-json(5).
  */
 import * as z from "zod";
 import type { Inventory, Shaped } from "#render/program.ts";
 import { table } from "#render/program.ts";
+import type { ForeignDrop } from "#schema/wire.ts";
+import { droppingChains } from "./foreign.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 /** Cheaper than a record of unknowns, and a listing has many. */
@@ -47,6 +49,8 @@ export interface Listing {
   readonly rules: readonly z.infer<typeof ListedRule>[];
   /** Kinds of objects, or table flags, that we never make. */
   readonly foreign: readonly string[];
+  /** Chains of others, at the hooks where our table has one, that drop what we accept. */
+  readonly dropping: readonly ForeignDrop[];
 }
 
 /** @throws SyntaxError or ZodError when this is no listing of nft's */
@@ -59,21 +63,33 @@ export function parseListing(text: string): Listing {
     counters: [],
     rules: [],
     foreign: [],
+    dropping: [],
   } as Writable;
+  const theirs: Json[] = [];
   for (const entry of Document.parse(JSON.parse(text)).nftables)
-    for (const [kind, value] of Object.entries(entry)) gather(found, kind, value);
-  return found;
+    for (const [kind, value] of Object.entries(entry)) if (!gather(found, kind, value)) theirs.push(entry);
+  const hooks = new Set(found.chains.map((chain) => chain.hook));
+  return { ...found, dropping: droppingChains(theirs, hooks) };
 }
 
 type Writable = {
   -readonly [K in keyof Listing]: Listing[K] extends readonly (infer T)[] ? T[] : Listing[K];
 };
 
-function gather(found: Writable, kind: string, value: unknown): void {
-  if (kind === "metainfo") return;
-  if (kind === "table") return gatherTable(found, value);
+/** @returns false for an object of somebody else's */
+function gather(found: Writable, kind: string, value: unknown): boolean {
+  if (kind === "metainfo") return true;
+  if (kind === "table") {
+    gatherTable(found, value);
+    return true;
+  }
   const owner = Owned.safeParse(value);
-  if (!owner.success || owner.data.family !== table.family || owner.data.table !== table.name) return;
+  if (!owner.success || owner.data.family !== table.family || owner.data.table !== table.name) return false;
+  gatherOwn(found, kind, value);
+  return true;
+}
+
+function gatherOwn(found: Writable, kind: string, value: unknown): void {
   switch (kind) {
     case "set":
       return void found.sets.push(ListedSet.parse(value));

@@ -3,7 +3,7 @@
  * A load is one transaction: the kernel holds the new program, or what it held before.
  */
 import { createHash } from "node:crypto";
-import type { CounterReading } from "#schema/wire.ts";
+import type { CounterReading, ForeignDrop } from "#schema/wire.ts";
 import {
   emptyInventory,
   type Inventory,
@@ -60,6 +60,8 @@ export interface Nft {
   readonly apply: (program: Program) => Promise<Applied>;
   /** Our named counters, in the listing's order. */
   readonly counters: () => Promise<readonly CounterReading[]>;
+  /** Chains of others that drop what we accept, as the last listing had them; null before the first. */
+  readonly dropping: () => readonly ForeignDrop[] | null;
   /** Deletes our table; nothing of it may be there. */
   readonly remove: () => Promise<void>;
 }
@@ -76,9 +78,9 @@ export const elementsListedMax = 256;
 
 /** @param path of the nft program */
 export function openNft(exec: Exec, path = "nft"): Nft {
-  const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined };
+  const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined, dropping: null };
   const digest = digests();
-  const kernel = kernelBy(exec, path);
+  const kernel = kernelBy(exec, path, ({ dropping }) => (memory.dropping = dropping));
   const { check, load, list } = kernel;
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
@@ -124,7 +126,9 @@ export function openNft(exec: Exec, path = "nft"): Nft {
     agree((await differences(program, "full")).changes);
   const counters = async (): Promise<readonly CounterReading[]> =>
     (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
-  return { check, load, inventory, readback, differences, apply, counters, remove: () => load(removal) };
+  const dropping = (): Memory["dropping"] => memory.dropping;
+  const remove = (): Promise<void> => load(removal);
+  return { check, load, inventory, readback, differences, apply, counters, dropping, remove };
 }
 
 interface Kernel extends Pick<Nft, "check" | "load"> {
@@ -137,8 +141,13 @@ const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", l
 /** What it means that nft does not list afterwards: a check has touched nothing, a load may have. */
 const unlisted: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "readback_mismatch" };
 
-/** nft's questions and answers, each as an outcome or an ApplyError. */
-function kernelBy(exec: Exec, path: string): Kernel {
+/** nft's questions and answers, each as an outcome or an ApplyError. @param seen told of every listing */
+function kernelBy(exec: Exec, path: string, seen: (listing: Listing) => void): Kernel {
+  const read = (text: string): Listing => {
+    const listing = listingOf(text);
+    seen(listing);
+    return listing;
+  };
   const check = async (text: string): Promise<void> =>
     demand("check_failed", await exec([path, "-c", "-f", "-"], text));
   const load = async (text: string): Promise<void> =>
@@ -147,7 +156,7 @@ function kernelBy(exec: Exec, path: string): Kernel {
     const terse = detail === "terse" ? ["-t"] : [];
     const result = await exec([path, ...terse, "-j", "list", "ruleset"], "");
     demand(failed, result);
-    return listingOf(result.stdout);
+    return read(result.stdout);
   };
   return {
     check,
@@ -161,7 +170,7 @@ function kernelBy(exec: Exec, path: string): Kernel {
       }
       if (answer.error !== undefined) throw new ApplyError(failure[purpose], answer.error);
       // Some builds of nft echo what they read; then the question is put apart.
-      return isListing(answer.listing) ? listingOf(answer.listing) : list(detail, unlisted[purpose]);
+      return isListing(answer.listing) ? read(answer.listing) : list(detail, unlisted[purpose]);
     },
   };
 }
@@ -180,6 +189,7 @@ const unlistable: Listing = {
   counters: [],
   rules: [],
   foreign: ["table flag, which nft could not list,"],
+  dropping: [],
 };
 
 function listingOf(text: string): Listing {
@@ -202,6 +212,7 @@ interface Memory {
   inventory: Inventory | undefined;
   /** The rules as nft listed them right after they were loaded. */
   loaded: { readonly programSha256: string; readonly rules: Listing["rules"] } | undefined;
+  dropping: readonly ForeignDrop[] | null;
 }
 
 /** `programSha256`, once for each program that is still in use: printing a big one takes a while. */

@@ -5,6 +5,7 @@ import { exitCodes, type Options } from "../args.ts";
 import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
+import { describeEvent, readEvents } from "../observe/event-log.ts";
 import { lockHolder } from "../lock.ts";
 import { makeDirectory, removeDurable, writeDurable } from "../persist.ts";
 import { fallenFile, holdFile } from "../posture.ts";
@@ -20,11 +21,15 @@ export function status(options: Options, terminal: Terminal): number {
   const now = Date.now();
   const found = readStatus(options.stateDir) ?? beforeFirstCycle(options, now);
   const running = lockHolder(options.stateDir) !== undefined;
+  const events = readEvents(options.stateDir, options.events);
   if (options.json) {
     const left =
       found.lease_ends_at === null ? null : Math.floor((Date.parse(found.lease_ends_at) - now) / 1000);
-    terminal.out(`${JSON.stringify({ ...found, lease_left_seconds: left, running }, null, 2)}\n`);
-  } else terminal.out(`${formatStatus(found, running, now)}\n`);
+    terminal.out(`${JSON.stringify({ ...found, lease_left_seconds: left, running, events }, null, 2)}\n`);
+  } else {
+    terminal.out(`${formatStatus(found, running, now)}\n`);
+    for (const event of events) terminal.out(`event     ${describeEvent(event)}\n`);
+  }
   return exitCodes.ok;
 }
 
@@ -46,6 +51,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
     lease_ends_at: null,
     last_refusal: null,
     drift: null,
+    foreign_drops: null,
   };
 }
 

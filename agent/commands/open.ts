@@ -8,6 +8,7 @@ import type { Options } from "../args.ts";
 import { openLeaseClock, systemClocks } from "../clock.ts";
 import { loadGuard } from "../guard/index.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
+import { openEventLog, recordDrift } from "../observe/event-log.ts";
 import { openIntended } from "../observe/intended.ts";
 import { OwnProcesses } from "../observe/monitor.ts";
 import { Patrol } from "../observe/patrol.ts";
@@ -60,6 +61,7 @@ export function openParts(
     watchdog: openWatchdog(options.stateDir, options.nft),
     pass: () => undefined,
     drift: new DriftLog(),
+    events: openEventLog(options.stateDir, Date.now, log),
     cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before, Math.floor(Date.now() / 1000)),
     now: Date.now,
     clock: openLeaseClock(options.stateDir, systemClocks()),
@@ -69,7 +71,7 @@ export function openParts(
 
 /** The watch over our table for an agent at work; `parts` and `own` are the agent's. */
 export function openPatrol(options: Options, parts: Parts, own: OwnProcesses, agent: Agent): Patrol {
-  const { directory, guardPath, kernel, drift, now, log } = parts;
+  const { directory, guardPath, kernel, drift, events, now, log } = parts;
   const intended = openIntended({ directory, guardPath, holdFile: holdFile(directory) });
   return new Patrol({
     kernel,
@@ -80,7 +82,10 @@ export function openPatrol(options: Options, parts: Parts, own: OwnProcesses, ag
     intended: () => intended(agent.state),
     mode: () => driftMode(guardPath),
     now,
-    tell: (told) => log(describeDrift(told)),
+    tell: (told) => {
+      log(describeDrift(told));
+      recordDrift(events, told);
+    },
   });
 }
 

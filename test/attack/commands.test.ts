@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { until } from "#lab/process.ts";
+import { Report } from "#schema/wire.ts";
 import { type Authority, filesOf, newAuthority, openPlane, type Plane, publish, sha256 } from "./plane.ts";
 import { admitting, guardText, type Namespace, openNamespace } from "./victim.ts";
 import type { Published } from "#worker/publish/types.ts";
@@ -117,6 +118,9 @@ test("a running agent brings back its table when everything is flushed, and leav
   const exit = once(child, "exit");
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);
+  expect((await agent("status", "--events", "2")).stdout).toMatch(
+    /\nevent {5}\S+Z drift (?:by nft: )?expected our table, found none.*\nevent {5}\S+Z repair of what changed: \d+\n$/,
+  );
 });
 
 test("one agent at a time; leave is refused while it runs, and removes our table alone when it does not", async () => {
@@ -160,6 +164,22 @@ test("render prints what is loaded and loads nothing; status tells what is in fo
     host: "gw",
   });
   expect((await agent("status")).stdout).toMatch(/^host {6}gw of fleet acme/);
+});
+
+test("status names a chain of somebody else's that drops what our rules accept", async () => {
+  const theirs = "table ip theirs {\n chain INPUT { type filter hook input priority 0; policy drop;\n }\n}\n";
+  await namespace.exec(["nft", "-f", "-"], theirs);
+  await agent("once");
+  expect((await agent("status")).stdout).toContain(
+    "\nforeign   input is also judged by ip theirs INPUT, priority 0, policy drop\n",
+  );
+  expect(JSON.parse((await agent("status", "--json")).stdout)).toMatchObject({
+    foreign_drops: [{ table: "theirs", hook: "input", by: "policy" }],
+  });
+  const reports = plane.asked.filter(({ path }) => path === "/v1/agent/report");
+  expect(reports.map(({ body }) => Report.parse(JSON.parse(body)).foreign_drops)).toContainEqual([
+    { family: "ip", table: "theirs", chain: "INPUT", hook: "input", priority: 0, by: "policy" },
+  ]);
 });
 
 test("a change of the guard is in force after the next cycle, without a new bundle", async () => {

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
 import { loadGuard } from "#agent/guard/index.ts";
+import { readEvents } from "#agent/observe/event-log.ts";
 import { revokeSlot, slotSeal, stageSlot } from "#agent/slots.ts";
 import { inNamespace } from "#lab/netns.ts";
 import { until } from "#lab/process.ts";
@@ -48,6 +49,21 @@ test("goes back when the new ruleset does not reach the control plane, and never
     refusal: undefined,
     state: { kind: "steady", applied: { seq: 4 } },
   });
+});
+
+test("the event log tells of the commit, of what was refused once, and of the revert", async () => {
+  victim.plane.serve(filesOf(await third()));
+  victim.plane.confirm(false);
+  await victim.cycle();
+  await victim.cycle();
+  expect(readEvents(victim.directory, 6)).toMatchObject([
+    { kind: "commit", seq: 2 },
+    { kind: "state", to: "steady" },
+    { kind: "state", to: "applying" },
+    { kind: "refusal", code: "probe_failed" },
+    { kind: "revert", seq: 3, by: "agent" },
+    { kind: "state", to: "reverted" },
+  ]);
 });
 
 test("holds after three reverts within an hour, and a restart does not forget", async () => {

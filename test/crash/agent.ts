@@ -22,6 +22,7 @@ const options = {
   writeGuard: false,
   lift: false,
   json: false,
+  events: 0,
 };
 const watchdogSeconds = 2;
 const watchdog = openWatchdog(stateDir, nft);
