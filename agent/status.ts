@@ -116,7 +116,7 @@ function formatDrift({ count, contended, last }: Drift): readonly string[] {
 function formatLease(leftMs: number, ends: string): string {
   const minutes = Math.floor(Math.abs(leftMs) / 60_000);
   const span = `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return leftMs > 0 ? `${span} left (until ${ends})` : `over for ${span} (since ${ends}); rules stay`;
+  return leftMs > 0 ? `${span} left (until ${ends})` : `over for ${span} (since ${ends})`;
 }
 
 const wait = "Nothing to do here: the last committed ruleset stays, and the agent asks again.";
@@ -141,7 +141,7 @@ const advice: Readonly<Record<RefusalCode, string>> = {
   root_invalid: ask,
   signature_invalid: ask,
   metadata_expired:
-    "The control plane no longer renews leases, or this host's clock is wrong; the rules stay.",
+    "The control plane no longer renews leases, or this host's clock is wrong; after its grace this host does what its guard says: closes, or holds.",
   version_rollback: "The control plane serves an older state than this host has seen, perhaps from a backup.",
   version_jump: ask,
   version_mismatch: ask,
