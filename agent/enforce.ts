@@ -1,5 +1,5 @@
 /**
- * One apply with commit-confirm (bundle-security §3.8): stage, journal, arm the watchdog, load, read back, prove,
+ * One apply with commit-confirm (DESIGN §9): stage, journal, arm the watchdog, load, read back, prove,
  * commit. Whatever ends it before the commit, the last committed ruleset comes back: by this function, by the watchdog
  * when this process is gone, by boot when the machine was. Dead after the commit, the new ruleset stays.
  */

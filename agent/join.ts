@@ -1,6 +1,6 @@
 /**
  * Enrolment: turns a one-time token into an identity. The root is fetched and compared with the pinned digest before
- * the token leaves this host, so that whoever answers in the control plane's place gets nothing (bundle-security §2,
+ * the token leaves this host, so that whoever answers in the control plane's place gets nothing (THREATS.md,
  * row 17). The private key is made here and never sent.
  */
 import { sign } from "node:crypto";

@@ -15,7 +15,7 @@ const bundleFormat = 1;
 /** Target path of the bundle in each host's TUF repository. */
 export const bundlePath = "bundle.json";
 
-/** Largest sizes in bytes that an agent reads and a control plane publishes (bundle-security §2, row 9). */
+/** Largest sizes in bytes that an agent reads and a control plane publishes (THREATS.md, row 9). */
 export const sizeLimits = {
   root: 64 * 1024,
   timestamp: 16 * 1024,

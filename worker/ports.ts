@@ -41,7 +41,7 @@ export interface Settings {
   readonly fleet: string;
   /** SHA-256 of the first operator token, hex. It has every scope; revoke it by changing the setting. */
   readonly adminTokenSha256: string;
-  /** Timestamp lifetime: 15 minutes to 7 days (bundle-security §3.2). */
+  /** Timestamp lifetime: 15 minutes to 7 days (DESIGN §7). */
   readonly leaseSeconds: number;
   /** What agents are asked to wait between polls, 5–900. */
   readonly pollSeconds: number;

@@ -2,7 +2,7 @@
  * When to ask again. Pure: randomness comes in as numbers from 0 up to 1.
  *
  * A poll wanders by a fifth so that hosts started together drift apart; a failure backs off with full jitter, so that
- * a control plane that comes back is not met by all its hosts at once (bundle-security §3.3).
+ * a control plane that comes back is not met by all its hosts at once.
  */
 const pollSecondsDefault = 20;
 const pollSecondsRange = { min: 5, max: 900 } as const;

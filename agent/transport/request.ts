@@ -8,7 +8,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { type Agent, request as httpsRequest } from "node:https";
 import { Refused } from "../refusal.ts";
 
-/** Milliseconds and bytes (bundle-security §2, rows 9 and 10). */
+/** Milliseconds and bytes (THREATS.md, rows 9 and 10). */
 export interface Limits {
   readonly connectMs: number;
   readonly headersMs: number;

@@ -2,7 +2,7 @@
  * The second opinion: stock tuf-js over the very bytes our own checks passed. It must agree, or the update is refused.
  *
  * It runs in a scratch directory that nothing reads afterwards, because it persists with bare writes and cannot
- * recover from the files a power loss leaves (bundle-security §0). Its messages name no cause, so it gives no codes.
+ * recover from the files a power loss leaves. Its messages name no cause, so it gives no codes.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

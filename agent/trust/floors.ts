@@ -1,6 +1,6 @@
 /**
  * The highest versions this host ever believed, kept apart from the metadata files, so that no torn, restored or
- * replayed file takes it back (law of bundle-security §2, row 5).
+ * replayed file takes it back (THREATS.md, row 5).
  *
  * A floor belongs to a role's key set: after a root rotates the keys of a stolen role, versions start again from the
  * new keys (row 13). Two slots with a checksum; the newer valid one counts. Both bad is not a fresh start: it refuses.

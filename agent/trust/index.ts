@@ -1,6 +1,6 @@
 /**
  * The door of the trust room: bytes from the network go in, a `TrustedBundle` or a refusal comes out, and nothing else
- * in the agent can make one. Decides what is believed and keeps it (bundle-security §3.6): floors first, then the
+ * in the agent can make one. Decides what is believed and keeps it (DESIGN §7): floors first, then the
  * metadata, then the bundle, so that a crash between two steps costs a download and never a rollback.
  */
 import { readdirSync } from "node:fs";

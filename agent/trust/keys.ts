@@ -1,7 +1,7 @@
 /**
  * Ed25519 public keys and the signatures made with them. Nothing but Ed25519 exists here, so no message can choose an
  * algorithm. Keys that would verify signatures nobody made are refused before they are ever used: node's verify
- * accepts them (bundle-security §2, row 3).
+ * accepts them (THREATS.md, row 3).
  */
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { canonicalText } from "#schema/canonical.ts";

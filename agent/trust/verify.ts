@@ -1,5 +1,5 @@
 /**
- * The order of verification (bundle-security §3.5), over one buffer per file and one fixed time. Decides what the
+ * The order of verification (DESIGN §7), over one buffer per file and one fixed time. Decides what the
  * agent believes; touches no file and no clock. Every refusal code of the trust room is given here or in metadata.ts,
  * never by the engine that confirms the result.
  */

@@ -1,5 +1,5 @@
 /**
- * Publishing one host: its ruleset becomes a bundle, and the bundle a TUF repository of its own (bundle-security §3).
+ * Publishing one host: its ruleset becomes a bundle, and the bundle a TUF repository of its own (DESIGN §7).
  * Equal bytes publish nothing, so an unchanged host keeps digest, seq and ETag. Versions only rise, and never below
  * what the host says it has seen: a control plane restored to an older day goes on from there.
  * Must never see a private key or a clock: both come in.
