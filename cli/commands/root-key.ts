@@ -12,14 +12,21 @@ export const rootKeyMake: Command = {
 Makes an Ed25519 key: the private half in FILE, which is secret, the public half in FILE.pub, for root rotate
 --add-key. Prints its key id. Nothing is overwritten.
 
-  --out FILE          where the private half goes`,
+  --out FILE          where the private half goes
+  --json              key id and file names as JSON`,
   async run(args, { output }) {
-    const { values } = readArguments(args, { out: { type: "string" } } as const, 0);
+    const { values } = readArguments(
+      args,
+      { out: { type: "string" }, json: { type: "boolean" } } as const,
+      0,
+    );
     if (values.out === undefined) throw new UsageError("--out is needed");
     const key = newRootKey();
     writePrivateKey(values.out, key);
-    writePublicKey(`${values.out}.pub`, key);
-    output.line(key.keyid);
+    const publicFile = `${values.out}.pub`;
+    writePublicKey(publicFile, key);
+    const made = { keyid: key.keyid, private_file: values.out, public_file: publicFile };
+    output.line(values.json === true ? JSON.stringify(made) : key.keyid);
     return exitCodes.ok;
   },
 };

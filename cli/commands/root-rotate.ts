@@ -20,6 +20,7 @@ const options = {
   threshold: { type: "string" },
   online: { type: "boolean" },
   days: { type: "string" },
+  json: { type: "boolean" },
   ...connectionOptions,
 } as const;
 
@@ -38,6 +39,7 @@ a threshold of the old root keys and one of the new have signed FILE (root sign)
   --threshold M       how many root keys must sign from now on (default: as before)
   --online            take the control plane's online keys as they are now (default: as before)
   --days N            how long it is good for (default: 365, at most ${daysMax})
+  --json              what was written as JSON
 ${connectionHelp}`,
   async run(args, { env, output, now }) {
     const { values } = readArguments(args, options, 0);
@@ -59,8 +61,13 @@ ${connectionHelp}`,
     const next = { signed: nextRoot(current.signed, change, now()), signatures: [] };
     writeNew(values.out, rootFileText(next), 0o644);
     const { version, expires, roles } = next.signed;
+    const changes = changeLines(current, next);
+    if (values.json === true) {
+      output.line(JSON.stringify({ file: values.out, version, expires, changes }));
+      return exitCodes.ok;
+    }
     output.line(`wrote ${values.out}: root version ${version}, expires ${expires}`);
-    for (const line of changeLines(current, next)) output.line(line);
+    for (const line of changes) output.line(line);
     const [before, after] = [current.signed.roles.root, roles.root];
     output.line(
       `to be signed by ${before.threshold} of the ${before.keyids.length} root keys before ` +

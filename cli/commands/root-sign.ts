@@ -13,11 +13,12 @@ Adds KEYFILE's signature to FILE. Look at it before: root show FILE --from CURRE
 other, or each a copy of their own: root push takes all copies.
 
   --key KEYFILE       a private root key, of the root to come or of the one before
-  --from CURRENT      the root file before; a key of neither is refused, which this needs for a key that goes`,
+  --from CURRENT      the root file before; a key of neither is refused, which this needs for a key that goes
+  --json              who signed, and how many are needed, as JSON`,
   async run(args, { output }) {
     const { values, positionals } = readArguments(
       args,
-      { key: { type: "string" }, from: { type: "string" } } as const,
+      { key: { type: "string" }, from: { type: "string" }, json: { type: "boolean" } } as const,
       1,
     );
     const [path] = positionals;
@@ -34,11 +35,17 @@ other, or each a copy of their own: root push takes all copies.
       );
     const signed = withSignature(file, key);
     replaceRootFile(path, signed);
-    output.line(`signed root version ${file.signed.version} with ${key.keyid}`);
-    for (const authority of authorities) {
-      const { threshold } = authority.roles.root;
-      const count = signersAmong(signed, authority).length;
-      output.line(`${count} of ${threshold} needed by the root keys of version ${authority.version}`);
+    const { version } = file.signed;
+    const needs = authorities.map((authority) => ({
+      version: authority.version,
+      threshold: authority.roles.root.threshold,
+      signed: signersAmong(signed, authority).length,
+    }));
+    if (values.json === true) output.line(JSON.stringify({ version, keyid: key.keyid, needs }));
+    else {
+      output.line(`signed root version ${version} with ${key.keyid}`);
+      for (const need of needs)
+        output.line(`${need.signed} of ${need.threshold} needed by the root keys of version ${need.version}`);
     }
     return exitCodes.ok;
   },
