@@ -6,12 +6,13 @@
  * undecided. A packet from one overlay into another passes `out_` of the first, whose accept goes to `o_entering`,
  * and then `in_` of the second: it needs accept from both.
  */
+import { encodeName } from "#schema/names.ts";
 import { type Direction, type Ruleset, type Scope, scopeId, type Tally, tallies } from "#schema/ruleset.ts";
 import { judge, rulesOf } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
 import { type Accepting, type Context, pairMatches } from "./match.ts";
 import { type Chain, families, type Fragment, type KernelMap, type Line } from "./program.ts";
-import { encodeKey, interfaceName, nft, oneOf } from "./quote.ts";
+import { interfaceName, nft, oneOf } from "./quote.ts";
 import { setKinds } from "./sets.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
@@ -65,7 +66,7 @@ export function forwarding(ruleset: Ruleset): Forwarding {
 }
 
 const chainName = (part: Direction | "tally", overlay: Overlay): string =>
-  `${part}_${encodeKey(overlay.name)}`;
+  `${part}_${encodeName(overlay.name)}`;
 
 const to = (part: Direction | "tally", overlay: Overlay) =>
   ({ kind: "goto", chain: chainName(part, overlay) }) as const;

@@ -80,12 +80,3 @@ export function word(text: string): NftText {
   if (!/^[a-z][a-z0-9-]*$/.test(text)) throw new Unsupported("expected a word of nft");
   return mint(text);
 }
-
-/**
- * A key inside a generated name. Injective: letters and digits stay, `_` becomes `__`, any other character becomes `_`
- * and its two hex digits (DESIGN §12).
- */
-export const encodeKey = (key: string): string =>
-  key.replace(/[^A-Za-z0-9]/g, (character) =>
-    character === "_" ? "__" : `_${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );

@@ -3,9 +3,10 @@
  * is never declared again with another type or other flags, which the kernel refuses with "File exists".
  */
 import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
+import { encodeName } from "#schema/names.ts";
 import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
 import { families, type KernelSet } from "./program.ts";
-import { encodeKey, network, nft, type NftText } from "./quote.ts";
+import { network, nft, type NftText } from "./quote.ts";
 
 /** The kind of each named set of a ruleset. */
 export type SetKinds = ReadonlyMap<string, NamedSet["kind"]>;
@@ -35,7 +36,7 @@ function asListed(element: string, family: Family): NftText {
 
 /** Subnets of an overlay with one prefix length. */
 export const pairSetName = (overlay: string, family: Family, prefix: number): string =>
-  `s${familyDigits[family]}_${prefix}_${encodeKey(overlay)}`;
+  `s${familyDigits[family]}_${prefix}_${encodeName(overlay)}`;
 
 /** Prefix lengths of a scope's subnets in one family, ascending. */
 export function prefixLengths(scope: Scope, family: Family): readonly number[] {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "#compile/index.ts";
-import { encodeName } from "#compile/names.ts";
+import { encodeName } from "#schema/names.ts";
 import { compareNetworks, knownNetwork } from "#schema/address.ts";
 import { decodeBundle, encodeBundle } from "#schema/bundle.ts";
 import { canonicalText } from "#schema/canonical.ts";

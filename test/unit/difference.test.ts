@@ -1,7 +1,7 @@
 /** Rules and sets in words, as every preview shows them. */
 import { describe, expect, test } from "vitest";
 import { compile } from "#compile/index.ts";
-import { encodeName } from "#compile/names.ts";
+import { encodeName } from "#schema/names.ts";
 import { kinds, type Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { unixSeconds } from "#schema/time.ts";

@@ -2,14 +2,8 @@
  * Names of kernel objects, from intent keys that hold more characters than kernel identifiers may (DESIGN §12).
  * The encoding is injective: two keys that differ never share a set, a class or a counter.
  */
+import { encodeName } from "#schema/names.ts";
 import { ObjectName } from "#schema/ruleset.ts";
-
-/** Letters and digits stay, `_` becomes `__`, any other character `_` and its two hex digits. Takes ASCII only. */
-export function encodeName(text: string): string {
-  return text.replace(/[^A-Za-z0-9]/g, (character) =>
-    character === "_" ? "__" : `_${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-}
 
 /** Row ids of an overlay; what audits, counters and verdict files call its rules. */
 export const overlayRows = {
