@@ -57,9 +57,17 @@ export interface PlacedWarning {
   readonly place: Place | null;
 }
 
+/** What is compared, and what the control plane is asked to put up with. */
+interface ProposalOptions extends PlanOptions {
+  /** Hosts that get their bundle although their guard refuses it. */
+  readonly allowGuardRefusals: readonly string[];
+}
+
 export interface Proposal {
   readonly catalog: readonly CatalogRow[];
   readonly changes: readonly Change[];
+  /** What the commit must say as the plan did. */
+  readonly allowed: { readonly allow_guard_refusals?: readonly string[] };
   readonly answer: PlanAnswer;
   /** What the control plane warns of; with a place where a file is its subject. */
   readonly warnings: readonly PlacedWarning[];
@@ -73,6 +81,7 @@ export const catalogOptions = {
   prune: { type: "boolean" },
   adopt: { type: "boolean" },
   "allow-delete": { type: "string" },
+  "allow-guard-refusal": { type: "string", multiple: true },
   json: { type: "boolean" },
 } as const;
 
@@ -80,6 +89,8 @@ export const catalogHelp = `  -f FILE             a catalog file, a directory of
   --source NAME       whose rows these are (default: catalog); rows of other sources are never deleted
   --prune             delete rows of this source that no file declares
   --allow-delete N    allow up to N deletions; needed to delete more than a fifth of this source's rows of a kind
+  --allow-guard-refusal HOST
+                      publish to this host although the guard it reported refuses the bundle; may be repeated
   --adopt             take over rows of other sources that differ
   --json              the result as JSON`;
 
@@ -89,20 +100,25 @@ interface CatalogValues {
   readonly prune?: boolean | undefined;
   readonly adopt?: boolean | undefined;
   readonly "allow-delete"?: string | undefined;
+  readonly "allow-guard-refusal"?: readonly string[] | undefined;
 }
 
 /** @throws UsageError */
-export function planOptions(values: CatalogValues): PlanOptions {
+export function planOptions(values: CatalogValues): ProposalOptions {
   const source = values.source ?? "catalog";
   if (!Key.safeParse(source).success) throw new UsageError("--source is a name");
   const allow = values["allow-delete"];
   if (allow !== undefined && !/^\d{1,6}$/.test(allow))
     throw new UsageError("--allow-delete is a number of rows");
+  const allowGuardRefusals = [...new Set(values["allow-guard-refusal"])];
+  if (!allowGuardRefusals.every((host) => Key.safeParse(host).success))
+    throw new UsageError("--allow-guard-refusal is a host's name");
   return {
     source,
     prune: values.prune ?? false,
     adopt: values.adopt ?? false,
     allowDelete: allow === undefined ? undefined : Number(allow),
+    allowGuardRefusals,
   };
 }
 
@@ -126,13 +142,15 @@ function findingFailures(findings: readonly Finding[]): Failures {
 export async function propose(
   client: Client,
   catalog: readonly CatalogRow[],
-  options: PlanOptions,
+  options: ProposalOptions,
 ): Promise<Proposal> {
   const current = await readRows(client);
   const planned = planChanges(catalog, current.rows, options);
   if (!planned.ok) throw new Failures(planned.refusals);
   const { changes, notes } = planned;
-  const body = { parent: current.revision, source: options.source, changes };
+  const { source, allowGuardRefusals } = options;
+  const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: allowGuardRefusals };
+  const body = { parent: current.revision, source, ...allowed, changes };
   const answer = await inFiles(catalog, changes, () => client.call("POST", "/v1/plan", PlanAnswer, body));
   const warnings = answer.warnings.map(({ code, path, message }): PlacedWarning => {
     const found = locate(catalog, changes, { path, message });
@@ -140,7 +158,7 @@ export async function propose(
     const { file, line, column } = found;
     return { code, path: found.path, message, place: { file, line, column } };
   });
-  return { catalog, changes, answer, warnings, notes };
+  return { catalog, changes, allowed, answer, warnings, notes };
 }
 
 /** Runs a request, and says a refusal in terms of the files. @throws Failures, Refusal */

@@ -32,7 +32,8 @@ export type DiagnosticCode =
   | "still_referenced"
   | "nothing_to_delete"
   | "duplicate_change"
-  | "bundle_too_large";
+  | "bundle_too_large"
+  | "guard_refused";
 
 /** `code` of a problem+json body (RFC 9457); `problemStatus` in worker/api gives the HTTP status. */
 export type ProblemCode =

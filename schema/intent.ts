@@ -188,6 +188,8 @@ export const Commit = z.strictObject({
   message: Note,
   on_behalf_of: Note.optional(),
   source: Key.default("api"),
+  /** Hosts that get their bundle although the guard they reported refuses it: guards change where they stand. */
+  allow_guard_refusals: unique(Key).max(10_000).optional(),
   changes: z.array(Change).min(1, { error: "expected at least one change" }).max(10_000),
 });
 export type Commit = z.infer<typeof Commit>;

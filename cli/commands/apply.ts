@@ -96,10 +96,10 @@ const attempts = 3;
 /** Commits once, however often it has to be sent: the key makes a second arrival the first one's answer. */
 async function commit(
   client: Client,
-  { catalog, changes, answer }: Proposal,
+  { catalog, changes, allowed, answer }: Proposal,
   described: Readonly<Record<string, string>>,
 ): Promise<z.infer<typeof CommitAnswer>> {
-  const body = { ...described, parent: answer.revision, changes };
+  const body = { ...described, ...allowed, parent: answer.revision, changes };
   const headers = { "Idempotency-Key": randomUUID() };
   for (let attempt = 1; ; attempt += 1)
     try {

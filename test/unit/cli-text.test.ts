@@ -148,7 +148,7 @@ describe("plans", () => {
       { code: "empty_source", path: "/services/web/ingress/0/from", message: "w", place },
       { code: "no_target", path: "/services/old", message: "w", place: null },
     ];
-    printProposal(output, { catalog: [], changes: [], answer, warnings, notes: ["n"] });
+    printProposal(output, { catalog: [], changes: [], allowed: {}, answer, warnings, notes: ["n"] });
     return lines;
   };
 

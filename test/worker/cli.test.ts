@@ -6,7 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
-import { runCli } from "../support/cli.ts";
+import { Guard } from "#schema/guard.ts";
+import { storeReport } from "#worker/store/report.ts";
+import { folderOf, runCli } from "../support/cli.ts";
+import { reportOf } from "./contract/reports.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-cli-"));
 let plane: Standalone;
@@ -92,6 +95,32 @@ describe("with two revisions", () => {
     const { lines } = await run("enrol", "web1", "--ttl", "60");
     expect(lines[1]).toMatch(/^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/);
     expect(await parsed("enrol", "web1")).toMatchObject({ host: "web1", root_version: 1 });
+  });
+});
+
+describe("a host whose guard refuses what a catalog opens", () => {
+  const text =
+    "portcullis: 1\nhosts:\n  db1: { roles: [db] }\nservices:\n  db:\n    ingress: [{ from: any, port: 22, proto: tcp }]\n";
+
+  test("stops plan and apply with file, row and line of the guard, unless the operator names the host", async () => {
+    const { sql } = plane.ports;
+    const guard = Guard.parse({ management: { interfaces: ["wg0"] } });
+    await storeReport(sql, "db1", reportOf(1, { guard }), Date.now());
+    const files = folderOf({ "catalog.yaml": text });
+    const catalog = ["-f", files.path];
+    for (const command of [["plan"], ["apply", "--yes"]]) {
+      const { code, errors } = await run(...command, ...catalog);
+      expect(code).toBe(1);
+      expect(errors[0]).toMatch(
+        /catalog\.yaml:5:\d+: \/services\/db: the guard of db1 \(never_accept_from_any\) refuses row services\/db#\S+: .*tcp 22/,
+      );
+    }
+    const allowed = [...catalog, "--allow-guard-refusal", "db1"];
+    expect((await run("plan", ...allowed)).lines.join("\n")).toContain("published all the same, as allowed");
+    const applied = await run("apply", "--yes", ...allowed);
+    expect(applied).toMatchObject({ code: 0, errors: [] });
+    expect(applied.lines.at(-1)).toMatch(/published to 1 host/);
+    files.remove();
   });
 });
 

@@ -6,6 +6,7 @@ import { openStandalone } from "#worker/standalone/index.ts";
 import type { Adapter } from "./contract/harness.ts";
 import { catalogContract } from "./contract/catalog.ts";
 import { planContract } from "./contract/plan.ts";
+import { reportContract } from "./contract/reports.ts";
 import { accessContract } from "./contract/access.ts";
 import { routeContract } from "./contract/routes.ts";
 import { raceContract, storeContract } from "./contract/store.ts";
@@ -27,6 +28,7 @@ storeContract("standalone", open);
 routeContract("standalone", open);
 catalogContract("standalone", open);
 planContract("standalone", open);
+reportContract("standalone", open);
 accessContract("standalone", open);
 raceContract("standalone", open);
 raceContract("standalone without its queue", async () => {

@@ -2,6 +2,7 @@
 import { desc, eq } from "drizzle-orm";
 import * as z from "zod";
 import { refusalCodes } from "#schema/errors.ts";
+import { Guard } from "#schema/guard.ts";
 import { identity, repository, report } from "#schema/tables/index.ts";
 import { AgentState, Report } from "#schema/wire.ts";
 import type { Sql } from "../ports.ts";
@@ -47,6 +48,20 @@ export async function readHostStatus(sql: Sql, host: string): Promise<HostStatus
         ? undefined
         : { received_at: last.received_at, body: Report.parse(JSON.parse(last.body)) },
   };
+}
+
+const Guarded = z.object({ host: z.string(), guard: z.string() });
+
+/** The guard in the last report of each of these hosts, by host; those that reported none are left out. */
+export async function readGuards(sql: Sql, hosts: readonly string[]): Promise<ReadonlyMap<string, Guard>> {
+  const text = `SELECT p.host, p.body ->> '$.guard' AS guard FROM json_each(?1) AS h JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value) WHERE p.body ->> '$.guard' IS NOT NULL`;
+  const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
+  return new Map(
+    z
+      .array(Guarded)
+      .parse(results)
+      .map(({ host, guard }) => [host, Guard.parse(JSON.parse(guard))]),
+  );
 }
 
 const Standing = z.object({

@@ -83,7 +83,7 @@ async function attempt(
     return refused({ ok: false, code: "stale_parent", head: intent.revision });
   if (precondition !== undefined && !holds(intent, precondition))
     return refused({ ok: false, code: "precondition_failed" });
-  const projected = await project(ports.sql, intent, request.changes);
+  const projected = await project(ports.sql, intent, request);
   if (!projected.ok) return refused(projected);
   const { closed, opened, rows } = projected.plan;
   if (closed.length + opened.length === 0)
@@ -133,6 +133,9 @@ async function written(
 const auditBody = (request: Commit, hosts: readonly ChangedHost[]) => ({
   source: request.source,
   message: request.message,
+  ...(request.allow_guard_refusals === undefined
+    ? {}
+    : { allow_guard_refusals: request.allow_guard_refusals }),
   changes: request.changes.map(({ op, kind, key }) => `${op} ${kind} ${key}`),
   hosts: hosts.map(({ host, seq }) => `${host} ${seq}`),
 });

@@ -155,7 +155,7 @@ export const collections = {
 } as const satisfies Record<Kind, string>;
 
 /** The first twenty, and how many more. */
-function listed(names: readonly string[]): string {
+export function listed(names: readonly string[]): string {
   const sorted = [...new Set(names)].sort(compareText);
   const more = sorted.length - 20;
   return sorted.slice(0, 20).join(", ") + (more > 0 ? ` and ${more} more` : "");

@@ -2,10 +2,9 @@
  * What a commit would do, by the function that the commit itself uses, and nothing written. Each host is compared with
  * what it is served now: the bundle that was published, not an opinion of it.
  */
-import { type Prepared, prepare } from "#compile/index.ts";
 import { decodeBundle } from "#schema/bundle.ts";
 import type { Diagnostic } from "#schema/errors.ts";
-import type { Change, Snapshot } from "#schema/intent.ts";
+import type { Commit } from "#schema/intent.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { type Difference, difference, elementCount } from "#simulate/difference.ts";
 import type { Ports } from "../ports.ts";
@@ -13,12 +12,10 @@ import { bundleOf } from "../publish/index.ts";
 import { readHead } from "../store/intent.ts";
 import type { RefusedCommit } from "./index.ts";
 import type { RowDifference } from "./plan.ts";
+import type { Compiler } from "./compiler.ts";
 import { type ChangingHost, project } from "./project.ts";
 
-export interface PreviewRequest {
-  readonly parent?: number | undefined;
-  readonly changes: readonly Change[];
-}
+type PreviewRequest = Pick<Commit, "parent" | "allow_guard_refusals" | "changes">;
 
 export interface BundleSize {
   readonly bundle_sha256: string;
@@ -46,29 +43,17 @@ export type Preview =
     }
   | RefusedCommit;
 
-export async function preview(ports: Ports, { parent, changes }: PreviewRequest): Promise<Preview> {
+export async function preview(ports: Ports, request: PreviewRequest): Promise<Preview> {
+  const { parent } = request;
   const intent = await readHead(ports.sql);
   const { revision } = intent;
   if (parent !== undefined && parent !== revision) return { ok: false, code: "stale_parent", head: revision };
-  const projected = await project(ports.sql, intent, changes);
+  const projected = await project(ports.sql, intent, request);
   if (!projected.ok) return projected;
-  const { hosts, warnings, plan } = projected;
-  const compiled = compiler(projected.before);
+  const { hosts, warnings, plan, compiled } = projected;
   const previews: HostPreview[] = [];
   for (const host of hosts) previews.push(await hostPreview(ports, compiled, host));
   return { ok: true, revision, changes: plan.differences, hosts: previews, warnings };
-}
-
-type Compiler = (host: string) => Ruleset | undefined;
-
-/** Rulesets of declared hosts; prepared only when one is asked for. */
-function compiler(snapshot: Snapshot): Compiler {
-  let prepared: Prepared | undefined;
-  return (host) => {
-    if (!snapshot.hosts.has(host)) return undefined;
-    prepared ??= prepare(snapshot);
-    return prepared.ok ? prepared.ruleset(host) : undefined;
-  };
 }
 
 async function hostPreview(ports: Ports, compiled: Compiler, changing: ChangingHost): Promise<HostPreview> {

@@ -8,7 +8,7 @@
 import { affectedHosts, prepare } from "#compile/index.ts";
 import type { BundleCustom } from "#schema/bundle.ts";
 import type { Diagnostic } from "#schema/errors.ts";
-import type { Change, Snapshot } from "#schema/intent.ts";
+import type { Commit, Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import type { Sql } from "../ports.ts";
@@ -16,6 +16,8 @@ import { bundleOf, BundleTooLarge } from "../publish/index.ts";
 import { servedBundles } from "../store/commit.ts";
 import { type Intent, snapshotOf } from "../store/intent.ts";
 import { blame } from "./blame.ts";
+import { type Compiler, compilerOf } from "./compiler.ts";
+import { guardFindings } from "./guards.ts";
 import { type Plan, plan } from "./plan.ts";
 
 /** A host whose bundle changes. */
@@ -32,8 +34,8 @@ export type Projected =
   | {
       readonly ok: true;
       readonly plan: Plan;
-      /** Intent as it is now. */
-      readonly before: Snapshot;
+      /** Intent as it is now, compiled. */
+      readonly compiled: Compiler;
       /** By host. */
       readonly hosts: readonly ChangingHost[];
       readonly warnings: readonly Diagnostic[];
@@ -44,7 +46,10 @@ export type Projected =
       readonly diagnostics: readonly Diagnostic[];
     };
 
-export async function project(sql: Sql, intent: Intent, changes: readonly Change[]): Promise<Projected> {
+type Request = Pick<Commit, "allow_guard_refusals" | "changes">;
+
+export async function project(sql: Sql, intent: Intent, request: Request): Promise<Projected> {
+  const { changes, allow_guard_refusals = [] } = request;
   const planned = plan(intent, changes);
   if (!planned.ok) return planned;
   const invalid = (diagnostics: readonly Diagnostic[]): Projected => ({
@@ -53,9 +58,10 @@ export async function project(sql: Sql, intent: Intent, changes: readonly Change
     diagnostics: diagnostics.map((diagnostic) => blame(diagnostic, changes)),
   });
   const before = snapshotOf(intent.revision, intent.rows);
+  const compiled = compilerOf(before);
   const { closed, opened, next } = planned.plan;
   if (closed.length + opened.length === 0)
-    return { ok: true, plan: planned.plan, before, hosts: [], warnings: [] };
+    return { ok: true, plan: planned.plan, compiled, hosts: [], warnings: [] };
   const after = snapshotOf(intent.revision + 1, next);
   const prepared = prepare(after);
   if (!prepared.ok) return invalid(prepared.diagnostics);
@@ -65,8 +71,11 @@ export async function project(sql: Sql, intent: Intent, changes: readonly Change
       ...removed(before, after),
     ];
     const hosts = await changing(sql, before, wanted);
-    const warnings = prepared.warnings.map((warning) => blame(warning, changes));
-    return { ok: true, plan: planned.plan, before, hosts, warnings };
+    const found = await guardFindings(sql, hosts, compiled, new Set(allow_guard_refusals));
+    const diagnostics = [...found, ...prepared.warnings];
+    if (diagnostics.some(({ severity }) => severity === "error")) return invalid(diagnostics);
+    const warnings = diagnostics.map((warning) => blame(warning, changes));
+    return { ok: true, plan: planned.plan, compiled, hosts, warnings };
   } catch (error) {
     if (error instanceof BundleTooLarge) return invalid([error.diagnostic]);
     throw error;

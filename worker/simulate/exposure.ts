@@ -4,6 +4,7 @@
  * argued with. Address space is counted rather than compared with `any`, so that "everybody" cannot be said in halves.
  */
 import { knownNetwork } from "#schema/address.ts";
+import { compareText } from "#schema/order.ts";
 import type { Protocol, Rule, Ruleset } from "#schema/ruleset.ts";
 
 type Transport = "tcp" | "udp";
@@ -16,39 +17,44 @@ const portMax = 65_535;
  */
 const everybody = { v4: 1 / 16, v6: 1 / 64 } as const;
 
-/** Ports of each protocol that the host scope accepts from everybody, ascending. */
-export function openToAll(ruleset: Ruleset): Readonly<Record<Transport, readonly number[]>> {
+/** Ports from `from` to `to`, both inclusive, and the rows that accept them together, sorted. */
+interface OpenPorts {
+  readonly transport: Transport;
+  readonly from: number;
+  readonly to: number;
+  readonly rows: readonly string[];
+}
+
+/** What the host scope accepts from everybody: tcp before udp, ports ascending, no port twice in one transport. */
+export function openToAll(ruleset: Ruleset): readonly OpenPorts[] {
   const accepting = ruleset.rules.filter(
     (rule) => rule.scope === "host" && rule.direction === "in" && rule.verdict === "accept",
   );
   // Established traffic was begun by this host; a rule for it opens nothing.
   const opening = accepting.filter((rule) => rule.state !== "established");
   const networks = networksOf(ruleset);
-  const [tcp, udp] = transports.map((transport) => portsOf(opening, transport, networks));
-  return { tcp: tcp ?? [], udp: udp ?? [] };
+  return transports.flatMap((transport) => openPorts(opening, transport, networks));
 }
 
 /** Source of a rule as the elements it stands for; null for any. */
-type Sources = (rule: Rule) => ReadonlySet<string> | null;
+type Sources = (rule: Rule) => readonly string[] | null;
 
 function networksOf({ sets, classes }: Ruleset): Sources {
-  const bySet = new Map(sets.map((set) => [set.name, new Set(set.elements)]));
+  const bySet = new Map(sets.map((set) => [set.name, set.elements]));
   const byMap = new Map(classes.map((map) => [map.name, map.elements]));
   return ({ source }) => {
     switch (source.kind) {
       case "any":
         return null;
       case "set":
-        return bySet.get(source.set) ?? new Set();
+        return bySet.get(source.set) ?? [];
       case "class":
-        return new Set(
-          (byMap.get(source.map) ?? []).filter((e) => e.class === source.class).map((e) => e.address),
-        );
+        return (byMap.get(source.map) ?? []).filter((e) => e.class === source.class).map((e) => e.address);
     }
   };
 }
 
-function portsOf(rules: readonly Rule[], transport: Transport, sources: Sources): readonly number[] {
+function openPorts(rules: readonly Rule[], transport: Transport, sources: Sources): readonly OpenPorts[] {
   const spans = rules.flatMap((rule) =>
     rangesOf(rule.protocol, transport).map((range) => ({ ...range, rule })),
   );
@@ -58,7 +64,8 @@ function portsOf(rules: readonly Rule[], transport: Transport, sources: Sources)
     const to = (edges[i + 1] ?? from) - 1;
     const covering = spans.filter((span) => span.from <= from && span.to >= to).map(({ rule }) => rule);
     if (to < from || !reachesEverybody(covering, sources)) return [];
-    return Array.from({ length: to - from + 1 }, (_, offset) => from + offset);
+    const rows = [...new Set(covering.map(({ row }) => row))].sort(compareText);
+    return [{ transport, from, to, rows }];
   });
 }
 

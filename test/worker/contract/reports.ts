@@ -1,0 +1,174 @@
+/** What the control plane makes of hosts' reports on every adapter: whose guard refuses a commit, and who is silent. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Guard } from "#schema/guard.ts";
+import { Report } from "#schema/wire.ts";
+import { insertEnrolment } from "#worker/store/enrolment.ts";
+import { putIdentity } from "#worker/store/identity.ts";
+import { storeReport } from "#worker/store/report.ts";
+import { seedCatalog } from "./catalog.ts";
+import {
+  type Adapter,
+  type Answer,
+  everything,
+  expectProblem,
+  type Harness,
+  openHarness,
+} from "./harness.ts";
+
+export function reportContract(name: string, open: () => Promise<Adapter>): void {
+  describe(`reports on ${name}`, () => {
+    let h: Harness;
+    let n = 0;
+    const report = async (host: string, over: object = {}): Promise<void> => {
+      n += 1;
+      await storeReport(h.ports.sql, host, reportOf(n, over), h.ports.clock.now());
+    };
+    beforeAll(async () => {
+      h = await openHarness(open);
+      await seedCatalog(h);
+    });
+    afterAll(() => h.close());
+    const send: Send = (path, body) =>
+      h.call("POST", `/v1/${path}`, { body: path === "plan" ? body : { message: "m", ...body } });
+    guards(() => h, report, send);
+    allowances(() => h, send);
+    silence(() => h, report);
+  });
+}
+
+type Tell = (host: string, over?: object) => Promise<void>;
+
+export const reportOf = (n: number, over: object): Report =>
+  Report.parse({
+    n,
+    at: "2026-11-20T10:00:00Z",
+    boot_id: "b",
+    agent_version: "0.1.0",
+    renderer: "nft",
+    state: "steady",
+    applied: null,
+    seen: { root: 1, timestamp: 1, targets: 1 },
+    guard_sha256: null,
+    refusal: null,
+    counters: [],
+    ...over,
+  });
+
+const guard = (over: object = {}): Guard => Guard.parse({ management: { interfaces: ["wg0"] }, ...over });
+const service = (key: string, port: number | string, from = "any") => ({
+  op: "put",
+  kind: "service",
+  key,
+  body: { ingress: [{ from, port, proto: "tcp" }] },
+});
+const ssh = service("photoprism", 22);
+
+type Send = (path: "plan" | "commits", body: object) => Promise<Answer>;
+
+function guards(h: () => Harness, report: Tell, send: Send): void {
+  test("publish nothing that a host's reported guard refuses, and name host, row and line of the guard", async () => {
+    await report("app1", { guard: guard() });
+    const before = await everything(h());
+    for (const path of ["plan", "commits"] as const) {
+      const { errors = [] } = expectProblem(await send(path, { changes: [ssh] }), 422, "invalid_intent");
+      expect(errors).toMatchObject([{ path: "/changes/0/body", code: "guard_refused" }]);
+      expect(errors[0]?.message).toMatch(
+        /^the guard of app1 \(never_accept_from_any\) refuses row services\/photoprism#[0-9a-f]{12}: .*tcp 22 /,
+      );
+    }
+    expect(await everything(h())).toEqual(before);
+  });
+
+  test("count as they were reported last, and not at all where none was", async () => {
+    expect(await send("plan", { changes: [service("reverse_proxy", 22)] })).toMatchObject({ status: 200 });
+    await report("app1", { guard: guard({ never_accept_from_any: [] }) });
+    expect(await send("plan", { changes: [ssh] })).toMatchObject({ status: 200, json: { warnings: [] } });
+    await report("app1", { guard: guard() });
+    expect(await send("plan", { changes: [ssh] })).toMatchObject({ status: 422 });
+  });
+
+  const wider = service("photoprism", 80, "lan");
+  const twice = {
+    ...wider,
+    body: { ingress: [...wider.body.ingress, { from: "any", port: 81, proto: "tcp" }] },
+  };
+  test.each([
+    ["limits.max_rules", { limits: { max_rules: 2 } }, "/hosts/app1", twice],
+    ["limits.max_elements", { limits: { max_elements: 1 } }, "/hosts/app1", wider],
+    [
+      "limits.max_any_accept",
+      { limits: { max_any_accept: 0 } },
+      "/changes/0/body",
+      service("photoprism", 80),
+    ],
+  ])("refuse by %s", async (line, over, path, change) => {
+    await report("app1", { guard: guard(over) });
+    const { errors = [] } = expectProblem(await send("plan", { changes: [change] }), 422, "invalid_intent");
+    expect(errors).toMatchObject([
+      { path, code: "guard_refused", message: expect.stringContaining(line) as unknown },
+    ]);
+    await report("app1", { guard: guard() });
+  });
+}
+
+function allowances(h: () => Harness, send: Send): void {
+  test("let a commit go that names the host, with a warning and in the audit", async () => {
+    const other = await send("commits", { changes: [ssh], allow_guard_refusals: ["edge1"] });
+    expectProblem(other, 422, "invalid_intent");
+    const allowed = { changes: [ssh], allow_guard_refusals: ["app1"] };
+    expect(await send("plan", allowed)).toMatchObject({
+      status: 200,
+      json: { hosts: [{ host: "app1" }], warnings: [{ code: "guard_refused", severity: "warning" }] },
+    });
+    expect(await send("commits", allowed)).toMatchObject({
+      status: 201,
+      json: { hosts: [{ host: "app1" }], warnings: [{ code: "guard_refused", path: "/changes/0/body" }] },
+    });
+    const audit = await h().call("GET", "/v1/audit?limit=1");
+    expect(audit.json).toMatchObject({ items: [{ body: { allow_guard_refusals: ["app1"] } }] });
+  });
+
+  test("stop no other change of a host that refuses already what it is served", async () => {
+    const both = (second: number) => ({
+      ...ssh,
+      body: { ingress: [ssh.body.ingress[0], { from: "any", port: second, proto: "tcp" }] },
+    });
+    expect(await send("plan", { changes: [both(443)] })).toMatchObject({
+      status: 200,
+      json: { warnings: [{ code: "guard_refused" }] },
+    });
+    expectProblem(await send("plan", { changes: [both(3306)] }), 422, "invalid_intent");
+  });
+}
+
+function silence(h: () => Harness, report: Tell): void {
+  const warned = async (): Promise<readonly string[]> => {
+    const view = (await h().call("GET", "/v1/hosts/edge1")).json as {
+      readonly status: { readonly warnings: readonly { readonly code: string }[] };
+    };
+    return view.status.warnings.map(({ code }) => code).filter((code) => code === "silent");
+  };
+
+  test("make a host silent when two of their intervals went by without one", async () => {
+    const at = h().ports.clock.now();
+    const key = { host: "edge1", public_key: "k".repeat(43), enrolled_at: at, enrolment: "e" };
+    const token = {
+      id: "e",
+      host: "edge1",
+      sha256: "0".repeat(64),
+      created_at: at,
+      expires_at: at,
+      used_at: at,
+      created_by: "t",
+    };
+    const { sql } = h().ports;
+    await sql.batch([insertEnrolment(sql, token), putIdentity(sql, key)]);
+    await report("edge1");
+    h().advance(2 * 3_600_000);
+    expect(await warned()).toEqual([]);
+    h().advance(1);
+    expect(await warned()).toEqual(["silent"]);
+    await report("edge1");
+    expect(await warned()).toEqual([]);
+  });
+}

@@ -1,0 +1,82 @@
+/**
+ * What a guard refuses of a ruleset. The agent asks before it renders, and the control plane before it publishes, of
+ * the guard that the host reported: one meaning (law 5). Pure.
+ *
+ * The management plane needs no check here: a bundle has no way to name it, and the renderer puts it first.
+ */
+import type { Guard } from "#schema/guard.ts";
+import { compareText } from "#schema/order.ts";
+import type { Ruleset } from "#schema/ruleset.ts";
+import { elementCount } from "./difference.ts";
+import { openToAll } from "./exposure.ts";
+
+/** One line of the guard that does not admit the ruleset. */
+export interface GuardRefusal {
+  readonly line:
+    | "limits.max_rules"
+    | "limits.max_elements"
+    | "limits.max_any_accept"
+    | "never_accept_from_any";
+  /** Such as `tcp 22`, by transport and port; empty where a size is what is refused. */
+  readonly ports: readonly string[];
+  /** Rows that open those ports, sorted; empty where no row in particular is to blame. */
+  readonly rows: readonly string[];
+  /** What it is, for people; begins with "the bundle". */
+  readonly message: string;
+}
+
+/** Every line of the guard that refuses the ruleset, sizes first; none: it is admitted. */
+export function guardRefusals(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
+  const { max_rules, max_elements } = guard.limits;
+  return [
+    ...above("limits.max_rules", "rules", ruleset.rules.length, max_rules),
+    ...above("limits.max_elements", "set elements", elementCount(ruleset), max_elements),
+    ...exposed(ruleset, guard),
+  ];
+}
+
+function exposed(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
+  const open = openToAll(ruleset);
+  const never = [...new Set(guard.never_accept_from_any)].toSorted((a, b) => a - b);
+  const opened = open.flatMap(({ transport, from, to, rows }) =>
+    never
+      .filter((port) => from <= port && port <= to)
+      .map((port) => ({ name: `${transport} ${port}`, rows })),
+  );
+  const ports = opened.map(({ name }) => name);
+  const message = `the bundle opens ${listed(ports)} to everybody, the guard never does`;
+  const count = open.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const tooMany = above(
+    "limits.max_any_accept",
+    "ports open to everybody",
+    count,
+    guard.limits.max_any_accept,
+  );
+  return [
+    ...(ports.length === 0
+      ? []
+      : [{ line: "never_accept_from_any" as const, ports, rows: rowsOf(opened), message }]),
+    ...tooMany.map((refusal) => ({ ...refusal, rows: rowsOf(open) })),
+  ];
+}
+
+const above = (
+  line: GuardRefusal["line"],
+  what: string,
+  count: number,
+  limit: number,
+): readonly GuardRefusal[] =>
+  count <= limit
+    ? []
+    : [{ line, ports: [], rows: [], message: `the bundle has ${count} ${what}, the guard admits ${limit}` }];
+
+const rowsOf = (items: readonly { readonly rows: readonly string[] }[]): readonly string[] =>
+  [...new Set(items.flatMap(({ rows }) => rows))].sort(compareText);
+
+const namedMax = 8;
+
+/** The first few, so that a bundle that opens everything is still one sentence. */
+function listed(names: readonly string[]): string {
+  const more = names.length - namedMax;
+  return names.slice(0, namedMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
