@@ -7,7 +7,7 @@
  */
 import { parseAddress } from "#schema/address.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { type Management, type Packet, type Payload, prepare } from "#simulate/index.ts";
+import { type Judgement, type Management, type Packet, type Payload, prepare } from "#simulate/index.ts";
 
 /** One direction of a flow, as conntrack spells it. */
 interface Tuple {
@@ -87,6 +87,13 @@ export interface Paths {
   readonly by: (address: string) => string;
 }
 
+/** A flow that rules do not allow, and what says so. */
+export interface CutFlow extends Pick<Judgement, "verdict" | "row"> {
+  readonly flow: Flow;
+  /** Whether it comes to this host, or goes out from it. */
+  readonly direction: "in" | "out";
+}
+
 /**
  * The flows that `now` does not allow and `before` did.
  * @param before undefined when it is not known, as after a restart: then everything counts as allowed before
@@ -98,21 +105,22 @@ export function noLongerAllowed(
   now: Rules,
   before: Rules | undefined,
   at: number,
-): readonly Flow[] {
-  const allowedNow = judgeOf(now);
-  const allowedBefore = before === undefined ? () => true : judgeOf(before);
-  return flows.filter((flow) => {
+): readonly CutFlow[] {
+  const judge = judgeOf(now);
+  const judgeBefore = before === undefined ? undefined : judgeOf(before);
+  return flows.flatMap((flow) => {
     const packet = firstPacket(flow, paths);
-    if (packet === undefined || endsAtManagement(packet, paths, now.management)) return false;
-    return !allowedNow({ ...packet, at }) && allowedBefore(packet);
+    if (packet === undefined || endsAtManagement(packet, paths, now.management)) return [];
+    const { verdict, row } = judge({ ...packet, at });
+    // A rule that has expired since the apply before allowed its flows then.
+    const allowedBefore = judgeBefore === undefined || judgeBefore(packet).verdict === "accept";
+    if (verdict === "accept" || !allowedBefore) return [];
+    return [{ flow, direction: packet.hook === "input" ? "in" : "out", verdict, row }];
   });
 }
 
-/** A rule that has expired since the apply before allowed its flows then. */
-const judgeOf = ({ ruleset, management }: Rules): ((packet: Packet) => boolean) => {
-  const judge = prepare(ruleset, management);
-  return (packet) => judge(packet).verdict === "accept";
-};
+const judgeOf = ({ ruleset, management }: Rules): ((packet: Packet) => Judgement) =>
+  prepare(ruleset, management);
 
 /** The flow's first packet as the host's chain sees it; undefined for what is forwarded or stays on the loopback. */
 function firstPacket({ protocol, original, reply }: Flow, { own, by }: Paths): Packet | undefined {
