@@ -7,7 +7,15 @@
  */
 import * as z from "zod";
 import { isErrno } from "../persist.ts";
-import { type CutFlow, type Flow, noLongerAllowed, parseFlows, type Rules } from "./flows.ts";
+import {
+  type CutFlow,
+  type Flow,
+  noLongerAllowed,
+  parseFlows,
+  parseSockets,
+  type Rules,
+  unknownTo,
+} from "./flows.ts";
 import type { Exec } from "./spawn.ts";
 
 /** Why nothing, or not everything, was found or cut. */
@@ -63,9 +71,15 @@ export const findFlows = (
     );
     const own = await ownAddresses(exec);
     const tracked = listings.flatMap(parseFlows);
-    const suspects = noLongerAllowed(tracked, { own, by: () => "" }, now, before, at).map(({ flow }) => flow);
+    const { connections, listening } = parseSockets(await ask(exec, ["ss", "-H", "-n", "-t", "-a"]));
+    // Connections that were there before the kernel tracked any, and were silent since.
+    const flows = [...tracked, ...unknownTo(tracked, connections)];
+    const ends = { own, listening };
+    const suspects = noLongerAllowed(flows, { ...ends, by: () => "" }, now, before, at).map(
+      ({ flow }) => flow,
+    );
     const routes = await routesTo(exec, suspects);
-    const paths = { own, by: (address: string) => routes.get(address) ?? "" };
+    const paths = { ...ends, by: (address: string) => routes.get(address) ?? "" };
     return { ok: true, flows: noLongerAllowed(suspects, paths, now, before, at) };
   });
 

@@ -158,24 +158,22 @@ export function flowOutlook(
   flows: readonly CutFlow[],
   processOf: (protocol: "tcp" | "udp", port: number) => string | null,
 ): readonly FlowOutlook[] {
-  const portOf = ({ flow }: CutFlow): number => flow.reply.sourcePort;
   const alike = Map.groupBy(flows, (cut) =>
-    [cut.direction, cut.flow.protocol, String(portOf(cut)).padStart(5, "0"), cut.row ?? ""].join(" "),
+    [cut.direction, cut.flow.protocol, String(cut.port).padStart(5, "0"), cut.row ?? ""].join(" "),
   );
   return [...alike]
     .toSorted(([a], [b]) => compareText(a, b))
     .flatMap(([, group]) => {
       const [first] = group;
       if (first === undefined) return [];
-      const { direction, verdict, row } = first;
+      const { direction, port, verdict, row } = first;
       const { protocol } = first.flow;
-      const peers = group.map(({ flow }) => (direction === "in" ? flow.original.source : flow.reply.source));
       return {
         protocol,
         direction,
-        port: portOf(first),
-        process: direction === "in" ? processOf(protocol, portOf(first)) : null,
-        peers: [...new Set(peers)].toSorted(compareText),
+        port,
+        process: direction === "in" ? processOf(protocol, port) : null,
+        peers: [...new Set(group.map(({ peer }) => peer))].toSorted(compareText),
         flows: group.length,
         verdict,
         row,
