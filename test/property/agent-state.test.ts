@@ -173,6 +173,31 @@ test("counts only on a host that never committed, closed itself or was asked to 
   );
 });
 
+test("a host that closed itself does not count either when a person lifts a closing of their own", () => {
+  const common = { policy: null, leaseEndsAt: 9_000, now: 1 } as const;
+  const next = { seq: 1, revision: 1, bundle_sha256: "1".repeat(64), mode: "enforce" } as const;
+  const events: readonly Event[] = [
+    {
+      ...common,
+      kind: "started",
+      applied: null,
+      table: "present",
+      hold: true,
+      committedBefore: false,
+      enforces: false,
+      fallen: true,
+      trust: "sound",
+      reverts: noReverts,
+      interrupted: null,
+    },
+    { ...common, kind: "woke", hold: false, enforces: false },
+    { ...common, kind: "trusted", candidate: next, guard: guards[0], renderer: "nft-1" },
+  ];
+  let state: State = { kind: "unenrolled" };
+  for (const event of events) [state] = step(state, event);
+  expect(state.kind).toBe("applying");
+});
+
 test("what is counted is not counted again until seq, guard or renderer is another", () => {
   expectAlways(({ before, event, effects }) => {
     if (before.kind !== "adopting" || before.enforces || event.kind !== "trusted") return;
