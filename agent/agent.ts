@@ -3,8 +3,10 @@
  * other. Decides nothing itself; every outcome goes back into the state machine as an event.
  */
 import { existsSync } from "node:fs";
-import { renderClosed, rendererVersion } from "#render/index.ts";
+import { countOnly, renderClosed, rendererVersion } from "#render/index.ts";
+import { admitFirst, mayEnforce } from "./adoption.ts";
 import { programSha256 } from "./apply/nft.ts";
+import { ask, type Heard } from "./ask.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
 import { keepFallback } from "./fallback.ts";
@@ -14,13 +16,13 @@ import { closeJournal, cutOff } from "./journal.ts";
 import type { Rules } from "./apply/flows.ts";
 import { isErrno } from "./persist.ts";
 import { fallenFile, holdFile, mark } from "./posture.ts";
-import { causeOf, outcome, type Refusal, Refused } from "./refusal.ts";
+import { causeOf, outcome, type Refusal } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
 import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
 import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
-import { committedOf, leaseOf } from "./standing.ts";
+import { leaseOf } from "./standing.ts";
 import {
   type Candidate,
   type Committed,
@@ -31,7 +33,7 @@ import {
   step,
 } from "./state.ts";
 import { statusOf, writeStatus } from "./status.ts";
-import type { Trust, TrustedBundle } from "./trust/index.ts";
+import type { Trust } from "./trust/index.ts";
 
 export class Agent {
   readonly #parts: Parts;
@@ -41,8 +43,7 @@ export class Agent {
   #unreported: DatedRefusal | null = null;
   #refusal: Refusal | undefined;
   #believed = false;
-  #pollAfter: string | undefined;
-  #generation: string | null = null;
+  readonly #heard: Heard = { generation: null, pollAfter: undefined };
   #lastGuard: LoadedGuard | null = null;
   /** What the committed ruleset means, once it is known. */
   #rules: Rules | undefined;
@@ -73,14 +74,14 @@ export class Agent {
       state: this.#state,
       refusal: this.#refusal,
       believed: this.#believed,
-      pollAfter: this.#pollAfter,
+      pollAfter: this.#heard.pollAfter,
     };
   }
 
   async #started(): Promise<Event> {
-    const { directory, kernel, closedFirst, clock, events } = this.#parts;
+    const { directory, kernel, clock, events } = this.#parts;
     const trust = this.#trust();
-    this.#generation = trust?.hint().generation ?? null;
+    this.#heard.generation = trust?.hint().generation ?? null;
     this.#rules = await this.#rulesBefore();
     return {
       kind: "started",
@@ -89,7 +90,8 @@ export class Agent {
       table: await kernel.table(),
       hold: existsSync(holdFile(directory)),
       // Slots that exist but are torn are no fresh start: without a table such a host closes.
-      closedFirst: closedFirst || everCommitted(directory),
+      committedBefore: everCommitted(directory),
+      enforces: mayEnforce(directory),
       fallen: existsSync(fallenFile(directory)),
       trust: trust === undefined ? "damaged" : "sound",
       policy: await this.#policy(),
@@ -111,7 +113,8 @@ export class Agent {
   async #woke(): Promise<Event> {
     const { directory, clock } = this.#parts;
     const hold = existsSync(holdFile(directory));
-    return { kind: "woke", hold, policy: await this.#policy(), now: clock.now() };
+    const enforces = mayEnforce(directory);
+    return { kind: "woke", hold, enforces, policy: await this.#policy(), now: clock.now() };
   }
 
   /** Null while the guard file is invalid: what it said before stays. */
@@ -141,6 +144,8 @@ export class Agent {
         return this.#poll(stop);
       case "apply":
         return this.#apply(effect.candidate, stop);
+      case "count":
+        return this.#count(effect.candidate);
       case "record":
         return this.#record(effect.candidate);
       case "restore":
@@ -156,7 +161,7 @@ export class Agent {
   }
 
   async #poll(stop: AbortSignal): Promise<Event> {
-    const polled = await outcome(() => this.#ask(stop));
+    const polled = await outcome(() => ask(this.#parts, this.#state, this.#heard, stop));
     const { clock } = this.#parts;
     if (!polled.ok) {
       this.#refuse(polled.refusal);
@@ -175,48 +180,16 @@ export class Agent {
     };
   }
 
-  /** @returns what is believed now, new or held. @throws Refused */
-  async #ask(stop: AbortSignal): Promise<TrustedBundle> {
-    const { trust: opened, client, cycleMs, now: clock, clock: lease } = this.#parts;
-    if (!opened.ok) throw new Refused(opened.refusal.code, opened.refusal.message);
-    const trust = opened.value;
-    const now = clock();
-    const held = trust.held();
-    const hint = trust.hint();
-    // Only what was applied is claimed with an ETag: a failed apply is fetched again (OPA #2220).
-    const applied = held !== undefined && committedOf(this.#state)?.seq === held.custom.seq;
-    const leaseStart = hint.accepted_at ?? 0;
-    const reply = await client.poll(
-      {
-        seen: trust.seen(),
-        bundle: held?.sha256,
-        etag: applied ? hint.etag : null,
-        generation: applied ? this.#generation : null,
-        renew: held !== undefined && lease.now() > leaseStart + (held.leaseEndsAt - leaseStart) / 2,
-      },
-      now,
-      AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]),
-    );
-    this.#pollAfter = reply.pollAfter;
-    if (reply.kind === "unchanged") {
-      if (held === undefined || !applied)
-        throw new Refused("response_malformed", "304 without If-None-Match");
-      this.#generation = reply.generation;
-      return held;
-    }
-    const accepted = await trust.accept(reply.update, { ...reply.hint, accepted_at: now }, now);
-    if (!accepted.ok) throw new Refused(accepted.refusal.code, accepted.refusal.message);
-    this.#generation = reply.hint.generation;
-    return accepted.value;
-  }
-
   async #apply(candidate: Candidate, stop: AbortSignal): Promise<Event> {
-    const { directory, kernel, watchdog, client, now, clock, pass, log, events } = this.#parts;
+    const { directory, kernel, watchdog, client, now, clock, processes, pass, log, events } = this.#parts;
     const guard = await this.#guard();
     const bundle = this.#trust()?.held();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
       return { kind: "failed", kernel: "untouched", now: clock.now() };
-    const program = await outcome(async () => programOf(bundle, guard));
+    const program = await outcome(async () => {
+      if (!everCommitted(directory)) admitFirst(guard, processes());
+      return programOf(bundle, guard);
+    });
     if (!program.ok) return this.#failed(program.refusal, "untouched");
     const applied: Committed = {
       ...candidate,
@@ -239,6 +212,22 @@ export class Agent {
     events.record({ kind: "commit", seq: applied.seq, revision: applied.revision });
     await this.#cutFlows(rulesOf(bundle, guard));
     return { kind: "committed", applied, now: clock.now() };
+  }
+
+  /** What does not load is refused, and tried again with the next poll. */
+  async #count(candidate: Candidate): Promise<Event | undefined> {
+    const { directory, kernel, clock, log } = this.#parts;
+    const guard = await this.#guard();
+    const bundle = this.#trust()?.held();
+    if (guard === undefined || bundle?.custom.seq !== candidate.seq) return undefined;
+    // A person may have closed this host since the cycle began.
+    if (existsSync(holdFile(directory))) return undefined;
+    const program = await outcome(async () => countOnly(programOf(bundle, guard)));
+    const loaded = program.ok ? await kernel.load(program.value) : program;
+    if (!loaded.ok) return this.#refuse(loaded.refusal);
+    log(`counting what seq ${candidate.seq} would cut; 'adopt' shows it, 'adopt --yes' enforces it`);
+    const counted = { ...candidate, guard_sha256: guard.sha256, renderer: rendererVersion };
+    return { kind: "counted", counted, now: clock.now() };
   }
 
   /** The rules are in force already: what cannot be cut is said, and fails nothing. */
@@ -326,7 +315,7 @@ export class Agent {
     return { kind: "failed", kernel, now: this.#parts.clock.now() };
   }
 
-  #refuse(refusal: Refusal): void {
+  #refuse(refusal: Refusal): undefined {
     const { code, message } = refusal;
     const repeated = this.#lastRefusal?.code === code && this.#lastRefusal.message === message;
     const dated = { code, message, at: new Date(this.#parts.now()).toISOString() };

@@ -3,7 +3,7 @@
  */
 import { parseArgs } from "node:util";
 
-export const commandNames = ["join", "run", "once", "status", "render", "closed", "leave"] as const;
+export const commandNames = ["join", "adopt", "run", "once", "status", "render", "closed", "leave"] as const;
 export type CommandName = (typeof commandNames)[number];
 
 export interface Options {
@@ -15,10 +15,13 @@ export interface Options {
   readonly rootSha256: string | undefined;
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
+  /** How a host begins that joins; neither: it counts until `adopt --yes`. */
+  readonly enforce: boolean;
   readonly closedFirst: boolean;
   readonly proposeGuard: boolean;
   readonly writeGuard: boolean;
   readonly lift: boolean;
+  readonly yes: boolean;
   readonly json: boolean;
   /** How many of the last events to show. */
   readonly events: number;
@@ -37,6 +40,7 @@ export const exitCodes = { ok: 0, failed: 1, usage: 2, refused: 3 } as const;
 export const help = `portcullis-agent: holds this host to the ruleset its control plane signed for it
 
   portcullis-agent join URL --root-sha256 HEX --token-file FILE   enrol this host
+  portcullis-agent adopt      what the first bundle would cut, while nothing is cut yet (--yes: enforce from now on)
   portcullis-agent run        poll, verify, apply and report until SIGTERM; the rules stay
   portcullis-agent once       one such cycle
   portcullis-agent status     what this host runs, and what was refused (--json, --events N)
@@ -52,11 +56,13 @@ export const help = `portcullis-agent: holds this host to the ruleset its contro
   --root-sha256 HEX   digest of the root to pin, from 'portcullis enrol'
   --token-file FILE   file with the one-time token; '-' or nothing reads standard input
   --token TOKEN       the token itself; other users of this host can see it, so prefer the file
-  --closed-first      before the first commit hold the closed ruleset instead of what was there
+  --enforce           with 'join': enforce the first bundle at once; without it, count what it would cut until 'adopt --yes'
+  --closed-first      with 'join': load the closed ruleset now, and enforce the first bundle; for images and new machines
   --propose-guard     with 'join': print a guard made from sshd and this ssh session, and do nothing else
   --write-guard       with 'join': write that guard where none is, and join
   --lift              with 'closed': go back to the signed ruleset
-  --json              with 'status': JSON
+  --yes               with 'adopt': start enforcement
+  --json              with 'status' and 'adopt': JSON
   --events N          with 'status': the last N events, up to 1000
   --help, --version
 
@@ -73,6 +79,8 @@ export function parseCommand(argv: readonly string[]): Command {
   if (kind === undefined) throw new UsageError("expected a command; see --help");
   if (rest.length > 0 || (url !== undefined && kind !== "join"))
     throw new UsageError("too many arguments; see --help");
+  if (kind !== "join" && (values.enforce === true || values["closed-first"] === true))
+    throw new UsageError("expected --enforce and --closed-first with join: a host begins once");
   const options: Options = {
     stateDir: values["state-dir"] ?? "/var/lib/portcullis",
     guard: values.guard ?? "/etc/portcullis/guard.yaml",
@@ -82,10 +90,12 @@ export function parseCommand(argv: readonly string[]): Command {
     rootSha256: values["root-sha256"],
     token: values.token,
     tokenFile: values["token-file"],
+    enforce: values.enforce === true,
     closedFirst: values["closed-first"] === true,
     proposeGuard: values["propose-guard"] === true,
     writeGuard: values["write-guard"] === true,
     lift: values.lift === true,
+    yes: values.yes === true,
     json: values.json === true,
     events: parseCount(values.events ?? "0"),
   };
@@ -115,10 +125,12 @@ function parse(argv: readonly string[]) {
         "root-sha256": text,
         token: text,
         "token-file": text,
+        enforce: flag,
         "closed-first": flag,
         "propose-guard": flag,
         "write-guard": flag,
         lift: flag,
+        yes: flag,
         json: flag,
         events: text,
         help: { ...flag, short: "h" },

@@ -9,7 +9,7 @@ import { waitWhile } from "./apply/spawn.ts";
 import { isErrno, readOptional, removeDurable, writeDurable } from "./persist.ts";
 import { outcome, Refused } from "./refusal.ts";
 import { revokeSlot, type SlotName, slotNames, slotSeal } from "./slots.ts";
-import type { Tried } from "./state.ts";
+import type { Tried } from "./candidate.ts";
 
 const phases = ["PREPARED", "ARMED", "LOADED", "COMMITTED"] as const;
 

@@ -5,6 +5,7 @@
 import { text } from "node:stream/consumers";
 import { ApplyError } from "./apply/nft.ts";
 import { type Command, exitCodes, help, parseCommand, UsageError } from "./args.ts";
+import { adopt } from "./commands/adopt.ts";
 import { once, run } from "./commands/cycle.ts";
 import { enrol } from "./commands/enrol.ts";
 import { closed, leave, print, status } from "./commands/local.ts";
@@ -25,6 +26,8 @@ async function dispatch(command: Command, terminal: Terminal): Promise<number> {
       return exitCodes.ok;
     case "join":
       return enrol(command.options, terminal);
+    case "adopt":
+      return adopt(command.options, terminal);
     case "run":
       return run(command.options, terminal);
     case "once":

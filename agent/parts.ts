@@ -18,7 +18,6 @@ export interface Parts {
   readonly guardPath: string;
   readonly identity: HostIdentity;
   readonly url: string;
-  readonly closedFirst: boolean;
   /** Milliseconds for everything one cycle asks of the network. */
   readonly cycleMs: number;
   readonly trust: Outcome<Trust>;
@@ -29,6 +28,8 @@ export interface Parts {
   readonly events: EventLog;
   /** Ends the flows that `now` does not allow and `before` did. */
   readonly cutFlows: (now: Rules, before: Rules | undefined) => Promise<CutFlows>;
+  /** Names of the processes of this host. */
+  readonly processes: () => readonly string[];
   /** Called at each step of an apply: a test ends the process there. */
   readonly pass: (failpoint: Failpoint) => void;
   /** Milliseconds since the Unix epoch, by the wall clock. */

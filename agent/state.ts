@@ -3,38 +3,16 @@
  *
  * Invariants, held by test/property/agent-state.test.ts:
  * - no effect removes or opens our table: `leave` is a command of a person, not of this machine;
+ * - before its first commit a host keeps what it had, until a person asks it to enforce: it counts what its bundle
+ *   would cut, and from the first commit, or the first apply that a crash cut off, on it never counts again;
  * - whatever fails, the host keeps or gets back the last committed ruleset, or closes where its guard says so (law 2);
  * - a seq that was reverted is not tried again under the same guard; one that did not load waits for its back-off.
  * Whether a seq may be lower than the last is not asked here: only the trust room knows (a rotated root may allow it).
  * Every edge stands in DESIGN.md, written from this function by test/checks/edges.ts.
  */
-export interface Candidate {
-  readonly seq: number;
-  readonly revision: number;
-  readonly bundle_sha256: string;
-  readonly mode: "enforce" | "closed";
-}
+import type { Candidate, Committed, Counted, Policy, Tried } from "./candidate.ts";
 
-/** What was committed: a candidate, as rendered under one guard by one renderer. */
-export interface Committed extends Candidate {
-  readonly program_sha256: string;
-  readonly guard_sha256: string;
-  readonly renderer: string;
-}
-
-/** What the guard says about trust that runs out. */
-export interface Policy {
-  readonly onFailure: "last-good" | "closed";
-  readonly onExpiry: "close" | "hold";
-  /** From the end of the lease, this host's jitter included. */
-  readonly graceMs: number;
-}
-
-/** A seq under one guard. */
-export interface Tried {
-  readonly seq: number;
-  readonly guard_sha256: string;
-}
+export type { Candidate, Committed, Counted, Policy } from "./candidate.ts";
 
 /** Reverts of the last hour, and the seq that was reverted and not yet followed by a commit. */
 export interface Reverts {
@@ -60,6 +38,10 @@ interface Ground {
   readonly policy: Policy | null;
   readonly attempt: Attempt | null;
   readonly reverts: Reverts;
+  /** Whether a bundle is enforced, or only counted before a person asked for more. Once true it stays. */
+  readonly enforces: boolean;
+  /** The count-only program in the kernel; null when there is none. */
+  readonly counted: Counted | null;
   /** `doubtful`: what the kernel should hold by this state was not loaded yet, or failed to. */
   readonly kernel: "holds" | "doubtful";
 }
@@ -88,7 +70,10 @@ export type Event =
       readonly hold: boolean;
       /** This host had closed itself, and nothing was committed since. */
       readonly fallen: boolean;
-      readonly closedFirst: boolean;
+      /** It has committed once: then it is no new host, even with both slots torn or gone. */
+      readonly committedBefore: boolean;
+      /** A person asked this host to enforce. */
+      readonly enforces: boolean;
       /** `damaged`: the floors are gone, so nothing new can be believed. */
       readonly trust: "sound" | "damaged";
       readonly policy: Policy | null;
@@ -98,7 +83,13 @@ export type Event =
       readonly now: number;
     }
   /** Time for a cycle. `hold`: a person closed this host and has not lifted it. */
-  | { readonly kind: "woke"; readonly hold: boolean; readonly policy: Policy | null; readonly now: number }
+  | {
+      readonly kind: "woke";
+      readonly hold: boolean;
+      readonly enforces: boolean;
+      readonly policy: Policy | null;
+      readonly now: number;
+    }
   /** What is held is verified, fresh from the wire or unchanged. `guard` is null when the guard file is invalid. */
   | {
       readonly kind: "trusted";
@@ -110,6 +101,7 @@ export type Event =
     }
   /** The poll brought nothing to believe. `verification`: it brought something, and that was refused. */
   | { readonly kind: "refused"; readonly because: "transport" | "verification"; readonly now: number }
+  | { readonly kind: "counted"; readonly counted: Counted; readonly now: number }
   | { readonly kind: "committed"; readonly applied: Committed; readonly now: number }
   /**
    * `untouched`: the kernel holds what it held. `reverted`: the candidate was loaded, did not prove itself, and what
@@ -127,6 +119,8 @@ export type Effect =
   | { readonly kind: "poll" | "report" }
   /** Guard, render, check, journal, load, read back, probe, commit. */
   | { readonly kind: "apply"; readonly candidate: Candidate }
+  /** Load the count-only form of it: nothing is cut. */
+  | { readonly kind: "count"; readonly candidate: Candidate }
   /** The same program under a higher seq: commit, without touching the kernel. */
   | { readonly kind: "record"; readonly candidate: Candidate }
   /** Load the committed slot again. */
@@ -159,6 +153,8 @@ export function step(state: State, event: Event): Step {
       return consider(state, event);
     case "refused":
       return refuse(state, event);
+    case "counted":
+      return mayCount(state) ? [{ ...state, counted: event.counted }, [report]] : [state, []];
     case "restored":
     case "closed":
       return [{ ...state, kernel: "holds" }, [report]];
@@ -186,11 +182,13 @@ function start(event: Event & { readonly kind: "started" }): Step {
     policy,
     attempt: null,
     reverts,
+    enforces: event.enforces || event.committedBefore || event.fallen || applied !== null || cut !== null,
+    counted: null,
     kernel: doubtful ? "doubtful" : "holds",
   };
   const state = rest(ground, event);
-  // Before its first commit a host keeps what it had, unless it was told to start closed or has half of an apply.
-  const keeps = applied === null && state.kind !== "closed" && !event.closedFirst && cut === null;
+  // Before its first commit a host keeps what it had, unless it has half of an apply.
+  const keeps = applied === null && state.kind !== "closed" && !event.committedBefore && cut === null;
   if (keeps) return [{ ...state, kernel: "holds" }, [poll]];
   return [state, [...remember, ...remedy(state), poll]];
 }
@@ -205,10 +203,17 @@ function rest(ground: Ground, event: Event & { readonly kind: "started" }): Rest
 }
 
 function wake(before: Resting, event: Event & { readonly kind: "woke" }): Step {
-  const state: Resting = { ...before, policy: event.policy ?? before.policy };
+  const state: Resting = {
+    ...before,
+    policy: event.policy ?? before.policy,
+    enforces: before.enforces || event.enforces,
+  };
   const heldClosed = state.kind === "closed" && state.by === "operator";
   if (event.hold && !heldClosed)
-    return [{ ...groundOf(state), kernel: "holds", kind: "closed", by: "operator" }, [report, poll]];
+    return [
+      { ...groundOf(state), counted: null, kernel: "holds", kind: "closed", by: "operator" },
+      [report, poll],
+    ];
   if (!event.hold && heldClosed) {
     const open = settle({ ...groundOf(state), kind: "adopting" }, event.now);
     return state.applied === null
@@ -239,7 +244,12 @@ function consider(before: Resting, event: Event & { readonly kind: "trusted" }):
   const { candidate, guard, now } = event;
   const idle = rested(before, state);
   if (candidate === null || guard === null || !mayApply(state, now)) return idle;
-  const { applied } = state;
+  const { applied, counted } = state;
+  if (!state.enforces) {
+    const known =
+      counted?.seq === candidate.seq && counted.guard_sha256 === guard && counted.renderer === event.renderer;
+    return mayCount(state) && !known ? [idle[0], [...idle[1], { kind: "count", candidate }]] : idle;
+  }
   const same =
     applied !== null &&
     state.kernel === "holds" &&
@@ -255,6 +265,9 @@ function consider(before: Resting, event: Event & { readonly kind: "trusted" }):
     [{ kind: same ? "record" : "apply", candidate }],
   ];
 }
+
+/** Only a host that keeps what it had: closed for whatever reason, it opens by enforcing alone. */
+const mayCount = (state: Resting): boolean => state.kind === "adopting" && !state.enforces;
 
 /** A person's closing and damaged floors admit nothing; a host closed by expiry asks for a fresh lease first. */
 function mayApply(state: Resting, now: number): boolean {
@@ -281,6 +294,7 @@ function finish(state: State & { readonly kind: "applying" }, event: Event): Ste
         applied: event.applied,
         attempt: null,
         reverts,
+        counted: null,
         kernel: "holds",
       };
       const remember: readonly Effect[] = from.reverts.barred === null ? [] : [{ kind: "remember", reverts }];
@@ -292,6 +306,7 @@ function finish(state: State & { readonly kind: "applying" }, event: Event): Ste
     case "woke":
     case "trusted":
     case "refused":
+    case "counted":
     case "restored":
     case "restore-failed":
     case "closed":
@@ -340,12 +355,15 @@ const groundOf = (state: Resting): Ground => ({
   policy: state.policy,
   attempt: state.attempt,
   reverts: state.reverts,
+  enforces: state.enforces,
+  counted: state.counted,
   kernel: state.kernel,
 });
 
 /** Closes, once the kernel is told to. */
 const fall = (state: Resting, by: "failure" | "expiry"): Resting => ({
   ...groundOf(state),
+  counted: null,
   kernel: "doubtful",
   kind: "closed",
   by,

@@ -9,7 +9,7 @@ import { AgentState, Drift, ForeignDrop } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
-import { committedOf, leaseOf } from "./standing.ts";
+import { committedOf, countedOf, leaseOf } from "./standing.ts";
 import type { State } from "./state.ts";
 
 export const Status = z.strictObject({
@@ -21,6 +21,8 @@ export const Status = z.strictObject({
   fleet: z.string(),
   url: z.string(),
   applied: z.strictObject({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
+  /** The bundle that is counted and not enforced, before a person says so. */
+  counting: z.strictObject({ seq: z.int(), revision: z.int() }).nullable().default(null),
   lease_ends_at: z.iso.datetime().nullable(),
   last_refusal: z
     .strictObject({ code: z.enum(refusalCodes), message: z.string(), at: z.iso.datetime() })
@@ -43,6 +45,7 @@ export function statusOf(
   beside: { readonly drift: Drift | null; readonly foreignDrops: readonly ForeignDrop[] | null },
 ): Status {
   const applied = committedOf(state);
+  const counted = countedOf(state);
   const lease = leaseOf(state);
   return {
     state: state.kind,
@@ -55,6 +58,7 @@ export function statusOf(
       applied === null
         ? null
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
+    counting: counted === null ? null : { seq: counted.seq, revision: counted.revision },
     lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
     last_refusal: refusal,
     drift: beside.drift,
@@ -74,12 +78,13 @@ export function readStatus(directory: string): Status | undefined {
 
 /** Lines for people. `now` in milliseconds since the Unix epoch. */
 export function formatStatus(status: Status, running: boolean, now: number): string {
-  const { applied, lease_ends_at: lease, last_refusal: refusal } = status;
+  const { applied, counting, lease_ends_at: lease, last_refusal: refusal } = status;
   return [
     `host      ${status.host} of fleet ${status.fleet}, from ${status.url}`,
     `agent     ${running ? "running" : "not running; the kernel keeps what it has"}`,
     `state     ${status.state} since ${status.since}`,
     `ruleset   ${applied === null ? "none committed yet" : `seq ${applied.seq}, revision ${applied.revision}`}`,
+    ...(counting === null ? [] : formatCounting(counting)),
     `lease     ${lease === null ? "none" : formatLease(Date.parse(lease) - now, lease)}`,
     ...(refusal === null
       ? []
@@ -91,6 +96,11 @@ export function formatStatus(status: Status, running: boolean, now: number): str
     ...formatForeign(status.foreign_drops ?? []),
   ].join("\n");
 }
+
+const formatCounting = ({ seq, revision }: NonNullable<Status["counting"]>): readonly string[] => [
+  `counting  seq ${seq}, revision ${revision}: nothing is cut, what would be is counted`,
+  "          'portcullis-agent adopt' lists what it would cut; 'portcullis-agent adopt --yes' enforces it.",
+];
 
 const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [
   ...drops.map((drop) => `foreign   ${drop.hook} is also judged by ${describeDropping(drop)}`),
@@ -157,6 +167,8 @@ const advice: Readonly<Record<RefusalCode, string>> = {
   guard_invalid: mend,
   guard_refused:
     "The bundle is larger than the guard's limits; raise them there, or make the bundle smaller.",
+  preset_missing:
+    "Nothing is enforced before the guard names the preset: presets: [{ name: proxmox-node, cluster: [<the cluster's networks>] }].",
   render_unsupported: upgrade,
   check_failed:
     "nft refuses the ruleset on this kernel; the last committed ruleset stays. Report it with this message.",

@@ -58,7 +58,8 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   const tokenFile = join(host.folder, "enrolment.token");
   writeFileSync(tokenFile, token, { mode: 0o600 });
   try {
-    await must(agentCommand(host, "join", host.url, "--root-sha256", root_sha256, "--token-file", tokenFile));
+    const pin = ["--root-sha256", root_sha256, "--token-file", tokenFile];
+    await must(agentCommand(host, "join", host.url, ...pin, "--enforce"));
   } finally {
     rmSync(tokenFile);
   }

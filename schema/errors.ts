@@ -84,6 +84,7 @@ export const refusalCodes = [
   // guard, render, apply
   "guard_invalid",
   "guard_refused",
+  "preset_missing",
   "render_unsupported",
   "check_failed",
   "load_failed",

@@ -7,13 +7,24 @@
  */
 import * as z from "zod";
 import { isErrno } from "../persist.ts";
-import { type Flow, noLongerAllowed, parseFlows, type Rules } from "./flows.ts";
+import {
+  type CutFlow,
+  type Flow,
+  noLongerAllowed,
+  parseFlows,
+  parseSockets,
+  type Rules,
+  unknownTo,
+} from "./flows.ts";
 import type { Exec } from "./spawn.ts";
 
-export type CutFlows =
-  | { readonly ok: true; readonly cut: number }
-  /** Why nothing, or not everything, was cut. */
-  | { readonly ok: false; readonly why: string };
+/** Why nothing, or not everything, was found or cut. */
+interface NotAnswered {
+  readonly ok: false;
+  readonly why: string;
+}
+export type CutFlows = { readonly ok: true; readonly cut: number } | NotAnswered;
+export type FoundFlows = { readonly ok: true; readonly flows: readonly CutFlow[] } | NotAnswered;
 
 /** Sockets named in one call of ss: its filter is an argument. */
 const socketsPerCall = 50;
@@ -35,21 +46,47 @@ export async function cutFlows(
   before: Rules | undefined,
   at: number,
 ): Promise<CutFlows> {
-  // Nothing is asked where no rule is about the host: overlays are stateless.
-  if (!now.ruleset.scopes.some(({ kind }) => kind === "host")) return { ok: true, cut: 0 };
-  try {
+  const found = await findFlows(exec, now, before, at);
+  if (!found.ok) return found;
+  const doomed = found.flows.map(({ flow }) => flow);
+  return answered(async () => {
+    if (doomed.length > 0) await endSockets(exec, doomed);
+    for (const flow of doomed) await forget(exec, flow);
+    return { ok: true, cut: doomed.length };
+  });
+}
+
+/** The flows that `cutFlows` would cut, and why. Changes nothing. */
+export const findFlows = (
+  exec: Exec,
+  now: Rules,
+  before: Rules | undefined,
+  at: number,
+): Promise<FoundFlows> =>
+  answered(async () => {
+    // Nothing is asked where no rule is about the host: overlays are stateless.
+    if (!now.ruleset.scopes.some(({ kind }) => kind === "host")) return { ok: true, flows: [] };
     const listings = await Promise.all(
       ["ipv4", "ipv6"].map((family) => ask(exec, ["conntrack", "-L", "-o", "extended", "-f", family])),
     );
     const own = await ownAddresses(exec);
-    const suspects = noLongerAllowed(listings.flatMap(parseFlows), { own, by: () => "" }, now, before, at);
+    const tracked = listings.flatMap(parseFlows);
+    const { connections, listening } = parseSockets(await ask(exec, ["ss", "-H", "-n", "-t", "-a"]));
+    // Connections that were there before the kernel tracked any, and were silent since.
+    const flows = [...tracked, ...unknownTo(tracked, connections)];
+    const ends = { own, listening };
+    const suspects = noLongerAllowed(flows, { ...ends, by: () => "" }, now, before, at).map(
+      ({ flow }) => flow,
+    );
     const routes = await routesTo(exec, suspects);
-    const paths = { own, by: (address: string) => routes.get(address) ?? "" };
-    const doomed = noLongerAllowed(suspects, paths, now, before, at);
-    if (doomed.length === 0) return { ok: true, cut: 0 };
-    await endSockets(exec, doomed);
-    for (const flow of doomed) await forget(exec, flow);
-    return { ok: true, cut: doomed.length };
+    const paths = { ...ends, by: (address: string) => routes.get(address) ?? "" };
+    return { ok: true, flows: noLongerAllowed(suspects, paths, now, before, at) };
+  });
+
+/** What programs that are missing or fail leave unanswered, as a value. */
+async function answered<T>(work: () => Promise<T>): Promise<T | NotAnswered> {
+  try {
+    return await work();
   } catch (error) {
     if (isErrno(error)) return { ok: false, why: `${error.path ?? "program"}: ${error.code}` };
     if (error instanceof Unanswered) return { ok: false, why: error.message };

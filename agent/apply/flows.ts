@@ -7,7 +7,7 @@
  */
 import { parseAddress } from "#schema/address.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { type Management, type Packet, type Payload, prepare } from "#simulate/index.ts";
+import { type Judgement, type Management, type Packet, type Payload, prepare } from "#simulate/index.ts";
 
 /** One direction of a flow, as conntrack spells it. */
 interface Tuple {
@@ -56,10 +56,12 @@ export const closedRules = (management: Management): Rules => ({
   },
 });
 
+/** Entries of TCP connections that are over: nothing is sent in them any more, and a new one begins anew. */
+const ended = String.raw`(?!(?:TIME_WAIT|CLOSE)\s)`;
 const tuple = String.raw`src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)`;
 /** Lines of `conntrack -L -o extended`; those of other protocols, of helpers and of zones do not match. */
 const entry = new RegExp(
-  String.raw`^(ipv4|ipv6)\s+\d+\s+(tcp|udp)\s+\d+\s(?:[^=]*\s)?${tuple}\s(?:packets=\d+ bytes=\d+\s)?(?:\[UNREPLIED\]\s)?${tuple}(?!.*\szone=)`,
+  String.raw`^(ipv4|ipv6)\s+\d+\s+(tcp|udp)\s+\d+\s+\d+\s+${ended}(?:[^=]*\s)?${tuple}\s(?:packets=\d+ bytes=\d+\s)?(?:\[UNREPLIED\]\s)?${tuple}(?!.*\szone=)`,
 );
 
 /** The TCP and UDP flows of a listing. */
@@ -79,12 +81,68 @@ function tupleOf([source = "", destination = "", sourcePort, destinationPort]: r
   return { source, destination, sourcePort: Number(sourcePort), destinationPort: Number(destinationPort) };
 }
 
+/** A host's TCP connections, and the ports on which it waits for more. */
+export interface Sockets {
+  readonly connections: readonly Flow[];
+  readonly listening: ReadonlySet<number>;
+}
+
+/** Sockets of `ss -H -n -t -a`. A connection is given as begun by the peer where this host listens on its port. */
+export function parseSockets(listing: string): Sockets {
+  const rows = listing.split("\n").flatMap((line) => {
+    const [, state, local = "", port, peer = "", peerPort] = socket.exec(line) ?? [];
+    return state === undefined ? [] : [{ state, ends: [plain(local), port, plain(peer), peerPort] as const }];
+  });
+  const waiting = rows.filter(({ state }) => state === "LISTEN");
+  const listening = new Set(waiting.map(({ ends }) => Number(ends[1])));
+  const connections = rows.flatMap(({ state, ends: [local, port, peer, peerPort] }): readonly Flow[] => {
+    const out = tupleOf([local, peer, port ?? "", peerPort ?? ""]);
+    const back = tupleOf([peer, local, peerPort ?? "", port ?? ""]);
+    if (state === "LISTEN" || state === "TIME-WAIT" || out === undefined || back === undefined) return [];
+    const family = local.includes(":") ? "ipv6" : "ipv4";
+    const [original, reply] = listening.has(out.sourcePort) ? [back, out] : [out, back];
+    return [{ family, protocol: "tcp", original, reply }];
+  });
+  return { connections, listening };
+}
+
+const socket = /^(\S+)\s+\d+\s+\d+\s+(\S+):(\d+)\s+(\S+):(\d+|\*)(?:\s|$)/;
+/** Without brackets and zone, and IPv4 as such where an IPv6 socket has it. */
+const plain = (text: string): string =>
+  text
+    .replace(/%.*$/, "")
+    .replace(/^\[|\]$/g, "")
+    .replace(/^::ffff:(?=\d+\.)/, "");
+
+/** Those that are not among `known`, whichever end began them. */
+export function unknownTo(known: readonly Flow[], flows: readonly Flow[]): readonly Flow[] {
+  const ends = ({ protocol, original, reply }: Flow): string =>
+    [
+      protocol,
+      ...[`${original.source} ${original.sourcePort}`, `${reply.source} ${reply.sourcePort}`].toSorted(),
+    ].join(" ");
+  const seen = new Set(known.map(ends));
+  return flows.filter((flow) => !seen.has(ends(flow)));
+}
+
 /** What the host knows about where a flow's ends are. */
 export interface Paths {
+  /** TCP ports on which this host waits for connections. */
+  readonly listening: ReadonlySet<number>;
   /** The host's own addresses, by the interface that has them. */
   readonly own: ReadonlyMap<string, string>;
   /** The interface by which the host reaches an address, and by which it hears from it; empty when not known. */
   readonly by: (address: string) => string;
+}
+
+/** A flow that rules do not allow, and what says so. */
+export interface CutFlow extends Pick<Judgement, "verdict" | "row"> {
+  readonly flow: Flow;
+  /** Whether it comes to this host, or goes out from it. */
+  readonly direction: "in" | "out";
+  /** Where it was begun to: a port of this host, or with `out` of the peer. */
+  readonly port: number;
+  readonly peer: string;
 }
 
 /**
@@ -98,28 +156,41 @@ export function noLongerAllowed(
   now: Rules,
   before: Rules | undefined,
   at: number,
-): readonly Flow[] {
-  const allowedNow = judgeOf(now);
-  const allowedBefore = before === undefined ? () => true : judgeOf(before);
-  return flows.filter((flow) => {
+): readonly CutFlow[] {
+  const judge = judgeOf(now);
+  const judgeBefore = before === undefined ? undefined : judgeOf(before);
+  return flows.flatMap((flow) => {
     const packet = firstPacket(flow, paths);
-    if (packet === undefined || endsAtManagement(packet, paths, now.management)) return false;
-    return !allowedNow({ ...packet, at }) && allowedBefore(packet);
+    if (packet === undefined || endsAtManagement(packet, paths, now.management)) return [];
+    const { verdict, row } = judge({ ...packet, at });
+    const { hook, port, source, destination } = packet;
+    // A rule that has expired since the apply before allowed its flows then.
+    const allowedBefore = judgeBefore === undefined || judgeBefore(packet).verdict === "accept";
+    if (verdict === "accept" || !allowedBefore) return [];
+    const way =
+      hook === "input"
+        ? ({ direction: "in", peer: source } as const)
+        : ({ direction: "out", peer: destination } as const);
+    return [{ flow, ...way, port, verdict, row }];
   });
 }
 
-/** A rule that has expired since the apply before allowed its flows then. */
-const judgeOf = ({ ruleset, management }: Rules): ((packet: Packet) => boolean) => {
-  const judge = prepare(ruleset, management);
-  return (packet) => judge(packet).verdict === "accept";
-};
+const judgeOf = ({ ruleset, management }: Rules): ((packet: Packet) => Judgement) =>
+  prepare(ruleset, management);
 
 /** The flow's first packet as the host's chain sees it; undefined for what is forwarded or stays on the loopback. */
-function firstPacket({ protocol, original, reply }: Flow, { own, by }: Paths): Packet | undefined {
+function firstPacket(
+  flow: Flow,
+  { own, by, listening }: Paths,
+): (Packet & Payload & { port: number }) | undefined {
+  const { protocol } = flow;
+  // Of a connection that it met in the middle conntrack knows who spoke first, not who began (nf_conntrack_tcp_loose).
+  const met = protocol === "tcp" && own.has(flow.original.source) && listening.has(flow.original.sourcePort);
+  const [original, reply] = met ? [flow.reply, flow.original] : [flow.original, flow.reply];
   const [source, destination] = [original.source, reply.source];
   const [from, to] = [own.has(source), own.has(destination)];
   if (from === to) return undefined;
-  const payload: Payload = { protocol, port: reply.sourcePort, sourcePort: original.sourcePort };
+  const payload = { protocol, port: reply.sourcePort, sourcePort: original.sourcePort };
   const ends = { source, destination, state: "new" } as const;
   return to
     ? { ...payload, ...ends, hook: "input", iif: by(source) }

@@ -2,16 +2,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Sha256 } from "#schema/primitives.ts";
+import { renderClosed } from "#render/index.ts";
+import { admitFirst, processNames, writeBeginning } from "../adoption.ts";
 import { exitCodes, type Options, UsageError } from "../args.ts";
 import { keepFallback } from "../fallback.ts";
 import { loadGuard, lookAround, proposeGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { join } from "../join.ts";
-import { isErrno } from "../persist.ts";
+import { openKernel } from "../kernel.ts";
+import { isErrno, makeDirectory } from "../persist.ts";
+import { mark } from "../posture.ts";
 import { Refused } from "../refusal.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";
 import { defaultLimits } from "../transport/request.ts";
-import type { Terminal } from "./open.ts";
+import { nftOf, type Terminal } from "./open.ts";
 
 /** @throws UsageError, Refused */
 export async function enrol(options: Options, terminal: Terminal): Promise<number> {
@@ -34,10 +38,26 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   const token = (await readToken(options, terminal)).trim();
   if (!/^[\x21-\x7e]{1,200}$/.test(token)) throw new UsageError("expected a token of printable characters");
   const ca = options.ca === undefined ? null : readFileSync(options.ca, "utf8");
+  // Before anything is asked of the network, and so that no crash leaves an identity that begins otherwise.
+  if (options.closedFirst) await closeFirst(options);
+  makeDirectory(options.stateDir);
+  writeBeginning(options.stateDir, options.enforce || options.closedFirst ? "enforce" : "count");
   const enrolment = await join({ directory: options.stateDir, url, rootSha256, token, ca }, defaultLimits);
   prepareFallback(options, terminal);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
+  if (!options.enforce && !options.closedFirst)
+    terminal.log("nothing is cut until 'adopt --yes'; 'adopt' lists what the first bundle would cut");
   return exitCodes.ok;
+}
+
+/** Closed from now on, over restarts and reboots too, until the first bundle is committed. @throws Refused */
+async function closeFirst(options: Options): Promise<void> {
+  const guard = loadGuard(options.guard);
+  admitFirst(guard, processNames());
+  keepFallback(options.stateDir, guard.guard);
+  mark(options.stateDir, "fallen");
+  const loaded = await openKernel(nftOf(options)).load(renderClosed(guard.guard));
+  if (!loaded.ok) throw new Refused(loaded.refusal.code, loaded.refusal.message);
 }
 
 /** @throws Refused `guard_invalid` */

@@ -1,6 +1,7 @@
 /** Commands that look at this host or act on it without asking the control plane. */
 import { existsSync } from "node:fs";
 import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
+import { writeBeginning } from "../adoption.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
@@ -13,8 +14,7 @@ import { programOf } from "../programs.ts";
 import { Refused } from "../refusal.ts";
 import { committedSlot, enforcedFile } from "../slots.ts";
 import { formatStatus, readStatus, type Status } from "../status.ts";
-import { openTrust } from "../trust/index.ts";
-import { joined, nftOf, type Terminal } from "./open.ts";
+import { heldBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What this host runs, by the last cycle's account. */
 export function status(options: Options, terminal: Terminal): number {
@@ -48,6 +48,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
       applied === undefined
         ? null
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
+    counting: null,
     lease_ends_at: null,
     last_refusal: null,
     drift: null,
@@ -57,12 +58,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
 
 /** Prints the text of the bundle held, as this host's guard and renderer make it. @throws Refused */
 export function print(options: Options, terminal: Terminal): number {
-  const identity = joined(options);
-  const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 });
-  if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
-  const bundle = trust.value.held();
-  if (bundle === undefined) throw new Refused("state_invalid", "no bundle is held yet; run once first");
-  terminal.out(transaction(programOf(bundle, loadGuard(options.guard)), emptyInventory));
+  terminal.out(transaction(programOf(heldBundle(options), loadGuard(options.guard)), emptyInventory));
   return exitCodes.ok;
 }
 
@@ -100,6 +96,7 @@ export async function leave(options: Options, terminal: Terminal): Promise<numbe
     fallenFile(options.stateDir),
   ])
     removeDurable(path);
+  writeBeginning(options.stateDir, "count");
   terminal.out("removed table inet portcullis; this host is no longer filtered by it\n");
   return exitCodes.ok;
 }

@@ -1,4 +1,5 @@
 /** Puts the rooms together for a host that has joined. */
+import { processNames } from "../adoption.ts";
 import type { Agent } from "../agent.ts";
 import { cutFlows } from "../apply/conntrack.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
@@ -20,7 +21,7 @@ import { Refused } from "../refusal.ts";
 import { openClient } from "../transport/client.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";
 import { defaultLimits } from "../transport/request.ts";
-import { openTrust } from "../trust/index.ts";
+import { openTrust, type TrustedBundle } from "../trust/index.ts";
 
 /** What the commands say and read; handed in, so that a test can listen. */
 export interface Terminal {
@@ -32,13 +33,23 @@ export interface Terminal {
 }
 
 /** @throws Refused `state_invalid` on a host that has not joined */
-export function joined(options: Options): HostIdentity {
+function joined(options: Options): HostIdentity {
   const identity = readIdentity(options.stateDir);
   if (identity === undefined) throw new Refused("state_invalid", "this host has not joined; run join first");
   return identity;
 }
 
 export const nftOf = (options: Options): Nft => openNft(spawnExec(), options.nft);
+
+/** What this host holds, as the trust room believes it. @throws Refused, also where it holds no bundle yet */
+export function heldBundle(options: Options): TrustedBundle {
+  const identity = joined(options);
+  const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 });
+  if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
+  const bundle = trust.value.held();
+  if (bundle === undefined) throw new Refused("state_invalid", "no bundle is held yet; run once first");
+  return bundle;
+}
 
 /** @throws Refused */
 export function openParts(
@@ -53,12 +64,12 @@ export function openParts(
     guardPath: options.guard,
     identity,
     url,
-    closedFirst: options.closedFirst,
     cycleMs: defaultLimits.cycleMs,
     trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }),
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(openNft(spawnExec({ started: (pid) => own.add(pid) }), options.nft)),
     watchdog: openWatchdog(options.stateDir, options.nft),
+    processes: processNames,
     pass: () => undefined,
     drift: new DriftLog(),
     events: openEventLog(options.stateDir, Date.now, log),

@@ -16,6 +16,8 @@ export interface LoadedGuard {
   readonly guard: Guard;
   /** Digest of the canonical content: comments and order do not count. */
   readonly sha256: string;
+  /** Names of the presets that the file asks for. */
+  readonly presets: readonly GuardFile["presets"][number]["name"][];
 }
 
 const guardBytesMax = 64 * 1024;
@@ -38,7 +40,8 @@ export function parseGuard(text: string): LoadedGuard {
     plain(() => document.toJS({ maxAliasCount: 0 })),
   );
   const guard = parsed(Guard, mergePresets(file));
-  return { guard, sha256: sha256(canonicalText(guard)) };
+  const presets = file.presets.map(({ name }) => name);
+  return { guard, sha256: sha256(canonicalText(guard)), presets };
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown): T {

@@ -12,6 +12,7 @@ import type { Program, Rendered } from "./program.ts";
 import { Unsupported } from "./quote.ts";
 import { kernelSets } from "./sets.ts";
 
+export { countOnly, refusalCounters } from "./counting.ts";
 export { rendererVersion } from "./program.ts";
 export type { Inventory, Program, Rendered } from "./program.ts";
 export { emptyInventory, inventoryOf } from "./program.ts";

@@ -2,7 +2,7 @@
  * Builds one nft rule from matches, an optional counter and a decision. A match is text plus the set it looks up.
  */
 import type { Decision, Line } from "./program.ts";
-import { identifier, join, nft, type NftText } from "./quote.ts";
+import { identifier, join, nft, type NftText, withoutEnd } from "./quote.ts";
 
 export interface Match {
   readonly text: NftText;
@@ -40,9 +40,15 @@ export function line(
   };
 }
 
+const reset = nft`reject with tcp reset`;
+
 /** TCP learns at once from a reset; an ICMP error may be ignored (RFC 1122 §4.2.3.9). */
 export const rejectReset = (matches: readonly Match[], counter: string): Line =>
-  line(matches, counter, { kind: "reject" }, nft`reject with tcp reset`);
+  line(matches, counter, { kind: "reject" }, reset);
+
+/** The text of a refusing rule without its verdict: what it matches, and what it counts. */
+export const refusedBy = (refusal: Line): NftText =>
+  withoutEnd(refusal.text, [decisionTexts.drop(""), decisionTexts.reject(""), reset]);
 
 /** `<key> vmap @map`: jumps to the chain that the map gives; goes on when it gives none or that chain returns. */
 export const dispatch = (key: NftText, map: string): Line => ({

@@ -28,6 +28,13 @@ export function nft(literals: TemplateStringsArray, ...values: readonly (NftText
 export const join = (texts: readonly NftText[], separator: ", " | "," | " "): NftText =>
   mint(texts.join(separator));
 
+/** What stands before one of these endings. @throws RangeError for text that has none of them */
+export function withoutEnd(text: NftText, ends: readonly NftText[]): NftText {
+  const end = ends.find((each) => text.endsWith(each));
+  if (end === undefined) throw new RangeError("expected another ending");
+  return mint(text.slice(0, -end.length).trimEnd());
+}
+
 function integer(value: number): NftText {
   if (!Number.isSafeInteger(value) || value < 0) throw new Unsupported(`expected a number, got ${value}`);
   return mint(String(value));

@@ -41,7 +41,7 @@ beforeEach(async () => {
   first = await publish(authority, admitting("198.51.100.1"), undefined);
   plane.serve(filesOf(first));
   const pin = ["--root-sha256", sha256(authority.root), "--token-file", join(directory, "token")];
-  expect(await agent("join", plane.url, ...pin)).toMatchObject({ status: 0 });
+  expect(await agent("join", plane.url, ...pin, "--enforce")).toMatchObject({ status: 0 });
 });
 afterEach(async () => {
   for (const child of children) child.kill("SIGKILL");
@@ -59,6 +59,12 @@ const args = (...more: readonly string[]): readonly string[] => [
   "--nft",
   join(directory, "nft"),
 ];
+/** Another beginning than the one in `beforeEach`. */
+async function joinAgain(...how: readonly string[]): Promise<void> {
+  rmSync(join(directory, "state"), { recursive: true });
+  const pin = ["--root-sha256", sha256(authority.root), "--token-file", join(directory, "token")];
+  expect(await agent("join", plane.url, ...pin, ...how)).toMatchObject({ status: 0 });
+}
 const agent = (...more: readonly string[]) => exec([process.execPath, ...args(...more)], "");
 
 /** Starts `run` and waits until it says `line`. */
@@ -88,15 +94,72 @@ test("once says by its status that something was refused, and keeps the rules", 
   expect(await namespace.ruleset()).toBe(ruleset);
 });
 
-test("a host that never committed keeps what it had, unless it is told to start closed", async () => {
+test("a host that never committed keeps what it had, unless it joined closed: then it is closed from then on", async () => {
+  const serving = filesOf(first);
   plane.answer((_, response) => void response.writeHead(503).end());
   const before = await namespace.ruleset();
   await agent("once");
   expect(await namespace.ruleset()).toBe(before);
-  await agent("once", "--closed-first");
+  await joinAgain("--closed-first");
   const closed = await namespace.ruleset();
-  expect(closed).toContain("table inet portcullis");
+  expect(closed).toContain("policy drop");
   expect(closed).not.toContain("198.51.100.1");
+  // What boot does, before the network is up.
+  await namespace.clear();
+  const state = join(directory, "state");
+  await exec(["/bin/sh", join(state, "restore.sh"), state, join(directory, "nft")], "");
+  expect(await namespace.ruleset()).toContain("policy drop");
+  await agent("once");
+  expect(await namespace.ruleset()).toContain("policy drop");
+  plane.serve(serving);
+  expect(await agent("once")).toMatchObject({ status: 0 });
+  expect(await namespace.ruleset()).toContain("198.51.100.1");
+});
+
+test("a host that joined without being asked counts, over a reboot too, until adopt --yes; leave begins anew", async () => {
+  await joinAgain();
+  expect(await agent("adopt")).toMatchObject({ status: 3 });
+  expect(await agent("once")).toMatchObject({ status: 0 });
+  const counting = await namespace.ruleset();
+  expect(counting).toContain("198.51.100.1");
+  expect(counting).not.toMatch(/\b(drop|reject)\b/);
+  expect((await agent("status")).stdout).toContain("adopt --yes' enforces it");
+  expect(JSON.parse((await agent("status", "--json")).stdout)).toMatchObject({
+    state: "adopting",
+    applied: null,
+    counting: { seq: 1, revision: 1 },
+  });
+  const second = await publish(authority, admitting("203.0.113.9"), first);
+  plane.serve(filesOf(second));
+  await agent("once");
+  expect(await namespace.ruleset()).toContain("203.0.113.9");
+  await namespace.clear();
+  const state = join(directory, "state");
+  await exec(["/bin/sh", join(state, "restore.sh"), state, join(directory, "nft")], "");
+  expect(await namespace.ruleset()).toBe("");
+  expect(await agent("adopt", "--yes")).toMatchObject({ status: 0 });
+  expect(await agent("once")).toMatchObject({ status: 0 });
+  expect(await namespace.ruleset()).toContain("policy drop");
+  expect(await agent("adopt", "--yes")).toMatchObject({ status: 0, stdout: "this host enforces already\n" });
+  await agent("leave");
+  await agent("once");
+  expect(await namespace.ruleset()).not.toMatch(/\b(drop|reject)\b/);
+});
+
+test("a person's closing holds on a host that counts, and lifting it lets the host count again", async () => {
+  await joinAgain();
+  await agent("once");
+  expect(await agent("closed")).toMatchObject({ status: 0 });
+  await agent("once");
+  expect(await namespace.ruleset()).toContain("policy drop");
+  await agent("closed", "--lift");
+  await agent("once");
+  expect(await namespace.ruleset()).not.toMatch(/\b(drop|reject)\b/);
+});
+
+test("a host begins once: how is said with join and nowhere else", async () => {
+  for (const command of ["once", "run", "adopt"])
+    expect(await agent(command, "--closed-first")).toMatchObject({ status: 2 });
 });
 
 test("SIGTERM ends the agent and leaves the rules in place", async () => {

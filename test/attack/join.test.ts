@@ -40,7 +40,8 @@ const sent = (): string => JSON.stringify(plane.asked);
 
 test("joins once, keeps its key to itself and sends the token only to be enrolled", async () => {
   const joined = await enrol(plane.url, sha256(authority.root));
-  expect(joined).toMatchObject({ status: 0, stdout: "joined fleet acme as host gw\n", stderr: "" });
+  expect(joined).toMatchObject({ status: 0, stdout: "joined fleet acme as host gw\n" });
+  expect(joined.stderr).toContain("nothing is cut until 'adopt --yes'");
   expect(plane.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
     "GET /v1/root",
     "POST /v1/agent/enrol",

@@ -100,13 +100,14 @@ export interface Victim {
   readonly good: Files;
   cycle(): Promise<Cycle>;
   /** A new process over the same state directory. */
-  restart(changes?: Partial<Parts> & { readonly limits?: Limits }): void;
+  restart(changes?: Changes): void;
   close(): Promise<void>;
 }
 
-/** A host that joined, committed seq 1 and then seq 2. Its files lie in a new directory below `below`. */
-export async function openVictim(namespace: Namespace, below = tmpdir()): Promise<Victim> {
-  await namespace.clear();
+type Changes = Partial<Parts> & { readonly limits?: Limits };
+
+/** A host that has joined, without an agent yet. Its files lie in a new directory below `below`. */
+export async function openJoined(namespace: Pick<Namespace, "name" | "exec">, below = tmpdir()) {
   const authority = await newAuthority();
   const plane = await openPlane(authority.root);
   const base = mkdtempSync(joinPath(below, "portcullis-victim-"));
@@ -117,7 +118,7 @@ export async function openVictim(namespace: Namespace, below = tmpdir()): Promis
   const rootSha256 = sha256(authority.root);
   await join({ directory, url: plane.url, rootSha256, token: "pce_test", ca: null }, defaultLimits);
 
-  const start = (changes: Partial<Parts> & { readonly limits?: Limits } = {}): Agent => {
+  const start = (changes: Changes = {}): Agent => {
     const identity = readIdentity(directory);
     if (identity === undefined) throw new Error("expected to have joined");
     const limits = changes.limits ?? defaultLimits;
@@ -126,12 +127,12 @@ export async function openVictim(namespace: Namespace, below = tmpdir()): Promis
       guardPath,
       identity,
       url: plane.url,
-      closedFirst: false,
       cycleMs: limits.cycleMs,
       trust: openTrust(directory, { ...identity, rootSha256 }),
       client: openClient(plane.url, identity, limits),
       kernel: openKernel(openNft(namespace.exec)),
       watchdog: openWatchdog(directory, "nft", inNamespace(namespace.name)),
+      processes: () => [],
       pass: () => undefined,
       drift: new DriftLog(),
       events: openEventLog(directory, Date.now, (line) => void log.push(line)),
@@ -142,6 +143,25 @@ export async function openVictim(namespace: Namespace, below = tmpdir()): Promis
       ...changes,
     });
   };
+  return {
+    authority,
+    plane,
+    directory,
+    guardPath,
+    log,
+    start,
+    async close() {
+      await plane.close();
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A host that joined, committed seq 1 and then seq 2. Its files lie in a new directory below `below`. */
+export async function openVictim(namespace: Namespace, below = tmpdir()): Promise<Victim> {
+  await namespace.clear();
+  const { start, ...host } = await openJoined(namespace, below);
+  const { authority, plane } = host;
   let agent = start();
   const cycle = (): Promise<Cycle> => agent.cycle(new AbortController().signal);
 
@@ -154,19 +174,11 @@ export async function openVictim(namespace: Namespace, below = tmpdir()): Promis
       throw new Error(`expected a steady host, got ${state.kind} ${refusal?.code} ${refusal?.message}`);
   }
   return {
-    authority,
-    plane,
-    directory,
-    guardPath,
-    log,
+    ...host,
     first,
     second,
     good: filesOf(second),
     cycle,
     restart: (changes) => void (agent = start(changes)),
-    async close() {
-      await plane.close();
-      rmSync(base, { recursive: true, force: true });
-    },
   };
 }

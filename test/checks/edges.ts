@@ -40,8 +40,10 @@ const policies: readonly Policy[] = [
 /** What may happen at `now`; a lease is of one hour. */
 function* happenings(state: State, policy: Policy, now: number): Generator<readonly [what: string, Event]> {
   if (state.kind === "unenrolled") yield* starts(policy, now);
-  yield ["a person closes", { kind: "woke", hold: true, policy, now }];
-  yield ["time passes", { kind: "woke", hold: false, policy, now }];
+  yield ["a person closes", { kind: "woke", hold: true, enforces: false, policy, now }];
+  if (state.kind === "adopting")
+    yield ["a person adopts", { kind: "woke", hold: false, enforces: true, policy, now }];
+  yield ["time passes", { kind: "woke", hold: false, enforces: false, policy, now }];
   for (const leaseEndsAt of [now + hourMs, now - 1])
     for (const candidate of candidates)
       yield [
@@ -50,6 +52,9 @@ function* happenings(state: State, policy: Policy, now: number): Generator<reado
       ];
   yield ["no answer", { kind: "refused", because: "transport", now }];
   yield ["a bundle is refused", { kind: "refused", because: "verification", now }];
+  const [candidate] = candidates;
+  if (candidate !== undefined)
+    yield ["counted", { kind: "counted", counted: { ...candidate, guard_sha256: guard, renderer }, now }];
   if (state.kind === "applying")
     yield ["committed", { kind: "committed", applied: committedOf(state.candidate), now }];
   yield ["did not load", { kind: "failed", kernel: "untouched", now }];
@@ -69,23 +74,25 @@ function* starts(policy: Policy, now: number): Generator<readonly [string, Event
       for (const fallen of [false, true])
         for (const trust of ["sound", "damaged"] as const)
           for (const interrupted of [null, { tried: { seq: 2, guard_sha256: guard }, judged: true }])
-            yield [
-              "start",
-              {
-                kind: "started",
-                applied: held,
-                leaseEndsAt: now + hourMs,
-                table: held === null ? "missing" : "present",
-                hold,
-                fallen,
-                closedFirst: false,
-                trust,
-                policy,
-                reverts: noReverts,
-                interrupted,
-                now,
-              },
-            ];
+            for (const enforces of [false, true])
+              yield [
+                "start",
+                {
+                  kind: "started",
+                  applied: held,
+                  leaseEndsAt: now + hourMs,
+                  table: held === null ? "missing" : "present",
+                  hold,
+                  fallen,
+                  committedBefore: held !== null,
+                  enforces,
+                  trust,
+                  policy,
+                  reverts: noReverts,
+                  interrupted,
+                  now,
+                },
+              ];
 }
 
 const nameOf = (state: State): string => (state.kind === "closed" ? `closed (${state.by})` : state.kind);
@@ -110,6 +117,8 @@ function classOf(state: State, now: number): string {
     lately,
     kernel,
     policy?.onFailure,
+    held.enforces,
+    held.counted?.seq,
   ]);
 }
 
@@ -129,8 +138,8 @@ function edges(): readonly string[] {
           const moved = nameOf(state) !== nameOf(here.state);
           const done = effects
             .map(({ kind }) => kind)
-            .filter((kind) => ["apply", "record", "restore", "close"].includes(kind));
-          if (moved)
+            .filter((kind) => ["apply", "count", "record", "restore", "close"].includes(kind));
+          if (moved || done.includes("count"))
             rows.add(`${nameOf(here.state)} | ${what} | ${nameOf(state)} | ${[...new Set(done)].join(", ")}`);
           const key = classOf(state, now);
           if (known.has(key)) continue;

@@ -17,10 +17,12 @@ const options = {
   rootSha256: undefined,
   token: undefined,
   tokenFile: undefined,
+  enforce: false,
   closedFirst: false,
   proposeGuard: false,
   writeGuard: false,
   lift: false,
+  yes: false,
   json: false,
   events: 0,
 };

@@ -51,7 +51,8 @@ const anyEvent = fc.oneof(
     table: fc.constantFrom("present", "missing"),
     hold: flag,
     fallen: flag,
-    closedFirst: flag,
+    committedBefore: flag,
+    enforces: flag,
     trust: fc.constantFrom("sound", "damaged"),
     policy: maybe(policy),
     reverts,
@@ -62,7 +63,7 @@ const anyEvent = fc.oneof(
       }),
     ),
   }),
-  fc.record({ kind: fc.constant("woke"), hold: fc.boolean(), policy: maybe(policy) }),
+  fc.record({ kind: fc.constant("woke"), hold: flag, enforces: flag, policy: maybe(policy) }),
   fc.record({
     kind: fc.constant("trusted"),
     candidate: maybe(candidate),
@@ -71,6 +72,7 @@ const anyEvent = fc.oneof(
     renderer: fc.constant("nft-1"),
   }),
   fc.record({ kind: fc.constant("refused"), because: fc.constantFrom("transport", "verification") }),
+  fc.record({ kind: fc.constant("counted"), counted: committed }),
   fc.record({ kind: fc.constant("committed"), applied: committed }),
   fc.record({ kind: fc.constant("failed"), kernel: fc.constantFrom(...failures) }),
   fc.record({ kind: fc.constantFrom("restored", "restore-failed", "closed", "close-failed") }),
@@ -96,7 +98,8 @@ function plausible(state: State, event: Event): Event {
       table: "present",
       hold: false,
       fallen: false,
-      closedFirst: false,
+      committedBefore: false,
+      enforces: now % 2 === 0,
       trust: "sound",
       policy: null,
       reverts: noReverts,
@@ -136,12 +139,73 @@ const expectAlways = (holds: (moment: Moment) => void): void =>
   );
 
 test("touches the kernel only to apply, to restore what was committed, or to close", () => {
-  const kinds = new Set(["poll", "report", "apply", "record", "restore", "close", "remember"]);
+  const kinds = new Set(["poll", "report", "count", "apply", "record", "restore", "close", "remember"]);
   expectAlways(({ effects, after }) => {
     for (const effect of effects) {
       expect(kinds).toContain(effect.kind);
       if (effect.kind === "restore") expect(applied(after)).not.toBeNull();
     }
+  });
+});
+
+test("counts only on a host that never committed, closed itself or was asked to enforce, and never again after", () => {
+  fc.assert(
+    fc.property(fc.boolean(), timed, (real, happenings) => {
+      let told = false;
+      for (const { before, event, after, effects } of play(real, happenings)) {
+        if (event.kind === "started" && before.kind === "unenrolled")
+          told =
+            event.enforces ||
+            event.committedBefore ||
+            event.fallen ||
+            event.applied !== null ||
+            event.interrupted !== null;
+        if (event.kind === "woke" && before.kind !== "unenrolled" && before.kind !== "applying")
+          told ||= event.enforces;
+        const counts = effects.some(({ kind }) => kind === "count");
+        const enforces = effects.some(({ kind }) => kind === "apply" || kind === "record");
+        if (counts) expect([told, after.kind, applied(after)]).toEqual([false, "adopting", null]);
+        if (enforces) expect(told).toBe(true);
+        if (after.kind === "steady") expect(told).toBe(true);
+      }
+    }),
+    { numRuns: 4_000 },
+  );
+});
+
+test("a host that closed itself does not count either when a person lifts a closing of their own", () => {
+  const common = { policy: null, leaseEndsAt: 9_000, now: 1 } as const;
+  const next = { seq: 1, revision: 1, bundle_sha256: "1".repeat(64), mode: "enforce" } as const;
+  const events: readonly Event[] = [
+    {
+      ...common,
+      kind: "started",
+      applied: null,
+      table: "present",
+      hold: true,
+      committedBefore: false,
+      enforces: false,
+      fallen: true,
+      trust: "sound",
+      reverts: noReverts,
+      interrupted: null,
+    },
+    { ...common, kind: "woke", hold: false, enforces: false },
+    { ...common, kind: "trusted", candidate: next, guard: guards[0], renderer: "nft-1" },
+  ];
+  let state: State = { kind: "unenrolled" };
+  for (const event of events) [state] = step(state, event);
+  expect(state.kind).toBe("applying");
+});
+
+test("what is counted is not counted again until seq, guard or renderer is another", () => {
+  expectAlways(({ before, event, effects }) => {
+    if (before.kind !== "adopting" || before.enforces || event.kind !== "trusted") return;
+    const { candidate: next, guard } = event;
+    if (next === null || guard === null) return;
+    const same = before.counted?.seq === next.seq && before.counted.guard_sha256 === guard;
+    const counts = effects.some(({ kind }) => kind === "count");
+    expect(counts).toBe(!(same && before.counted?.renderer === event.renderer));
   });
 });
 
@@ -202,7 +266,7 @@ test("lease and grace over closes a host whose guard says close, and a fresh lea
     const { candidate: next, guard } = event;
     const { attempt, reverts: bad } = before;
     const tried = [attempt, bad.barred].some((one) => one?.seq === next?.seq);
-    if (fresh && next !== null && guard !== null && !tried && bad.at.length < 3)
+    if (before.enforces && fresh && next !== null && guard !== null && !tried && bad.at.length < 3)
       expect(after.kind).toBe("applying");
   });
 });
@@ -256,7 +320,13 @@ test("a seq that failed is not tried again before its back-off is over; another 
     const { barred } = before.reverts;
     const fresh =
       event.candidate !== null && event.candidate.seq !== attempt?.seq && event.candidate.seq !== barred?.seq;
-    if (fresh && event.guard !== null && !held && event.candidate?.seq !== before.applied?.seq)
+    if (
+      before.enforces &&
+      fresh &&
+      event.guard !== null &&
+      !held &&
+      event.candidate?.seq !== before.applied?.seq
+    )
       expect(tries).toBe(true);
   });
 });

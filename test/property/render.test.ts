@@ -1,7 +1,15 @@
 /** Whatever ruleset and guard the types admit: nothing escapes quoting, management stands first, bytes are the same. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emptyInventory, inventoryOf, type Program, render, transaction } from "#render/index.ts";
+import {
+  countOnly,
+  emptyInventory,
+  inventoryOf,
+  type Program,
+  refusalCounters,
+  render,
+  transaction,
+} from "#render/index.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { arbitraryGuard } from "../support/arbitraries.ts";
 import { arbitraryAllowlist } from "../support/arbitrary-allowlist.ts";
@@ -118,6 +126,48 @@ describe("render", () => {
           classes: ruleset.classes.map((map) => ({ ...map, elements: [] })),
         };
         expect(programOf(nobody, guard).chains).toEqual(programOf(ruleset, guard).chains);
+      }),
+    );
+  });
+});
+
+describe("countOnly", () => {
+  test("has no drop, no reject and no policy but accept, and is otherwise the same program", () => {
+    fc.assert(
+      fc.property(printable, arbitraryGuard, (ruleset, guard) => {
+        const program = programOf(ruleset, guard);
+        const counting = countOnly(program);
+        const text = transaction(counting, emptyInventory).replaceAll(/"[^"]*"/g, "");
+        expect(text).not.toMatch(/\b(drop|reject)\b/);
+        expect(counting.chains.flatMap(({ hook }) => hook?.policy ?? [])).not.toContain("drop");
+        expect([counting.sets, counting.maps]).toEqual([program.sets, program.maps]);
+        for (const [i, chain] of program.chains.entries()) {
+          const other = counting.chains[i];
+          expect(other?.name).toBe(chain.name);
+          for (const [j, line] of chain.lines.entries()) {
+            const passing = other?.lines[j];
+            if (!["drop", "reject"].includes(line.decision.kind)) expect(passing).toEqual(line);
+            else {
+              expect(passing).toMatchObject({ sets: line.sets, decision: { kind: "accept" } });
+              expect(passing?.counters[0]).toBe(line.counters[0] ?? "c_undecided");
+              const matches = line.text.replace(/(drop|reject with [a-z -]+)$/, "");
+              expect(passing?.text.startsWith(matches)).toBe(true);
+            }
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("tells the counters of refusals from those that count something else", () => {
+    fc.assert(
+      fc.property(printable, arbitraryGuard, (ruleset, guard) => {
+        const program = programOf(ruleset, guard);
+        const refusals = new Set(refusalCounters(program));
+        for (const { decision, counters } of program.chains.flatMap(({ lines }) => lines))
+          if (!["drop", "reject"].includes(decision.kind))
+            for (const counter of counters) expect(refusals).not.toContain(counter);
       }),
     );
   });

@@ -81,6 +81,8 @@ describe("what is intended", () => {
     policy: null,
     attempt: null,
     reverts: noReverts,
+    enforces: true,
+    counted: null,
     kernel: "holds",
   } as const;
   const steady: State = { ...ground, kind: "steady" };
@@ -93,6 +95,8 @@ describe("what is intended", () => {
   it("is nothing before the first commit, while an apply is under way, and while the kernel is in doubt", () => {
     expect(intended({ kind: "unenrolled" })).toBeUndefined();
     expect(intended({ ...ground, applied: null, kind: "adopting" })).toBeUndefined();
+    const counting = { ...ground, applied: null, enforces: false, counted: applied } as const;
+    expect(intended({ ...counting, kind: "adopting" })).toBeUndefined();
     expect(
       intended({ kind: "applying", candidate: applied, guard: digest, from: { ...ground, kind: "steady" } }),
     ).toBeUndefined();

@@ -1,0 +1,184 @@
+/** Adoption with real packets: a new host counts and cuts nothing, says what it would cut, and then cuts just that. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { writeBeginning } from "#agent/adoption.ts";
+import type { Agent } from "#agent/agent.ts";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import type { Adoption } from "#agent/commands/adopt.ts";
+import { inNamespace, newPrefix } from "#lab/netns.ts";
+import { must, run } from "#lab/process.ts";
+import { buildTopology, type Topology } from "#lab/topology.ts";
+import { filesOf, publish } from "#test/attack/plane.ts";
+import { openJoined } from "#test/attack/victim.ts";
+import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
+
+const own = ["192.0.2.1", "2001:db8::1"] as const;
+const guard = `management:
+  interfaces: [mgmt0]
+  allow:
+    - { cidr: 203.0.113.0/28, proto: tcp, port: 2222 }
+`;
+/** Lets in 5000 from anywhere and 5500 from one network. */
+const ruleset = rulesetOf({
+  scopes: [{ kind: "host" }],
+  sets: [{ name: "n_lan", kind: "networks", elements: ["198.51.100.0/24"] }],
+  rules: [
+    ruleOf({
+      row: "services/web",
+      scope: "host",
+      direction: "in",
+      protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 5000, to: 5000 }] } },
+      verdict: "accept",
+      counter: "r_web",
+    }),
+    ruleOf({
+      row: "services/lan",
+      scope: "host",
+      direction: "in",
+      protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 5500, to: 5500 }] } },
+      source: { kind: "set", set: "n_lan" },
+      verdict: "accept",
+      counter: "r_lan",
+    }),
+  ],
+});
+
+const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const children: ChildProcess[] = [];
+let topology: Topology;
+let host: Awaited<ReturnType<typeof openJoined>>;
+let agent: Agent;
+let permitted: ChildProcess;
+let denied: ChildProcess;
+
+async function start(namespace: string, file: string, ...args: readonly string[]): Promise<ChildProcess> {
+  const [command = "", ...argv] = inNamespace(
+    namespace,
+    process.execPath,
+    path(`../support/${file}`),
+    ...args,
+  );
+  const child = spawn(command, argv, { stdio: ["pipe", "pipe", "inherit"] });
+  children.push(child);
+  if (child.stdout !== null) await once(child.stdout, "data");
+  return child;
+}
+
+async function ask(child: ChildProcess): Promise<string> {
+  if (child.stdin === null || child.stdout === null) throw new Error("expected pipes");
+  const answer = once(child.stdout, "data");
+  child.stdin.write("ask\n");
+  return String((await answer)[0]).trim();
+}
+
+async function knock(...ports: readonly number[]): Promise<readonly string[]> {
+  const targets = ports.flatMap((port) => own.map((address) => `${address} ${port}`));
+  const from = topology.machine("stranger");
+  const argv = inNamespace(from, process.execPath, path("../support/knock.ts"), "700", ...targets);
+  return (await must(argv)).trim().split("\n");
+}
+
+/** The program itself, where the rules are. */
+const command = (...args: readonly string[]) =>
+  run(
+    inNamespace(
+      topology.gateway,
+      process.execPath,
+      path("../../agent/main.ts"),
+      ...args,
+      "--state-dir",
+      host.directory,
+      "--guard",
+      host.guardPath,
+    ),
+  );
+const foreseen = async (): Promise<Adoption> =>
+  JSON.parse((await command("adopt", "--json")).stdout) as Adoption;
+const cycle = () => agent.cycle(new AbortController().signal);
+
+beforeAll(async () => {
+  topology = await buildTopology({
+    prefix: newPrefix(),
+    gateway: { interfaces: ["eth0", "mgmt0"], addresses: own },
+    machines: [{ name: "stranger", behind: "eth0", addresses: ["203.0.113.9", "2001:db8:9::9"] }],
+  });
+  const exec = spawnExec({ prefix: inNamespace(topology.gateway), timeoutSeconds: 20 });
+  host = await openJoined({ name: topology.gateway, exec });
+  writeFileSync(host.guardPath, guard, { mode: 0o600 });
+  writeBeginning(host.directory, "count");
+  host.plane.serve(filesOf(await publish(host.authority, ruleset, undefined)));
+  await start(topology.gateway, "pusher.ts", "2222", "5000", "5500", "6000");
+  // Begun before anything of ours is loaded.
+  const both = (port: number): readonly string[] => own.map((address) => `${address} ${port}`);
+  permitted = await start(topology.machine("stranger"), "hold.ts", ...both(5000), "192.0.2.1 2222");
+  denied = await start(topology.machine("stranger"), "hold.ts", ...both(6000));
+  agent = host.start();
+});
+afterAll(async () => {
+  for (const child of children.toReversed()) {
+    const ended = once(child, "exit");
+    child.stdin?.end();
+    await ended;
+  }
+  await host.close();
+  await topology.destroy();
+});
+
+it("counts what the first bundle would cut, and cuts nothing, v4 and v6", async () => {
+  const { state, refusal } = await cycle();
+  expect([state.kind, refusal]).toEqual(["adopting", undefined]);
+  expect(await knock(5000, 5500, 6000)).toEqual(Array.from({ length: 6 }, () => "open"));
+  expect([await ask(permitted), await ask(denied)]).toEqual(["alive alive alive", "alive alive"]);
+});
+
+it("lists each listener and each flow with the row that would cut it", async () => {
+  const found = await foreseen();
+  const end = { verdict: "drop", row: "overlays/test" };
+  const listener = { protocol: "tcp", address: "::", process: expect.any(String) as string };
+  expect(found).toMatchObject({
+    bundle: { seq: 1 },
+    state: "counting",
+    would_cut: { listeners: 1, flows: 2 },
+    listeners: [
+      { ...listener, port: 2222, admitted_by: ["guard"], otherwise: end },
+      { ...listener, port: 5000, admitted_by: ["services/web"], otherwise: { verdict: "accept" } },
+      { ...listener, port: 5500, admitted_by: ["services/lan"], otherwise: end },
+      { ...listener, port: 6000, admitted_by: [], otherwise: end },
+    ],
+    flows: [{ direction: "in", port: 6000, peers: ["2001:db8:9::9", "203.0.113.9"], flows: 2, ...end }],
+    flows_unknown: null,
+    refusal: null,
+  });
+  expect(found.counted.map(({ row }) => row)).toContain("overlays/test");
+  const { code, stdout } = await command("adopt");
+  expect(code).toBe(0);
+  expect(stdout).toContain("1 listeners and 2 flows would be cut\n'portcullis-agent adopt --yes' starts");
+  expect(stdout).toMatch(/tcp in 6000, .*, 2 with 2001:db8:9::9, 203\.0\.113\.9: drop by overlays\/test\n/);
+});
+
+it("refuses the first enforcement on a node of a cluster that the guard does not know, and says why", async () => {
+  expect((await command("adopt", "--yes")).code).toBe(0);
+  agent = host.start({ processes: () => ["sshd", "pveproxy worker"] });
+  const { state, refusal } = await cycle();
+  expect([state.kind, refusal?.code]).toEqual(["adopting", "preset_missing"]);
+  expect((await command("status")).stdout).toContain("refused   preset_missing");
+  expect(
+    host.plane.asked.some(({ path: to, body }) => to.endsWith("report") && body.includes("preset_missing")),
+  ).toBe(true);
+  expect(await knock(6000)).toEqual(["open", "open"]);
+  expect((await foreseen()).state).toBe("asked");
+});
+
+it("then enforces by the ordinary apply: what was listed ends, and no session that is permitted", async () => {
+  agent = host.start();
+  expect((await cycle()).state.kind).toBe("steady");
+  expect(await ask(denied)).toBe("cut cut");
+  expect(await ask(permitted)).toBe("alive alive alive");
+  expect(await knock(5000, 6000)).toEqual(["open", "open", "silent", "silent"]);
+  expect(host.log).toContain("cut 2 flows that lost their grant");
+  expect(await command("adopt", "--yes")).toMatchObject({ code: 0, stdout: "this host enforces already\n" });
+  expect(await foreseen()).toMatchObject({ state: "enforcing", would_cut: { flows: 0 } });
+});
