@@ -94,7 +94,7 @@ async function transact(
   writeJournal(directory, { ...journal, phase: "ARMED" });
   pass("journaled");
   progress.loaded = true;
-  const loaded = await kernel.load(program);
+  const loaded = await kernel.update(program);
   if (!loaded.ok) {
     progress.loaded = loaded.touched;
     throw new Refused(loaded.refusal.code, loaded.refusal.message);

@@ -10,12 +10,14 @@ import { isErrno } from "./persist.ts";
 import { printable, type Refusal } from "./refusal.ts";
 
 export type Loaded =
-  | { readonly ok: true; readonly programSha256: string }
+  | { readonly ok: true }
   | { readonly ok: false; readonly refusal: Refusal; readonly touched: boolean };
 
 export interface Kernel {
   /** Check, one transaction, readback; a mismatch is loaded once more before it counts. */
   load(program: Program): Promise<Loaded>;
+  /** The same for the next program; sends elements alone where that is enough, and the whole where it was not. */
+  update(program: Program): Promise<Loaded>;
   /** Whether our table is there. Unknown counts as present: nothing is loaded on a guess. */
   table(): Promise<"present" | "missing">;
   counters(): Promise<readonly CounterReading[]>;
@@ -43,21 +45,29 @@ export type Corrected =
     };
 
 export function openKernel(nft: Nft): Kernel {
-  const once = async (program: Program): Promise<Loaded> => {
+  const once = async (work: Promise<unknown>): Promise<Loaded> => {
     try {
-      const { programSha256 } = await nft.apply(program);
-      return { ok: true, programSha256 };
+      await work;
+      return { ok: true };
     } catch (error) {
       return notLoaded(error);
     }
   };
   const load = async (program: Program): Promise<Loaded> => {
-    const first = await once(program);
-    return first.ok || !first.touched ? first : once(program);
+    const first = await once(nft.apply(program));
+    return first.ok || !first.touched ? first : afterTouch(await once(nft.apply(program)));
+  };
+  const update = async (program: Program): Promise<Loaded> => {
+    let amended = false;
+    const first = await once(nft.amend(program).then((applied) => (amended = applied !== undefined)));
+    if (first.ok) return amended ? first : load(program);
+    const whole = await load(program);
+    return first.touched ? afterTouch(whole) : whole;
   };
   const inTurn = turns();
   return {
     load: (program) => inTurn(() => load(program)),
+    update: (program) => inTurn(() => update(program)),
     correct: (intended, how) =>
       inTurn(async () => {
         const program = intended();
@@ -91,6 +101,9 @@ export function openKernel(nft: Nft): Kernel {
     },
   };
 }
+
+/** What failed untouched after an attempt that may have loaded leaves the kernel in doubt. */
+const afterTouch = (loaded: Loaded): Loaded => (loaded.ok ? loaded : { ...loaded, touched: true });
 
 const unseen: Differences = { changes: [], exact: false };
 

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { CounterReading, ForeignDrop } from "#schema/wire.ts";
 import {
+  elementCount,
   emptyInventory,
   type Inventory,
   inventoryOf,
@@ -12,12 +13,14 @@ import {
   type Program,
   removal,
   skeleton,
+  transactionBetween,
 } from "#render/index.ts";
 import { table } from "#render/program.ts";
 import { elementDifferences, structureDifferences } from "./difference.ts";
 import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
 import { type Detail, firstError, loadAndList, type Purpose } from "./session.ts";
 import type { Exec, ExecResult } from "./spawn.ts";
+import { Witness } from "./witness.ts";
 
 export type ApplyCode = "check_failed" | "load_failed" | "readback_mismatch";
 
@@ -34,8 +37,6 @@ export class ApplyError extends Error {
 export interface Applied {
   /** The file that was loaded. */
   readonly text: string;
-  /** Of `text` without regard to what was there before: equal programs have equal digests. Lower-case hex SHA-256. */
-  readonly programSha256: string;
 }
 
 export interface Nft {
@@ -58,6 +59,12 @@ export interface Nft {
    * @throws {ApplyError}
    */
   readonly apply: (program: Program) => Promise<Applied>;
+  /**
+   * Sends elements alone, in one transaction, and reads back as `apply` does. Undefined, with nothing sent, where more
+   * differs from what was loaded here or somebody else may have been at our table since. After an error only `apply`
+   * tells what the kernel holds. @throws {ApplyError}
+   */
+  readonly amend: (program: Program) => Promise<Applied | undefined>;
   /** Our named counters, in the listing's order. */
   readonly counters: () => Promise<readonly CounterReading[]>;
   /** Chains of others that drop what we accept, as the last listing had them; null before the first. */
@@ -76,46 +83,71 @@ export interface Differences {
 /** Up to here a listing of all elements costs less than starting nft does. */
 export const elementsListedMax = 256;
 
-/** @param path of the nft program */
-export function openNft(exec: Exec, path = "nft"): Nft {
+/**
+ * @param path of the nft program
+ * @param witness what a watch of our table knows; without one, `amend` serves only programs that are listed whole
+ */
+export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness()): Nft {
   const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined, dropping: null };
   const digest = digests();
   const kernel = kernelBy(exec, path, ({ dropping }) => (memory.dropping = dropping));
   const { check, load, list } = kernel;
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
-  const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
+  /** @param before the rules as they must still be listed, where this text does not load them anew */
+  const send = async (program: Program, text: string, before?: Listing["rules"]): Promise<Applied> => {
     const few = elementCount(program) <= elementsListedMax;
-    const { text, canonical } = print(program, present);
     const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
-    agree(structureDifferences(program, held, undefined));
+    agree(structureDifferences(program, held, before));
     if (few) agree(elementDifferences(program, held));
-    const applied = { text, programSha256: sha256(canonical) };
-    memory.loaded = { ...applied, rules: held.rules };
-    return applied;
+    memory.loaded = { program, rules: held.rules };
+    return { text };
   };
+  const attempt = (program: Program, present: Inventory): Promise<Applied> =>
+    send(program, print(program, present).text);
 
   /** The inventory, and with it the kernel's opinion of rules that it has not seen. */
   const examine = async (declared: string): Promise<Inventory> =>
     inventoryOfListing(await kernel.loadAndList(declared, "check", "terse"));
 
+  /** From a fresh inventory. A load that did not read back stays one, whatever comes of this. */
+  const again = async (program: Program, first: unknown): Promise<Applied> => {
+    if (!(first instanceof ApplyError)) throw first;
+    try {
+      return await attempt(program, await inventory());
+    } catch (error) {
+      throw first.code === "readback_mismatch" ? first : error;
+    }
+  };
+
   const apply = async (program: Program): Promise<Applied> => {
     const declared = skeleton(program);
     const known = memory.admitted === declared ? memory.inventory : undefined;
     memory.inventory = undefined;
+    witness.begin();
     const applied = await (known === undefined
       ? attempt(program, await examine(declared))
-      : attempt(program, known).catch(async (error: unknown) => {
-          if (!(error instanceof ApplyError)) throw error;
-          return attempt(program, await inventory());
-        }));
+      : attempt(program, known).catch((error: unknown) => again(program, error)));
     memory.admitted = declared;
     memory.inventory = inventoryOf(program);
     return applied;
   };
+  const amend = async (program: Program): Promise<Applied | undefined> => {
+    const { loaded, inventory: known } = memory;
+    if (loaded === undefined || known === undefined) return undefined;
+    if (!witness.vouches(elementCount(program) <= elementsListedMax)) return undefined;
+    const text = transactionBetween(loaded.program, program);
+    if (text === undefined) return undefined;
+    memory.inventory = undefined;
+    const applied = await send(program, text, loaded.rules);
+    memory.inventory = known;
+    return applied;
+  };
   const differences = async (program: Program, detail: Detail): Promise<Differences> => {
     const held = await list(detail);
-    const before = memory.loaded?.programSha256 === digest(program) ? memory.loaded.rules : undefined;
+    const { loaded } = memory;
+    const before =
+      loaded !== undefined && digest(loaded.program) === digest(program) ? loaded.rules : undefined;
     const members = detail === "full" && held.exists ? elementDifferences(program, held) : [];
     const changes = [...structureDifferences(program, held, before), ...members];
     // Somebody was here: what this process remembers of the kernel is no longer true.
@@ -127,8 +159,11 @@ export function openNft(exec: Exec, path = "nft"): Nft {
   const counters = async (): Promise<readonly CounterReading[]> =>
     (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
   const dropping = (): Memory["dropping"] => memory.dropping;
-  const remove = (): Promise<void> => load(removal);
-  return { check, load, inventory, readback, differences, apply, counters, dropping, remove };
+  const remove = (): Promise<void> => {
+    memory.inventory = undefined;
+    return load(removal);
+  };
+  return { check, load, inventory, readback, differences, apply, amend, counters, dropping, remove };
 }
 
 interface Kernel extends Pick<Nft, "check" | "load"> {
@@ -210,8 +245,8 @@ interface Memory {
    * is done again from a fresh inventory.
    */
   inventory: Inventory | undefined;
-  /** The rules as nft listed them right after they were loaded. */
-  loaded: { readonly programSha256: string; readonly rules: Listing["rules"] } | undefined;
+  /** The last program, and its rules as nft listed them right after they were loaded. */
+  loaded: { readonly program: Program; readonly rules: Listing["rules"] } | undefined;
   dropping: readonly ForeignDrop[] | null;
 }
 
@@ -224,9 +259,6 @@ function digests(): (program: Program) => string {
     return digest;
   };
 }
-
-export const elementCount = (program: Program): number =>
-  [...program.sets, ...program.maps].reduce((sum, { elements }) => sum + elements.length, 0);
 
 function agree([first]: readonly string[]): void {
   if (first !== undefined) throw new ApplyError("readback_mismatch", first);

@@ -1,9 +1,9 @@
 /** `run` and `once`: the agent at work, alone in its state directory. */
 import { Agent } from "../agent.ts";
+import { Witness } from "../apply/witness.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { lock } from "../lock.ts";
 import { loop, patrolLoop } from "../loop.ts";
-import { OwnProcesses } from "../observe/monitor.ts";
 import type { Patrol } from "../observe/patrol.ts";
 import { openParts, openPatrol, type Terminal } from "./open.ts";
 
@@ -33,8 +33,8 @@ async function alone(
   terminal: Terminal,
   work: (agent: Agent, patrol: Patrol) => Promise<number>,
 ): Promise<number> {
-  const own = new OwnProcesses();
-  const parts = openParts(options, terminal.log, own);
+  const witness = new Witness();
+  const parts = openParts(options, terminal.log, witness);
   const held = lock(options.stateDir);
   if (!held.held) {
     terminal.log(`another agent, process ${held.pid}, uses this state directory`);
@@ -42,7 +42,7 @@ async function alone(
   }
   try {
     const agent = new Agent(parts);
-    return await work(agent, openPatrol(options, parts, own, agent));
+    return await work(agent, openPatrol(options, parts, witness, agent));
   } finally {
     held.release();
   }

@@ -5,13 +5,13 @@ import { cutFlows } from "../apply/conntrack.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
 import { spawnExec, spawnFollow } from "../apply/spawn.ts";
 import { openWatchdog } from "../apply/watchdog.ts";
+import { Witness } from "../apply/witness.ts";
 import type { Options } from "../args.ts";
 import { openLeaseClock, systemClocks } from "../clock.ts";
 import { loadGuard } from "../guard/index.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
 import { openEventLog, recordDrift } from "../observe/event-log.ts";
 import { openIntended } from "../observe/intended.ts";
-import { OwnProcesses } from "../observe/monitor.ts";
 import { Patrol } from "../observe/patrol.ts";
 import { holdFile } from "../posture.ts";
 import { type HostIdentity, readIdentity } from "../identity.ts";
@@ -55,7 +55,7 @@ export function heldBundle(options: Options): TrustedBundle {
 export function openParts(
   options: Options,
   log: (line: string) => void,
-  own: OwnProcesses = new OwnProcesses(),
+  witness: Witness = new Witness(),
 ): Parts {
   const identity = joined(options);
   const { url } = parseEndpoint(options.url ?? identity.url);
@@ -67,7 +67,7 @@ export function openParts(
     cycleMs: defaultLimits.cycleMs,
     trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }),
     client: openClient(url, identity, defaultLimits),
-    kernel: openKernel(openNft(spawnExec({ started: (pid) => own.add(pid) }), options.nft)),
+    kernel: openKernel(openNft(spawnExec({ started: (pid) => witness.started(pid) }), options.nft, witness)),
     watchdog: openWatchdog(options.stateDir, options.nft),
     processes: processNames,
     pass: () => undefined,
@@ -80,15 +80,15 @@ export function openParts(
   };
 }
 
-/** The watch over our table for an agent at work; `parts` and `own` are the agent's. */
-export function openPatrol(options: Options, parts: Parts, own: OwnProcesses, agent: Agent): Patrol {
+/** The watch over our table for an agent at work; `parts` and `witness` are the agent's. */
+export function openPatrol(options: Options, parts: Parts, witness: Witness, agent: Agent): Patrol {
   const { directory, guardPath, kernel, drift, events, now, log } = parts;
   const intended = openIntended({ directory, guardPath, holdFile: holdFile(directory) });
   return new Patrol({
     kernel,
     follow: spawnFollow(),
     nft: options.nft,
-    own,
+    witness,
     log: drift,
     intended: () => intended(agent.state),
     mode: () => driftMode(guardPath),

@@ -17,22 +17,6 @@ export interface Generation {
   readonly lines: readonly string[];
 }
 
-/** A process id of ours is not given to somebody else before this many others of ours. */
-const ownKeptMax = 64;
-
-/** The processes that this agent started last: their transactions are no news. */
-export class OwnProcesses {
-  #pids: readonly number[] = [];
-
-  add(pid: number): void {
-    this.#pids = [...this.#pids, pid].slice(-ownKeptMax);
-  }
-
-  has(pid: number): boolean {
-    return this.#pids.includes(pid);
-  }
-}
-
 const linesKeptMax = 20;
 const lineLengthMax = 200;
 

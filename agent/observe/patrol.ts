@@ -5,14 +5,15 @@
  *
  * Waits nowhere: agent/loop.ts asks `check` when `touched` resolves and every `checkIntervalMs`.
  */
-import type { Program } from "#render/index.ts";
+import { elementCount, type Program } from "#render/index.ts";
 import { type Drift } from "#schema/wire.ts";
-import { elementCount, elementsListedMax } from "../apply/nft.ts";
+import { elementsListedMax } from "../apply/nft.ts";
 import type { Follow } from "../apply/spawn.ts";
+import type { Witness } from "../apply/witness.ts";
 import type { Corrected, Kernel } from "../kernel.ts";
 import { isErrno } from "../persist.ts";
 import type { DriftLog } from "./drift-log.ts";
-import { type Generation, type OwnProcesses, readMonitor } from "./monitor.ts";
+import { type Generation, readMonitor } from "./monitor.ts";
 
 /** Finds what the watch has missed; terse for big programs, so it costs the same at any size. */
 export const checkIntervalMs = 30_000;
@@ -25,7 +26,7 @@ export interface PatrolParts {
   readonly follow: Follow;
   /** Path of the nft program. */
   readonly nft: string;
-  readonly own: OwnProcesses;
+  readonly witness: Witness;
   readonly log: DriftLog;
   /** What the kernel should hold at this very moment; undefined: leave it alone. */
   readonly intended: () => Program | undefined;
@@ -50,12 +51,14 @@ export class Patrol {
 
   /** Listens until the monitor ends or is told to. One that cannot be started has ended; the check goes on without. */
   async watch(stop: AbortSignal): Promise<void> {
-    const { follow, nft } = this.#parts;
+    const { follow, nft, witness } = this.#parts;
     const read = readMonitor((generation) => this.#heard(generation));
     try {
       await follow([nft, "monitor"], read, stop);
     } catch (error) {
       if (!isErrno(error)) throw error;
+    } finally {
+      witness.deaf();
     }
   }
 
@@ -87,7 +90,8 @@ export class Patrol {
   }
 
   #heard(generation: Generation): void {
-    if (generation.lines.length === 0 || this.#parts.own.has(generation.pid)) return;
+    const touchesOurs = generation.lines.length > 0;
+    if (this.#parts.witness.heard(generation.pid, touchesOurs) || !touchesOurs) return;
     this.#touched = [...this.#touched, generation].slice(-generationsKeptMax);
     this.#due = true;
     this.#wake();

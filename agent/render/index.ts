@@ -16,7 +16,8 @@ export { countOnly, refusalCounters } from "./counting.ts";
 export { rendererVersion } from "./program.ts";
 export type { Inventory, Program, Rendered } from "./program.ts";
 export { emptyInventory, inventoryOf } from "./program.ts";
-export { print, removal, skeleton, transaction } from "./print.ts";
+export { transactionBetween } from "./delta.ts";
+export { elementCount, print, removal, skeleton, transaction } from "./print.ts";
 
 /** Expects a ruleset that its schema has admitted. An empty one gives a program without chains: nothing is judged. */
 export function render(ruleset: Ruleset, guard: Guard): Rendered {

@@ -17,7 +17,8 @@ import {
 } from "./program.ts";
 import { identifier, isIdentifier } from "./quote.ts";
 
-const ours = `${table.family} ${table.name}`;
+/** Our table, as commands name it. */
+export const ours = `${table.family} ${table.name}`;
 /** A line that nft's parser and error messages handle well, whatever the size of the set. */
 const elementsPerLine = 500;
 
@@ -59,8 +60,8 @@ const flushes = (program: Program): readonly string[] => [
 ];
 
 const elements = (program: Program): readonly string[] => [
-  ...program.sets.flatMap((set) => elementLines(set.name, set.elements)),
-  ...program.maps.flatMap((map) => elementLines(map.name, mapElements(map))),
+  ...program.sets.flatMap((set) => elementLines("add", set.name, set.elements)),
+  ...program.maps.flatMap((map) => elementLines("add", map.name, mapElements(map))),
 ];
 
 /**
@@ -150,10 +151,18 @@ export const mapElements = (map: KernelMap): readonly string[] => {
   return map.elements.map(({ key, chain }) => `${key} : ${jumps.get(chain)}`);
 };
 
-function elementLines(name: string, texts: readonly string[]): readonly string[] {
+export const elementCount = (program: Program): number =>
+  [...program.sets, ...program.maps].reduce((sum, { elements: held }) => sum + held.length, 0);
+
+/** Commands on the elements of one set or map. `create` refuses what is there already, `delete` what is not. */
+export function elementLines(
+  verb: "add" | "create" | "delete",
+  name: string,
+  texts: readonly string[],
+): readonly string[] {
   const chunks = Math.ceil(texts.length / elementsPerLine);
   return Array.from({ length: chunks }, (_, i) => {
     const chunk = texts.slice(i * elementsPerLine, (i + 1) * elementsPerLine);
-    return `add element ${ours} ${identifier(name)} { ${chunk.join(", ")} }`;
+    return `${verb} element ${ours} ${identifier(name)} { ${chunk.join(", ")} }`;
   });
 }

@@ -10,9 +10,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
+import { Witness } from "#agent/apply/witness.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
-import { OwnProcesses } from "#agent/observe/monitor.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
 import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";
@@ -176,7 +176,7 @@ const patrol = new Patrol({
   kernel,
   follow: () => Promise.resolve(),
   nft: "nft",
-  own: new OwnProcesses(),
+  witness: new Witness(),
   log: new DriftLog(),
   intended: () => program,
   mode: () => "repair",

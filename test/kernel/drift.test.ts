@@ -2,10 +2,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openNft } from "#agent/apply/nft.ts";
 import { type Exec, spawnExec, spawnFollow } from "#agent/apply/spawn.ts";
+import { Witness } from "#agent/apply/witness.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { patrolLoop } from "#agent/loop.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
-import { OwnProcesses } from "#agent/observe/monitor.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
 import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
 import { must, until } from "#lab/process.ts";
@@ -60,19 +60,19 @@ function watch(
   mode: "repair" | "report" = "repair",
   intended: () => Program | undefined = () => program,
 ): Watched {
-  const own = new OwnProcesses();
+  const witness = new Witness();
   const log = new DriftLog();
   const told: Drift[] = [];
   let heard: () => void = () => undefined;
   let count = 0;
   let lines = 0;
   const follow = spawnFollow(prefix);
-  const spawned = spawnExec({ prefix, started: (pid) => own.add(pid) });
+  const spawned = spawnExec({ prefix, started: (pid) => witness.started(pid) });
   const exec: Exec = (...call) => {
     count += 1;
     return spawned(...call);
   };
-  const kernel = openKernel(openNft(exec));
+  const kernel = openKernel(openNft(exec, "nft", witness));
   const patrol = new Patrol({
     kernel,
     follow: (argv, line, stop) =>
@@ -85,7 +85,7 @@ function watch(
         stop,
       ),
     nft: "nft",
-    own,
+    witness,
     log,
     intended,
     mode: () => mode,

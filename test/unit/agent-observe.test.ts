@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { openIntended } from "#agent/observe/intended.ts";
-import { type Generation, OwnProcesses, readMonitor } from "#agent/observe/monitor.ts";
+import { type Generation, readMonitor } from "#agent/observe/monitor.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
+import { Witness } from "#agent/apply/witness.ts";
 import { commitSlot, stageSlot } from "#agent/slots.ts";
 import { type Committed, noReverts, type State } from "#agent/state.ts";
 import { renderClosed } from "#render/index.ts";
@@ -47,11 +48,36 @@ describe("the monitor's reader", () => {
   it("keeps control characters of a process's name out of the log", () => {
     expect(read("# new generation 9 by process 1 (a\u001b[2Jb)")[0]?.by).toBe("a?[2Jb");
   });
+});
 
-  it("knows its own processes by number, and forgets old ones", () => {
-    const own = new OwnProcesses();
-    for (let pid = 1; pid <= 65; pid += 1) own.add(pid);
-    expect([own.has(1), own.has(2), own.has(65)]).toEqual([false, true, true]);
+describe("a witness", () => {
+  it("knows our own processes by number, and forgets old ones", () => {
+    const witness = new Witness();
+    for (let pid = 1; pid <= 65; pid += 1) witness.started(pid);
+    expect([1, 2, 65].map((pid) => witness.heard(pid, true))).toEqual([false, true, true]);
+  });
+
+  it("vouches for what is not listed only after it has heard us, and until the watch ends", () => {
+    const witness = new Witness();
+    witness.started(7);
+    witness.begin();
+    expect([witness.vouches(true), witness.vouches(false)]).toEqual([true, false]);
+    witness.heard(7, true);
+    witness.heard(8, false);
+    expect(witness.vouches(false)).toBe(true);
+    witness.deaf();
+    expect(witness.vouches(false)).toBe(false);
+  });
+
+  it("vouches for nothing once others were at our table, until it is loaded whole", () => {
+    const witness = new Witness();
+    witness.started(7);
+    witness.heard(7, true);
+    witness.heard(8, true);
+    witness.heard(7, true);
+    expect([witness.vouches(true), witness.vouches(false)]).toEqual([false, false]);
+    witness.begin();
+    expect(witness.vouches(false)).toBe(true);
   });
 });
 
