@@ -28,12 +28,19 @@ const stampFile = join(modules, ".portcullis-stamp");
 /** A command that proves a Debian package is there, and what it is for. Sorted by package. */
 const tools = [
   { binary: "strip", package: "binutils", neededBy: ["test", "package"] },
+  { binary: "busybox", package: "busybox-static", neededBy: ["test"] },
   { binary: "conntrack", package: "conntrack", neededBy: ["test"] },
+  { binary: "cpio", package: "cpio", neededBy: ["test"] },
+  { binary: "mke2fs", package: "e2fsprogs", neededBy: ["test"] },
   { binary: "ip", package: "iproute2", neededBy: ["start", "test"] },
   { binary: "ping", package: "iputils-ping", neededBy: ["start", "test"] },
+  { binary: "modprobe", package: "kmod", neededBy: ["test"] },
+  { binary: "mmdebstrap", package: "mmdebstrap", neededBy: ["test"] },
   { binary: "nft", package: "nftables", neededBy: ["start", "test"] },
   { binary: "openssl", package: "openssl", neededBy: ["start", "test"] },
   { binary: "sysctl", package: "procps", neededBy: ["start", "test"] },
+  { binary: "qemu-system-x86_64", package: "qemu-system-x86", neededBy: ["test"] },
+  { binary: "systemd-nspawn", package: "systemd-container", neededBy: ["test"] },
 ];
 
 const say = (line) => process.stdout.write(`bootstrap: ${line}\n`);
