@@ -3,7 +3,7 @@
  * among them) and, where root, Debian packages for the tools in `tools`. Runs on the machine's own Node (>= 18), before
  * node_modules exists; so plain JavaScript, only node: modules.
  *
- *   node bootstrap.mjs start | test | check
+ *   node bootstrap.mjs start | test | check | package
  *
  * `test` needs every tool; `start` only warns, because the control plane runs without them; `check` needs none.
  */
@@ -27,12 +27,20 @@ const stampFile = join(modules, ".portcullis-stamp");
 
 /** A command that proves a Debian package is there, and what it is for. Sorted by package. */
 const tools = [
+  { binary: "strip", package: "binutils", neededBy: ["test", "package"] },
+  { binary: "busybox", package: "busybox-static", neededBy: ["test"] },
   { binary: "conntrack", package: "conntrack", neededBy: ["test"] },
+  { binary: "cpio", package: "cpio", neededBy: ["test"] },
+  { binary: "mke2fs", package: "e2fsprogs", neededBy: ["test"] },
   { binary: "ip", package: "iproute2", neededBy: ["start", "test"] },
   { binary: "ping", package: "iputils-ping", neededBy: ["start", "test"] },
+  { binary: "modprobe", package: "kmod", neededBy: ["test"] },
+  { binary: "mmdebstrap", package: "mmdebstrap", neededBy: ["test"] },
   { binary: "nft", package: "nftables", neededBy: ["start", "test"] },
   { binary: "openssl", package: "openssl", neededBy: ["start", "test"] },
   { binary: "sysctl", package: "procps", neededBy: ["start", "test"] },
+  { binary: "qemu-system-x86_64", package: "qemu-system-x86", neededBy: ["test"] },
+  { binary: "systemd-nspawn", package: "systemd-container", neededBy: ["test"] },
 ];
 
 const say = (line) => process.stdout.write(`bootstrap: ${line}\n`);
@@ -177,7 +185,8 @@ function underLock(mode) {
 }
 
 const [mode = "check", locked] = process.argv.slice(2);
-if (!["start", "test", "check"].includes(mode)) fail(`expected start, test or check, got ${mode}`);
+if (!["start", "test", "check", "package"].includes(mode))
+  fail(`expected start, test, check or package, got ${mode}`);
 const ready = () => installed() && tools.every((tool) => !tool.neededBy.includes(mode) || find(tool.binary));
 if (!ready()) {
   if (locked === undefined) underLock(mode);

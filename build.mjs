@@ -13,12 +13,8 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 const requireBanner =
   'import { createRequire as portcullisRequire } from "node:module"; const require = portcullisRequire(import.meta.url);';
 
-const programs = [
-  { entry: "agent/main.ts", out: "dist/portcullis-agent.mjs" },
-  { entry: "cli/main.ts", out: "dist/portcullis.mjs" },
-];
-
-for (const { entry, out } of programs) {
+/** One program as one executable file. */
+export async function buildProgram(entry, out) {
   await build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -31,6 +27,16 @@ for (const { entry, out } of programs) {
     banner: { js: requireBanner },
     logLevel: "warning",
   });
-  chmodSync(new URL(out, import.meta.url), 0o755);
-  process.stdout.write(`${out}\n`);
+  chmodSync(out, 0o755);
+}
+
+if (import.meta.main) {
+  for (const [entry, name] of [
+    ["agent/main.ts", "portcullis-agent.mjs"],
+    ["cli/main.ts", "portcullis.mjs"],
+  ]) {
+    const out = fileURLToPath(new URL(`dist/${name}`, import.meta.url));
+    await buildProgram(entry, out);
+    process.stdout.write(`dist/${name}\n`);
+  }
 }

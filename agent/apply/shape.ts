@@ -58,8 +58,13 @@ function statementShape(kind: string, value: unknown): string {
 
 const Prefix = z.object({ prefix: z.object({ addr: z.string(), len: z.int() }) });
 const Range = z.object({ range: z.tuple([z.string(), z.string()]) });
-/** A protocol is listed by its name, a port as a number. */
+/** A port stands last, and its protocol before it. */
 const Concat = z.object({ concat: z.array(z.union([z.string(), z.int()])) });
+/** Without /etc/protocols, as on a minimal Debian, nft lists protocols by their numbers. */
+const protocolNames: ReadonlyMap<unknown, string> = new Map([
+  [6, "tcp"],
+  [17, "udp"],
+]);
 const Entry = z.tuple([z.union([z.string(), Concat]), z.object({ jump: Target })]);
 
 /** One element as a program spells it. */
@@ -68,9 +73,12 @@ export function elementText(element: unknown): string {
   const prefix = Prefix.safeParse(element);
   if (prefix.success) return `${prefix.data.prefix.addr}/${prefix.data.prefix.len}`;
   const concat = Concat.safeParse(element);
-  if (concat.success) return concat.data.concat.join(" . ");
+  if (concat.success) return concatText(concat.data.concat);
   const entry = Entry.safeParse(element);
   if (entry.success) return `${elementText(entry.data[0])} : jump ${entry.data[1].jump.target}`;
   const range = Range.safeParse(element);
   return range.success ? range.data.range.join("-") : JSON.stringify(element);
 }
+
+const concatText = (parts: readonly (string | number)[]): string =>
+  parts.map((part, i) => (i === parts.length - 2 ? (protocolNames.get(part) ?? part) : part)).join(" . ");

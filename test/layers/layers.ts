@@ -1,6 +1,6 @@
 /**
- * The layers of proof (DESIGN §10) as vitest runs, in order. Those marked `shared` may run beside another one; kernel
- * and e2e measure packets and stand alone. `limitSeconds` is when a hung run is killed and counted as failed.
+ * The layers of proof (DESIGN §10) as vitest runs, in order. Those marked `shared` may run beside another one; kernel,
+ * crash, e2e and package measure packets and stand alone. `limitSeconds` is when a hung run is killed and counted as failed.
  */
 export interface Layer {
   readonly name: string;
@@ -25,4 +25,5 @@ export const layers: readonly Layer[] = [
   project("kernel", false, 900),
   project("crash", false, 900),
   project("e2e", false, 900),
+  project("package", false, 900),
 ];

@@ -1,0 +1,72 @@
+/**
+ * A Debian system under its own systemd, in a network namespace of the test's: systemd-nspawn over a folder. It has the
+ * rights to change its own firewall and nothing of this machine's. Stopping it is an orderly shutdown.
+ */
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { must, type Outcome, run, start, stop, until } from "#lab/process.ts";
+
+export interface Container {
+  /** Runs a program inside; must succeed. */
+  must(argv: readonly string[], input?: string): Promise<string>;
+  run(argv: readonly string[], input?: string): Promise<Outcome>;
+  stop(): Promise<void>;
+}
+
+/** Boots the tree and waits until systemd has started what it means to. */
+export async function boot(tree: string, namespace: string): Promise<Container> {
+  const name = namespace.slice(0, 20);
+  const log = openSync(`${tree}.console`, "a");
+  const options = [
+    "--quiet",
+    "--register=no",
+    "--keep-unit",
+    "--console=read-only",
+    "--capability=CAP_NET_ADMIN",
+  ];
+  const network = `--network-namespace-path=/run/netns/${namespace}`;
+  const child = await start(["systemd-nspawn", ...options, network, "-M", name, "-D", tree, "--boot"], log);
+  closeSync(log);
+  const running = (): void => {
+    if (child.exitCode !== null)
+      throw new Error(`the container ended: ${readFileSync(`${tree}.console`, "utf8")}`);
+  };
+  const init = await until("systemd in the container", 30_000, async () => {
+    running();
+    return Promise.resolve(child.pid === undefined ? undefined : initOf(child.pid));
+  });
+  const enter = (argv: readonly string[]): readonly string[] => ["nsenter", "-t", `${init}`, "-a", ...argv];
+  const inside: Container = {
+    must: (argv, input = "") => must(enter(argv), { input, timeoutMs: 120_000 }),
+    run: (argv, input = "") => run(enter(argv), { input, timeoutMs: 120_000 }),
+    stop: () => stop(child, 20_000),
+  };
+  await until("the container to be up", 60_000, async () => {
+    running();
+    const { stdout } = await inside.run(["systemctl", "is-system-running"]);
+    return ["running", "degraded"].includes(stdout.trim()) ? true : undefined;
+  });
+  return inside;
+}
+
+/** The process that is systemd within: the descendant of nspawn's that is number 1 in its own namespace. */
+function initOf(nspawn: number): number | undefined {
+  for (const child of childrenOf(nspawn)) {
+    const status = readFileSync(`/proc/${child}/status`, "utf8");
+    const isInit = /^NSpid:\t.*\t1$/m.test(status) && /^Name:\tsystemd$/m.test(status);
+    if (isInit) return child;
+    const below = initOf(child);
+    if (below !== undefined) return below;
+  }
+  return undefined;
+}
+
+function childrenOf(pid: number): readonly number[] {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder).flatMap((task) =>
+    readFileSync(join(folder, task, "children"), "utf8")
+      .split(" ")
+      .filter(Boolean)
+      .map(Number),
+  );
+}

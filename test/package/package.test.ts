@@ -1,0 +1,136 @@
+/**
+ * The shipped package on a Debian system under its own systemd, without Node: installed, converging with a real control
+ * plane, upgraded, left, removed and purged. The tests are one story, in order.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod";
+import { inNamespace } from "#lab/netns.ts";
+import { must, until } from "#lab/process.ts";
+import type { Container } from "./container.ts";
+import { bootContainer, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";
+import { whileKnocking } from "./watch.ts";
+
+const state = "/var/lib/portcullis";
+let site: Site;
+let host: Container;
+beforeAll(async () => {
+  site = await openSite();
+  host = await bootContainer(site);
+  await host.must(["systemctl", "start", "listeners.socket"]);
+}, 400_000);
+afterAll(async () => {
+  await host?.stop();
+  await site?.close();
+}, 60_000);
+
+const systemctl = async (...argv: readonly string[]): Promise<string> =>
+  (await host.run(["systemctl", ...argv])).stdout.trim();
+const agentPid = (): Promise<string> => systemctl("show", "-P", "MainPID", "portcullis-agent");
+const inFile = (path: string): string => readFileSync(join(site.tree, path), "utf8");
+const table = (): Promise<string> =>
+  must(inNamespace(site.inside, "nft", "-s", "list", "table", "inet", "portcullis"));
+const both = (answer: string): readonly string[] => [answer, answer];
+
+/** A host that runs what the catalog says: these ports, management and nothing else. */
+async function expectEnforced(): Promise<void> {
+  expect(await knock(site, ports.management)).toEqual(both("open"));
+  expect(await knock(site, ports.declared)).toEqual(both("open"));
+  expect(await knock(site, ports.undeclared)).toEqual(both("silent"));
+}
+
+const Status = z.object({ state: z.string(), since: z.iso.datetime(), running: z.boolean() });
+
+/** Starts the agent by `start`, and waits until this one, not the one before it, runs the signed ruleset. */
+async function converge(start: readonly string[]): Promise<void> {
+  const asked = Date.now();
+  await host.must(start);
+  await until("the agent to be steady", 60_000, async () => {
+    const said = await host.must(["portcullis-agent", "status", "--json"]);
+    const { state: now, since, running } = Status.parse(JSON.parse(said));
+    return running && now === "steady" && Date.parse(since) >= asked ? true : undefined;
+  });
+}
+const startAgent = ["systemctl", "start", "portcullis-agent"] as const;
+
+test("installs on a host without Node, and changes nothing before it has joined", async () => {
+  expect((await host.run(["sh", "-c", "command -v node"])).code).not.toBe(0);
+  const deb = await site.package("0.1.0");
+  expect(await host.must(["dpkg", "-i", deb])).toContain("portcullis-agent join");
+  expect(await systemctl("is-enabled", "portcullis-boot", "portcullis-agent")).toBe("enabled\nenabled");
+  expect(await systemctl("is-active", "portcullis-agent")).toBe("inactive");
+  expect(await systemctl("--failed", "--no-legend", "list-units", "portcullis*")).toBe("");
+  expect((await host.must(["stat", "-c", "%a %U", state])).trim()).toBe("700 root");
+  expect(await knock(site, ports.undeclared)).toEqual(both("open"));
+});
+
+test("a build of the same commit is the same bytes", async () => {
+  const digest = async (): Promise<string> => host.must(["sha256sum", await site.package("0.1.0")]);
+  expect(await digest()).toBe(await digest());
+});
+
+test("converges with the control plane as a unit that may change the firewall and nothing else", async () => {
+  await joinFleet(site, host);
+  await converge(startAgent);
+  await expectEnforced();
+  const security = await host.must(["systemd-analyze", "security", "--no-pager", "portcullis-agent"]);
+  const exposure = /exposure level for \S+: ([\d.]+)/.exec(security)?.[1];
+  expect(Number(exposure)).toBeLessThanOrEqual(2.5);
+  const capabilities = await host.must(["grep", "^Cap\\(Eff\\|Bnd\\)", `/proc/${await agentPid()}/status`]);
+  const netAdmin = (1n << 12n).toString(16).padStart(16, "0");
+  expect(capabilities.trim().split(/\s+/)).toEqual(["CapEff:", netAdmin, "CapBnd:", netAdmin]);
+});
+
+test("stopping the agent leaves the rules", async () => {
+  await host.must(["systemctl", "stop", "portcullis-agent", "portcullis-boot"]);
+  await expectEnforced();
+  await converge(startAgent);
+});
+
+test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhile", async () => {
+  const before = { pid: await agentPid(), key: inFile(`${state}/host.key`), table: await table() };
+  const deb = await site.package("0.1.1");
+  const [management, undeclared] = [`${server.v4} ${ports.management}`, `${server.v6} ${ports.undeclared}`];
+  const answers = await whileKnocking(site.outside, [management, undeclared], async () => {
+    await converge(["dpkg", "-i", deb]);
+    expect(await agentPid()).not.toBe(before.pid);
+  });
+  expect(answers.get(undeclared)).toMatchObject({ open: 0, refused: 0 });
+  expect(answers.get(management)).toMatchObject({ refused: 0, silent: 0, unreachable: 0 });
+  expect(answers.get(management)?.open).toBeGreaterThan(10);
+  expect((await host.must(["dpkg-query", "-W", "-f", "${Version}", "portcullis-agent"])).trim()).toBe(
+    "0.1.1",
+  );
+  expect(inFile(`${state}/host.key`)).toBe(before.key);
+  expect(await table()).toBe(before.table);
+});
+
+test("leave refuses beside a running agent, and removes the table without one", async () => {
+  expect((await host.run(["portcullis-agent", "leave"])).code).toBe(1);
+  await expectEnforced();
+  await host.must(["systemctl", "stop", "portcullis-agent"]);
+  await host.must(["portcullis-agent", "leave"]);
+  expect(await knock(site, ports.undeclared)).toEqual(both("open"));
+  await converge(startAgent);
+});
+
+test("removing the package ends the agent, leaves the rules, and says so", async () => {
+  const before = await table();
+  const said = await host.must(["dpkg", "-r", "portcullis-agent"]);
+  expect(said).toMatch(/stays as it is until the next boot/);
+  expect(said).toMatch(/only 'portcullis-agent leave' removes it/);
+  expect(await systemctl("is-active", "portcullis-agent")).toBe("inactive");
+  expect(await table()).toBe(before);
+  await expectEnforced();
+  expect(inFile(`${state}/host.key`)).not.toBe("");
+});
+
+test("purging forgets the host's key and guard, and leaves the rules", async () => {
+  const before = await table();
+  await host.must(["dpkg", "-P", "portcullis-agent"]);
+  expect(await table()).toBe(before);
+  const left = await host.must(["find", "/etc", "/usr", "/var/lib", "-name", "*portcullis*"]);
+  expect(left).toBe("");
+  expect(await host.must(["dpkg", "--audit"])).toBe("");
+});
