@@ -1,13 +1,16 @@
 /**
  * The agent with a place to die: one cycle over `STATE GUARD NFT`, ended by SIGKILL at the failpoint named last, if one
- * is. Not part of what is shipped. Its watchdog waits for two seconds instead of the guard's fifteen or more.
+ * is. Prints each step that it reaches, for who wants to end it from outside. Not part of what is shipped. Its watchdog
+ * waits for two seconds instead of the guard's fifteen or more.
  */
+import { writeSync } from "node:fs";
 import { Agent } from "#agent/agent.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { openParts } from "#agent/commands/open.ts";
 
 const [stateDir = "", guard = "", nft = "", failpoint = ""] = process.argv.slice(2);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
+const say = (step: string): void => void writeSync(1, `${step}\n`);
 const options = {
   stateDir,
   guard,
@@ -36,6 +39,8 @@ const agent = new Agent({
   },
   pass: (reached) => {
     if (reached === failpoint) process.kill(process.pid, "SIGKILL");
+    say(reached);
   },
 });
+say("begun");
 await agent.cycle(new AbortController().signal);

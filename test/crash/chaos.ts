@@ -1,15 +1,19 @@
 /**
- * `npm run chaos -- --trials N [--seed S]`: trials at random steps and random moments, with random aftermaths and disks.
- * Prints each trial with its seed, so that `--trials 1 --seed S` is that trial again, and ends with the counts.
- * Exit 1 unless nothing was open and nobody locked out.
+ * `npm run chaos -- --trials N [--seed S] [--parallel P]`: trials at random steps and random moments, with random
+ * aftermaths and disks, several side by side as they mostly wait. Prints each trial with its seed, so that
+ * `--trials 1 --seed S` is that trial again, and ends with the counts. Exit 1 unless every trial ran, nothing was open
+ * and nobody locked out.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { failpoints } from "#agent/enforce.ts";
-import { aftermaths, damages, openArena, type Result, type Trial } from "./trial.ts";
+import { inParallel } from "#test/layers/parallel.ts";
+import { type Arena, openArena } from "./arena.ts";
+import { aftermaths, damages, type Moment, type Result, type Trial } from "./trial.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-/** An agent of ours is through its whole cycle by then. */
-const killWithinMs = 900;
+/** The longest step, the probe by new connections, takes less where the machine is not overloaded. */
+const killWithinMs = 100;
 
 /** Mulberry32: numbers from 0 up to 1 that depend on the seed alone. */
 function numbers(seed: number): () => number {
@@ -26,7 +30,11 @@ function trialOf(seed: number): Trial {
   const random = numbers(seed);
   const pick = <T>(from: readonly T[], otherwise: T): T =>
     from[Math.floor(random() * from.length)] ?? otherwise;
-  const kill = random() < 0.5 ? pick(failpoints, "loaded") : Math.floor(random() * killWithinMs);
+  const moment = (): Moment => ({
+    after: pick(["begun", ...failpoints], "begun"),
+    ms: Math.floor(random() * killWithinMs),
+  });
+  const kill = random() < 0.5 ? pick(failpoints, "loaded") : moment();
   return { kill, aftermath: pick(aftermaths, "reboot"), slots: pick(damages, "good") };
 }
 
@@ -34,31 +42,65 @@ function trialOf(seed: number): Trial {
 const lawful = ({ holds, committed }: Result, { slots }: Trial): boolean =>
   holds === (committed ? "after" : "before") || (holds === "closed" && slots !== "good");
 
-const { values } = parseArgs({ options: { trials: { type: "string" }, seed: { type: "string" } } });
-const trials = Number(values.trials ?? 20);
-const first = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
-if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(first))
-  throw new RangeError("expected --trials N, and --seed S");
-
-const arena = await openArena();
-const counts = { opens: 0, lockOuts: 0, unlawful: 0, knocks: 0 };
-try {
-  for (let seed = first; seed < first + trials; seed++) {
-    const trial = trialOf(seed);
-    const result = await arena.run(trial);
-    counts.opens += result.opens;
-    counts.lockOuts += result.lockOuts;
-    counts.knocks += result.knocks;
-    if (!lawful(result, trial)) counts.unlawful += 1;
-    const at = typeof trial.kill === "number" ? `after ${trial.kill} ms` : `when ${trial.kill}`;
-    const what = `killed ${at}, ${trial.aftermath}, slots ${trial.slots}: holds ${result.holds}`;
-    say(`seed ${seed}: ${what}; opens ${result.opens}, lock-outs ${result.lockOuts}`);
-  }
-} finally {
-  await arena.close();
+function wordsOf({ kill, aftermath, slots }: Trial): string {
+  const at = typeof kill === "string" ? `when ${kill}` : `${kill.ms} ms after ${kill.after}`;
+  return `killed ${at}, ${aftermath}, slots ${slots}`;
 }
-const { opens, lockOuts, unlawful, knocks } = counts;
+
+/** Numbers of the command line. @throws RangeError */
+function readOptions() {
+  const { values } = parseArgs({
+    options: { trials: { type: "string" }, seed: { type: "string" }, parallel: { type: "string" } },
+  });
+  const trials = Number(values.trials ?? 20);
+  const first = Number(values.seed ?? Date.now() % 1_000_000_000);
+  const width = Math.min(Number(values.parallel ?? 3 * availableParallelism()), trials);
+  if (![trials, first, width].every(Number.isSafeInteger) || trials < 1 || width < 1)
+    throw new RangeError("expected --trials N, and --seed S and --parallel P");
+  return { trials, first, width };
+}
+
+const { trials, first, width } = readOptions();
+const counts = { ran: 0, opens: 0, lockOuts: 0, unlawful: 0, failed: 0, knocks: 0 };
+let interrupted = false;
+process.once("SIGINT", () => (interrupted = true));
+
+async function tryOne(arena: Arena, seed: number): Promise<void> {
+  const trial = trialOf(seed);
+  const result = await arena.run(trial);
+  counts.ran += 1;
+  counts.opens += result.opens;
+  counts.lockOuts += result.lockOuts;
+  counts.knocks += result.knocks;
+  if (!lawful(result, trial)) counts.unlawful += 1;
+  const found = `holds ${result.holds}; opens ${result.opens}, lock-outs ${result.lockOuts}`;
+  say(`[${counts.ran}/${trials}] seed ${seed}: ${wordsOf(trial)}: ${found}`);
+}
+
+/** Takes one seed after the other until none is left. After a trial that could not be run the arena is another. */
+async function lane(seeds: number[]): Promise<void> {
+  let arena = await openArena();
+  try {
+    if ((await arena.opensWithoutRules()) === 0) throw new Error("knocks are silent without any rules too");
+    for (let seed = seeds.shift(); seed !== undefined && !interrupted; seed = seeds.shift())
+      try {
+        await tryOne(arena, seed);
+      } catch (error) {
+        counts.failed += 1;
+        say(`seed ${seed}: ${wordsOf(trialOf(seed))}: not run: ${String(error)}`);
+        await arena.close();
+        arena = await openArena();
+      }
+  } finally {
+    await arena.close();
+  }
+}
+
+const seeds = Array.from({ length: trials }, (_, i) => first + i);
+await inParallel(width, Array.from({ length: width }), () => lane(seeds));
+const { ran, opens, lockOuts, unlawful, failed, knocks } = counts;
 say(
-  `${trials} trials, ${knocks} knocks, opens ${opens}, lock-outs ${lockOuts}, neither last good nor closed ${unlawful}`,
+  `${ran} trials, ${knocks} knocks, opens ${opens}, lock-outs ${lockOuts}, ` +
+    `neither last good nor closed ${unlawful}, not run ${failed}`,
 );
-process.exitCode = opens + lockOuts + unlawful === 0 ? 0 : 1;
+process.exitCode = ran === trials && opens + lockOuts + unlawful + failed === 0 ? 0 : 1;

@@ -1,7 +1,8 @@
 /** Killed at every step of an apply, a host holds its last committed ruleset or the closed one, seen by packets. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Failpoint, failpoints } from "#agent/enforce.ts";
-import { aftermaths, type Arena, openArena, type Trial } from "./trial.ts";
+import { type Arena, openArena } from "./arena.ts";
+import { aftermaths, type Trial } from "./trial.ts";
 
 let arena: Arena;
 beforeAll(async () => void (arena = await openArena()));

@@ -1,0 +1,123 @@
+/**
+ * Where trials take place, one after the other: a host in a network namespace with a committed ruleset, a control plane
+ * that offers it the next, and two peers that knock. Several arenas stand side by side without touching each other.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { spawnExec } from "#agent/apply/spawn.ts";
+import { inNamespace, newPrefix } from "#lab/netns.ts";
+import { must } from "#lab/process.ts";
+import { buildTopology } from "#lab/topology.ts";
+import { filesOf, publish } from "#test/attack/plane.ts";
+import { admitting, openVictim } from "#test/attack/victim.ts";
+import { openKnocking } from "./knocking.ts";
+import { type Result, runTrial, type Trial } from "./trial.ts";
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const address = "10.77.0.1";
+
+export interface Arena {
+  run(trial: Trial): Promise<Result>;
+  /** The control: answered knocks of the stranger at a host without rules. */
+  opensWithoutRules(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function openArena(): Promise<Arena> {
+  const topology = await buildTopology({
+    prefix: newPrefix(),
+    gateway: { interfaces: ["eth0"], addresses: [address] },
+    machines: [
+      { name: "admin", behind: "eth0", addresses: ["192.0.2.9"] },
+      { name: "stranger", behind: "eth0", addresses: ["192.0.3.9"] },
+    ],
+  });
+  const gateway = topology.gateway;
+  const victim = await openHost(gateway);
+  const next = filesOf(
+    await publish(victim.authority, admitting("198.51.100.1", "203.0.113.9"), victim.second),
+  );
+  const children: ChildProcess[] = [];
+  const start = (namespace: string, script: string, ...args: readonly string[]): ChildProcess => {
+    const [command = "", ...argv] = inNamespace(namespace, process.execPath, here(script), ...args);
+    const child = spawn(command, argv, { stdio: ["pipe", "pipe", "inherit"] });
+    children.push(child);
+    return child;
+  };
+  const listener = start(gateway, "../support/listener.ts", "22", "80");
+  if (listener.stdout !== null) await once(listener.stdout, "data");
+  const knocking = openKnocking(
+    start(topology.machine("stranger"), "watch.ts", address, "80"),
+    start(topology.machine("admin"), "watch.ts", address, "22"),
+  );
+  const programs = mkdtempSync(join(tmpdir(), "portcullis-crash-"));
+  const context = {
+    namespace: gateway,
+    base: victim.directory,
+    guard: victim.guardPath,
+    nft: writeNft(programs, gateway),
+    agent: await bundleAgent(programs),
+    knocking,
+    offer: (how: "next" | "nothing") => {
+      if (how === "next") victim.plane.serve(next);
+      else victim.plane.answer((_, response) => void response.writeHead(503).end());
+    },
+  };
+  return {
+    run: (trial) => runTrial(context, trial),
+    async opensWithoutRules() {
+      await must(inNamespace(gateway, "nft", "flush", "ruleset"));
+      knocking.start();
+      // A window for knocks, as long as ten pings.
+      await must(inNamespace(gateway, "ping", "-q", "-c", "10", "-i", "0.05", "127.0.0.1"));
+      return (await knocking.stop()).opens;
+    },
+    async close() {
+      for (const child of children) child.kill("SIGKILL");
+      await victim.close();
+      await topology.destroy();
+      rmSync(programs, { recursive: true, force: true });
+    },
+  };
+}
+
+function openHost(gateway: string) {
+  const exec = spawnExec({ prefix: inNamespace(gateway), timeoutSeconds: 20 });
+  return openVictim({
+    name: gateway,
+    exec,
+    ruleset: async () => (await exec(["nft", "-s", "list", "ruleset"], "")).stdout,
+    clear: async () => void (await exec(["nft", "flush", "ruleset"], "")),
+    close: async () => Promise.resolve(),
+  });
+}
+
+/** The host's nft, for an agent and a watchdog that run outside its namespace. */
+function writeNft(folder: string, gateway: string): string {
+  const path = join(folder, "nft");
+  writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${gateway} nft "$@"\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** One file, as the shipped agent is: it starts in a fifth of the time, and a trial starts two. */
+async function bundleAgent(folder: string): Promise<string> {
+  const outfile = join(folder, "agent.mjs");
+  const require = 'import { createRequire as r } from "node:module"; const require = r(import.meta.url);';
+  await build({
+    entryPoints: [here("agent.ts")],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    banner: { js: require },
+    logLevel: "warning",
+  });
+  return outfile;
+}
