@@ -2,13 +2,16 @@
  * What cron and the standalone timer call once a minute. Safe to call at any time and from several processes.
  *
  * Agents renew their own leases past half of them; this renews what nobody asked for, so that a plain TUF reader of a
- * silent host's repository does not find it expired. A bounded number each time, the soonest end first.
+ * silent host's repository does not find it expired, or signed by keys that the root no longer names: a lease that is
+ * older than the root in force is renewed too. A bounded number each time, the soonest end first.
  */
 import type { Ports } from "./ports.ts";
 import { renewRepository } from "./poll.ts";
+import { givesLeaseTo } from "./publish/signers.ts";
 import { forgetAnswers } from "./store/idempotency.ts";
 import { forgetAssertions } from "./store/identity.ts";
 import { leasesEndingBefore } from "./store/lease.ts";
+import { rootInForce } from "./store/root.ts";
 
 const renewedAtOnce = 100;
 
@@ -16,8 +19,15 @@ export async function maintain(ports: Ports): Promise<void> {
   const now = ports.clock.now();
   await forgetAssertions(ports.sql, now);
   await forgetAnswers(ports.sql, now);
-  const quarter = (ports.settings.leaseSeconds * 1000) / 4;
-  const ending = await leasesEndingBefore(ports.sql, now + quarter, renewedAtOnce);
+  await renewUnasked(ports, now);
+}
+
+async function renewUnasked(ports: Ports, now: number): Promise<void> {
+  const root = await rootInForce(ports.sql);
+  if (root === undefined || !(await givesLeaseTo(root.signed, ports.signer))) return;
+  const lease = ports.settings.leaseSeconds * 1000;
+  const before = Math.max(now + lease / 4, root.at + lease);
+  const ending = await leasesEndingBefore(ports.sql, before, renewedAtOnce);
   // Losing to a publish or to the host's own renewal is as good as renewing.
-  for (const previous of ending) await renewRepository(ports, previous, { timestamp: 0, targets: 0 });
+  for (const previous of ending) await renewRepository(ports, root.signed, previous);
 }

@@ -3,15 +3,17 @@
  * lease asks for it. Decides nothing about who may ask.
  */
 import { sizeLimits } from "#schema/bundle.ts";
+import type { Root } from "#schema/tuf.ts";
 import type { Seen, Update } from "#schema/wire.ts";
 import { toBase64, utf8 } from "./encoding.ts";
 import { namesTag, repositoryTag } from "./etag.ts";
 import type { Ports } from "./ports.ts";
 import { Refused } from "./problem.ts";
-import { renewLease } from "./publish/index.ts";
+import { type Floor, renewLease } from "./publish/index.ts";
+import { givesLeaseTo, outdated } from "./publish/signers.ts";
 import type { Repository } from "./publish/types.ts";
 import { readRepository, storeRenewal } from "./store/lease.ts";
-import { latestRoot, rootsAfter } from "./store/root.ts";
+import { rootInForce, rootsAfter } from "./store/root.ts";
 
 export interface Poll {
   readonly host: string;
@@ -33,14 +35,15 @@ const aheadMax = 2 ** 20;
 
 /** @throws Refused `root_missing` before the first root ceremony, `not_found` for a host that nothing was published for */
 export async function answerPoll(ports: Ports, poll: Poll): Promise<Answer> {
-  if ((await latestRoot(ports.sql)) === undefined) throw new Refused("root_missing");
-  const repository = await currentRepository(ports, poll);
+  const root = await rootInForce(ports.sql);
+  if (root === undefined) throw new Refused("root_missing");
+  const repository = await currentRepository(ports, poll, root.signed);
   const roots = await rootsAfter(ports.sql, poll.seen.root, sizeLimits.newRoots);
   const tag = await repositoryTag(repository);
   if (roots.length === 0 && namesTag(poll.ifNoneMatch, tag)) return { tag, update: undefined };
   const text = (exact: string): string => toBase64(utf8(exact));
   const update: Update = {
-    roots: roots.map((root) => text(root.body)),
+    roots: roots.map(({ body }) => text(body)),
     timestamp: text(repository.timestamp),
     snapshot: text(repository.snapshot),
     targets: text(repository.targets),
@@ -49,35 +52,52 @@ export async function answerPoll(ports: Ports, poll: Poll): Promise<Answer> {
   return { tag, update };
 }
 
-/** The repository, with its lease renewed when the host asks for that past half of it, or has seen more than we know. */
-async function currentRepository(ports: Ports, poll: Poll): Promise<Repository> {
+/**
+ * The repository, with its lease renewed when the host asks for that past half of it, has seen more than we know, or
+ * would not take the keys that signed it.
+ */
+async function currentRepository(ports: Ports, poll: Poll, root: Root): Promise<Repository> {
   // A renewal is lost only to one that was stored, so twice is enough for what the host asks; more is bad luck.
   for (let tries = 0; tries < 5; tries += 1) {
     const previous = await readRepository(ports.sql, poll.host);
     if (previous === undefined) throw new Refused("not_found");
-    if (!renewalDue(ports, poll, previous)) return previous;
-    const renewed = await renewRepository(ports, previous, poll.seen);
+    if (!renewalDue(ports, poll, previous, root) || !(await givesLeaseTo(root, ports.signer)))
+      return previous;
+    const renewed = await renewRepository(ports, root, previous, poll.seen);
     if (renewed !== undefined) return renewed;
   }
   throw new Refused("busy");
 }
 
-function renewalDue(ports: Ports, { renew, seen }: Poll, repository: Repository): boolean {
+function renewalDue(ports: Ports, { renew, seen }: Poll, repository: Repository, root: Root): boolean {
   const { lease_issued_at: from, lease_expires_at: to } = repository;
   if (renew && ports.clock.now() >= from + (to - from) / 2) return true;
   const ahead = Math.max(seen.timestamp - repository.timestamp_version, seen.targets - repository.seq);
-  return ahead > 0 && ahead <= aheadMax;
+  return (ahead > 0 && ahead <= aheadMax) || outdated(root, repository).size > 0;
 }
 
-/** Signs a fresh lease and stores it. @returns undefined when somebody else changed the repository in between */
+/**
+ * Signs a fresh lease, and whatever else the root asks for, and stores it; the root must give the lease to this control
+ * plane.
+ * @returns undefined when somebody else changed the repository in between
+ */
 export async function renewRepository(
   ports: Ports,
+  root: Root,
   previous: Repository,
-  floor: Pick<Seen, "timestamp" | "targets">,
+  floor?: Floor,
 ): Promise<Repository | undefined> {
   const { fleet, leaseSeconds } = ports.settings;
   const now = ports.clock.now();
-  const next = await renewLease({ fleet, leaseSeconds, now, signer: ports.signer, previous, floor });
+  const next = await renewLease({
+    fleet,
+    leaseSeconds,
+    now,
+    signer: ports.signer,
+    previous,
+    root,
+    ...(floor === undefined ? {} : { floor }),
+  });
   return (await storeRenewal(ports.sql, previous, next, now)) ? next : undefined;
 }
 

@@ -99,12 +99,14 @@ export function verifyMetadata(
   const timestamp = readTimestamp(bytes.timestamp);
   signed(root, timestamp);
   const timestampFloor = above(root, timestamp, floors.timestamp);
+  withinReach(timestamp, floors.timestamp);
   unexpired(timestamp, now);
 
   const snapshot = readSnapshot(pinned("snapshot", bytes.snapshot, timestamp.signed.meta["snapshot.json"]));
   signed(root, snapshot);
   sameVersion(snapshot, timestamp.signed.meta["snapshot.json"].version);
   const snapshotFloor = above(root, snapshot, floors.snapshot);
+  withinReach(snapshot, floors.snapshot);
   unexpired(snapshot, now);
   owned("snapshot", snapshot.signed.custom, owner);
 
@@ -113,6 +115,7 @@ export function verifyMetadata(
   sameVersion(targets, snapshot.signed.meta["targets.json"].version);
   const before = floors.targets?.snapshot_keyset === snapshotFloor.keyset ? floors.targets : null;
   const targetsFloor = above(root, targets, before);
+  withinReach(targets, floors.targets);
   unexpired(targets, now);
 
   const target = targets.signed.targets[bundlePath];
@@ -177,9 +180,17 @@ function above(
     );
   if (version === floor.version && file.sha256 !== floor.sha256)
     throw new Refused("version_mismatch", `${role} ${version} is not the ${role} ${version} seen before`);
-  if (version - floor.version > versionJumpMax)
-    throw new Refused("version_jump", `${role} jumps from ${floor.version} to ${version}`);
   return { keyset, version, sha256: file.sha256 };
+}
+
+/**
+ * Counted from the last version seen under any keys: an honest control plane goes on above what a thief made this host
+ * see, also under the keys that undo the thief. Nothing was seen before the first: a host that joins takes any.
+ */
+function withinReach(file: MetadataFile<{ readonly version: number }>, last: RoleFloor | null): void {
+  const { version } = file.signed;
+  if (last !== null && version - last.version > versionJumpMax)
+    throw new Refused("version_jump", `${file.role} jumps from ${last.version} to ${version}`);
 }
 
 function unexpired(

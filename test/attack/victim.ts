@@ -104,7 +104,44 @@ export interface Victim {
   close(): Promise<void>;
 }
 
+export interface Placed {
+  readonly namespace: Pick<Namespace, "name" | "exec">;
+  readonly directory: string;
+  readonly guardPath: string;
+  readonly url: string;
+  readonly rootSha256: string;
+  readonly log: string[];
+}
+
 type Changes = Partial<Parts> & { readonly limits?: Limits };
+
+/** An agent as `run` makes it, for a host that joined, with its nft in the namespace. */
+export function agentIn(placed: Placed, changes: Changes = {}): Agent {
+  const { namespace, directory, guardPath, url, rootSha256, log } = placed;
+  const identity = readIdentity(directory);
+  if (identity === undefined) throw new Error("expected to have joined");
+  const limits = changes.limits ?? defaultLimits;
+  return new Agent({
+    directory,
+    guardPath,
+    identity,
+    url,
+    cycleMs: limits.cycleMs,
+    trust: openTrust(directory, { ...identity, rootSha256 }),
+    client: openClient(url, identity, limits),
+    kernel: openKernel(openNft(namespace.exec)),
+    watchdog: openWatchdog(directory, "nft", inNamespace(namespace.name)),
+    processes: () => [],
+    pass: () => undefined,
+    drift: new DriftLog(),
+    events: openEventLog(directory, Date.now, (line) => void log.push(line)),
+    cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),
+    now: Date.now,
+    clock: openLeaseClock(directory, systemClocks()),
+    log: (line) => void log.push(line),
+    ...changes,
+  });
+}
 
 /** A host that has joined, without an agent yet. Its files lie in a new directory below `below`. */
 export async function openJoined(namespace: Pick<Namespace, "name" | "exec">, below = tmpdir()) {
@@ -118,31 +155,8 @@ export async function openJoined(namespace: Pick<Namespace, "name" | "exec">, be
   const rootSha256 = sha256(authority.root);
   await join({ directory, url: plane.url, rootSha256, token: "pce_test", ca: null }, defaultLimits);
 
-  const start = (changes: Changes = {}): Agent => {
-    const identity = readIdentity(directory);
-    if (identity === undefined) throw new Error("expected to have joined");
-    const limits = changes.limits ?? defaultLimits;
-    return new Agent({
-      directory,
-      guardPath,
-      identity,
-      url: plane.url,
-      cycleMs: limits.cycleMs,
-      trust: openTrust(directory, { ...identity, rootSha256 }),
-      client: openClient(plane.url, identity, limits),
-      kernel: openKernel(openNft(namespace.exec)),
-      watchdog: openWatchdog(directory, "nft", inNamespace(namespace.name)),
-      processes: () => [],
-      pass: () => undefined,
-      drift: new DriftLog(),
-      events: openEventLog(directory, Date.now, (line) => void log.push(line)),
-      cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),
-      now: Date.now,
-      clock: openLeaseClock(directory, systemClocks()),
-      log: (line) => void log.push(line),
-      ...changes,
-    });
-  };
+  const start = (changes: Changes = {}): Agent =>
+    agentIn({ namespace, directory, guardPath, url: plane.url, rootSha256, log }, changes);
   return {
     authority,
     plane,

@@ -9,9 +9,10 @@ import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
 import type { Change } from "#schema/intent.ts";
 import { OnlineKeysResponse } from "#schema/wire.ts";
 import { createApp } from "#worker/app.ts";
-import type { Ports, Sql } from "#worker/ports.ts";
+import type { Ports, Signer, Sql } from "#worker/ports.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
 import { commit } from "#worker/writer/index.ts";
+import { memorySigner } from "./signing.ts";
 
 export interface Plane {
   readonly ports: Ports;
@@ -26,6 +27,8 @@ export interface Plane {
   advance(milliseconds: number): void;
   /** Batches and statements that reached the store so far. */
   queries(): number;
+  /** From now on there are other online keys, as after a restart with new secrets. */
+  turnKeys(): void;
   /** While set, every access to the store fails with this error. */
   fail(error: Error | undefined): void;
   close(): Promise<void>;
@@ -52,7 +55,13 @@ export async function openPlane(): Promise<Plane> {
       return sql.batch(statements);
     },
   };
-  const ports: Ports = { ...opened.ports, sql: counted };
+  let keys = opened.ports.signer;
+  const signer: Signer = {
+    publicKey: (role) => keys.publicKey(role),
+    sign: (role, bytes) => keys.sign(role, bytes),
+    tokenSecret: () => opened.ports.signer.tokenSecret(),
+  };
+  const ports: Ports = { ...opened.ports, sql: counted, signer };
   const app = createApp(ports);
   const request: Plane["request"] = async (path, init) => app.request(path, init);
   return {
@@ -73,6 +82,9 @@ export async function openPlane(): Promise<Plane> {
       now += milliseconds;
     },
     queries: () => queries,
+    turnKeys() {
+      keys = memorySigner();
+    },
     fail(error) {
       failure = error;
     },

@@ -2,8 +2,10 @@ import { afterEach, describe, expect, test } from "vitest";
 import { buildRoot, newRootKey, signRoot } from "#cli/root.ts";
 import { BundleCustom, sizeLimits } from "#schema/bundle.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
+import type { Root } from "#schema/tuf.ts";
 import { onlineKeysOf, memorySigner } from "#test/support/signing.ts";
 import { type Serve, stockClient, type StockClient } from "#test/support/stock-tuf.ts";
+import type { OnlineRole } from "#worker/ports.ts";
 import { BundleTooLarge, publishHost, renewLease } from "#worker/publish/index.ts";
 import type { Published, Repository } from "#worker/publish/types.ts";
 
@@ -34,6 +36,15 @@ async function rootText(threshold = 2, count = 3): Promise<string> {
   const input = { version: 1, now: Date.now(), threshold, rootKeys: keys.map((k) => k.key) };
   return signRoot(buildRoot({ ...input, online: await onlineKeysOf(signer) }), keys.slice(0, threshold));
 }
+
+/** A root that gives the online roles to this signer's keys, but for `role`, which goes to a stranger. */
+async function rootOver(role?: OnlineRole): Promise<Root> {
+  const online = await onlineKeysOf(signer);
+  const strange = await onlineKeysOf(memorySigner());
+  const changed = role === undefined ? online : { ...online, [role]: strange[role] };
+  return buildRoot({ version: 1, now: 0, threshold: 1, rootKeys: [newRootKey().key], online: changed });
+}
+const inForce = await rootOver();
 
 const serveOf =
   (current: () => Published): Serve =>
@@ -99,6 +110,7 @@ describe("publishHost", () => {
     expect(closed.repository.targets).toContain('"mode":"closed"');
     const renewed = await renewLease({
       ...common,
+      root: inForce,
       now: Date.now() + 1000 * day,
       previous: closed.repository,
     });
@@ -223,7 +235,7 @@ describe("renewLease", () => {
   test("signs a new timestamp over the same snapshot and targets", async () => {
     const { repository, bundle } = await publish();
     const now = Date.now() + day / 2;
-    const renewed = await renewLease({ ...common, now, previous: repository });
+    const renewed = await renewLease({ ...common, root: inForce, now, previous: repository });
     expect(renewed).toMatchObject({
       seq: 1,
       snapshot: repository.snapshot,
@@ -241,7 +253,12 @@ describe("renewLease", () => {
   test("signs the snapshot anew past half of its 14 days, the targets past half of their 30", async () => {
     const { repository } = await publish();
     const at = (days: number) =>
-      renewLease({ ...common, now: repository.lease_issued_at + days * day, previous: repository });
+      renewLease({
+        ...common,
+        root: inForce,
+        now: repository.lease_issued_at + days * day,
+        previous: repository,
+      });
     expect(await at(6.9)).toMatchObject({ seq: 1, snapshot_version: 1, timestamp_version: 2 });
     expect(await at(7.1)).toMatchObject({ seq: 1, snapshot_version: 2, timestamp_version: 2 });
     const third = await at(15.1);
@@ -249,14 +266,41 @@ describe("renewLease", () => {
     expect(third.bundle_sha256).toBe(repository.bundle_sha256);
   });
 
+  test.each<[OnlineRole, readonly number[]]>([
+    ["targets", [2, 2, 2]],
+    ["snapshot", [1, 2, 2]],
+    ["timestamp", [1, 1, 2]],
+  ])(
+    "signs anew, under the next versions, from the %s on that the root's key did not sign",
+    async (role, v) => {
+      const { repository } = await publish();
+      const now = repository.lease_issued_at;
+      const next = await renewLease({ ...common, root: await rootOver(role), now, previous: repository });
+      expect([next.seq, next.snapshot_version, next.timestamp_version]).toEqual(v);
+      expect(next.bundle_sha256).toBe(repository.bundle_sha256);
+    },
+  );
+
   test("climbs above the versions a host has seen", async () => {
     const { repository } = await publish();
     const now = repository.lease_issued_at;
     expect(
-      await renewLease({ ...common, now, previous: repository, floor: { timestamp: 9, targets: 1 } }),
+      await renewLease({
+        ...common,
+        root: inForce,
+        now,
+        previous: repository,
+        floor: { timestamp: 9, targets: 1 },
+      }),
     ).toMatchObject({ seq: 1, snapshot_version: 10, timestamp_version: 10 });
     expect(
-      await renewLease({ ...common, now, previous: repository, floor: { timestamp: 9, targets: 5 } }),
+      await renewLease({
+        ...common,
+        root: inForce,
+        now,
+        previous: repository,
+        floor: { timestamp: 9, targets: 5 },
+      }),
     ).toMatchObject({ seq: 6, snapshot_version: 10, timestamp_version: 10 });
   });
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadRootFile } from "#cli/root-key-files.ts";
 import { type Serve, type StockClient, stockClient } from "#test/support/stock-tuf.ts";
+import { maintain } from "#worker/maintain.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { type Ended, runCli } from "../support/cli.ts";
 
@@ -145,7 +146,7 @@ test("--online takes the control plane's keys as they are, and another plane's r
   }
 });
 
-test("after all online keys were changed, --online puts the new ones in force and a host follows with its next bundle", async () => {
+test("after all online keys were changed, --online puts the new ones in force and a host follows at once, and with its next bundle", async () => {
   await plane.close();
   rmSync(at("plane/keys.json"));
   await open();
@@ -159,6 +160,8 @@ test("after all online keys were changed, --online puts the new ones in force an
   expect((await cli("root", "rotate", "--online", "--out", at("6.json"))).errors).toEqual([]);
   await signed(at("6.json"), signersLeft(), at("3.json"));
   expect((await cli("root", "push", at("6.json"))).errors).toEqual([]);
+  await maintain(plane.ports);
+  await client.update();
   const overlay = { host: "web1", interfaces: ["wg0"], subnets: ["10.8.0.0/24"], policy: "same-subnet" };
   expect((await operator("PUT", "/v1/overlays/vpn", overlay)).ok).toBe(true);
   expect(Buffer.from((await client.update()).bundle).toString()).toContain("wg0");

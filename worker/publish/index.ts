@@ -7,7 +7,7 @@
 import { type BundleCustom, bundlePath, encodeBundle, sizeLimits } from "#schema/bundle.ts";
 import type { Diagnostic } from "#schema/errors.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { envelope, Targets } from "#schema/tuf.ts";
+import { envelope, type Root, Targets } from "#schema/tuf.ts";
 import { sha256Hex, utf8 } from "../encoding.ts";
 import type { Signer } from "../ports.ts";
 import {
@@ -20,6 +20,7 @@ import {
   tufDate,
 } from "./metadata.ts";
 import { signMetadata } from "./sign.ts";
+import { outdated } from "./signers.ts";
 import type { Published, Repository } from "./types.ts";
 
 /** Versions that a host has seen signed by us; new ones are larger. */
@@ -48,6 +49,8 @@ export interface PublishInput extends Lease {
 
 export interface RenewInput extends Lease {
   readonly previous: Repository;
+  /** The root in force. */
+  readonly root: Root;
 }
 
 /** A host's bundle or metadata is larger than any agent reads; the revision is refused with this diagnostic. */
@@ -96,12 +99,15 @@ export async function bundleOf(
 
 /**
  * Extends the lease: a new timestamp over the same content. Snapshot and targets are signed anew only past half of
- * their lives, or below the host's floor; the targets then get the next seq with the same bundle.
+ * their lives, below the host's floor, or where the root names other keys than those that signed; the targets then get
+ * the next seq with the same bundle.
  */
 export async function renewLease(input: RenewInput): Promise<Repository> {
   const { previous, now } = input;
   const floor = input.floor ?? { timestamp: 0, targets: 0 };
-  if (previous.targets_expires_at - now < targetsLifetime / 2 || floor.targets > previous.seq) {
+  const anew = outdated(input.root, previous);
+  const ageing = previous.targets_expires_at - now < targetsLifetime / 2;
+  if (ageing || floor.targets > previous.seq || anew.has("targets")) {
     const { min_revision, mode } = readCustom(previous);
     return signTargets(input, {
       host: previous.host,
@@ -113,7 +119,8 @@ export async function renewLease(input: RenewInput): Promise<Repository> {
     });
   }
   const stale = previous.snapshot_expires_at - now < snapshotLifetime / 2;
-  if (stale || floor.timestamp > previous.timestamp_version) return signSnapshot(input, previous);
+  if (stale || floor.timestamp > previous.timestamp_version || anew.has("snapshot"))
+    return signSnapshot(input, previous);
   return signTimestamp(input, previous);
 }
 

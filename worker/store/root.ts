@@ -2,6 +2,7 @@
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { asc, desc, eq, gt, sql as raw } from "drizzle-orm";
 import { fleet, root } from "#schema/tables/index.ts";
+import { envelope, Root } from "#schema/tuf.ts";
 import type { Sql } from "../ports.ts";
 import { db, statement } from "./db.ts";
 
@@ -18,6 +19,21 @@ const columns = { version: root.version, body: root.body, sha256: root.sha256 };
 export async function latestRoot(sql: Sql): Promise<StoredRoot | undefined> {
   const [row] = await db(sql).select(columns).from(root).orderBy(desc(root.version)).limit(1);
   return row;
+}
+
+export interface RootInForce {
+  readonly signed: Root;
+  /** When it was put in force, milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** What the root in force says; it was checked before it was stored. */
+export async function rootInForce(sql: Sql): Promise<RootInForce | undefined> {
+  const select = db(sql).select({ body: root.body, at: root.at }).from(root);
+  const [row] = await select.orderBy(desc(root.version)).limit(1);
+  return row === undefined
+    ? undefined
+    : { signed: envelope(Root).parse(JSON.parse(row.body)).signed, at: row.at };
 }
 
 export async function rootByVersion(sql: Sql, version: number): Promise<StoredRoot | undefined> {
