@@ -6,7 +6,7 @@
  * Also when the first enforcement is refused although it was asked for: a node of a cluster whose guard does not know
  * the cluster would cut it apart.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadedGuard } from "./guard/index.ts";
 import { isErrno, readOptional, writeDurable } from "./persist.ts";
@@ -53,15 +53,27 @@ export function admitFirst({ presets }: LoadedGuard, processes: readonly string[
     );
 }
 
-/** The name of every process, where others may read it; they come and go while we look. */
+/**
+ * The name of every process that shares this one's network, as far as others may read it: a container's own are not
+ * the host's. One whose network cannot be told counts, because a service without further powers may not look.
+ */
 export function processNames(): readonly string[] {
-  return readdirSync("/proc").flatMap((pid) => {
-    if (!/^\d+$/.test(pid)) return [];
-    try {
-      return [readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd()];
-    } catch (error) {
-      if (isErrno(error)) return [];
-      throw error;
-    }
-  });
+  const network = readlinkSync("/proc/self/ns/net");
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .flatMap((pid) => {
+      const theirs = reading(() => readlinkSync(`/proc/${pid}/ns/net`));
+      const name = reading(() => readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd());
+      return name === undefined || (theirs !== undefined && theirs !== network) ? [] : [name];
+    });
+}
+
+/** Undefined for what is gone or not ours to see: processes come and go while we look. */
+function reading(read: () => string): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isErrno(error)) return undefined;
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 /** Adoption with real packets: a new host counts and cuts nothing, says what it would cut, and then cuts just that. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { writeBeginning } from "#agent/adoption.ts";
@@ -9,7 +10,7 @@ import type { Agent } from "#agent/agent.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import type { Adoption } from "#agent/commands/adopt.ts";
 import { inNamespace, newPrefix } from "#lab/netns.ts";
-import { must, run } from "#lab/process.ts";
+import { must, run, until } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
 import { filesOf, publish } from "#test/attack/plane.ts";
 import { openJoined } from "#test/attack/victim.ts";
@@ -157,6 +158,36 @@ it("lists each listener and each flow with the row that would cut it", async () 
   expect(code).toBe(0);
   expect(stdout).toContain("1 listeners and 2 flows would be cut\n'portcullis-agent adopt --yes' starts");
   expect(stdout).toMatch(/tcp in 6000, .*, 2 with 2001:db8:9::9, 203\.0\.113\.9: drop by overlays\/test\n/);
+});
+
+it("warns of a NetBird interface that the guard does not know", async () => {
+  const link = inNamespace(topology.gateway, "ip", "link");
+  await must([...link, "add", "wt0", "type", "veth", "peer", "name", "wt1"]);
+  expect((await foreseen()).warnings).toEqual([expect.stringContaining("preset netbird")]);
+  await must([...link, "delete", "wt0"]);
+  expect((await foreseen()).warnings).toEqual([]);
+});
+
+it("does not let adopt --yes begin beside a program of a cluster that the guard does not know", async () => {
+  const program = join(host.directory, "..", "pveproxy");
+  copyFileSync("/bin/sleep", program);
+  const [ip = "", ...argv] = inNamespace(topology.gateway, program, "60");
+  const cluster = spawn(ip, argv, { stdio: "ignore" });
+  const ended = once(cluster, "exit");
+  try {
+    await until("the program", 10_000, async () =>
+      readFileSync(`/proc/${cluster.pid}/comm`, "utf8") === "pveproxy\n" ? true : undefined,
+    );
+    expect((await foreseen()).refusal?.code).toBe("preset_missing");
+    expect(await command("adopt", "--yes")).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("preset_missing: pveproxy runs here") as string,
+    });
+    expect((await foreseen()).state).toBe("counting");
+  } finally {
+    cluster.kill("SIGKILL");
+    await ended;
+  }
 });
 
 it("refuses the first enforcement on a node of a cluster that the guard does not know, and says why", async () => {
