@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import type { CounterReading, Drift, ForeignDrop, Report, Seen } from "#schema/wire.ts";
+import type { CounterReading, Drift, ForeignDrop, Listening, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
@@ -27,6 +27,7 @@ export interface Facts {
   readonly counters: readonly CounterReading[];
   readonly drift: Drift | null;
   readonly foreignDrops: readonly ForeignDrop[] | null;
+  readonly listening: Listening | null;
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -58,6 +59,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     counters: fitting(facts.counters),
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
+    listening: facts.listening,
   };
 }
 

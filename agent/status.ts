@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
-import { AgentState, Drift, ForeignDrop } from "#schema/wire.ts";
+import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
@@ -27,6 +27,7 @@ export const Status = z.strictObject({
     .nullable(),
   drift: Drift.nullable().default(null),
   foreign_drops: z.array(ForeignDrop).nullable().default(null),
+  listening: Listening.nullable().default(null),
 });
 export type Status = z.infer<typeof Status>;
 
@@ -40,7 +41,11 @@ export function statusOf(
   now: string,
   host: { readonly host: string; readonly fleet: string; readonly url: string },
   refusal: DatedRefusal | null,
-  beside: { readonly drift: Drift | null; readonly foreignDrops: readonly ForeignDrop[] | null },
+  beside: {
+    readonly drift: Drift | null;
+    readonly foreignDrops: readonly ForeignDrop[] | null;
+    readonly listening: Listening | null;
+  },
 ): Status {
   const applied = committedOf(state);
   const lease = leaseOf(state);
@@ -59,6 +64,7 @@ export function statusOf(
     last_refusal: refusal,
     drift: beside.drift,
     foreign_drops: beside.foreignDrops === null ? null : [...beside.foreignDrops],
+    listening: beside.listening,
   };
 }
 
@@ -89,7 +95,28 @@ export function formatStatus(status: Status, running: boolean, now: number): str
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),
+    ...(status.listening === null ? [] : formatListening(status.listening)),
   ].join("\n");
+}
+
+function formatListening({ undeclared, silent }: Listening): readonly string[] {
+  const more = (count: number): string => (count === 0 ? "" : `, and ${count} more`);
+  const listens = undeclared.entries.map(
+    ({ protocol, port, addresses, process }) =>
+      `${protocol} ${port} on ${addresses.join(", ")}${process === null ? "" : ` (${process})`}`,
+  );
+  const expected = silent.entries.map(({ protocol, port, last_port, row }) => {
+    const ports = port === last_port ? String(port) : `${port}-${last_port}`;
+    return `${protocol} ${ports} (${row})`;
+  });
+  return [
+    ...(listens.length === 0
+      ? []
+      : [`listens   no row lets anybody reach ${listens.join("; ")}${more(undeclared.more)}`]),
+    ...(expected.length === 0
+      ? []
+      : [`silent    nothing listens at ${expected.join("; ")}${more(silent.more)}`]),
+  ];
 }
 
 const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [

@@ -19,6 +19,8 @@ const steady: Standing = {
   applied_revision: 9,
   applied_bundle_sha256: "a".repeat(64),
   refusal: null,
+  undeclared: 0,
+  silent: 0,
 };
 
 describe("where a host stands", () => {
@@ -49,6 +51,9 @@ describe("where a host stands", () => {
       ["silent"],
     ],
     ["refused what it was served", { refusal: "guard_refused" }, "steady", ["refused"]],
+    ["listens beside its rules", { undeclared: 2 }, "steady", ["undeclared_listeners"]],
+    ["lets in what does not answer", { silent: 1 }, "steady", ["silent_services"]],
+    ["does not say what listens", { undeclared: null, silent: null }, "steady", []],
     ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
   ])("tells a person about a host that %s", (_, over, state, codes) => {
     const view = standingView({ ...steady, ...over }, now);

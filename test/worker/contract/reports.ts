@@ -33,6 +33,7 @@ export function reportContract(name: string, open: () => Promise<Adapter>): void
     guards(() => h, report, send);
     allowances(() => h, send);
     silence(() => h, report);
+    listening(() => h, report);
   });
 }
 
@@ -170,5 +171,33 @@ function silence(h: () => Harness, report: Tell): void {
     expect(await warned()).toEqual(["silent"]);
     await report("edge1");
     expect(await warned()).toEqual([]);
+  });
+}
+
+function listening(h: () => Harness, report: Tell): void {
+  test("say what listens beside the rules: how much of it in a list, and all of it for one host", async () => {
+    const said = {
+      undeclared: {
+        entries: [{ protocol: "tcp", port: 8080, addresses: ["0.0.0.0"], process: "node" }],
+        more: 2,
+      },
+      silent: { entries: [{ protocol: "tcp", port: 443, last_port: 443, row: "services/web#1" }], more: 0 },
+    };
+    await report("edge1", { listening: said });
+    expect((await h().call("GET", "/v1/hosts/edge1")).json).toMatchObject({
+      status: {
+        warnings: expect.arrayContaining([
+          { code: "undeclared_listeners", message: expect.stringContaining("3 ports are") as unknown },
+          { code: "silent_services", message: expect.stringContaining("1 port or range is") as unknown },
+        ]) as unknown,
+      },
+    });
+    expect((await h().call("GET", "/v1/hosts/edge1/status")).json).toMatchObject({
+      report: { listening: said },
+    });
+    await report("edge1");
+    expect((await h().call("GET", "/v1/hosts/edge1/status")).json).toMatchObject({
+      report: { listening: null },
+    });
   });
 }
