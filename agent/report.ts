@@ -74,13 +74,14 @@ function fitting(counters: readonly CounterReading[]): CounterReading[] {
 
 /**
  * The next report number, kept before it is used: a number is never given twice, not even after a crash.
+ * @param above what the control plane has already, which is more than was kept where a host joined anew
  * @throws Refused `state_unwritable`
  */
-export function nextReportNumber(directory: string): number {
+export function nextReportNumber(directory: string, above = 0): number {
   const path = join(directory, "report.json");
   try {
     const text = readOptional(path)?.toString("utf8");
-    const n = (text === undefined ? 0 : readNumber(text)) + 1;
+    const n = Math.max(above, text === undefined ? 0 : readNumber(text)) + 1;
     writeDurable(path, JSON.stringify({ n }));
     return n;
   } catch (error) {

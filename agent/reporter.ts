@@ -66,8 +66,10 @@ export class Reporter {
     const { directory, client, kernel, drift, cycleMs } = this.#parts;
     const counters = await kernel.counters();
     const facts = { ...standing, ...beside, refusal: this.#refusal, counters, drift: drift.summary(now) };
-    const n = nextReportNumber(directory);
     const cycle = AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]);
-    await client.report({ n, ...describeHost(facts, now) }, now, cycle);
+    const described = describeHost(facts, now);
+    const n = nextReportNumber(directory);
+    const stored = await client.report({ n, ...described }, now, cycle);
+    if (stored > n) await client.report({ n: nextReportNumber(directory, stored), ...described }, now, cycle);
   }
 }

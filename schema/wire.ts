@@ -208,7 +208,12 @@ export const Report = z.strictObject({
 export type Report = z.infer<typeof Report>;
 
 /** Answer to a report: the highest `n` stored for the host, so that an agent that lost its count goes on above it. */
-export const ReportResponse = z.strictObject({ n: z.int().min(1) });
+export const ReportResponse = z.strictObject({
+  n: z
+    .int()
+    .min(1)
+    .max(2 ** 52),
+});
 export type ReportResponse = z.infer<typeof ReportResponse>;
 
 /** `POST /v1/agent/confirm`: a host under a new ruleset shows that it gets here by a new connection; the answer echoes. */
