@@ -8,6 +8,7 @@ import type { CounterReading, Drift, ForeignDrop, Listening, Report, Seen } from
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
+import { ownAddresses } from "./observe/addresses.ts";
 import { isErrno, readOptional, writeDurable } from "./persist.ts";
 import { type Refusal, Refused } from "./refusal.ts";
 import { committedOf } from "./standing.ts";
@@ -60,6 +61,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
     listening: facts.listening,
+    addresses: [...ownAddresses()],
   };
 }
 

@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { sizeLimits } from "./bundle.ts";
 import { Guard } from "./guard.ts";
-import { Key, Note, Port, Revision, Sha256 } from "./primitives.ts";
+import { Address, Key, Note, Port, Revision, Sha256 } from "./primitives.ts";
 import { RowId } from "./ruleset.ts";
 import { refusalCodes } from "./errors.ts";
 import { KeyId, TufKey } from "./tuf.ts";
@@ -204,6 +204,8 @@ export const Report = z.strictObject({
   foreign_drops: z.array(ForeignDrop).max(20).nullable().default(null),
   /** Null before the first commit, where it could not be read, or from an agent that does not look. */
   listening: Listening.nullable().default(null),
+  /** The host's own, without loopback and link-local ones; only ever compared. Null from an agent that does not look. */
+  addresses: z.array(Address).max(256).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 

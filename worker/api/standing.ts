@@ -51,6 +51,12 @@ function* warningsOf(standing: Standing, now: number): Generator<StandingView["w
   if (standing.applied_bundle_sha256 !== standing.bundle_sha256)
     yield { code: "behind", message: "it does not hold what it is served" };
   yield* listeningWarnings(standing);
+  const missing = z.array(z.string()).parse(JSON.parse(standing.missing_addresses ?? "[]"));
+  if (missing.length > 0)
+    yield {
+      code: "addresses_mismatch",
+      message: `it does not say that it has ${missing.join(", ")}, which is declared`,
+    };
 }
 
 function* listeningWarnings({ undeclared, silent }: Standing): Generator<StandingView["warnings"][number]> {

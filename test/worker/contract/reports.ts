@@ -34,6 +34,7 @@ export function reportContract(name: string, open: () => Promise<Adapter>): void
     allowances(() => h, send);
     silence(() => h, report);
     listening(() => h, report);
+    addresses(() => h, report);
   });
 }
 
@@ -200,4 +201,25 @@ function listening(h: () => Harness, report: Tell): void {
       report: { listening: null },
     });
   });
+}
+
+function addresses(h: () => Harness, report: Tell): void {
+  test.each<[string, readonly string[] | null, readonly string[]]>([
+    ["a declared one", ["192.0.2.77"], ["it does not say that it has 192.0.2.1, which is declared"]],
+    ["nothing, having more than is declared", ["10.0.0.1", "192.0.2.1"], []],
+    ["nothing, where the agent does not say", null, []],
+    ["nothing, where it could not say all", Array.from({ length: 256 }, (_, i) => `10.0.0.${i}`), []],
+  ])("warn of an address that the host lacks: %s", async (_, has, messages) => {
+    await report("edge1", { addresses: has });
+    const { json } = await h().call("GET", "/v1/hosts/edge1");
+    const { warnings } = (json as { readonly status: { readonly warnings: readonly Warning[] } }).status;
+    const mismatches = warnings.filter(({ code }) => code === "addresses_mismatch");
+    expect(mismatches.map(({ message }) => message)).toEqual(messages);
+    expect(json).toMatchObject({ body: { addresses: ["192.0.2.1"] } });
+  });
+}
+
+interface Warning {
+  readonly code: string;
+  readonly message: string;
 }
