@@ -17,7 +17,8 @@ import type { Rules } from "./apply/flows.ts";
 import { isErrno } from "./persist.ts";
 import { fallenFile, holdFile, mark } from "./posture.ts";
 import { causeOf, outcome, type Refusal } from "./refusal.ts";
-import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
+import type { DatedRefusal } from "./report.ts";
+import { Reporter } from "./reporter.ts";
 import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
@@ -40,19 +41,17 @@ export class Agent {
   #state: State = { kind: "unenrolled" };
   #since: string;
   #lastRefusal: DatedRefusal | null = null;
-  #unreported: DatedRefusal | null = null;
   #refusal: Refusal | undefined;
   #believed = false;
   readonly #heard: Heard = { generation: null, pollAfter: undefined };
   #lastGuard: LoadedGuard | null = null;
   /** What the committed ruleset means, once it is known. */
   #rules: Rules | undefined;
-  #reportDue = true;
-  #reportedAt = 0;
-  #reportedDrops = "null";
+  readonly #reporter: Reporter;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#reporter = new Reporter(parts);
     this.#since = new Date(parts.now()).toISOString();
   }
 
@@ -64,11 +63,11 @@ export class Agent {
   async cycle(stop: AbortSignal): Promise<Cycle> {
     this.#refusal = undefined;
     this.#believed = false;
-    if (this.#parts.drift.takeNews()) this.#reportDue = true;
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
-    if (JSON.stringify(this.#parts.kernel.dropping()) !== this.#reportedDrops) this.#reportDue = true;
-    if (this.#reportDue || this.#parts.now() - this.#reportedAt >= reportIntervalMs) await this.#report(stop);
+    await this.#parts.services.look(this.#rules, Math.floor(this.#parts.now() / 1000));
+    const seen = this.#trust()?.seen() ?? { root: 1, timestamp: 0, targets: 0 };
+    await this.#reporter.report({ state: this.#state, seen, guard: this.#lastGuard }, stop);
     this.#writeStatus();
     return {
       state: this.#state,
@@ -155,7 +154,7 @@ export class Agent {
       case "remember":
         return this.#keep(() => writeReverts(this.#parts.directory, effect.reverts));
       case "report":
-        this.#reportDue = true;
+        this.#reporter.soon();
         return undefined;
     }
   }
@@ -321,9 +320,9 @@ export class Agent {
     const dated = { code, message, at: new Date(this.#parts.now()).toISOString() };
     this.#refusal = refusal;
     this.#lastRefusal = dated;
-    this.#unreported = dated;
+    this.#reporter.remember(dated);
     if (!repeated) {
-      this.#reportDue = true;
+      this.#reporter.soon();
       this.#parts.log(`refused ${code}: ${message}`);
       this.#parts.events.record({ kind: "refusal", code, message });
     }
@@ -335,40 +334,13 @@ export class Agent {
     this.#parts.events.record({ kind: "state", from, to });
   }
 
-  async #report(stop: AbortSignal): Promise<void> {
-    const { directory, client, kernel, drift, now: clock, cycleMs, log } = this.#parts;
-    const now = clock();
-    const counters = await kernel.counters();
-    const foreignDrops = kernel.dropping();
-    const sent = await outcome(async () => {
-      const facts = describeHost(
-        {
-          state: this.#state,
-          seen: this.#trust()?.seen() ?? { root: 1, timestamp: 0, targets: 0 },
-          guard: this.#lastGuard,
-          refusal: this.#unreported,
-          counters,
-          drift: drift.summary(now),
-          foreignDrops,
-        },
-        now,
-      );
-      const n = nextReportNumber(directory);
-      await client.report({ n, ...facts }, now, AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]));
-    });
-    if (!sent.ok) return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
-    this.#reportDue = false;
-    this.#reportedAt = now;
-    this.#reportedDrops = JSON.stringify(foreignDrops);
-    this.#unreported = null;
-  }
-
   #writeStatus(): void {
-    const { directory, identity, url, drift, kernel, now, log } = this.#parts;
+    const { directory, identity, url, drift, kernel, services, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      const beside = { drift: drift.summary(now()), foreignDrops: kernel.dropping() };
+      const listening = services.found;
+      const beside = { drift: drift.summary(now()), foreignDrops: kernel.dropping(), listening };
       writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {
       if (!isErrno(error)) throw error;

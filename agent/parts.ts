@@ -8,6 +8,7 @@ import type { HostIdentity } from "./identity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { DriftLog } from "./observe/drift-log.ts";
 import type { EventLog } from "./observe/event-log.ts";
+import type { ServiceWatch } from "./observe/service-watch.ts";
 import type { Outcome, Refusal } from "./refusal.ts";
 import type { State } from "./state.ts";
 import type { Client } from "./transport/client.ts";
@@ -26,6 +27,7 @@ export interface Parts {
   readonly watchdog: Watchdog;
   readonly drift: DriftLog;
   readonly events: EventLog;
+  readonly services: ServiceWatch;
   /** Ends the flows that `now` does not allow and `before` did. */
   readonly cutFlows: (now: Rules, before: Rules | undefined) => Promise<CutFlows>;
   /** Names of the processes of this host. */

@@ -4,10 +4,11 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import type { CounterReading, Drift, ForeignDrop, Report, Seen } from "#schema/wire.ts";
+import type { CounterReading, Drift, ForeignDrop, Listening, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
+import { ownAddresses } from "./observe/addresses.ts";
 import { isErrno, readOptional, writeDurable } from "./persist.ts";
 import { type Refusal, Refused } from "./refusal.ts";
 import { committedOf } from "./standing.ts";
@@ -27,6 +28,7 @@ export interface Facts {
   readonly counters: readonly CounterReading[];
   readonly drift: Drift | null;
   readonly foreignDrops: readonly ForeignDrop[] | null;
+  readonly listening: Listening | null;
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -58,6 +60,8 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     counters: fitting(facts.counters),
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
+    listening: facts.listening,
+    addresses: [...ownAddresses()],
   };
 }
 
@@ -72,13 +76,14 @@ function fitting(counters: readonly CounterReading[]): CounterReading[] {
 
 /**
  * The next report number, kept before it is used: a number is never given twice, not even after a crash.
+ * @param above what the control plane has already, which is more than was kept where a host joined anew
  * @throws Refused `state_unwritable`
  */
-export function nextReportNumber(directory: string): number {
+export function nextReportNumber(directory: string, above = 0): number {
   const path = join(directory, "report.json");
   try {
     const text = readOptional(path)?.toString("utf8");
-    const n = (text === undefined ? 0 : readNumber(text)) + 1;
+    const n = Math.max(above, text === undefined ? 0 : readNumber(text)) + 1;
     writeDurable(path, JSON.stringify({ n }));
     return n;
   } catch (error) {

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
-import { AgentState, Drift, ForeignDrop } from "#schema/wire.ts";
+import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
@@ -29,6 +29,7 @@ export const Status = z.strictObject({
     .nullable(),
   drift: Drift.nullable().default(null),
   foreign_drops: z.array(ForeignDrop).nullable().default(null),
+  listening: Listening.nullable().default(null),
 });
 export type Status = z.infer<typeof Status>;
 
@@ -42,7 +43,11 @@ export function statusOf(
   now: string,
   host: { readonly host: string; readonly fleet: string; readonly url: string },
   refusal: DatedRefusal | null,
-  beside: { readonly drift: Drift | null; readonly foreignDrops: readonly ForeignDrop[] | null },
+  beside: {
+    readonly drift: Drift | null;
+    readonly foreignDrops: readonly ForeignDrop[] | null;
+    readonly listening: Listening | null;
+  },
 ): Status {
   const applied = committedOf(state);
   const counted = countedOf(state);
@@ -63,6 +68,7 @@ export function statusOf(
     last_refusal: refusal,
     drift: beside.drift,
     foreign_drops: beside.foreignDrops === null ? null : [...beside.foreignDrops],
+    listening: beside.listening,
   };
 }
 
@@ -94,6 +100,7 @@ export function formatStatus(status: Status, running: boolean, now: number): str
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),
+    ...(status.listening === null ? [] : formatListening(status.listening)),
   ].join("\n");
 }
 
@@ -101,6 +108,25 @@ const formatCounting = ({ seq, revision }: NonNullable<Status["counting"]>): rea
   `counting  seq ${seq}, revision ${revision}: nothing is cut, what would be is counted`,
   "          'portcullis-agent adopt' lists what it would cut; 'portcullis-agent adopt --yes' enforces it.",
 ];
+function formatListening({ undeclared, silent }: Listening): readonly string[] {
+  const more = (count: number): string => (count === 0 ? "" : `, and ${count} more`);
+  const listens = undeclared.entries.map(
+    ({ protocol, port, addresses, process }) =>
+      `${protocol} ${port} on ${addresses.join(", ")}${process === null ? "" : ` (${process})`}`,
+  );
+  const expected = silent.entries.map(({ protocol, port, last_port, row }) => {
+    const ports = port === last_port ? String(port) : `${port}-${last_port}`;
+    return `${protocol} ${ports} (${row})`;
+  });
+  return [
+    ...(listens.length === 0
+      ? []
+      : [`listens   no row lets anybody reach ${listens.join("; ")}${more(undeclared.more)}`]),
+    ...(expected.length === 0
+      ? []
+      : [`silent    nothing listens at ${expected.join("; ")}${more(silent.more)}`]),
+  ];
+}
 
 const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [
   ...drops.map((drop) => `foreign   ${drop.hook} is also judged by ${describeDropping(drop)}`),

@@ -5,7 +5,8 @@
 import * as z from "zod";
 import { sizeLimits } from "./bundle.ts";
 import { Guard } from "./guard.ts";
-import { Key, Note, Revision, Sha256 } from "./primitives.ts";
+import { Address, Key, Note, Port, Revision, Sha256 } from "./primitives.ts";
+import { RowId } from "./ruleset.ts";
 import { refusalCodes } from "./errors.ts";
 import { KeyId, TufKey } from "./tuf.ts";
 
@@ -150,6 +151,32 @@ export const ForeignDrop = z.strictObject({
 });
 export type ForeignDrop = z.infer<typeof ForeignDrop>;
 
+const PortEntry = { protocol: z.enum(["tcp", "udp"]), port: Port };
+
+/** What listens beside what the ruleset lets in, each by protocol and port; `more`: how many were left out. */
+export const Listening = z.strictObject({
+  /** Listens where others could reach it, and no row lets anybody in. */
+  undeclared: z.strictObject({
+    entries: z
+      .array(
+        z.strictObject({
+          ...PortEntry,
+          addresses: z.array(z.string().max(45)).min(1).max(8),
+          /** As the process calls itself; null where that could not be read. */
+          process: z.string().max(64).nullable(),
+        }),
+      )
+      .max(64),
+    more: z.int().min(0),
+  }),
+  /** A row lets somebody in from `port` to `last_port`, and nothing listens there. */
+  silent: z.strictObject({
+    entries: z.array(z.strictObject({ ...PortEntry, last_port: Port, row: RowId })).max(64),
+    more: z.int().min(0),
+  }),
+});
+export type Listening = z.infer<typeof Listening>;
+
 /** One report; idempotent by (host, n), where n only rises. */
 export const Report = z.strictObject({
   n: z.int().min(1),
@@ -175,11 +202,20 @@ export const Report = z.strictObject({
   drift: Drift.nullable().default(null),
   /** As of the last listing; null while there was none, or from an agent that does not look. */
   foreign_drops: z.array(ForeignDrop).max(20).nullable().default(null),
+  /** Null before the first commit, where it could not be read, or from an agent that does not look. */
+  listening: Listening.nullable().default(null),
+  /** The host's own, without loopback and link-local ones; only ever compared. Null from an agent that does not look. */
+  addresses: z.array(Address).max(256).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 
 /** Answer to a report: the highest `n` stored for the host, so that an agent that lost its count goes on above it. */
-export const ReportResponse = z.strictObject({ n: z.int().min(1) });
+export const ReportResponse = z.strictObject({
+  n: z
+    .int()
+    .min(1)
+    .max(2 ** 52),
+});
 export type ReportResponse = z.infer<typeof ReportResponse>;
 
 /** `POST /v1/agent/confirm`: a host under a new ruleset shows that it gets here by a new connection; the answer echoes. */

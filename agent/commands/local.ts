@@ -53,6 +53,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
     last_refusal: null,
     drift: null,
     foreign_drops: null,
+    listening: null,
   };
 }
 

@@ -12,7 +12,9 @@ import { loadGuard } from "../guard/index.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
 import { openEventLog, recordDrift } from "../observe/event-log.ts";
 import { openIntended } from "../observe/intended.ts";
+import { listeners } from "../observe/listeners.ts";
 import { Patrol } from "../observe/patrol.ts";
+import { ServiceWatch } from "../observe/service-watch.ts";
 import { holdFile } from "../posture.ts";
 import { type HostIdentity, readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
@@ -73,6 +75,7 @@ export function openParts(
     pass: () => undefined,
     drift: new DriftLog(),
     events: openEventLog(options.stateDir, Date.now, log),
+    services: new ServiceWatch(listeners, log),
     cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before, Math.floor(Date.now() / 1000)),
     now: Date.now,
     clock: openLeaseClock(options.stateDir, systemClocks()),

@@ -13,6 +13,7 @@ import {
   formatSeen,
   headers,
   type Report,
+  ReportResponse,
   type Seen,
   type TokenRequest,
   TokenResponse,
@@ -62,8 +63,11 @@ export interface Client {
   poll(request: PollRequest, now: number, cycle: AbortSignal): Promise<PollReply>;
   /** Shows the control plane that this host reaches it, by a connection of its own. @throws Refused */
   confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void>;
-  /** @throws Refused */
-  report(report: Report, now: number, cycle: AbortSignal): Promise<void>;
+  /**
+   * @returns the highest number of a report that the control plane has; above this report's, it did not take it
+   * @throws Refused
+   */
+  report(report: Report, now: number, cycle: AbortSignal): Promise<number>;
 }
 
 /** A client of one control plane for one host. `url` may differ from the one enrolled at; trust does not rest on it. */
@@ -110,13 +114,16 @@ class WireClient implements Client {
     return { kind: "update", update: decodeUpdate(reply.body), hint: { etag, generation }, pollAfter };
   }
 
-  async report(report: Report, now: number, cycle: AbortSignal): Promise<void> {
+  async report(report: Report, now: number, cycle: AbortSignal): Promise<number> {
     const reply = await this.#authorized(
       { ...json(report), url: `${this.#url}/v1/agent/report`, bodyBytesMax: smallBytesMax },
       now,
       cycle,
     );
     if (reply.status < 200 || reply.status > 299) throw unexpectedStatus("report", reply);
+    const stored = ReportResponse.safeParse(parseReply(reply.body));
+    if (!stored.success) throw new Refused("response_malformed", "expected the number of a report");
+    return stored.data.n;
   }
 
   async confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 /** `portcullis hosts [HOST]`: what every host is served, what it holds, and how long its lease still runs. */
 import * as z from "zod";
+import { Listening } from "#schema/wire.ts";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, type Context, readArguments } from "../command.ts";
 import { exitCodes } from "../output.ts";
@@ -21,6 +22,9 @@ export const HostItem = z.object({
   status: Status,
 });
 export type HostItem = z.infer<typeof HostItem>;
+
+/** Of the answer of `GET /v1/hosts/HOST/status`, what the host's own view does not have. */
+const Reported = z.object({ report: z.object({ listening: Listening.nullable() }).nullable() });
 
 export const hosts: Command = {
   name: "hosts",
@@ -61,8 +65,11 @@ async function one(
   json: boolean | undefined,
   now: Context["now"],
 ): Promise<readonly string[]> {
-  const item = await client.call("GET", `/v1/hosts/${encodeURIComponent(host)}`, HostItem);
-  return json === true ? [JSON.stringify(item)] : hostProperties(item, now());
+  const path = `/v1/hosts/${encodeURIComponent(host)}`;
+  const item = await client.call("GET", path, HostItem);
+  const { report } = await client.call("GET", `${path}/status`, Reported);
+  const listening = report?.listening ?? null;
+  return json === true ? [JSON.stringify({ ...item, listening })] : hostProperties(item, listening, now());
 }
 
 /** @param now milliseconds since the Unix epoch */
@@ -80,7 +87,11 @@ export const hostTable = (items: readonly HostItem[], now: number): readonly str
     ]),
   );
 
-const hostProperties = ({ key, body, status }: HostItem, now: number): readonly string[] =>
+export const hostProperties = (
+  { key, body, status }: HostItem,
+  listening: Listening | null,
+  now: number,
+): readonly string[] =>
   properties([
     ["host", key],
     ["addresses", body.addresses.join(", ")],
@@ -91,7 +102,25 @@ const hostProperties = ({ key, body, status }: HostItem, now: number): readonly 
     ["lease", left(status.lease_expires_at, now)],
     ["last report", ago(status.last_report_at, now)],
     ...status.warnings.map((warning): [string, Cell] => ["warning", warningText(warning)]),
+    ...(listening === null ? [] : listeningProperties(listening)),
   ]);
+
+function listeningProperties({ undeclared, silent }: Listening): readonly [string, Cell][] {
+  const more = (name: string, count: number): readonly [string, Cell][] =>
+    count === 0 ? [] : [[name, `and ${count} more`]];
+  return [
+    ...undeclared.entries.map(({ protocol, port, addresses, process }): [string, Cell] => [
+      "undeclared",
+      `${protocol} ${port} on ${addresses.join(", ")}${process === null ? "" : ` by ${process}`}`,
+    ]),
+    ...more("undeclared", undeclared.more),
+    ...silent.entries.map(({ protocol, port, last_port, row }): [string, Cell] => [
+      "silent",
+      `${protocol} ${port === last_port ? port : `${port}-${last_port}`} of ${row}`,
+    ]),
+    ...more("silent", silent.more),
+  ];
+}
 
 const held = (value: z.infer<typeof Held> | null): Cell =>
   value === null ? null : `${value.seq}/r${value.revision}`;

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -243,6 +244,28 @@ test("status names a chain of somebody else's that drops what our rules accept",
   expect(reports.map(({ body }) => Report.parse(JSON.parse(body)).foreign_drops)).toContainEqual([
     { family: "ip", table: "theirs", chain: "INPUT", hook: "input", priority: 0, by: "policy" },
   ]);
+});
+
+test("status and report name what listens although no row lets anybody in, and what is let in and does not answer", async () => {
+  const server = createServer().listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const ruleset = admitting("198.51.100.1");
+  const web = { kind: "tcp" as const, ports: { kind: "ranges" as const, ranges: [{ from: 1, to: 1 }] } };
+  const [office, ...rest] = ruleset.rules.map((rule, i) => (i === 0 ? { ...rule, protocol: web } : rule));
+  if (office === undefined) throw new Error("expected a rule");
+  plane.serve(filesOf(await publish(authority, { ...ruleset, rules: [office, ...rest] }, first)));
+  await agent("once");
+  server.close();
+  const { stdout } = await agent("status");
+  expect(stdout).toMatch(
+    new RegExp(`^listens   no row lets anybody reach .*tcp ${port} on 0\\.0\\.0\\.0 \\(\\S+`, "m"),
+  );
+  expect(stdout).toContain("\nsilent    nothing listens at tcp 1 (hosts/gw#office)\n");
+  const reports = plane.asked.filter(({ path }) => path === "/v1/agent/report");
+  const told = Report.parse(JSON.parse(reports.at(-1)?.body ?? "")).listening;
+  expect(told?.undeclared.entries.map((entry) => entry.port)).toContain(port);
+  expect(told?.silent.entries).toEqual([{ protocol: "tcp", port: 1, last_port: 1, row: "hosts/gw#office" }]);
 });
 
 test("a change of the guard is in force after the next cycle, without a new bundle", async () => {

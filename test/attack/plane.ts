@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import type { Update } from "#schema/wire.ts";
+import { Report, type Update } from "#schema/wire.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
 import type { OnlineRole, Signer } from "#worker/ports.ts";
 import { type Floor, publishHost } from "#worker/publish/index.ts";
@@ -182,12 +182,14 @@ export async function openPlane(root: string): Promise<Plane> {
   const asked: Asked[] = [];
   let poll: Answer = (_, response) => void response.writeHead(503).end();
   let confirms = true;
+  let highest = 0;
+  const reported = (body: string): number => (highest = Math.max(highest, Report.parse(JSON.parse(body)).n));
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       const path = request.url ?? "";
       const one = { method: request.method ?? "", path, headers: request.headers, body };
       asked.push(one);
-      route(one, response, root, poll, () => confirms);
+      route(one, response, root, poll, () => confirms, reported);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -223,6 +225,7 @@ function route(
   root: string,
   poll: Answer,
   confirms: () => boolean,
+  reported: (body: string) => number,
 ): void {
   const json = (status: number, body: unknown): void =>
     void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
@@ -234,7 +237,7 @@ function route(
     case "POST /v1/agent/token":
       return json(200, { access_token: "t", token_type: "Bearer", expires_in: 86_400 });
     case "POST /v1/agent/report":
-      return json(200, { n: 1 });
+      return json(200, { n: reported(request.body) });
     case "POST /v1/agent/confirm":
       return json(confirms() ? 200 : 503, JSON.parse(request.body));
     case "GET /v1/agent/update":

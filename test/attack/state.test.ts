@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { openNft } from "#agent/apply/nft.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { newRootKey } from "#cli/root.ts";
+import { Report } from "#schema/wire.ts";
 import { memorySigner } from "#test/support/signing.ts";
 import type { Floor } from "#worker/publish/index.ts";
 import type { Published } from "#worker/publish/types.ts";
@@ -265,4 +266,19 @@ test("no secret stands in any log line", () => {
   const key = readFileSync(join(victim.directory, "host.key"), "utf8").split("\n")[1] ?? "";
   expect(victim.log.join("\n")).not.toContain(key);
   expect(victim.log.join("\n")).not.toContain("pce_test");
+});
+
+test("a host whose count was lost goes on above what the control plane has, and its report counts", async () => {
+  await victim.cycle();
+  const numbers = (): readonly number[] =>
+    victim.plane.asked
+      .filter(({ path }) => path === "/v1/agent/report")
+      .map(({ body }) => Report.parse(JSON.parse(body)).n);
+  const last = Math.max(...numbers());
+  const sent = numbers().length;
+  expect(last).toBeGreaterThan(1);
+  rmSync(join(victim.directory, "report.json"));
+  victim.restart();
+  await victim.cycle();
+  expect(numbers().slice(sent)).toEqual([1, last + 1]);
 });

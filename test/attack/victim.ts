@@ -15,6 +15,7 @@ import { join } from "#agent/join.ts";
 import { openLeaseClock, systemClocks } from "#agent/clock.ts";
 import { cutFlows } from "#agent/apply/conntrack.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
+import { ServiceWatch } from "#agent/observe/service-watch.ts";
 import { openEventLog } from "#agent/observe/event-log.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
@@ -135,6 +136,11 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
     pass: () => undefined,
     drift: new DriftLog(),
     events: openEventLog(directory, Date.now, (line) => void log.push(line)),
+    // The victim's rules are for its namespace, and this process listens in another.
+    services: new ServiceWatch(
+      async () => [],
+      (line) => void log.push(line),
+    ),
     cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),
     now: Date.now,
     clock: openLeaseClock(directory, systemClocks()),

@@ -1,7 +1,7 @@
 /** What people read: tables, differences and plans, plain where nobody sees colours, harmless whoever wrote a cell. */
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { hostTable } from "#cli/commands/hosts.ts";
+import { hostProperties, hostTable } from "#cli/commands/hosts.ts";
 import { bodyDifferences } from "#cli/diff.ts";
 import { type Output, wantsColours } from "#cli/output.ts";
 import { printProposal } from "#cli/proposal-text.ts";
@@ -74,6 +74,33 @@ describe("tables", () => {
       "gw    steady      3/r7       3/r7     12h      60s ago  -",
       "web1  silent      3/r7       -        expired  60s ago  1",
       "new   unenrolled  -          -        -        -        -",
+    ]);
+  });
+
+  test("a host shows what listens beside its rules, and what does not answer", () => {
+    const status = {
+      state: "steady",
+      published: null,
+      applied: null,
+      last_report_at: null,
+      lease_expires_at: null,
+      warnings: [],
+    };
+    const listening = {
+      undeclared: {
+        entries: [{ protocol: "tcp" as const, port: 8080, addresses: ["0.0.0.0", "::"], process: "node" }],
+        more: 3,
+      },
+      silent: {
+        entries: [{ protocol: "udp" as const, port: 53, last_port: 53, row: "services/dns#0" }],
+        more: 0,
+      },
+    };
+    const item = { key: "gw", body: { addresses: [], roles: [] }, status };
+    expect(hostProperties(item, listening, 0).slice(-3)).toEqual([
+      "undeclared   tcp 8080 on 0.0.0.0, :: by node",
+      "undeclared   and 3 more",
+      "silent       udp 53 of services/dns#0",
     ]);
   });
 });

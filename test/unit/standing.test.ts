@@ -19,6 +19,9 @@ const steady: Standing = {
   applied_revision: 9,
   applied_bundle_sha256: "a".repeat(64),
   refusal: null,
+  undeclared: 0,
+  silent: 0,
+  missing_addresses: null,
 };
 
 describe("where a host stands", () => {
@@ -49,6 +52,11 @@ describe("where a host stands", () => {
       ["silent"],
     ],
     ["refused what it was served", { refusal: "guard_refused" }, "steady", ["refused"]],
+    ["listens beside its rules", { undeclared: 2 }, "steady", ["undeclared_listeners"]],
+    ["lets in what does not answer", { silent: 1 }, "steady", ["silent_services"]],
+    ["does not say what listens", { undeclared: null, silent: null }, "steady", []],
+    ["lacks a declared address", { missing_addresses: '["192.0.2.1"]' }, "steady", ["addresses_mismatch"]],
+    ["has every declared address", { missing_addresses: "[]" }, "steady", []],
     ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
   ])("tells a person about a host that %s", (_, over, state, codes) => {
     const view = standingView({ ...steady, ...over }, now);

@@ -1,7 +1,7 @@
 /** Hosts as declared, and their status as published and reported. */
 import { Hono } from "hono";
 import * as z from "zod";
-import { AgentState } from "#schema/wire.ts";
+import { AgentState, Listening } from "#schema/wire.ts";
 import { refusalCodes } from "#schema/errors.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
@@ -39,6 +39,7 @@ const StatusView = z.strictObject({
       applied_revision: z.int().nullable(),
       applied_bundle_sha256: z.string().nullable(),
       refusal: z.strictObject({ code: z.enum(refusalCodes), at: z.iso.datetime() }).nullable(),
+      listening: Listening.nullable(),
       agent_version: z.string(),
       renderer: z.string(),
     })
@@ -128,7 +129,7 @@ function statusView(host: string, { served, identity, report }: HostStatus): z.i
 }
 
 function reportView({ received_at, body }: NonNullable<HostStatus["report"]>) {
-  const { state, applied, refusal, agent_version, renderer } = body;
+  const { state, applied, refusal, listening, agent_version, renderer } = body;
   return {
     received_at: iso(received_at),
     state,
@@ -136,6 +137,7 @@ function reportView({ received_at, body }: NonNullable<HostStatus["report"]>) {
     applied_revision: applied?.revision ?? null,
     applied_bundle_sha256: applied?.bundle_sha256 ?? null,
     refusal: refusal === null ? null : { code: refusal.code, at: refusal.at },
+    listening,
     agent_version,
     renderer,
   };

@@ -50,7 +50,30 @@ function* warningsOf(standing: Standing, now: number): Generator<StandingView["w
   if (refusal !== null) yield { code: "refused", message: `its last report says ${refusal}` };
   if (standing.applied_bundle_sha256 !== standing.bundle_sha256)
     yield { code: "behind", message: "it does not hold what it is served" };
+  yield* listeningWarnings(standing);
+  const missing = z.array(z.string()).parse(JSON.parse(standing.missing_addresses ?? "[]"));
+  if (missing.length > 0)
+    yield {
+      code: "addresses_mismatch",
+      message: `it does not say that it has ${missing.join(", ")}, which is declared`,
+    };
 }
+
+function* listeningWarnings({ undeclared, silent }: Standing): Generator<StandingView["warnings"][number]> {
+  if (undeclared !== null && undeclared > 0)
+    yield {
+      code: "undeclared_listeners",
+      message: `${counted(undeclared, "port")} listened at that no row lets anybody reach`,
+    };
+  if (silent !== null && silent > 0)
+    yield {
+      code: "silent_services",
+      message: `${counted(silent, "port or range", "ports or ranges")} let in at which nothing listens`,
+    };
+}
+
+const counted = (count: number, one: string, many = `${one}s`): string =>
+  count === 1 ? `1 ${one} is` : `${count} ${many} are`;
 
 const held = (seq: number | null | undefined, revision: number | null | undefined) =>
   typeof seq === "number" && typeof revision === "number" ? { seq, revision } : null;

@@ -33,6 +33,8 @@ export function reportContract(name: string, open: () => Promise<Adapter>): void
     guards(() => h, report, send);
     allowances(() => h, send);
     silence(() => h, report);
+    listening(() => h, report);
+    addresses(() => h, report);
   });
 }
 
@@ -171,4 +173,53 @@ function silence(h: () => Harness, report: Tell): void {
     await report("edge1");
     expect(await warned()).toEqual([]);
   });
+}
+
+function listening(h: () => Harness, report: Tell): void {
+  test("say what listens beside the rules: how much of it in a list, and all of it for one host", async () => {
+    const said = {
+      undeclared: {
+        entries: [{ protocol: "tcp", port: 8080, addresses: ["0.0.0.0"], process: "node" }],
+        more: 2,
+      },
+      silent: { entries: [{ protocol: "tcp", port: 443, last_port: 443, row: "services/web#1" }], more: 0 },
+    };
+    await report("edge1", { listening: said });
+    expect((await h().call("GET", "/v1/hosts/edge1")).json).toMatchObject({
+      status: {
+        warnings: expect.arrayContaining([
+          { code: "undeclared_listeners", message: expect.stringContaining("3 ports are") as unknown },
+          { code: "silent_services", message: expect.stringContaining("1 port or range is") as unknown },
+        ]) as unknown,
+      },
+    });
+    expect((await h().call("GET", "/v1/hosts/edge1/status")).json).toMatchObject({
+      report: { listening: said },
+    });
+    await report("edge1");
+    expect((await h().call("GET", "/v1/hosts/edge1/status")).json).toMatchObject({
+      report: { listening: null },
+    });
+  });
+}
+
+function addresses(h: () => Harness, report: Tell): void {
+  test.each<[string, readonly string[] | null, readonly string[]]>([
+    ["a declared one", ["192.0.2.77"], ["it does not say that it has 192.0.2.1, which is declared"]],
+    ["nothing, having more than is declared", ["10.0.0.1", "192.0.2.1"], []],
+    ["nothing, where the agent does not say", null, []],
+    ["nothing, where it could not say all", Array.from({ length: 256 }, (_, i) => `10.0.0.${i}`), []],
+  ])("warn of an address that the host lacks: %s", async (_, has, messages) => {
+    await report("edge1", { addresses: has });
+    const { json } = await h().call("GET", "/v1/hosts/edge1");
+    const { warnings } = (json as { readonly status: { readonly warnings: readonly Warning[] } }).status;
+    const mismatches = warnings.filter(({ code }) => code === "addresses_mismatch");
+    expect(mismatches.map(({ message }) => message)).toEqual(messages);
+    expect(json).toMatchObject({ body: { addresses: ["192.0.2.1"] } });
+  });
+}
+
+interface Warning {
+  readonly code: string;
+  readonly message: string;
 }
