@@ -57,12 +57,13 @@ try {
   const [here, there] = rulesets;
   const seconds: Record<"amend" | "whole" | "floor", number[]> = { amend: [], whole: [], floor: [] };
   await agent.apply(mustRender(here));
-  writeFileSync(file, await amend(there));
   for (let round = 0; round < rounds; round += 1) {
     seconds.whole.push(await timed(() => agent.apply(mustRender(here))));
+    let sent = "";
+    seconds.amend.push(await timed(async () => (sent = await amend(there))));
+    writeFileSync(file, sent);
+    await amend(here);
     seconds.floor.push(await timed(raw));
-    await agent.apply(mustRender(here));
-    seconds.amend.push(await timed(() => amend(there)));
   }
   process.stdout.write(`${JSON.stringify(seconds)}\n`);
 } finally {
