@@ -34,6 +34,9 @@ const ElementSeconds = z.object({
   floor: z.array(z.number()),
 });
 
+const memoryRounds = fileURLToPath(new URL("./memory-rounds.ts", import.meta.url));
+const Kilobytes = z.object({ ours: z.number(), floor: z.number() });
+
 export async function bench(): Promise<readonly Row[]> {
   const namespace = namespaceName(newPrefix(), "bench");
   await makeNamespaces([namespace]);
@@ -44,6 +47,8 @@ export async function bench(): Promise<readonly Row[]> {
       ...(await elementRows(namespace, 1000, 15)),
       ...(await elementRows(namespace, 10_000, 15)),
       ...(await elementRows(namespace, 100_000, 5)),
+      await memoryRow(namespace, 100_000, 0.6),
+      await memoryRow(namespace, 500_000, 0.15),
       groupRow(),
     ];
   } finally {
@@ -80,6 +85,13 @@ async function elementRows(namespace: string, elements: number, times: number): 
     row("whole apply", lowerQuartileMs(seconds.whole), 1),
     row("nft -f", lowerQuartileMs(seconds.floor), null),
   ];
+}
+
+/** Peak memory of nft: filled in chunks, then flipped, beside one transaction. */
+async function memoryRow(namespace: string, elements: number, goal: number): Promise<Row> {
+  const argv = inNamespace(namespace, process.execPath, memoryRounds, `${elements}`);
+  const { ours: value, floor } = Kilobytes.parse(JSON.parse(await must(argv, { timeoutMs: 240_000 })));
+  return { name: `nft's peak for ${elements} elements, kB`, value, floor, ratio: value / floor, goal };
 }
 
 /** Other programs only ever add time, so the quicker rounds say more than the mean. */
