@@ -7,12 +7,15 @@ import type { CounterReading, ForeignDrop } from "#schema/wire.ts";
 import {
   elementCount,
   emptyInventory,
+  flipped,
   type Inventory,
   inventoryOf,
+  isFlipped,
   print,
   type Program,
   removal,
   skeleton,
+  staged,
   transactionBetween,
 } from "#render/index.ts";
 import { table } from "#render/program.ts";
@@ -94,31 +97,11 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
   const { check, load, list } = kernel;
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
-  /** @param before the rules as they must still be listed, where this text does not load them anew */
-  const send = async (program: Program, text: string, before?: Listing["rules"]): Promise<Applied> => {
-    const few = elementCount(program) <= elementsListedMax;
-    const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
-    agree(structureDifferences(program, held, before));
-    if (few) agree(elementDifferences(program, held));
-    memory.loaded = { program, rules: held.rules };
-    return { text };
-  };
-  const attempt = (program: Program, present: Inventory): Promise<Applied> =>
-    send(program, print(program, present).text);
+  const { send, attempt, again } = loaderBy(kernel, memory, inventory);
 
   /** The inventory, and with it the kernel's opinion of rules that it has not seen. */
   const examine = async (declared: string): Promise<Inventory> =>
     inventoryOfListing(await kernel.loadAndList(declared, "check", "terse"));
-
-  /** From a fresh inventory. A load that did not read back stays one, whatever comes of this. */
-  const again = async (program: Program, first: unknown): Promise<Applied> => {
-    if (!(first instanceof ApplyError)) throw first;
-    try {
-      return await attempt(program, await inventory());
-    } catch (error) {
-      throw first.code === "readback_mismatch" ? first : error;
-    }
-  };
 
   const apply = async (program: Program): Promise<Applied> => {
     const declared = skeleton(program);
@@ -129,27 +112,30 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
       ? attempt(program, await examine(declared))
       : attempt(program, known).catch((error: unknown) => again(program, error)));
     memory.admitted = declared;
-    memory.inventory = inventoryOf(program);
+    memory.inventory = inventoryOf(namedAt({ program, flip: memory.loaded?.flip ?? false }));
     return applied;
   };
   const amend = async (program: Program): Promise<Applied | undefined> => {
     const { loaded, inventory: known } = memory;
     if (loaded === undefined || known === undefined) return undefined;
     if (!witness.vouches(elementCount(program) <= elementsListedMax)) return undefined;
-    const text = transactionBetween(loaded.program, program);
+    const at = { program, flip: loaded.flip };
+    const text = transactionBetween(namedAt(loaded), namedAt(at));
     if (text === undefined) return undefined;
     memory.inventory = undefined;
-    const applied = await send(program, text, loaded.rules);
+    const applied = await send(at, text, loaded.rules);
     memory.inventory = known;
     return applied;
   };
   const differences = async (program: Program, detail: Detail): Promise<Differences> => {
     const held = await list(detail);
+    const flip = isFlipped(inventoryOfListing(held));
+    const named = namedAt({ program, flip });
     const { loaded } = memory;
-    const before =
-      loaded !== undefined && digest(loaded.program) === digest(program) ? loaded.rules : undefined;
-    const members = detail === "full" && held.exists ? elementDifferences(program, held) : [];
-    const changes = [...structureDifferences(program, held, before), ...members];
+    const same = loaded?.flip === flip && digest(loaded.program) === digest(program);
+    const before = same ? loaded.rules : undefined;
+    const members = detail === "full" && held.exists ? elementDifferences(named, held) : [];
+    const changes = [...structureDifferences(named, held, before), ...members];
     // Somebody was here: what this process remembers of the kernel is no longer true.
     if (changes.length > 0) memory.inventory = undefined;
     return { changes, exact: before !== undefined };
@@ -164,6 +150,58 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     return load(removal);
   };
   return { check, load, inventory, readback, differences, apply, amend, counters, dropping, remove };
+}
+
+interface Loader {
+  /** @param before the rules as they must still be listed, where this text does not load them anew */
+  readonly send: (at: Placed, text: string, before?: Listing["rules"]) => Promise<Applied>;
+  /** A very large program goes to the names that are free, outside the rules, and one transaction flips to them. */
+  readonly attempt: (program: Program, present: Inventory) => Promise<Applied>;
+  /** From a fresh inventory. A load that did not read back stays one, whatever comes of this. */
+  readonly again: (program: Program, first: unknown) => Promise<Applied>;
+}
+
+/** Ways to load and read back; `memory.loaded` is what the last of them left. */
+function loaderBy(kernel: Kernel, memory: Memory, inventory: () => Promise<Inventory>): Loader {
+  const send = async (at: Placed, text: string, before?: Listing["rules"]): Promise<Applied> => {
+    const named = namedAt(at);
+    const few = elementCount(named) <= elementsListedMax;
+    const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
+    agree(structureDifferences(named, held, before));
+    if (few) agree(elementDifferences(named, held));
+    memory.loaded = { ...at, rules: held.rules };
+    return { text };
+  };
+  const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
+    const at = { program, flip: !isFlipped(present) };
+    const stages = staged(namedAt(at), present);
+    if (stages === undefined) return send({ program, flip: false }, print(program, present).text);
+    for (const text of stages.texts) await kernel.load(text).catch(leftovers);
+    return send(at, stages.flip).catch(leftovers);
+  };
+
+  const again = async (program: Program, first: unknown): Promise<Applied> => {
+    if (!(first instanceof ApplyError)) throw first;
+    try {
+      return await attempt(program, await inventory());
+    } catch (error) {
+      throw first.code === "readback_mismatch" ? first : error;
+    }
+  };
+  return { send, attempt, again };
+}
+
+/** A program, and under which of its two names for each set and map. */
+interface Placed {
+  readonly program: Program;
+  readonly flip: boolean;
+}
+const namedAt = ({ program, flip }: Placed): Program => (flip ? flipped(program) : program);
+
+/** Our table holds more than before: what comes next is a whole load, which deletes what is left over. */
+function leftovers(cause: unknown): never {
+  if (!(cause instanceof ApplyError)) throw cause;
+  throw new ApplyError("readback_mismatch", cause.message, { cause });
 }
 
 interface Kernel extends Pick<Nft, "check" | "load"> {
@@ -246,7 +284,7 @@ interface Memory {
    */
   inventory: Inventory | undefined;
   /** The last program, and its rules as nft listed them right after they were loaded. */
-  loaded: { readonly program: Program; readonly rules: Listing["rules"] } | undefined;
+  loaded: (Placed & { readonly rules: Listing["rules"] }) | undefined;
   dropping: readonly ForeignDrop[] | null;
 }
 

@@ -3,6 +3,7 @@
  * the kernel holding `from`, and leans on the kernel to refuse where it does not: `create` and `delete` fail on an
  * element that is there already or is not. Never prints a rule, so rules, counters and timeouts are not touched.
  */
+import { oneTransactionMax } from "./flip.ts";
 import { elementCount, elementLines, mapElements, ours, skeleton } from "./print.ts";
 import type { Program } from "./program.ts";
 import { identifier } from "./quote.ts";
@@ -28,13 +29,14 @@ interface Change {
 
 /**
  * One transaction of elements, empty when the programs are equal. Undefined when more than elements differs, or when
- * the whole program is no longer than the difference.
+ * the whole program is no longer than the difference, or that is too large for one transaction.
  */
 export function transactionBetween(from: Program, to: Program): string | undefined {
   if (skeleton(from) !== skeleton(to)) return undefined;
   const before = new Map(holders(from).map((holder) => [holder.name, holder.elements]));
   const changes = holders(to).map((holder) => changeOf(before.get(holder.name) ?? [], holder));
-  if (changes.reduce((sum, { size }) => sum + size, 0) > elementCount(to)) return undefined;
+  const size = changes.reduce((sum, change) => sum + change.size, 0);
+  if (size > Math.min(elementCount(to), oneTransactionMax)) return undefined;
   const lines = [...changes.flatMap((change) => change.out), ...changes.flatMap((change) => change.in)];
   return lines.map((line) => `${line}\n`).join("");
 }

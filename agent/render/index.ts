@@ -17,6 +17,7 @@ export { rendererVersion } from "./program.ts";
 export type { Inventory, Program, Rendered } from "./program.ts";
 export { emptyInventory, inventoryOf } from "./program.ts";
 export { transactionBetween } from "./delta.ts";
+export { flipped, isFlipped, staged } from "./flip.ts";
 export { elementCount, print, removal, skeleton, transaction } from "./print.ts";
 
 /** Expects a ruleset that its schema has admitted. An empty one gives a program without chains: nothing is judged. */

@@ -42,9 +42,7 @@ export function print(program: Program, present: Inventory): Printed {
   const head = declaration(program).concat(flushes(program));
   const tail = elements(program);
   const canonical = lines([`add table ${ours}`, `flush table ${ours}`, ...head, ...tail]);
-  const keeps =
-    !present.foreign && names(present).every(isIdentifier) && reshaped(program, present).length === 0;
-  if (!keeps)
+  if (!keepsTable(program, present))
     return { canonical, text: lines([`add table ${ours}`, `delete table ${ours}`, ...head, ...tail]) };
   const stale = deletions(program, present);
   if (stale.length === 0) return { canonical, text: canonical };
@@ -53,6 +51,31 @@ export function print(program: Program, present: Inventory): Printed {
     text: lines([`add table ${ours}`, `flush table ${ours}`, ...head, ...stale, ...tail]),
   };
 }
+
+/** Whether our table can become this program without being made anew. */
+export const keepsTable = (program: Program, present: Inventory): boolean =>
+  !present.foreign && names(present).every(isIdentifier) && reshaped(program, present).length === 0;
+
+/** Declares what a program's elements need, and no rule: nothing refers to it. */
+export const groundwork = ({ sets, maps, chains, ...rest }: Program): string =>
+  lines(
+    declaration({
+      ...rest,
+      counters: [],
+      sets,
+      maps,
+      chains: chains.filter(({ hook }) => hook === null).map((chain) => ({ ...chain, lines: [] })),
+    }),
+  );
+
+/** The whole program over sets and maps that must be there, filled: without one of them the kernel refuses it all. */
+export const overFilled = (program: Program, present: Inventory): string =>
+  lines([
+    `add table ${ours}`,
+    `flush table ${ours}`,
+    ...declaration({ ...program, sets: [], maps: [] }),
+    ...deletions(program, present),
+  ]);
 
 const flushes = (program: Program): readonly string[] => [
   ...program.sets.map((set) => `flush set ${ours} ${identifier(set.name)}`),

@@ -65,6 +65,10 @@ export function interfaceName(name: string): NftText {
   return mint(`"${parsed.data}"`);
 }
 
+/** A rule with every set and map that it names under another prefix; no word of a rule but those begins with `@`. */
+export const namesPrefixed = (text: NftText, prefix: "flip"): NftText =>
+  mint(text.replaceAll("@", `@${prefix}`));
+
 /**
  * An address or a network. Its alphabet holds nothing that nft could take for anything else; that it is canonical, the
  * schema has seen, and to parse half a million of them again would cost more than loading them.

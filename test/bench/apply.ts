@@ -27,11 +27,30 @@ const Seconds = z.object({
   floor: z.array(z.number()),
 });
 
+const elementRounds = fileURLToPath(new URL("./elements-rounds.ts", import.meta.url));
+const ElementSeconds = z.object({
+  amend: z.array(z.number()),
+  whole: z.array(z.number()),
+  floor: z.array(z.number()),
+});
+
+const memoryRounds = fileURLToPath(new URL("./memory-rounds.ts", import.meta.url));
+const Kilobytes = z.object({ ours: z.number(), floor: z.number() });
+
 export async function bench(): Promise<readonly Row[]> {
   const namespace = namespaceName(newPrefix(), "bench");
   await makeNamespaces([namespace]);
   try {
-    return [...(await applyRows(namespace, 1000)), ...(await applyRows(namespace, 10_000)), groupRow()];
+    return [
+      ...(await applyRows(namespace, 1000)),
+      ...(await applyRows(namespace, 10_000)),
+      ...(await elementRows(namespace, 1000, 15)),
+      ...(await elementRows(namespace, 10_000, 15)),
+      ...(await elementRows(namespace, 100_000, 5)),
+      await memoryRow(namespace, 100_000, 0.6),
+      await memoryRow(namespace, 500_000, 0.15),
+      groupRow(),
+    ];
   } finally {
     await removeNamespaces([namespace]);
   }
@@ -46,6 +65,33 @@ async function applyRows(namespace: string, elements: number): Promise<readonly 
     return { name: `${name}, ${elements} elements, ms`, value, floor, ratio: value / floor, goal };
   };
   return [row("apply", seconds.apply, 1.25), row("first apply, with check", seconds.first, null)];
+}
+
+/** One member moved: elements alone beside the whole apply of the same program, and beside `nft -f` of those elements. */
+async function elementRows(namespace: string, elements: number, times: number): Promise<readonly Row[]> {
+  const argv = inNamespace(namespace, process.execPath, elementRounds, `${elements}`, `${times}`);
+  const seconds = ElementSeconds.parse(JSON.parse(await must(argv, { timeoutMs: 240_000 })));
+  const value = lowerQuartileMs(seconds.amend);
+  const row = (beside: string, floor: number, goal: number | null): Row => {
+    return {
+      name: `one moved of ${elements}, beside ${beside}, ms`,
+      value,
+      floor,
+      ratio: value / floor,
+      goal,
+    };
+  };
+  return [
+    row("whole apply", lowerQuartileMs(seconds.whole), 1),
+    row("nft -f", lowerQuartileMs(seconds.floor), null),
+  ];
+}
+
+/** Peak memory of nft: filled in chunks, then flipped, beside one transaction. */
+async function memoryRow(namespace: string, elements: number, goal: number): Promise<Row> {
+  const argv = inNamespace(namespace, process.execPath, memoryRounds, `${elements}`);
+  const { ours: value, floor } = Kilobytes.parse(JSON.parse(await must(argv, { timeoutMs: 240_000 })));
+  return { name: `nft's peak for ${elements} elements, kB`, value, floor, ratio: value / floor, goal };
 }
 
 /** Other programs only ever add time, so the quicker rounds say more than the mean. */
