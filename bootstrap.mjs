@@ -28,6 +28,7 @@ const stampFile = join(modules, ".portcullis-stamp");
 /** A command that proves a Debian package is there, and what it is for. Sorted by package. */
 const tools = [
   { binary: "conntrack", package: "conntrack", neededBy: ["test"] },
+  { binary: "faketime", package: "faketime", neededBy: ["test"] },
   { binary: "ip", package: "iproute2", neededBy: ["start", "test"] },
   { binary: "ping", package: "iputils-ping", neededBy: ["start", "test"] },
   { binary: "nft", package: "nftables", neededBy: ["start", "test"] },

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { renderClosed, rendererVersion } from "#render/index.ts";
 import { programSha256 } from "./apply/nft.ts";
+import { signedAfter } from "./clock.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
 import { keepFallback } from "./fallback.ts";
@@ -61,6 +62,8 @@ export class Agent {
 
   /** One cycle: wake, poll, and whatever follows from that. Network waits end with `stop`. */
   async cycle(stop: AbortSignal): Promise<Cycle> {
+    const alarm = this.#parts.clock.takeAlarm();
+    if (alarm !== undefined) this.#refuse(alarm);
     this.#refusal = undefined;
     this.#believed = false;
     if (this.#parts.drift.takeNews()) this.#reportDue = true;
@@ -163,7 +166,7 @@ export class Agent {
       return { kind: "refused", because: causeOf(polled.refusal), now: clock.now() };
     }
     this.#believed = true;
-    if (polled.value.leaseEndsAt !== leaseOf(this.#state)) clock.anchor();
+    if (polled.value.leaseEndsAt !== leaseOf(this.#state)) clock.anchor(signedAfter(polled.value));
     const guard = await this.#guard();
     return {
       kind: "trusted",
