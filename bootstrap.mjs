@@ -32,6 +32,7 @@ const tools = [
   { binary: "conntrack", package: "conntrack", neededBy: ["test"] },
   { binary: "cpio", package: "cpio", neededBy: ["test"] },
   { binary: "mke2fs", package: "e2fsprogs", neededBy: ["test"] },
+  { binary: "faketime", package: "faketime", neededBy: ["test"] },
   { binary: "ip", package: "iproute2", neededBy: ["start", "test"] },
   { binary: "ping", package: "iputils-ping", neededBy: ["start", "test"] },
   { binary: "modprobe", package: "kmod", neededBy: ["test"] },

@@ -7,6 +7,7 @@ import { countOnly, renderClosed, rendererVersion } from "#render/index.ts";
 import { admitFirst, mayEnforce } from "./adoption.ts";
 import { programSha256 } from "./apply/nft.ts";
 import { ask, type Heard } from "./ask.ts";
+import { signedAfter } from "./clock.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
 import { keepFallback } from "./fallback.ts";
@@ -61,6 +62,8 @@ export class Agent {
 
   /** One cycle: wake, poll, and whatever follows from that. Network waits end with `stop`. */
   async cycle(stop: AbortSignal): Promise<Cycle> {
+    const alarm = this.#parts.clock.takeAlarm();
+    if (alarm !== undefined) this.#refuse(alarm);
     this.#refusal = undefined;
     this.#believed = false;
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
@@ -167,7 +170,7 @@ export class Agent {
       return { kind: "refused", because: causeOf(polled.refusal), now: clock.now() };
     }
     this.#believed = true;
-    if (polled.value.leaseEndsAt !== leaseOf(this.#state)) clock.anchor();
+    if (polled.value.leaseEndsAt !== leaseOf(this.#state)) clock.anchor(signedAfter(polled.value));
     const guard = await this.#guard();
     return {
       kind: "trusted",

@@ -1,13 +1,16 @@
 /**
  * The time by which a lease ages. The wall clock alone could be turned back, and then a lease would never end; so time
  * is also counted on CLOCK_BOOTTIME, which goes on during sleep and cannot be set, from the moment the lease was taken.
- * The later of the two counts. Never used to verify or to sign: a wrong wall clock is mended by NTP, this one is not.
+ * The later of the two counts, unless the wall clock is more than a week ahead of that count: then it is not believed.
+ * To verify and to sign, the wall clock is used, as NTP mends it and not the count; but not one that jumped that far
+ * within this boot, in which the count has missed nothing.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { uptime } from "node:os";
 import * as z from "zod";
 import { isErrno, readOptional, writeDurable } from "./persist.ts";
+import type { Refusal } from "./refusal.ts";
 
 const Anchor = z.strictObject({
   /** Milliseconds since the Unix epoch. */
@@ -29,9 +32,23 @@ export interface Clocks {
 export interface LeaseClock {
   /** Milliseconds since the Unix epoch; never runs slower than CLOCK_BOOTTIME since the last `anchor`. */
   now(): number;
-  /** A lease was taken now, by the wall clock. */
-  anchor(): void;
+  /** Milliseconds since the Unix epoch, to verify and to sign by. */
+  wall(): number;
+  /** A lease was taken now. @param since the earliest moment at which it can have been signed */
+  anchor(since: number): void;
+  /** Told once, when the wall clock is found to be so far ahead that it is not believed. */
+  takeAlarm(): Refusal | undefined;
 }
+
+const dayMs = 86_400_000;
+/** A lease is never longer (worker/standalone, worker/env.ts), so a clock further ahead is no lease that went by. */
+const leaseMsMax = 7 * dayMs;
+
+/** When a lease can have been signed at the earliest. All in milliseconds since the Unix epoch. */
+export const signedAfter = (held: {
+  readonly leaseEndsAt: number;
+  readonly custom: { readonly issued: string };
+}): number => Math.max(Date.parse(held.custom.issued), held.leaseEndsAt - leaseMsMax);
 
 export const systemClocks = (): Clocks => ({
   wall: Date.now,
@@ -50,19 +67,34 @@ export function bootId(): string {
 
 export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
   const path = join(directory, "clock.json");
-  const here = (): Anchor => ({ wall: clocks.wall(), boot: clocks.boot(), boot_id: clocks.bootId });
-  let since = read(path) ?? here();
+  const here = (wall: number): Anchor => ({ wall, boot: clocks.boot(), boot_id: clocks.bootId });
+  let since = read(path) ?? here(clocks.wall());
+  let told = false;
+  const sameBoot = (): boolean => since.boot_id === clocks.bootId;
   // Time switched off is not known, so after a boot only the time since then is added.
-  const elapsed = (): number => clocks.boot() - (since.boot_id === clocks.bootId ? since.boot : 0);
+  const counted = (): number => since.wall + clocks.boot() - (sameBoot() ? since.boot : 0);
+  const ahead = (): boolean => clocks.wall() - counted() > leaseMsMax;
+  const wall = (): number => (ahead() && sameBoot() ? counted() : clocks.wall());
   return {
-    now: () => Math.max(clocks.wall(), since.wall + elapsed()),
-    anchor() {
-      since = here();
+    now: () => (ahead() ? counted() : Math.max(clocks.wall(), counted())),
+    wall,
+    anchor(signed) {
+      since = here(Math.max(wall(), signed));
       try {
         writeDurable(path, JSON.stringify(since));
       } catch (error) {
         if (!isErrno(error)) throw error; // a full disk: it still counts until the next start
       }
+    },
+    takeAlarm() {
+      const before = told;
+      told = ahead();
+      if (!told || before) return undefined;
+      const days = Math.floor((clocks.wall() - counted()) / dayMs);
+      return {
+        code: "clock_ahead",
+        message: `the wall clock is ${days} days ahead of the last lease and the uptime since`,
+      };
     },
   };
 }

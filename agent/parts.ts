@@ -34,7 +34,7 @@ export interface Parts {
   readonly processes: () => readonly string[];
   /** Called at each step of an apply: a test ends the process there. */
   readonly pass: (failpoint: Failpoint) => void;
-  /** Milliseconds since the Unix epoch, by the wall clock. */
+  /** Milliseconds since the Unix epoch, by the wall clock as far as it is believed. */
   readonly now: () => number;
   /** By which leases age and the state machine goes. */
   readonly clock: LeaseClock;

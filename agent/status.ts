@@ -190,6 +190,8 @@ const advice: Readonly<Record<RefusalCode, string>> = {
   bundle_schema: upgrade,
   state_unwritable: disk,
   state_invalid: "Nothing new is accepted. Run leave and enrol this host again; the rules stay until you do.",
+  clock_ahead:
+    "Set this host's clock (NTP). Until then its lease ages by the machine's own counter, and the rules stay.",
   guard_invalid: mend,
   guard_refused:
     "The bundle is larger than the guard's limits; raise them there, or make the bundle smaller.",

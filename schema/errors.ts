@@ -81,6 +81,7 @@ export const refusalCodes = [
   "bundle_schema",
   "state_unwritable",
   "state_invalid",
+  "clock_ahead",
   // guard, render, apply
   "guard_invalid",
   "guard_refused",

@@ -61,6 +61,7 @@ export function openParts(
 ): Parts {
   const identity = joined(options);
   const { url } = parseEndpoint(options.url ?? identity.url);
+  const clock = openLeaseClock(options.stateDir, systemClocks());
   return {
     directory: options.stateDir,
     guardPath: options.guard,
@@ -77,8 +78,8 @@ export function openParts(
     events: openEventLog(options.stateDir, Date.now, log),
     services: new ServiceWatch(listeners, log),
     cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before, Math.floor(Date.now() / 1000)),
-    now: Date.now,
-    clock: openLeaseClock(options.stateDir, systemClocks()),
+    now: () => clock.wall(),
+    clock,
     log,
   };
 }

@@ -22,6 +22,8 @@ export interface Opinion {
   readonly before: MetadataBytes | undefined;
   readonly update: MetadataBytes;
   readonly verified: Verified;
+  /** Milliseconds since the Unix epoch: the time that the first verifier went by. */
+  readonly now: number;
 }
 
 /** @throws Refused `signature_invalid` when tuf-js does not come to the same target, `state_unwritable` on a full disk */
@@ -39,6 +41,9 @@ export async function confirmWithTufJs(opinion: Opinion): Promise<void> {
       fetcher: envelopeFetcher(opinion),
       config: { maxRootRotations: sizeLimits.newRoots + 1, rootMaxLength: sizeLimits.root },
     });
+    // It has no option for this, and its own is the wall clock, which may be one that is not believed.
+    const { trustedSet } = updater as unknown as { readonly trustedSet: { referenceTime: Date } };
+    trustedSet.referenceTime = new Date(opinion.now);
     const target = await updater.getTargetInfo(bundlePath);
     if (target?.hashes["sha256"] !== verified.bundle.sha256 || target.length !== verified.bundle.length)
       throw new Refused("signature_invalid", "the second verifier found another bundle");

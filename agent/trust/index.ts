@@ -130,7 +130,7 @@ class TrustStore implements Trust {
       if (bytes === undefined)
         throw new Refused("bundle_hash_mismatch", "the bundle is missing from the update");
       const ruleset = verifyBundle(verified, bytes);
-      await this.#confirm(before, update, verified);
+      await this.#confirm(before, update, verified, time);
       const bundle = mint(verified, ruleset);
       this.#keep({ root, metadata: update, hint, bundle }, verified.floors, bytes);
       return bundle;
@@ -147,7 +147,7 @@ class TrustStore implements Trust {
     return root;
   }
 
-  #confirm(before: Held, update: UpdateBytes, verified: Verified): Promise<void> {
+  #confirm(before: Held, update: UpdateBytes, verified: Verified, now: number): Promise<void> {
     const first = before.root.signed.version + 1;
     const rotated = onlineRoles.some(
       (role) => keysetOf(before.root, role) !== keysetOf(this.#held.root, role),
@@ -159,6 +159,7 @@ class TrustStore implements Trust {
       before: rotated ? undefined : before.metadata,
       update: { timestamp: update.timestamp, snapshot: update.snapshot, targets: update.targets },
       verified,
+      now,
     });
   }
 

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import type { Failpoint } from "#agent/enforce.ts";
 import type { Parts } from "#agent/parts.ts";
 import { filesOf, publish } from "./plane.ts";
-import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 import type { Published } from "#worker/publish/types.ts";
 
 let namespace: Namespace;
@@ -42,7 +42,7 @@ const remount = (mode: "ro" | "rw"): void =>
   void execFileSync("mount", ["-o", `remount,${mode}`, "portcullis-test", disk]);
 
 const restart = (changes: Partial<Parts> = {}): void =>
-  victim.restart({ clock: { now: () => Date.now() + ahead, anchor: () => undefined }, ...changes });
+  victim.restart({ clock: movedBy(() => ahead), ...changes });
 
 async function serveNext(address: string): Promise<void> {
   last = await publish(victim.authority, admitting(address), last, { leaseSeconds: 86_400 });

@@ -10,7 +10,7 @@ import { memorySigner } from "#test/support/signing.ts";
 import type { Floor } from "#worker/publish/index.ts";
 import type { Published } from "#worker/publish/types.ts";
 import { type Authority, type Files, filesOf, publish, rootText } from "./plane.ts";
-import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 
 let namespace: Namespace;
 let victim: Victim;
@@ -139,7 +139,10 @@ test("follows a control plane that went back in time and publishes above what th
 
 test("a black-holed host goes stale, closes after its grace with management open, and recovers by itself", async () => {
   let ahead = 0;
-  const clock = { now: () => Date.now() + ahead, anchor: () => void (ahead = 0) };
+  const clock = movedBy(
+    () => ahead,
+    () => (ahead = 0),
+  );
   victim.restart({ clock });
   victim.plane.answer((_, response) => void response.writeHead(503).end());
   for (const [hours, kind] of [

@@ -12,7 +12,7 @@ import { spawnExec } from "#agent/apply/spawn.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
-import { openLeaseClock, systemClocks } from "#agent/clock.ts";
+import { type LeaseClock, openLeaseClock, systemClocks } from "#agent/clock.ts";
 import { cutFlows } from "#agent/apply/conntrack.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { ServiceWatch } from "#agent/observe/service-watch.ts";
@@ -71,6 +71,14 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
 });
 
 export const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
+
+/** A clock that a test moves on by milliseconds. */
+export const movedBy = (ahead: () => number, anchor: () => void = () => undefined): LeaseClock => ({
+  now: () => Date.now() + ahead(),
+  wall: Date.now,
+  anchor,
+  takeAlarm: () => undefined,
+});
 
 /** A namespace for one test file. */
 export async function openNamespace() {
