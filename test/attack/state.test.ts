@@ -285,3 +285,24 @@ test("a host whose count was lost goes on above what the control plane has, and 
   await victim.cycle();
   expect(numbers().slice(sent)).toEqual([1, last + 1]);
 });
+
+test("reports once for all that a cycle changed, and otherwise once an hour", async () => {
+  // An hour back, so that the lease outlasts the hour that passes here.
+  let now = Date.now() - 3_600_000;
+  victim.restart({ now: () => now });
+  const reported = async (later: number): Promise<readonly Report["state"][]> => {
+    now += later;
+    const heard = victim.plane.asked.length;
+    await victim.cycle();
+    return victim.plane.asked
+      .slice(heard)
+      .filter(({ path }) => path === "/v1/agent/report")
+      .map(({ body }) => Report.parse(JSON.parse(body)).state);
+  };
+  expect(await reported(0)).toEqual(["steady"]);
+  expect(await reported(3_599_999)).toEqual([]);
+  expect(await reported(1)).toEqual(["steady"]);
+  victim.plane.serve(await third());
+  expect(await reported(20_000)).toEqual(["steady"]);
+  expect(await reported(20_000)).toEqual([]);
+});
