@@ -3,10 +3,11 @@
  * other. Decides nothing itself; every outcome goes back into the state machine as an event.
  */
 import { existsSync } from "node:fs";
-import { countOnly, renderClosed, rendererVersion } from "#render/index.ts";
+import { countOnly, type Program, renderClosed, rendererVersion } from "#render/index.ts";
 import { admitFirst, mayEnforce } from "./adoption.ts";
 import { programSha256 } from "./apply/nft.ts";
 import { ask, type Heard } from "./ask.ts";
+import { dropBallast, keepBallast } from "./ballast.ts";
 import { signedAfter } from "./clock.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
@@ -72,6 +73,7 @@ export class Agent {
     const seen = this.#trust()?.seen() ?? { root: 1, timestamp: 0, targets: 0 };
     await this.#reporter.report({ state: this.#state, seen, guard: this.#lastGuard }, stop);
     this.#writeStatus();
+    if (this.#refusal === undefined) keepBallast(this.#parts.directory);
     return {
       state: this.#state,
       refusal: this.#refusal,
@@ -257,22 +259,19 @@ export class Agent {
 
   /** Loads what was committed, or closes where there is nothing; the journal has done its work then. */
   async #goBack(): Promise<boolean> {
-    const { directory, kernel } = this.#parts;
-    const slot = committedSlot(directory);
-    if (slot === undefined) return this.#loadClosed();
-    const loaded = await kernel.load(slot.program);
-    if (!loaded.ok) this.#refuse(loaded.refusal);
-    else await this.#keep(() => closeJournal(directory));
-    return loaded.ok;
+    const slot = committedSlot(this.#parts.directory);
+    return slot === undefined ? this.#loadClosed() : this.#load(slot.program);
   }
 
   async #loadClosed(): Promise<boolean> {
-    const { directory, kernel } = this.#parts;
     const guard = await this.#guard();
-    if (guard === undefined) return false;
-    const loaded = await kernel.load(renderClosed(guard.guard));
+    return guard !== undefined && this.#load(renderClosed(guard.guard));
+  }
+
+  async #load(program: Program): Promise<boolean> {
+    const loaded = await this.#parts.kernel.load(program);
     if (!loaded.ok) this.#refuse(loaded.refusal);
-    else await this.#keep(() => closeJournal(directory));
+    else await this.#keep(() => closeJournal(this.#parts.directory));
     return loaded.ok;
   }
 
@@ -319,6 +318,7 @@ export class Agent {
 
   #refuse(refusal: Refusal): undefined {
     const { code, message } = refusal;
+    if (code === "state_unwritable") dropBallast(this.#parts.directory);
     const repeated = this.#lastRefusal?.code === code && this.#lastRefusal.message === message;
     const dated = { code, message, at: new Date(this.#parts.now()).toISOString() };
     this.#refusal = refusal;

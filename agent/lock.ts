@@ -1,9 +1,11 @@
 /**
  * One agent per state directory. The lock file names its holder's process and that process's start time, so that a
- * lock left by a crash, or a process number used again, does not keep the next agent out.
+ * lock left by a crash, or a process number used again, does not keep the next agent out. It guards what is written:
+ * where nothing can be written, an agent that finds no other goes on without, as rules need their watch there too.
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { dropBallast } from "./ballast.ts";
 import { isErrno, readOptional } from "./persist.ts";
 
 export type Lock =
@@ -12,6 +14,22 @@ export type Lock =
 
 /** Takes the lock of a state directory, or says which process has it. */
 export function lock(directory: string): Lock {
+  const holder = lockHolder(directory);
+  if (holder !== undefined) return { held: false, pid: holder };
+  for (const last of [false, true]) {
+    try {
+      return take(directory);
+    } catch (error) {
+      if (!isErrno(error) || !unwritable.has(error.code ?? "")) throw error;
+      if (!last) dropBallast(directory);
+    }
+  }
+  return { held: true, release: () => undefined };
+}
+
+const unwritable: ReadonlySet<string> = new Set(["EROFS", "ENOSPC", "EDQUOT"]);
+
+function take(directory: string): Lock {
   const path = join(directory, "lock");
   const mine = join(directory, `.lock.${process.pid}`);
   writeFileSync(mine, `${process.pid} ${startTime(process.pid) ?? ""}\n`, { mode: 0o600 });

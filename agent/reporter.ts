@@ -5,6 +5,7 @@
 import type { ForeignDrop, Listening, Seen } from "#schema/wire.ts";
 import type { LoadedGuard } from "./guard/index.ts";
 import type { Parts } from "./parts.ts";
+import { dropBallast } from "./ballast.ts";
 import { outcome } from "./refusal.ts";
 import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
 import type { State } from "./state.ts";
@@ -54,7 +55,10 @@ export class Reporter {
     // A drift that was taken as news is told, now or later.
     this.#due = true;
     const sent = await outcome(() => this.#send(standing, beside, now, stop));
-    if (!sent.ok) return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
+    if (!sent.ok) {
+      if (sent.refusal.code === "state_unwritable") dropBallast(this.#parts.directory);
+      return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
+    }
     this.#due = false;
     this.#sentAt = now;
     this.#toldDrops = JSON.stringify(beside.foreignDrops);

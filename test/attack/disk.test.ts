@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Failpoint } from "#agent/enforce.ts";
+import { lock } from "#agent/lock.ts";
 import type { Parts } from "#agent/parts.ts";
+import { Report } from "#schema/wire.ts";
 import { filesOf, publish } from "./plane.ts";
 import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 import type { Published } from "#worker/publish/types.ts";
@@ -104,6 +106,34 @@ test.each([
   }
   // Some of these rooms were too small and some were not: in between, each write was the one to fail.
   expect(held.join(" ")).toMatch(/^(old ){4,}.*new$/);
+});
+
+test("tells the control plane of a disk without a block left, and takes the next rules, from the room it kept", async () => {
+  await serveNext("203.0.113.1");
+  await expectConvergence("203.0.113.1");
+  before = await namespace.ruleset();
+  await serveNext("203.0.113.2");
+  fillBlocks(0);
+  const reports = (): readonly Report[] =>
+    victim.plane.asked
+      .filter(({ path }) => path === "/v1/agent/report")
+      .map(({ body }) => Report.parse(JSON.parse(body)));
+  const told = reports().length;
+  expect(await expectOldOrNew("203.0.113.2")).toBe("old");
+  expect(reports().slice(told)).toMatchObject([{ refusal: { code: "state_unwritable" } }]);
+  await expectConvergence("203.0.113.2");
+});
+
+test("an agent starts on a read-only disk, where there is no lock to take", () => {
+  remount("ro");
+  const taken = lock(victim.directory);
+  expect(taken.held).toBe(true);
+  remount("rw");
+  const held = lock(victim.directory);
+  remount("ro");
+  expect(lock(victim.directory)).toEqual({ held: false, pid: process.pid });
+  remount("rw");
+  if (held.held) held.release();
 });
 
 test("keeps its rules on a read-only disk, also over a restart, and converges when it is writable", async () => {

@@ -14,12 +14,14 @@ import { inNamespace, newPrefix } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";
 import { buildTopology } from "#lab/topology.ts";
 import { filesOf, publish } from "#test/attack/plane.ts";
-import { admitting, openVictim } from "#test/attack/victim.ts";
-import { openKnocking } from "./knocking.ts";
+import { admitting, openVictim, type Victim } from "#test/attack/victim.ts";
+import { type Counts, type Knocking, openKnocking } from "./knocking.ts";
 import { type Result, runTrial, type Trial } from "./trial.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const address = "10.77.0.1";
+/** Whom the rules let in only where they name it. */
+export const stranger = "192.0.3.9";
 
 export interface Arena {
   run(trial: Trial): Promise<Result>;
@@ -28,20 +30,27 @@ export interface Arena {
   close(): Promise<void>;
 }
 
-export async function openArena(): Promise<Arena> {
+export interface Field {
+  readonly gateway: string;
+  readonly victim: Victim;
+  readonly knocking: Knocking;
+  /** Where programs for this host may lie. */
+  readonly programs: string;
+  close(): Promise<void>;
+}
+
+/** A host that answers on TCP 22 and 80 what its rules let in, and the two peers that knock there. */
+export async function openField(): Promise<Field> {
   const topology = await buildTopology({
     prefix: newPrefix(),
     gateway: { interfaces: ["eth0"], addresses: [address] },
     machines: [
       { name: "admin", behind: "eth0", addresses: ["192.0.2.9"] },
-      { name: "stranger", behind: "eth0", addresses: ["192.0.3.9"] },
+      { name: "stranger", behind: "eth0", addresses: [stranger] },
     ],
   });
-  const gateway = topology.gateway;
+  const { gateway } = topology;
   const victim = await openHost(gateway);
-  const next = filesOf(
-    await publish(victim.authority, admitting("198.51.100.1", "203.0.113.9"), victim.second),
-  );
   const children: ChildProcess[] = [];
   const start = (namespace: string, script: string, ...args: readonly string[]): ChildProcess => {
     const [command = "", ...argv] = inNamespace(namespace, process.execPath, here(script), ...args);
@@ -56,6 +65,26 @@ export async function openArena(): Promise<Arena> {
     start(topology.machine("admin"), "watch.ts", address, "22"),
   );
   const programs = mkdtempSync(join(tmpdir(), "portcullis-crash-"));
+  return {
+    gateway,
+    victim,
+    knocking,
+    programs,
+    async close() {
+      for (const child of children) child.kill("SIGKILL");
+      await victim.close();
+      await topology.destroy();
+      rmSync(programs, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function openArena(): Promise<Arena> {
+  const field = await openField();
+  const { gateway, victim, knocking, programs } = field;
+  const next = filesOf(
+    await publish(victim.authority, admitting("198.51.100.1", "203.0.113.9"), victim.second),
+  );
   const context = {
     namespace: gateway,
     base: victim.directory,
@@ -72,18 +101,17 @@ export async function openArena(): Promise<Arena> {
     run: (trial) => runTrial(context, trial),
     async opensWithoutRules() {
       await must(inNamespace(gateway, "nft", "flush", "ruleset"));
-      knocking.start();
-      // A window for knocks, as long as ten pings.
-      await must(inNamespace(gateway, "ping", "-q", "-c", "10", "-i", "0.05", "127.0.0.1"));
-      return (await knocking.stop()).opens;
+      return (await knocksFor(gateway, knocking)).opens;
     },
-    async close() {
-      for (const child of children) child.kill("SIGKILL");
-      await victim.close();
-      await topology.destroy();
-      rmSync(programs, { recursive: true, force: true });
-    },
+    close: () => field.close(),
   };
+}
+
+/** A window for knocks, as long as ten pings. */
+export async function knocksFor(gateway: string, knocking: Knocking): Promise<Counts> {
+  knocking.start();
+  await must(inNamespace(gateway, "ping", "-q", "-c", "10", "-i", "0.05", "127.0.0.1"));
+  return knocking.stop();
 }
 
 function openHost(gateway: string) {

@@ -85,12 +85,12 @@ function flood(from: string, address: string): Flood {
   };
 }
 
-it("leaks nothing and loses nothing in 50 applies under a flood, v4 and v6", async () => {
+it("leaks nothing and loses nothing in 100 applies under a flood, v4 and v6", async () => {
   await nft.apply(carolOperates);
   const forbidden = members("carol").map((address) => flood("alice", address));
   const permitted = members("bob").map((address) => flood("alice", address));
   const other = mustRender(groupsRuleset({ dev: [...members("alice", "bob"), "10.8.0.99"], qa: [] }));
-  for (let i = 0; i < 50; i += 1) await nft.apply(i % 2 === 0 ? other : carolOperates);
+  for (let i = 0; i < 100; i += 1) await nft.apply(i % 2 === 0 ? other : carolOperates);
   const stopped = async (floods: readonly Flood[]) => Promise.all(floods.map(({ stop }) => stop()));
   const [leaked, lost] = await Promise.all([stopped(forbidden), stopped(permitted)]);
   for (const { sent } of [...leaked, ...lost]) expect(sent).toBeGreaterThan(100);
