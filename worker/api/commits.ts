@@ -20,6 +20,7 @@ import { refusal, success } from "./write.ts";
 const PlanRequest = z.strictObject({
   parent: Commit.shape.parent,
   source: Commit.shape.source,
+  release: Commit.shape.release,
   changes: z.array(Change).max(10_000),
 });
 

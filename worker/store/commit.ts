@@ -11,28 +11,55 @@ import type { Repository } from "../publish/types.ts";
 import { db, statement } from "./db.ts";
 import { raiseGeneration } from "./fleet.ts";
 import type { Row, RevisionRow } from "./intent.ts";
+import { withhold } from "./release.ts";
 
 export interface CommitWrite {
   readonly revision: RevisionRow;
   readonly closed: readonly Pick<Row, "kind" | "key">[];
   readonly opened: readonly Pick<Row, "kind" | "key" | "body">[];
+  /** Hosts that the revision is withheld from. */
+  readonly held: readonly { readonly host: string }[];
   /** Repositories that follow one already stored, and first ones. */
   readonly updated: readonly Repository[];
   readonly added: readonly Repository[];
 }
 
 export function commitStatements(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
-  const published = [...write.updated, ...write.added];
   return [
     statement(sql, db(sql).insert(revision).values(write.revision)),
     ...closeRows(sql, write),
     ...openRows(sql, write),
-    ...(published.length === 0 ? [] : [raiseGeneration(sql)]),
-    ...updateRepositories(sql, write.updated),
-    ...addRepositories(sql, write.added),
-    ...addPublications(sql, write.revision.at, published),
+    ...withholdFrom(sql, write),
+    ...publicationStatements(sql, write.revision.at, write),
   ];
 }
+
+/** Repositories as they were signed; every one of them is a publication too. `at` in milliseconds since the Unix epoch. */
+function publicationStatements(
+  sql: Sql,
+  at: number,
+  { updated, added }: Pick<CommitWrite, "updated" | "added">,
+): readonly D1PreparedStatement[] {
+  const published = [...updated, ...added];
+  if (published.length === 0) return [];
+  return [
+    raiseGeneration(sql),
+    ...updateRepositories(sql, updated),
+    ...addRepositories(sql, added),
+    ...addPublications(sql, at, published),
+  ];
+}
+
+const withholdFrom = (sql: Sql, { revision: { n }, held }: CommitWrite): readonly D1PreparedStatement[] =>
+  held.length === 0
+    ? []
+    : [
+        withhold(
+          sql,
+          n,
+          held.map(({ host }) => host),
+        ),
+      ];
 
 function closeRows(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
   const text =

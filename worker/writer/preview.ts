@@ -5,7 +5,7 @@
 import { type Prepared, prepare } from "#compile/index.ts";
 import { decodeBundle } from "#schema/bundle.ts";
 import type { Diagnostic } from "#schema/errors.ts";
-import type { Change, Snapshot } from "#schema/intent.ts";
+import type { Change, ReleaseTime, Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { type Difference, difference, elementCount } from "#simulate/difference.ts";
 import type { Ports } from "../ports.ts";
@@ -13,11 +13,12 @@ import { bundleOf } from "../publish/index.ts";
 import { readHead } from "../store/intent.ts";
 import type { RefusedCommit } from "./index.ts";
 import type { RowDifference } from "./plan.ts";
-import { type ChangingHost, project } from "./project.ts";
+import { byHost, type ChangingHost, type HeldHost, project } from "./project.ts";
 
 export interface PreviewRequest {
   readonly parent?: number | undefined;
   readonly changes: readonly Change[];
+  readonly release: ReleaseTime;
 }
 
 export interface BundleSize {
@@ -42,21 +43,24 @@ export type Preview =
       readonly changes: readonly RowDifference[];
       /** Hosts whose bundle changes, by name. */
       readonly hosts: readonly HostPreview[];
+      /** Hosts that it would be withheld from, and why; those whose change is known stand in `hosts` too. */
+      readonly held: readonly HeldHost[];
       readonly warnings: readonly Diagnostic[];
     }
   | RefusedCommit;
 
-export async function preview(ports: Ports, { parent, changes }: PreviewRequest): Promise<Preview> {
+export async function preview(ports: Ports, { parent, changes, release }: PreviewRequest): Promise<Preview> {
   const intent = await readHead(ports.sql);
   const { revision } = intent;
   if (parent !== undefined && parent !== revision) return { ok: false, code: "stale_parent", head: revision };
-  const projected = await project(ports.sql, intent, changes);
+  const projected = await project(ports.sql, intent, changes, release);
   if (!projected.ok) return projected;
-  const { hosts, warnings, plan } = projected;
+  const { held, warnings, plan } = projected;
+  const hosts = [...projected.hosts, ...held.flatMap(({ changing }) => changing ?? [])].sort(byHost);
   const compiled = compiler(projected.before);
   const previews: HostPreview[] = [];
   for (const host of hosts) previews.push(await hostPreview(ports, compiled, host));
-  return { ok: true, revision, changes: plan.differences, hosts: previews, warnings };
+  return { ok: true, revision, changes: plan.differences, hosts: previews, held, warnings };
 }
 
 type Compiler = (host: string) => Ruleset | undefined;
