@@ -3,6 +3,7 @@
  * Times are milliseconds since the Unix epoch; waves count from 1.
  */
 import type { Gates, HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
+import type { AgentState } from "#schema/wire.ts";
 
 /** One host in one phase. Host, phase and wave never change. */
 export interface Entry {
@@ -11,8 +12,9 @@ export interface Entry {
   /** 0: skipped, in no wave. */
   readonly wave: number;
   readonly standing: HostStanding;
-  /** The seq that it was given for this phase; null before. */
+  /** The seq that it was given for this phase, from the store when it assigns; null before, and when it was taken back. */
   readonly seq: number | null;
+  /** Null before, and when the assignment was taken back. */
   readonly assignedAt: number | null;
   /** When its standing became what it is after `assigned`. */
   readonly settledAt: number | null;
@@ -42,12 +44,15 @@ export interface RolloutState {
 export interface Evidence {
   readonly host: string;
   readonly receivedAt: number;
-  readonly state: string;
+  readonly state: AgentState;
+  /** What the bundle that it holds asks of it: a host that its bundle closes is as it should be. */
+  readonly appliedMode: "enforce" | "closed";
   /** What its kernel holds by commit; null before its first. */
   readonly appliedSeq: number | null;
   /** The highest seq that it has verified. */
   readonly seenSeq: number;
   readonly refusal: string | null;
+  /** Changes by others that it found since the report before. */
   readonly drift: number;
   /** Drops per second since the report before; null when unknown. */
   readonly denyRate: number | null;
@@ -56,18 +61,22 @@ export interface Evidence {
 
 export type Input =
   | { readonly kind: "tick" }
-  /** New reports; old and repeated ones change nothing. */
+  /** The newest report of some hosts; old and repeated ones change nothing. Does all that a tick does. */
   | { readonly kind: "evidence"; readonly evidence: readonly Evidence[] }
   | {
-      readonly kind: "pause" | "resume" | "rollback" | "skip" | "force";
+      readonly kind: "pause" | "resume" | "halt" | "rollback" | "skip" | "force";
       readonly by: string;
+      /** Only halting and approving need none. */
       readonly reason: string;
     }
-  | { readonly kind: "halt"; readonly by: string; readonly reason: string }
   | { readonly kind: "approve"; readonly by: string }
   | { readonly kind: "supersede"; readonly by: number; readonly hosts: readonly string[] };
 
-/** What is to be done in the same batch as the new state. `assign` gives hosts the content of a phase, `restore` the old one. */
+/**
+ * What is to be done in the same batch as the new state. `assign` gives hosts the content of a phase; the store fills
+ * `seq`, `heardAt` and `baseline` of their entries. `restore` gives the old content under a higher seq. `release`
+ * ends the withholding from hosts that only lost something: their bytes are the same.
+ */
 export type Effect =
   | { readonly kind: "assign"; readonly phase: Phase; readonly hosts: readonly string[] }
-  | { readonly kind: "restore"; readonly hosts: readonly string[] };
+  | { readonly kind: "restore" | "release"; readonly hosts: readonly string[] };
