@@ -8,6 +8,7 @@ import { catalogContract } from "./contract/catalog.ts";
 import { planContract } from "./contract/plan.ts";
 import { accessContract } from "./contract/access.ts";
 import { routeContract } from "./contract/routes.ts";
+import { historyContract } from "./contract/history.ts";
 import { releaseContract } from "./contract/release.ts";
 import { raceContract, storeContract } from "./contract/store.ts";
 
@@ -29,6 +30,7 @@ routeContract("standalone", open);
 catalogContract("standalone", open);
 planContract("standalone", open);
 accessContract("standalone", open);
+historyContract("standalone", open);
 releaseContract("standalone", open);
 raceContract("standalone", open);
 raceContract("standalone without its queue", async () => {

@@ -57,6 +57,7 @@ export const access = {
   "DELETE /v1/hosts/:host": token("intent:write"),
   "DELETE /v1/hosts/:host/identity": token("hosts:enrol"),
   "GET /v1/hosts/:host/status": token("intent:read"),
+  "GET /v1/hosts/:host/history": token("intent:read"),
 
   "GET /v1/audit": token("audit:read"),
 

@@ -9,6 +9,7 @@ import { catalog } from "./catalog.ts";
 import { enrolments } from "./enrolments.ts";
 import { commits } from "./commits.ts";
 import type { AppEnv } from "./env.ts";
+import { history } from "./history.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
 import { overlays } from "./overlays.ts";
@@ -28,6 +29,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     catalog(ports),
     overlays(ports),
     hosts(ports),
+    history(ports),
     audit(ports),
     tokens(ports),
     root(ports),
