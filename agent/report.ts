@@ -58,6 +58,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     counters: fitting(facts.counters),
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
+    drops: null,
   };
 }
 

@@ -106,7 +106,7 @@ export const RolloutActionRequest = z.strictObject({
   on_behalf_of: Note.optional(),
 });
 
-const Tally = z.record(HostStanding, z.int().min(0));
+const Tally = z.partialRecord(HostStanding, z.int().min(0));
 
 export const RolloutView = z.strictObject({
   id: z.int().min(1),

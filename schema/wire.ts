@@ -175,6 +175,8 @@ export const Report = z.strictObject({
   drift: Drift.nullable().default(null),
   /** As of the last listing; null while there was none, or from an agent that does not look. */
   foreign_drops: z.array(ForeignDrop).max(20).nullable().default(null),
+  /** Packets that our drops, the last ones among them, dropped since the table was loaded; null when it was not read. */
+  drops: z.int().min(0).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 
@@ -190,6 +192,8 @@ export type Confirmation = z.infer<typeof Confirmation>;
 export const TokenScope = z.enum([
   "intent:read",
   "intent:write",
+  "rollouts:write",
+  "rollouts:approve",
   "hosts:enrol",
   "audit:read",
   "root:write",

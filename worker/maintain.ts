@@ -5,6 +5,7 @@
  * silent host's repository does not find it expired. A bounded number each time, the soonest end first.
  */
 import type { Ports } from "./ports.ts";
+import { advanceAll } from "./release/advance.ts";
 import { renewRepository } from "./poll.ts";
 import { forgetAnswers } from "./store/idempotency.ts";
 import { forgetAssertions } from "./store/identity.ts";
@@ -16,6 +17,7 @@ export async function maintain(ports: Ports): Promise<void> {
   const now = ports.clock.now();
   await forgetAssertions(ports.sql, now);
   await forgetAnswers(ports.sql, now);
+  await advanceAll(ports);
   const quarter = (ports.settings.leaseSeconds * 1000) / 4;
   const ending = await leasesEndingBefore(ports.sql, now + quarter, renewedAtOnce);
   // Losing to a publish or to the host's own renewal is as good as renewing.

@@ -1,10 +1,11 @@
 -- Rollouts. What a host is served follows from `withheld` alone: head without the revisions withheld from it.
 
 -- A revision that this host does not have yet. `narrowed`: it has lost what the revision takes, and got nothing of what it gives.
+-- `released`: it has it, and a rollout that is open may still withhold it again.
 CREATE TABLE withheld (
   host TEXT NOT NULL,
   revision INTEGER NOT NULL REFERENCES revision (n),
-  level TEXT NOT NULL CHECK (level IN ('withheld', 'narrowed')),
+  level TEXT NOT NULL CHECK (level IN ('withheld', 'narrowed', 'released')),
   PRIMARY KEY (host, revision)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX withheld_revision ON withheld (revision);

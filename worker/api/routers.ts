@@ -15,6 +15,7 @@ import { intent } from "./intent.ts";
 import { overlays } from "./overlays.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
+import { rollouts } from "./rollouts.ts";
 import { root } from "./root.ts";
 import { service } from "./service.ts";
 import { tokens } from "./tokens.ts";
@@ -30,6 +31,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     overlays(ports),
     hosts(ports),
     history(ports),
+    rollouts(ports),
     audit(ports),
     tokens(ports),
     root(ports),

@@ -35,7 +35,7 @@ export function commitStatements(sql: Sql, write: CommitWrite): readonly D1Prepa
 }
 
 /** Repositories as they were signed; every one of them is a publication too. `at` in milliseconds since the Unix epoch. */
-function publicationStatements(
+export function publicationStatements(
   sql: Sql,
   at: number,
   { updated, added }: Pick<CommitWrite, "updated" | "added">,
@@ -122,7 +122,7 @@ function addPublications(sql: Sql, at: number, rows: readonly Repository[]): rea
 const chunkLengthMax = 500_000;
 
 /** Lists as JSON arrays, none longer than a parameter may be. */
-function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
+export function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
   const parts: string[][] = [];
   let length = chunkLengthMax;
   for (const text of items.map((item) => JSON.stringify(item))) {
@@ -161,4 +161,13 @@ export async function readRepositories(
     .from(repository)
     .where(inArray(repository.host, listed(hosts)));
   return new Map(rows.map((row) => [row.host, row]));
+}
+
+/** Seq that each of these hosts is served now. */
+export async function servedSeqs(sql: Sql, hosts: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const rows = await db(sql)
+    .select({ host: repository.host, seq: repository.seq })
+    .from(repository)
+    .where(inArray(repository.host, listed(hosts)));
+  return new Map(rows.map(({ host, seq }) => [host, seq]));
 }

@@ -13,7 +13,8 @@ import { bundleOf } from "../publish/index.ts";
 import { readHead } from "../store/intent.ts";
 import type { RefusedCommit } from "./index.ts";
 import type { RowDifference } from "./plan.ts";
-import { byHost, type ChangingHost, type HeldHost, project } from "./project.ts";
+import type { ChangingHost } from "./changed.ts";
+import { byHost, type HeldHost, project } from "./project.ts";
 
 export interface PreviewRequest {
   readonly parent?: number | undefined;

@@ -10,21 +10,13 @@ import type { Diagnostic } from "#schema/errors.ts";
 import type { Change, ReleaseTime, Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Sql } from "../ports.ts";
-import { bundleOf, BundleTooLarge } from "../publish/index.ts";
-import { type Bases, basesOf, type Content, servedOf } from "../release/content.ts";
-import { servedBundles } from "../store/commit.ts";
+import { BundleTooLarge } from "../publish/index.ts";
+import { type Bases, basesOf, servedOf } from "../release/content.ts";
 import type { Intent, Row } from "../store/intent.ts";
 import { type Level, readReleases, readVersions, type Releases, released } from "../store/release.ts";
 import { blame } from "./blame.ts";
+import { changed, type ChangingHost } from "./changed.ts";
 import { type Plan, plan, rowName } from "./plan.ts";
-
-/** A host whose bundle changes. */
-export interface ChangingHost extends Content {
-  readonly host: string;
-  readonly bundle_sha256: string;
-  /** Digest of the bundle that it is served now; undefined for a first one. */
-  readonly served: string | undefined;
-}
 
 /**
  * A host that does not get the revision now. `staged`: as asked. `pinned`: a person keeps it where it is. `waiting`:
@@ -177,22 +169,4 @@ function sortOut(changing: readonly ChangingHost[], releases: Releases, release:
     (as.get(why) ?? []).map((one): HeldHost => ({ host: one.host, as: why, because: "", changing: one })),
   );
   return { hosts: as.get(undefined) ?? [], held };
-}
-
-/** Those whose bundle is not the one they are served. A host that was never served anything is not told to close. */
-async function changed(
-  sql: Sql,
-  hosts: readonly string[],
-  content: (host: string) => Content,
-): Promise<readonly ChangingHost[]> {
-  const served = await servedBundles(sql, hosts);
-  const changing: ChangingHost[] = [];
-  for (const host of hosts.toSorted(compareText)) {
-    const wanted = content(host);
-    const { sha256 } = await bundleOf(host, wanted.ruleset);
-    const now = served.get(host);
-    if (now !== sha256 && (now !== undefined || wanted.mode === "enforce"))
-      changing.push({ host, ...wanted, bundle_sha256: sha256, served: now });
-  }
-  return changing;
 }

@@ -6,7 +6,7 @@ import type { Ports } from "../ports.ts";
 import { publishHost } from "../publish/index.ts";
 import type { Published, Repository } from "../publish/types.ts";
 import { readRepositories } from "../store/commit.ts";
-import type { ChangingHost } from "./project.ts";
+import type { ChangingHost } from "./changed.ts";
 
 export interface Publications {
   /** First repositories of hosts that had none. */
