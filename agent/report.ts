@@ -62,6 +62,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
     listening: facts.listening,
     addresses: [...ownAddresses()],
+    drops: null,
   };
 }
 

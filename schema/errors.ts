@@ -48,6 +48,7 @@ export type ProblemCode =
   | "stale_parent"
   | "precondition_failed"
   | "invalid_intent"
+  | "release_staged"
   | "token_used"
   | "root_missing"
   | "root_mismatch"

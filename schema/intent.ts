@@ -179,6 +179,10 @@ export const Change = z.discriminatedUnion("op", [
 ]);
 export type Change = z.infer<typeof Change>;
 
+/** `now`: hosts get it as it is committed. `staged`: nobody gets it before a rollout brings it. */
+export const ReleaseTime = z.enum(["now", "staged"], { error: "expected now or staged" });
+export type ReleaseTime = z.infer<typeof ReleaseTime>;
+
 /**
  * A commit: all of it or nothing. With `parent` it is refused (412) unless that revision is still head.
  * `on_behalf_of` is a claim by the caller and is stored apart from the authenticated author.
@@ -190,6 +194,7 @@ export const Commit = z.strictObject({
   source: Key.default("api"),
   /** Hosts that get their bundle although the guard they reported refuses it: guards change where they stand. */
   allow_guard_refusals: unique(Key).max(10_000).optional(),
+  release: ReleaseTime.default("now"),
   changes: z.array(Change).min(1, { error: "expected at least one change" }).max(10_000),
 });
 export type Commit = z.infer<typeof Commit>;

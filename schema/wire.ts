@@ -206,6 +206,8 @@ export const Report = z.strictObject({
   listening: Listening.nullable().default(null),
   /** The host's own, without loopback and link-local ones; only ever compared. Null from an agent that does not look. */
   addresses: z.array(Address).max(256).nullable().default(null),
+  /** Packets that our drops, the last ones among them, dropped since the table was loaded; null when it was not read. */
+  drops: z.int().min(0).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 
@@ -226,6 +228,8 @@ export type Confirmation = z.infer<typeof Confirmation>;
 export const TokenScope = z.enum([
   "intent:read",
   "intent:write",
+  "rollouts:write",
+  "rollouts:approve",
   "hosts:enrol",
   "audit:read",
   "root:write",

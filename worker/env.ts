@@ -33,6 +33,7 @@ const Env = z.object({
   FLEET: Key,
   LEASE_SECONDS: z.coerce.number().int().min(900).max(604_800).default(86_400),
   POLL_SECONDS: z.coerce.number().int().min(5).max(900).default(30),
+  PORTCULLIS_RELEASE: z.enum(["open", "staged"]).default("open"),
 });
 
 /** @throws Error that names every binding, variable or secret that is missing or malformed */
@@ -53,6 +54,7 @@ export function openEnv(bindings: unknown): Ports {
       adminTokenSha256: env.ADMIN_TOKEN_SHA256,
       leaseSeconds: env.LEASE_SECONDS,
       pollSeconds: env.POLL_SECONDS,
+      release: env.PORTCULLIS_RELEASE,
     },
   };
 }

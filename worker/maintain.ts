@@ -7,6 +7,7 @@
  */
 import { tendPending } from "./cosign.ts";
 import type { Ports } from "./ports.ts";
+import { advanceAll } from "./release/advance.ts";
 import { renewRepository } from "./poll.ts";
 import { givesLeaseTo } from "./publish/signers.ts";
 import { forgetAnswers } from "./store/idempotency.ts";
@@ -20,6 +21,7 @@ export async function maintain(ports: Ports): Promise<void> {
   const now = ports.clock.now();
   await forgetAssertions(ports.sql, now);
   await forgetAnswers(ports.sql, now);
+  await advanceAll(ports);
   const root = await rootInForce(ports.sql);
   if (root === undefined || !(await givesLeaseTo(root.signed, ports.signer))) return;
   await renewUnasked(ports, root, now);

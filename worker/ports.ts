@@ -45,6 +45,8 @@ export interface Settings {
   readonly leaseSeconds: number;
   /** What agents are asked to wait between polls, 5–900. */
   readonly pollSeconds: number;
+  /** `staged`: what changes hosts goes through a rollout, but for members; `open`: a commit may change hosts at once. */
+  readonly release: "open" | "staged";
 }
 
 export interface Ports {

@@ -154,3 +154,5 @@ export const report = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.host, table.n] })],
 );
+
+export * from "./rollout.ts";

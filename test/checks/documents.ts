@@ -15,9 +15,6 @@ const documents = [
   "THREATS.md",
 ] as const;
 
-/** Rooms the design names before they are built. An entry whose path has come to exist is a finding too. */
-const planned: readonly string[] = ["worker/rollout"];
-
 const Package = z.object({ scripts: z.record(z.string(), z.string()) });
 
 /** Paths of the repository in backticks: below one of its folders, or a file of its root by extension. Sorted, unique. */
@@ -47,8 +44,7 @@ export function documentFindings(root: string): readonly string[] {
   for (const document of documents) {
     const markdown = readFileSync(join(root, document), "utf8");
     for (const path of citedPaths(markdown, cited)) {
-      if (!planned.includes(path) && !existsSync(join(root, path)))
-        found.push(`${document}: no such path: ${path}`);
+      if (!existsSync(join(root, path))) found.push(`${document}: no such path: ${path}`);
     }
     for (const script of citedScripts(markdown)) {
       if (!(script in scripts)) found.push(`${document}: no such script: npm run ${script}`);
@@ -58,9 +54,6 @@ export function documentFindings(root: string): readonly string[] {
     const program = /^node (\S+)/.exec(command)?.[1];
     if (program !== undefined && !existsSync(join(root, program)))
       found.push(`npm run ${name}: no such file: ${program}`);
-  }
-  for (const path of planned) {
-    if (existsSync(join(root, path))) found.push(`${path} exists now: take it off the list of planned rooms`);
   }
   return found;
 }

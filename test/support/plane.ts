@@ -75,7 +75,12 @@ export async function openPlane(): Promise<Plane> {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
     async commit(...changes) {
-      const result = await commit(ports, "test", { message: "test", source: "api", changes: [...changes] });
+      const result = await commit(ports, "test", {
+        message: "test",
+        source: "api",
+        release: "now",
+        changes: [...changes],
+      });
       if (!result.ok) throw new Error(`the commit was refused: ${JSON.stringify(result)}`);
     },
     advance(milliseconds) {

@@ -74,7 +74,7 @@ function pure(room: string): readonly Breach[] {
 }
 
 export const breaches: readonly Breach[] = [
-  ...["schema", "worker/compile", "worker/simulate", "agent/render"].flatMap(pure),
+  ...["schema", "worker/compile", "worker/simulate", "worker/rollout", "agent/render"].flatMap(pure),
 
   uses("schema", "../worker/ports.ts"),
   breach("re-exports another room", "schema", 'export * from "#agent/state.ts";', otherRoom),
@@ -85,6 +85,9 @@ export const breaches: readonly Breach[] = [
   uses("worker/compile", "#simulate/index.ts"),
   uses("worker/simulate", "#compile/index.ts"),
   uses("worker/simulate", "#worker/store/intent.ts"),
+  uses("worker/rollout", "#worker/store/intent.ts"),
+  uses("worker/rollout", "#compile/index.ts"),
+  uses("worker/compile", "#rollout/index.ts"),
   uses("agent/render", "#agent/trust/index.ts"),
   usesType("agent/render", "#agent/state.ts", "State"),
 
@@ -159,6 +162,7 @@ export const passages: readonly Breach[] = [
   uses("worker", "#render/index.ts", []),
   uses("worker", "#compile/index.ts", []),
   uses("worker", "#simulate/index.ts", []),
+  uses("worker", "#rollout/index.ts", []),
   uses("worker/standalone", "node:fs", []),
   uses("worker/standalone", "#worker/app.ts", []),
   uses("worker/store", "drizzle-orm/d1", []),

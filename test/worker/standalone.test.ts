@@ -9,6 +9,9 @@ import { planContract } from "./contract/plan.ts";
 import { reportContract } from "./contract/reports.ts";
 import { accessContract } from "./contract/access.ts";
 import { routeContract } from "./contract/routes.ts";
+import { historyContract } from "./contract/history.ts";
+import { releaseContract } from "./contract/release.ts";
+import { rolloutContract } from "./contract/rollouts.ts";
 import { raceContract, storeContract } from "./contract/store.ts";
 
 async function open(): Promise<Adapter> {
@@ -30,6 +33,9 @@ catalogContract("standalone", open);
 planContract("standalone", open);
 reportContract("standalone", open);
 accessContract("standalone", open);
+historyContract("standalone", open);
+releaseContract("standalone", open);
+rolloutContract("standalone", open);
 raceContract("standalone", open);
 raceContract("standalone without its queue", async () => {
   const adapter = await open();

@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => plane.close());
 
 const say = (...changes: readonly Change[]): Promise<CommitResult> =>
-  commit(plane.ports, "test", { message: "test", source: "api", changes: [...changes] });
+  commit(plane.ports, "test", { message: "test", source: "api", release: "now", changes: [...changes] });
 const published = async (...changes: readonly Change[]): Promise<readonly string[]> => {
   const result = await say(...changes);
   if (!result.ok) throw new Error(JSON.stringify(result));

@@ -57,6 +57,21 @@ export const access = {
   "DELETE /v1/hosts/:host": token("intent:write"),
   "DELETE /v1/hosts/:host/identity": token("hosts:enrol"),
   "GET /v1/hosts/:host/status": token("intent:read"),
+  "GET /v1/hosts/:host/history": token("intent:read"),
+
+  "POST /v1/rollouts": token("rollouts:write"),
+  "GET /v1/rollouts": token("intent:read"),
+  "GET /v1/rollouts/:id": token("intent:read"),
+  "GET /v1/rollouts/:id/hosts": token("intent:read"),
+  "POST /v1/rollouts/:id/pause": token("rollouts:write"),
+  "POST /v1/rollouts/:id/resume": token("rollouts:write"),
+  "POST /v1/rollouts/:id/halt": token("rollouts:write"),
+  "POST /v1/rollouts/:id/rollback": token("rollouts:write"),
+  "POST /v1/rollouts/:id/skip": token("rollouts:write"),
+  "POST /v1/rollouts/:id/force": token("rollouts:write"),
+  "POST /v1/rollouts/:id/approve": token("rollouts:approve"),
+  "PUT /v1/hosts/:host/pin": token("rollouts:write"),
+  "DELETE /v1/hosts/:host/pin": token("rollouts:write"),
 
   "GET /v1/audit": token("audit:read"),
 

@@ -21,6 +21,7 @@ import { type Caller, type HostCredentials, hostTokenLifetime } from "../credent
 import { answerPoll } from "../poll.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
+import { told } from "../release/told.ts";
 import { storeReport } from "../store/report.ts";
 import { bearer } from "./authorize.ts";
 import { describe } from "./describe.ts";
@@ -60,7 +61,9 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
     ...jsonBody(Report),
     async (c) => {
       const { host } = await callerOf(c, credentials);
-      const n = await storeReport(ports.sql, host, c.req.valid("json"), ports.clock.now());
+      const report = c.req.valid("json");
+      const n = await storeReport(ports.sql, host, report, ports.clock.now());
+      await told(ports, host, report);
       return c.json({ n } satisfies ReportResponse);
     },
   );

@@ -21,6 +21,7 @@ const PlanRequest = z.strictObject({
   parent: Commit.shape.parent,
   source: Commit.shape.source,
   allow_guard_refusals: Commit.shape.allow_guard_refusals,
+  release: Commit.shape.release,
   changes: z.array(Change).max(10_000),
 });
 

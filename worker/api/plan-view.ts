@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { Kind } from "#schema/intent.ts";
 import type { SetDifference } from "#simulate/difference.ts";
 import type { HostPreview, Preview } from "../writer/preview.ts";
-import { Body, bodyOf, KindName, Warning } from "./views.ts";
+import { Body, bodyOf, HeldView, heldView, KindName, Warning } from "./views.ts";
 
 const Size = z.strictObject({ bundle_sha256: z.string(), rules: z.int(), elements: z.int() });
 const Lines = z.array(z.string());
@@ -38,6 +38,7 @@ export const PlanView = z.strictObject({
       ),
     }),
   ),
+  ...HeldView,
   warnings: z.array(Warning),
 });
 
@@ -45,6 +46,7 @@ export const planView = ({
   revision,
   changes,
   hosts,
+  held,
   warnings,
 }: Extract<Preview, { readonly ok: true }>) => ({
   revision,
@@ -54,6 +56,7 @@ export const planView = ({
     after: bodyOrNull(change.kind, change.after),
   })),
   hosts: hosts.map(hostView),
+  ...heldView(held, revision + 1),
   warnings,
 });
 

@@ -10,11 +10,13 @@ import { enrolments } from "./enrolments.ts";
 import { commits } from "./commits.ts";
 import { cosign } from "./cosign.ts";
 import type { AppEnv } from "./env.ts";
+import { history } from "./history.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
 import { overlays } from "./overlays.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
+import { rollouts } from "./rollouts.ts";
 import { root } from "./root.ts";
 import { service } from "./service.ts";
 import { tokens } from "./tokens.ts";
@@ -29,6 +31,8 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     catalog(ports),
     overlays(ports),
     hosts(ports),
+    history(ports),
+    rollouts(ports),
     audit(ports),
     tokens(ports),
     root(ports),

@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Diagnostic } from "#schema/errors.ts";
 import { Host, type Kind, kinds, Member, Overlay, Service, Zone } from "#schema/intent.ts";
 import type { DatedRow, RevisionDetail, RevisionRow } from "../store/intent.ts";
+import type { HeldHost } from "../writer/project.ts";
 import type { CommitResult } from "../writer/index.ts";
 
 export const KindName = z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>;
@@ -66,6 +67,21 @@ export const Warning = z.strictObject({
   message: z.string(),
 }) satisfies z.ZodType<Pick<Diagnostic, "severity" | "path" | "message">>;
 
+/** Hosts that do not get the revision now, by why: as asked, pinned, or because its rows need what they do not have. */
+export const HeldView = {
+  staged: z.array(z.string()),
+  pinned: z.array(z.string()),
+  waiting: z.array(z.strictObject({ host: z.string(), revision: z.int(), because: z.string() })),
+};
+
+export const heldView = (held: readonly HeldHost[], revision: number) => ({
+  staged: held.filter(({ as }) => as === "staged").map(({ host }) => host),
+  pinned: held.filter(({ as }) => as === "pinned").map(({ host }) => host),
+  waiting: held
+    .filter(({ as }) => as === "waiting")
+    .map(({ host, because }) => ({ host, revision, because })),
+});
+
 export const CommitView = z.strictObject({
   revision: z.int(),
   changed: z.boolean(),
@@ -78,6 +94,7 @@ export const CommitView = z.strictObject({
     }),
   ),
   hosts: z.array(z.strictObject({ host: z.string(), seq: z.int(), bundle_sha256: z.string() })),
+  ...HeldView,
   warnings: z.array(Warning),
 });
 
@@ -86,12 +103,14 @@ export const commitView = ({
   changed,
   rows,
   hosts,
+  held,
   warnings,
 }: Extract<CommitResult, { ok: true }>) => ({
   revision,
   changed,
   rows,
   hosts,
+  ...heldView(held, revision),
   warnings,
 });
 

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Diagnostic } from "#schema/errors.ts";
-import type { Change, Commit } from "#schema/intent.ts";
+import { type Change, type Commit, ReleaseTime } from "#schema/intent.ts";
 import { Note } from "#schema/primitives.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
@@ -25,6 +25,7 @@ export async function writeRow(c: Context<AppEnv>, ports: Ports, change: Change)
     message: note("/query/message", message),
     ...(claimed === undefined ? {} : { on_behalf_of: note(`/headers/${onBehalfOfHeader}`, claimed) }),
     source: "api",
+    release: releaseTime(c.req.query("release")),
     changes: [change],
   };
   const result = await commit(ports, principalOf(c).name, request, precondition(c, change));
@@ -61,6 +62,11 @@ export function refusal(c: Context<AppEnv>, result: RefusedCommit): Response {
       return problem(c, "stale_parent", { detail: `Head is revision ${result.head}.` });
     case "precondition_failed":
       return problem(c, "precondition_failed");
+    case "release_staged":
+      return problem(c, "release_staged", {
+        detail:
+          "Commit it with release staged and start a rollout; in an emergency, one with emergency true.",
+      });
     case "conflict":
       return problem(c, "conflict", { errors: errorsOf(result.diagnostics) });
     case "invalid_intent":
@@ -78,6 +84,18 @@ const errorsOf = (diagnostics: readonly Diagnostic[]) =>
       message,
       ...(referencers === undefined ? {} : { referencers: [...referencers] }),
     }));
+
+function releaseTime(text: string | undefined): ReleaseTime {
+  if (text === undefined) return "now";
+  const parsed = ReleaseTime.safeParse(text);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.map(({ message }) => ({
+    path: "/query/release",
+    code: "schema",
+    message,
+  }));
+  throw new Refused("bad_request", { errors });
+}
 
 function note(path: string, text: string): string {
   const parsed = Note.safeParse(text);

@@ -27,6 +27,8 @@ export interface StandaloneOptions {
   readonly leaseSeconds?: number;
   /** What agents are asked to wait between polls, 5–900; 30 by default. */
   readonly pollSeconds?: number;
+  /** `staged`: what changes hosts goes through a rollout; `open` by default. */
+  readonly release?: "open" | "staged";
   readonly clock?: Clock;
 }
 
@@ -44,6 +46,7 @@ const Limits = z.object({
   fleet: Key,
   leaseSeconds: z.int().min(900).max(604_800).default(86_400),
   pollSeconds: z.int().min(5).max(900).default(30),
+  release: z.enum(["open", "staged"]).default("open"),
 });
 
 function limited(options: StandaloneOptions): z.infer<typeof Limits> {
@@ -56,7 +59,7 @@ const migrations = new URL("../../schema/migrations/", import.meta.url);
 
 /** Opens everything and listens. @throws Error with one sentence for the operator */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { fleet, leaseSeconds, pollSeconds } = limited(options);
+  const { fleet, leaseSeconds, pollSeconds, release } = limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   const secrets = await openSecrets(options.data);
   const admin = await openAdminToken(options.data);
@@ -68,7 +71,7 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
       blobs: openBlobs(join(options.data, "blobs")),
       clock: options.clock ?? { now: () => Date.now() },
       signer: createSigner(secrets.signing_keys, secrets.token_secret),
-      settings: { fleet, adminTokenSha256: admin.sha256, leaseSeconds, pollSeconds },
+      settings: { fleet, adminTokenSha256: admin.sha256, leaseSeconds, pollSeconds, release },
     };
     const app = createApp(ports);
     const listeners = await listenAll(app, options.endpoints);

@@ -18,6 +18,7 @@ const help = `Usage: node worker/standalone/main.ts --data DIR [options]
   --tls-key FILE         its private key, PEM
   --lease-seconds N      how long hosts trust what they hold: 900 to 604800 (default: 86400)
   --poll-seconds N       what agents are asked to wait between polls: 5 to 900 (default: 30)
+  --release open|staged  may a commit change hosts at once, or only a rollout (default: PORTCULLIS_RELEASE, else open)
   --help                 this text
 `;
 
@@ -53,10 +54,12 @@ function read(argv: readonly string[]): StandaloneOptions | undefined {
   if (values.data === undefined) throw new Usage("--data is needed");
   const leaseSeconds = whole("--lease-seconds", values["lease-seconds"], 900, 604_800);
   const pollSeconds = whole("--poll-seconds", values["poll-seconds"], 5, 900);
+  const release = releaseOf(values.release ?? process.env["PORTCULLIS_RELEASE"]);
   return {
     data: values.data,
     fleet: values.fleet ?? "main",
     endpoints: endpointsOf(values),
+    ...(release === undefined ? {} : { release }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
     ...(pollSeconds === undefined ? {} : { pollSeconds }),
   };
@@ -73,6 +76,7 @@ const flags = {
   "tls-key": text,
   "lease-seconds": text,
   "poll-seconds": text,
+  release: text,
   help: { type: "boolean" },
 } as const;
 
@@ -103,6 +107,11 @@ function address(flag: string, value: string): { readonly host: string; readonly
   const host = v6 ?? v4;
   if (host === undefined || Number(port) > 65_535) throw new Usage(`${flag} takes HOST:PORT`);
   return { host, port: Number(port) };
+}
+
+function releaseOf(value: string | undefined): "open" | "staged" | undefined {
+  if (value === undefined || value === "open" || value === "staged") return value;
+  throw new Usage("--release takes open or staged");
 }
 
 function whole(flag: string, value: string | undefined, min: number, max: number): number | undefined {

@@ -8,6 +8,7 @@
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { asc, desc, gt, lt } from "drizzle-orm";
 import { canonicalText } from "#schema/canonical.ts";
+import type { RolloutAction } from "#schema/rollout.ts";
 import { audit } from "#schema/tables/index.ts";
 import { sha256Hex } from "../encoding.ts";
 import type { Sql } from "../ports.ts";
@@ -23,7 +24,10 @@ export type AuditAction =
   | "host.revoke"
   | "root.put"
   | "targets.propose"
-  | "targets.sign";
+  | "targets.sign"
+  | `rollout.${"start" | "advance" | "complete" | "supersede" | RolloutAction}`
+  | "host.pin"
+  | "host.unpin";
 
 export interface AuditEntry {
   /** Milliseconds since the Unix epoch. */

@@ -12,11 +12,14 @@ import { db, statement } from "./db.ts";
 import { raiseGeneration } from "./fleet.ts";
 import type { Row, RevisionRow } from "./intent.ts";
 import { proposeStatement, publishedStatement } from "./pending.ts";
+import { withhold } from "./release.ts";
 
 export interface CommitWrite {
   readonly revision: RevisionRow;
   readonly closed: readonly Pick<Row, "kind" | "key">[];
   readonly opened: readonly Pick<Row, "kind" | "key" | "body">[];
+  /** Hosts that the revision is withheld from. */
+  readonly held: readonly { readonly host: string }[];
   readonly published: Publications;
 }
 
@@ -33,6 +36,7 @@ export function commitStatements(sql: Sql, write: CommitWrite): readonly D1Prepa
     statement(sql, db(sql).insert(revision).values(write.revision)),
     ...closeRows(sql, write),
     ...openRows(sql, write),
+    ...withholdFrom(sql, write),
     ...publicationStatements(sql, write.revision.at, write.published),
   ];
 }
@@ -58,6 +62,17 @@ export function publicationStatements(
     ),
   ];
 }
+
+const withholdFrom = (sql: Sql, { revision: { n }, held }: CommitWrite): readonly D1PreparedStatement[] =>
+  held.length === 0
+    ? []
+    : [
+        withhold(
+          sql,
+          n,
+          held.map(({ host }) => host),
+        ),
+      ];
 
 function closeRows(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
   const text =
@@ -120,7 +135,7 @@ function addPublications(sql: Sql, at: number, rows: readonly Repository[]): rea
 const chunkLengthMax = 500_000;
 
 /** Lists as JSON arrays, none longer than a parameter may be. */
-function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
+export function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
   const parts: string[][] = [];
   let length = chunkLengthMax;
   for (const text of items.map((item) => JSON.stringify(item))) {
@@ -161,4 +176,15 @@ export async function readRepositories(
     .from(repository)
     .where(inArray(repository.host, listed(hosts)));
   return new Map(rows.map((row) => [row.host, row]));
+}
+
+/** Seq that each of these hosts is served now, or that waits to be. */
+export async function servedSeqs(sql: Sql, hosts: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const seqs = (from: typeof repository | typeof pendingTable) =>
+    db(sql)
+      .select({ host: from.host, seq: from.seq })
+      .from(from)
+      .where(inArray(from.host, listed(hosts)));
+  const rows = [...(await seqs(repository)), ...(await seqs(pendingTable))];
+  return new Map(rows.map(({ host, seq }) => [host, seq]));
 }

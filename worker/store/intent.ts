@@ -12,7 +12,7 @@ import type { Sql } from "../ports.ts";
 import { db, statement } from "./db.ts";
 
 /** One row of intent. `body` is its canonical text; `from_revision` names this version of it (its ETag). */
-const Row = z.object({
+export const Row = z.object({
   kind: z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>,
   key: z.string(),
   body: z.string(),

@@ -10,7 +10,7 @@ import { commitStatements } from "../store/commit.ts";
 import { type Intent, readHead } from "../store/intent.ts";
 import { type AnsweredBefore, attemptOnce, type Once } from "./once.ts";
 import type { ChangedRow } from "./plan.ts";
-import { type Projected, project } from "./project.ts";
+import { type HeldHost, type Projected, project } from "./project.ts";
 import { publish } from "./publish.ts";
 
 export interface ChangedHost {
@@ -27,13 +27,15 @@ export interface MadeCommit {
   readonly revision: number;
   readonly rows: readonly ChangedRow[];
   readonly hosts: readonly ChangedHost[];
+  /** Hosts that it is withheld from, and why. */
+  readonly held: readonly HeldHost[];
   readonly warnings: readonly Diagnostic[];
 }
 
 /** Nothing was written. */
 export type RefusedCommit =
   | { readonly ok: false; readonly code: "stale_parent"; readonly head: number }
-  | { readonly ok: false; readonly code: "precondition_failed" }
+  | { readonly ok: false; readonly code: "precondition_failed" | "release_staged" }
   | {
       readonly ok: false;
       readonly code: "invalid_intent" | "conflict";
@@ -88,8 +90,27 @@ async function attempt(
   if (!projected.ok) return refused(projected);
   const { closed, opened, rows } = projected.plan;
   if (closed.length + opened.length === 0)
-    return refused({ ok: true, changed: false, revision: intent.revision, rows, hosts: [], warnings: [] });
+    return refused({
+      ok: true,
+      changed: false,
+      revision: intent.revision,
+      rows,
+      hosts: [],
+      held: [],
+      warnings: [],
+    });
+  if (mustBeStaged(ports, request, projected)) return refused({ ok: false, code: "release_staged" });
   return written(ports, author, request, intent.revision, projected);
+}
+
+/** Where releases are staged, only members change hosts at once: a hook cannot wait for a rollout. */
+function mustBeStaged(
+  { settings }: Ports,
+  { release, changes }: Commit,
+  { hosts, held }: Extract<Projected, { ok: true }>,
+): boolean {
+  if (settings.release === "open" || release === "staged") return false;
+  return changes.some(({ kind }) => kind !== "member") && hosts.length + held.length > 0;
 }
 
 const refused = (result: CommitResult): Attempt<CommitResult> => ({ write: false, result });
@@ -106,7 +127,7 @@ async function written(
   author: string,
   request: Commit,
   parent: number,
-  { plan: { closed, opened, rows }, hosts: changing, warnings }: Extract<Projected, { ok: true }>,
+  { plan: { closed, opened, rows }, hosts: changing, held, warnings }: Extract<Projected, { ok: true }>,
 ): Promise<Extract<Attempt<MadeCommit>, { write: true }>> {
   const n = parent + 1;
   const published = await publish(ports, n, changing);
@@ -122,21 +143,21 @@ async function written(
   const revision = { n, parent, at, author, on_behalf_of, source, message };
   return {
     write: true,
-    statements: commitStatements(ports.sql, { revision, closed, opened, published }),
+    statements: commitStatements(ports.sql, { revision, closed, opened, held, published }),
     entry: {
       at,
       actor: author,
       on_behalf_of,
       action: "commit",
       revision: n,
-      body: auditBody(request, hosts),
+      body: auditBody(request, hosts, held),
     },
-    result: { ok: true, changed: true, revision: n, rows, hosts, warnings },
+    result: { ok: true, changed: true, revision: n, rows, hosts, held, warnings },
   };
 }
 
 /** What the audit says of a commit; the rows themselves are in intent, under its revision. */
-const auditBody = (request: Commit, hosts: readonly ChangedHost[]) => ({
+const auditBody = (request: Commit, hosts: readonly ChangedHost[], held: readonly HeldHost[]) => ({
   source: request.source,
   message: request.message,
   ...(request.allow_guard_refusals === undefined
@@ -144,4 +165,5 @@ const auditBody = (request: Commit, hosts: readonly ChangedHost[]) => ({
     : { allow_guard_refusals: request.allow_guard_refusals }),
   changes: request.changes.map(({ op, kind, key }) => `${op} ${kind} ${key}`),
   hosts: hosts.map(({ host, seq }) => `${host} ${seq}`),
+  ...(held.length === 0 ? {} : { withheld: held.map(({ host, as }) => `${host} ${as}`) }),
 });

@@ -32,8 +32,6 @@ export interface RowDifference {
 export interface Plan {
   readonly closed: readonly Row[];
   readonly opened: readonly Written[];
-  /** All open rows afterwards. */
-  readonly next: readonly Written[];
   /** One for each change, in order. */
   readonly rows: readonly ChangedRow[];
   /** One for each change that says something new, in order. */
@@ -81,7 +79,7 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
   const deleted = closed.filter(({ kind, key }) => !next.has(rowName(kind, key)));
   const inTheWay = [...stillReferenced(intent.revision, [...next.values()], deleted, changes)];
   if (inTheWay.length > 0) return { ok: false, code: "conflict", diagnostics: inTheWay };
-  return { ok: true, plan: { closed, opened, next: [...next.values()], rows, differences } };
+  return { ok: true, plan: { closed, opened, rows, differences } };
 }
 
 const finding = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({

@@ -12,10 +12,11 @@ import { bundleOf } from "../publish/index.ts";
 import { readHead } from "../store/intent.ts";
 import type { RefusedCommit } from "./index.ts";
 import type { RowDifference } from "./plan.ts";
+import type { ChangingHost } from "./changed.ts";
 import type { Compiler } from "./compiler.ts";
-import { type ChangingHost, project } from "./project.ts";
+import { byHost, type HeldHost, project } from "./project.ts";
 
-type PreviewRequest = Pick<Commit, "parent" | "allow_guard_refusals" | "changes">;
+type PreviewRequest = Pick<Commit, "parent" | "allow_guard_refusals" | "release" | "changes">;
 
 export interface BundleSize {
   readonly bundle_sha256: string;
@@ -39,6 +40,8 @@ export type Preview =
       readonly changes: readonly RowDifference[];
       /** Hosts whose bundle changes, by name. */
       readonly hosts: readonly HostPreview[];
+      /** Hosts that it would be withheld from, and why; those whose change is known stand in `hosts` too. */
+      readonly held: readonly HeldHost[];
       readonly warnings: readonly Diagnostic[];
     }
   | RefusedCommit;
@@ -50,10 +53,11 @@ export async function preview(ports: Ports, request: PreviewRequest): Promise<Pr
   if (parent !== undefined && parent !== revision) return { ok: false, code: "stale_parent", head: revision };
   const projected = await project(ports.sql, intent, request);
   if (!projected.ok) return projected;
-  const { hosts, warnings, plan, compiled } = projected;
+  const { held, warnings, plan, compiled } = projected;
+  const hosts = [...projected.hosts, ...held.flatMap(({ changing }) => changing ?? [])].sort(byHost);
   const previews: HostPreview[] = [];
   for (const host of hosts) previews.push(await hostPreview(ports, compiled, host));
-  return { ok: true, revision, changes: plan.differences, hosts: previews, warnings };
+  return { ok: true, revision, changes: plan.differences, hosts: previews, held, warnings };
 }
 
 async function hostPreview(ports: Ports, compiled: Compiler, changing: ChangingHost): Promise<HostPreview> {

@@ -11,7 +11,7 @@ import type { Pending, Proposed, Published, Repository } from "../publish/types.
 import { type Publications, readRepositories } from "../store/commit.ts";
 import { readPendings } from "../store/pending.ts";
 import { rootInForce } from "../store/root.ts";
-import type { ChangingHost } from "./project.ts";
+import type { ChangingHost } from "./changed.ts";
 
 /** Hosts signed at once: their bundles are in memory together, and a Worker has six connections. */
 const atOnce = 16;

@@ -3,7 +3,7 @@
  * node:*; requests go straight to the app.
  */
 import { expect } from "vitest";
-import type { Change, Kind } from "#schema/intent.ts";
+import type { Change, Kind, ReleaseTime } from "#schema/intent.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports } from "#worker/ports.ts";
 import { type Finding, ProblemBody } from "#worker/problem.ts";
@@ -21,7 +21,7 @@ export interface Harness extends Adapter {
   /** One request; with a body it is sent as JSON. Without a token, the operator's. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   put(kind: Kind, key: string, body: unknown): Promise<Answer>;
-  commit(changes: readonly Change[], parent?: number): Promise<CommitResult>;
+  commit(changes: readonly Change[], parent?: number, release?: ReleaseTime): Promise<CommitResult>;
   /** Moves the clock by milliseconds. */
   advance(milliseconds: number): void;
   /** One number from the database. */
@@ -70,10 +70,11 @@ export async function openHarness(open: () => Promise<Adapter>): Promise<Harness
     ports,
     call,
     put: (kind, key, body) => call("PUT", pathOf(kind, key), { body }),
-    commit: (changes, parent) =>
+    commit: (changes, parent, release = "now") =>
       commit(ports, "test", {
         message: "test",
         source: "api",
+        release,
         changes: [...changes],
         ...(parent === undefined ? {} : { parent }),
       }),
@@ -145,7 +146,18 @@ export function firstError(answer: Answer): Finding {
 
 /** Everything that a mutation could have changed, blobs apart. */
 export async function everything(h: Harness): Promise<unknown> {
-  const tables = ["fleet", "revision", "intent", "audit", "repository", "publication", "idempotency"];
+  const tables = [
+    "fleet",
+    "revision",
+    "intent",
+    "audit",
+    "repository",
+    "publication",
+    "idempotency",
+    "withheld",
+    "rollout",
+    "rollout_host",
+  ];
   const results = await h.ports.sql.batch(
     tables.map((table) => h.ports.sql.prepare(`SELECT * FROM ${table}`)),
   );

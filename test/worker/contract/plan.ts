@@ -6,6 +6,8 @@ import { maintain } from "#worker/maintain.ts";
 import { seedCatalog } from "./catalog.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
 
+const nobodyHeld = { staged: [], pinned: [], waiting: [] };
+
 export function planContract(name: string, open: () => Promise<Adapter>): void {
   describe(`plans on ${name}`, () => {
     let h: Harness;
@@ -108,6 +110,7 @@ function planning(h: () => Harness): void {
         },
       ],
       hosts: expectedHosts,
+      ...nobodyHeld,
       warnings: [],
     });
   });
@@ -139,7 +142,7 @@ function planning(h: () => Harness): void {
   });
 
   test("says of what changes nothing that it changes nothing, and takes no changes at all", async () => {
-    const nothing = { revision: 2, changes: [], hosts: [], warnings: [] };
+    const nothing = { revision: 2, changes: [], hosts: [], ...nobodyHeld, warnings: [] };
     expect((await plan(h(), { changes: [photos] })).json).toEqual(nothing);
     expect((await plan(h(), { source: "catalog", changes: [] })).json).toEqual(nothing);
   });

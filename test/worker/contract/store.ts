@@ -1,6 +1,6 @@
 /** What the store and the writer promise on every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Change } from "#schema/intent.ts";
+import { type Change, Commit } from "#schema/intent.ts";
 import type { Sql } from "#worker/ports.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
 import { readIntent } from "#worker/store/intent.ts";
@@ -212,10 +212,10 @@ function writing(h: () => Harness): void {
       batch: (statements) =>
         sql.batch(statements.length > 2 ? [...statements, sql.prepare("DELETE FROM audit")] : statements),
     };
-    const changes = [memberChange("office/zoe", "dev", "10.8.0.99")];
-    await expect(
-      commit({ ...h().ports, sql: failing }, "test", { message: "m", source: "api", changes }),
-    ).rejects.toThrow("audit_append_only");
+    const request = Commit.parse({ message: "m", changes: [memberChange("office/zoe", "dev", "10.8.0.99")] });
+    await expect(commit({ ...h().ports, sql: failing }, "test", request)).rejects.toThrow(
+      "audit_append_only",
+    );
     expect(await everything(h())).toEqual(before);
   });
 

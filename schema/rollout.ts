@@ -1,0 +1,145 @@
+/**
+ * Rollouts: how a revision reaches hosts in waves, and what people may say about it. Shapes only; which host may see
+ * what is decided in worker/rollout, and what a host is served follows from its release level alone.
+ */
+import * as z from "zod";
+import { Key, Note, Revision, Sha256 } from "./primitives.ts";
+
+/**
+ * How much of a staged revision a host is given. `withheld`: nothing of it. `narrowed`: only what it takes away, so
+ * what both before and after allow. `released`: all of it.
+ */
+export const ReleaseLevel = z.enum(["withheld", "narrowed", "released"]);
+export type ReleaseLevel = z.infer<typeof ReleaseLevel>;
+
+/** The two phases of a release: first everybody loses what is taken, then everybody gets what is given. */
+export const Phase = z.enum(["narrow", "widen"]);
+export type Phase = z.infer<typeof Phase>;
+
+const Percent = z.number().min(0).max(100);
+
+/** When a wave may be left (the canary wave: all committed, none failed), and when it must be halted. */
+export const Gates = z.strictObject({
+  /** Quiet seconds after the last commit of a wave. Below three polls it is raised to three polls. */
+  bake_seconds: z.int().min(0).max(604_800).default(600),
+  /** Seconds after which a host that said nothing about its assignment has failed, or is unknown if it was silent before. */
+  timeout_seconds: z.int().min(10).max(604_800).default(900),
+  min_committed_percent: Percent.default(95),
+  max_failed_percent: Percent.default(2),
+  max_unknown_percent: Percent.default(5),
+  /** New drops per second, against the host's own rate before. */
+  deny_ratio: z.number().min(1).max(1000).default(3),
+  /** A breach gives the hosts that took the revision their old content again, under a higher seq. */
+  auto_rollback: z.boolean().default(true),
+});
+export type Gates = z.infer<typeof Gates>;
+
+const Labels = z.record(Key, z.string().max(63));
+
+/** Which hosts go when. Whatever the strategy but `all`: at most half of a role (or its only host) in one wave. */
+export const Strategy = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("all") }),
+  z.strictObject({
+    kind: z.literal("canary"),
+    /** Of all hosts, cumulative, after the canary wave of one host a role. */
+    percentages: z
+      .array(z.int().min(1).max(100))
+      .min(1)
+      .max(20)
+      .refine((list) => list.every((p, i) => i === 0 || p > (list[i - 1] ?? 0)) && list.at(-1) === 100, {
+        error: "expected rising percentages that end in 100",
+      })
+      .default([5, 25, 50, 100]),
+  }),
+  z.strictObject({
+    kind: z.literal("labels"),
+    /** A host goes with the first wave all of whose labels it has; hosts of none go last. */
+    waves: z.array(Labels).min(1).max(20),
+  }),
+]);
+export type Strategy = z.infer<typeof Strategy>;
+
+/** Body of `POST /v1/rollouts`. Hosts with withheld revisions up to `revision` (default: head), all or those named. */
+export const RolloutRequest = z.strictObject({
+  revision: Revision.optional(),
+  strategy: Strategy.default({ kind: "canary", percentages: [5, 25, 50, 100] }),
+  gates: Gates.prefault({}),
+  hosts: z.array(Key).min(1).max(10_000).optional(),
+  note: Note,
+  on_behalf_of: Note.optional(),
+  /** All hosts at once, without waves, after two people approved. */
+  emergency: z.boolean().default(false),
+});
+export type RolloutRequest = z.infer<typeof RolloutRequest>;
+
+export const RolloutStatus = z.enum([
+  "awaiting_approval",
+  "running",
+  "paused",
+  "halted",
+  "rolled_back",
+  "completed",
+  "superseded",
+]);
+export type RolloutStatus = z.infer<typeof RolloutStatus>;
+
+/** Where a host stands in one phase of a rollout. */
+export const HostStanding = z.enum([
+  "pending",
+  "assigned",
+  "committed",
+  "reverted",
+  "failed",
+  "unknown",
+  "skipped",
+  "rolled_back",
+  "superseded",
+]);
+export type HostStanding = z.infer<typeof HostStanding>;
+
+/** What a person may do to a rollout. Every action but `halt` and `approve` needs a reason. */
+export const RolloutAction = z.enum(["pause", "resume", "halt", "rollback", "skip", "force", "approve"]);
+export type RolloutAction = z.infer<typeof RolloutAction>;
+
+export const RolloutActionRequest = z.strictObject({
+  reason: Note.optional(),
+  on_behalf_of: Note.optional(),
+});
+
+const Tally = z.partialRecord(HostStanding, z.int().min(0));
+
+export const RolloutView = z.strictObject({
+  id: z.int().min(1),
+  revision: Revision,
+  status: RolloutStatus,
+  /** Why it is paused, halted, superseded; empty while it runs. */
+  reason: z.string(),
+  emergency: z.boolean(),
+  strategy: Strategy,
+  gates: Gates,
+  phase: Phase,
+  /** Number of the current wave within its phase, from 1. */
+  wave: z.int().min(1),
+  /** Over the wave lists, which never change once it has started. */
+  waves_sha256: Sha256,
+  waves: z.array(
+    z.strictObject({
+      phase: Phase,
+      n: z.int().min(1),
+      hosts: z.int().min(0),
+      tally: Tally,
+      started_at: z.iso.datetime().nullable(),
+    }),
+  ),
+  created_at: z.iso.datetime(),
+  created_by: z.string(),
+  on_behalf_of: z.string().nullable(),
+  note: z.string(),
+  approved_by: z.array(z.string()),
+  superseded_by: z.int().nullable(),
+  /** Hosts that the rollout waits for or lost, the first 100, by name. */
+  attention: z.array(z.strictObject({ host: Key, standing: HostStanding, detail: z.string() })),
+});
+export type RolloutView = z.infer<typeof RolloutView>;
+
+export const PinRequest = z.strictObject({ reason: Note, on_behalf_of: Note.optional() });

@@ -1,0 +1,167 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compile } from "#compile/index.ts";
+import { meet } from "#compile/meet.ts";
+import { encodeBundle } from "#schema/bundle.ts";
+import type { Rule, Scope } from "#schema/ruleset.ts";
+import { emptyRuleset, Ruleset, scopeId } from "#schema/ruleset.ts";
+import type { Hook, Packet, Payload } from "#simulate/index.ts";
+import { prepare } from "#simulate/index.ts";
+import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
+import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";
+import { networkPool } from "../support/network-pool.ts";
+import { snapshotOf, type WrittenRow } from "../support/intent.ts";
+
+const choices = fc.array(fc.boolean(), { minLength: 40, maxLength: 40 });
+
+/** Rulesets of intent before and after some of its rows went and some came, host by host where both have one. */
+const neighbours = fc
+  .tuple(arbitraryIntent, choices, choices)
+  .map(([rows, first, second]) => [compiled(rows, first), compiled(rows, second)] as const)
+  .map(([a, b]) =>
+    [...a].flatMap(([host, ruleset]) => {
+      const other = b.get(host);
+      return other === undefined ? [] : [[ruleset, other] as const];
+    }),
+  );
+
+/** Without some of the members, services and zones; nothing when that does not compile. */
+function compiled(rows: readonly WrittenRow[], keep: readonly boolean[]): ReadonlyMap<string, Ruleset> {
+  const kept = rows.filter(({ kind }, i) => kind === "host" || kind === "overlay" || keep[i % keep.length]);
+  const result = compile(snapshotOf(kept));
+  return result.ok ? result.rulesets : new Map();
+}
+
+/** Any two, and two that differ in few things. */
+const pairs = fc.oneof(
+  neighbours,
+  fc.tuple(arbitraryRuleset, arbitraryRuleset).map((pair) => [pair]),
+  fc.tuple(arbitraryRuleset, fc.nat()).map(([a, n]) => [[a, changed(a, n)] as const]),
+);
+
+/** One set, class map, scope or accept less. */
+function changed(a: Ruleset, n: number): Ruleset {
+  const without = <T>(items: readonly T[]): T[] => items.filter((_, i) => i !== n % (items.length + 1));
+  const elements = <T extends { readonly elements: readonly unknown[] }>(item: T): T => ({
+    ...item,
+    elements: without(item.elements),
+  });
+  switch (n % 3) {
+    case 0:
+      return { ...a, sets: a.sets.map(elements) };
+    case 1:
+      return { ...a, classes: a.classes.map(elements) };
+    default: {
+      const ends = new Set(
+        [...Map.groupBy(a.rules, (rule) => `${rule.scope} ${rule.direction}`).values()].map((list) =>
+          list.at(-1),
+        ),
+      );
+      const rules = new Set(without(a.rules));
+      return { ...a, rules: a.rules.filter((rule) => ends.has(rule) || rules.has(rule)) };
+    }
+  }
+}
+
+/** Packets that each accept of a ruleset is about: its elements, its ports, its interfaces. */
+function aimed(ruleset: Ruleset): readonly Packet[] {
+  const scopes = new Map(ruleset.scopes.map((scope) => [scopeId(scope), scope]));
+  return ruleset.rules
+    .filter(({ verdict }) => verdict === "accept")
+    .flatMap((rule) => {
+      const scope = scopes.get(rule.scope);
+      const [sources, destinations] = [endsOf(ruleset, rule.source), endsOf(ruleset, rule.destination)];
+      const ends = sources.flatMap((source) => destinations.map((destination) => ({ source, destination })));
+      return ends
+        .filter(({ source, destination }) => source.includes(":") === destination.includes(":"))
+        .slice(0, 40)
+        .map((pair) => ({ ...hookOf(scope, rule), ...payloadOf(rule), ...pair, state: "new" as const }));
+    });
+}
+
+function endsOf({ sets, classes }: Ruleset, match: Rule["source"] | Rule["destination"]): readonly string[] {
+  const named = match.kind === "set" ? sets.find(({ name }) => name === match.set)?.elements : undefined;
+  const grouped =
+    match.kind === "class"
+      ? classes
+          .find(({ name }) => name === match.map)
+          ?.elements.flatMap((e) => (e.class === match.class ? [e.address] : []))
+      : undefined;
+  return (named ?? grouped ?? [...networkPool]).map((text) => text.replace(/\/.*/, ""));
+}
+
+function hookOf(scope: Scope | undefined, { direction }: Rule): Hook {
+  if (scope?.kind !== "overlay")
+    return direction === "out" ? { hook: "output", oif: "eth0" } : { hook: "input", iif: "eth0" };
+  const [first = "", last = first] = [scope.interfaces[0], scope.interfaces.at(-1)];
+  return {
+    hook: "forward",
+    iif: direction === "in" ? "eth0" : first,
+    oif: direction === "out" ? "eth0" : last,
+  };
+}
+
+function payloadOf({ protocol }: Rule): Payload {
+  if (protocol.kind === "icmp") return { protocol: "icmp", icmpType: 8 };
+  if (protocol.kind === "any") return { protocol: "other" };
+  const { ports } = protocol;
+  return { protocol: protocol.kind, port: ports.kind === "any" ? 443 : (ports.ranges[0]?.from ?? 443) };
+}
+
+describe("the meet of two rulesets", () => {
+  test("accepts no packet that one of the two does not accept", () => {
+    fc.assert(
+      fc.property(
+        pairs,
+        fc.array(fc.oneof(arbitraryPacket, arbitraryArrival), { minLength: 15, maxLength: 30 }),
+        (near, packets) => {
+          for (const [a, b] of near) {
+            const both = meet(a, b);
+            const [judge, left, right] = [prepare(both), prepare(a), prepare(b)];
+            for (const packet of [...packets, ...aimed(both)])
+              if (judge(packet).verdict === "accept")
+                expect([left(packet).verdict, right(packet).verdict]).toEqual(["accept", "accept"]);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test("is a valid ruleset, and the same bytes whichever comes first", () => {
+    fc.assert(
+      fc.property(neighbours, arbitraryRuleset, arbitraryRuleset, (near, x, y) => {
+        for (const [a, b] of near) expect(encodeBundle(meet(a, b))).toEqual(encodeBundle(meet(b, a)));
+        for (const [a, b] of [...near, [x, y] as const])
+          expect(Ruleset.safeParse(meet(a, b)).error).toBeUndefined();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("of a ruleset and itself is its very bytes, and of nothing judged and anything is that", () => {
+    fc.assert(
+      fc.property(neighbours, (near) => {
+        for (const [a] of near) {
+          expect(encodeBundle(meet(a, a))).toEqual(encodeBundle(a));
+          expect(encodeBundle(meet(emptyRuleset, a)).length).toBeLessThanOrEqual(encodeBundle(a).length);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("of two rulesets where one only takes is the one that takes, byte for byte", () => {
+    fc.assert(
+      fc.property(arbitraryIntent, choices, (rows, keep) => {
+        const all = compile(snapshotOf(rows));
+        if (!all.ok) return;
+        for (const [host, less] of compiled(rows, keep)) {
+          const more = all.rulesets.get(host);
+          if (more !== undefined) expect(encodeBundle(meet(more, less))).toEqual(encodeBundle(less));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

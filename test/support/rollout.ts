@@ -1,0 +1,154 @@
+/** Rollouts in tests: the store's part of a step (a higher seq for each assignment), and reports of hosts. */
+import {
+  begin,
+  planWaves,
+  step,
+  type Beginning,
+  type Candidate,
+  type Effect,
+  type Evidence,
+  type Input,
+  type RolloutState,
+} from "#rollout/index.ts";
+import { Gates, type Phase, Strategy } from "#schema/rollout.ts";
+
+const second = 1000;
+/** Away from zero, so that hours before it are times too. */
+export const start = 1_800_000_000_000;
+
+export const gatesOf = (over: Partial<Gates> = {}): Gates => ({ ...Gates.parse({}), ...over });
+
+export const plain = (host: string): Candidate => ({ host, roles: [], labels: {} });
+
+export const hostNames = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, i) => `h${i}`);
+
+export const wavesOf = (
+  hosts: readonly Candidate[],
+  strategy: Strategy = Strategy.parse({ kind: "canary" }),
+) => planWaves(hosts, strategy);
+
+const beginning = (over: Partial<Beginning> = {}): Beginning => ({
+  plan: { narrow: [], widen: [["a"], ["b", "c"], ["d", "e", "f", "g"]] },
+  pinned: [],
+  gates: gatesOf(),
+  pollSeconds: 30,
+  emergency: false,
+  by: "alice",
+  ...over,
+});
+
+export const newest = (host: string, over: Partial<Evidence> = {}): Evidence => ({
+  host,
+  receivedAt: start,
+  state: "steady",
+  appliedMode: "enforce",
+  appliedSeq: 1,
+  seenSeq: 1,
+  refusal: null,
+  drift: 0,
+  denyRate: 0,
+  suspectedClone: false,
+  ...over,
+});
+
+/** A rollout and what a store keeps beside it: the seq of each host, and when it was last heard of. */
+export class Driven {
+  state: RolloutState;
+  now = start;
+  readonly effects: Effect[] = [];
+  readonly #seqs = new Map<string, number>();
+  readonly heard = new Map<string, number>();
+
+  constructor(over: Partial<Beginning> = {}) {
+    this.state = begin(beginning(over));
+  }
+
+  /** Undefined when it was refused, with the reason in `refused`. */
+  refused: string | undefined;
+
+  do(input: Input): readonly Effect[] {
+    const outcome = step(this.state, input, this.now);
+    this.refused = "refused" in outcome ? outcome.refused : undefined;
+    if ("refused" in outcome) return [];
+    this.state = outcome.state;
+    for (const effect of outcome.effects) this.#store(effect);
+    this.effects.push(...outcome.effects);
+    return outcome.effects;
+  }
+
+  tick(seconds = 0): readonly Effect[] {
+    this.now += seconds * second;
+    return this.do({ kind: "tick" });
+  }
+
+  say(
+    kind: "pause" | "resume" | "halt" | "rollback" | "skip" | "force",
+    reason = "because",
+  ): readonly Effect[] {
+    return this.do({ kind, by: "alice", reason });
+  }
+
+  hear(...evidence: readonly Evidence[]): readonly Effect[] {
+    return this.do({ kind: "evidence", evidence });
+  }
+
+  /** All assigned hosts of the current phase report that they hold what they were given. */
+  commitAll(over: Partial<Evidence> = {}): readonly Effect[] {
+    return this.hear(...this.standing("assigned").map((host) => this.commit(host, over)));
+  }
+
+  commit(host: string, over: Partial<Evidence> = {}): Evidence {
+    const seq = this.seq(host);
+    return newest(host, { receivedAt: this.now, appliedSeq: seq, seenSeq: seq, ...over });
+  }
+
+  revert(host: string): Evidence {
+    const seq = this.seq(host);
+    return newest(host, { receivedAt: this.now, state: "reverted", appliedSeq: seq - 1, seenSeq: seq });
+  }
+
+  seq(host: string): number {
+    return this.#seqs.get(host) ?? 1;
+  }
+
+  standing(...wanted: readonly string[]): readonly string[] {
+    return this.state.entries
+      .filter(({ phase, standing }) => phase === this.state.phase && wanted.includes(standing))
+      .map(({ host }) => host);
+  }
+
+  standingOf(host: string, phase: Phase = this.state.phase): string | undefined {
+    return this.state.entries.find((entry) => entry.host === host && entry.phase === phase)?.standing;
+  }
+
+  /** Every host that was ever given the content of `phase`. */
+  given(phase: Phase): ReadonlySet<string> {
+    return new Set(
+      this.effects.flatMap((effect) =>
+        effect.kind === "assign" && effect.phase === phase ? effect.hosts : [],
+      ),
+    );
+  }
+
+  #store(effect: Effect): void {
+    if (effect.kind === "release") return;
+    for (const host of effect.hosts) this.#seqs.set(host, this.seq(host) + 1);
+    if (effect.kind !== "assign") return;
+    const given = new Set(effect.hosts);
+    const entries = this.state.entries.map((entry) =>
+      entry.phase === effect.phase &&
+      entry.standing === "assigned" &&
+      entry.seq === null &&
+      given.has(entry.host)
+        ? {
+            ...entry,
+            seq: this.seq(entry.host),
+            heardAt: this.heard.get(entry.host) ?? this.now,
+            baseline: 0,
+          }
+        : entry,
+    );
+    this.state = { ...this.state, entries };
+  }
+}

@@ -1,0 +1,335 @@
+/** Rollouts in the store: who is given what and when, what goes back, and that it is all written once; on every adapter. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Change } from "#schema/intent.ts";
+import { RolloutView } from "#schema/rollout.ts";
+import { type AgentState, Report } from "#schema/wire.ts";
+import { maintain } from "#worker/maintain.ts";
+import { told } from "#worker/release/told.ts";
+import { verifyAudit } from "#worker/store/audit.ts";
+import { storeReport } from "#worker/store/report.ts";
+import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
+
+const webs = ["w1", "w2", "w3", "w4"] as const;
+
+export function rolloutContract(name: string, open: () => Promise<Adapter>): void {
+  describe(`rollouts on ${name}`, () => {
+    let h: Harness;
+    beforeAll(async () => {
+      h = await openHarness(open);
+      await commit(h, [...webs.map((key) => host(key, "web")), host("db", "base"), host("cache", "base")]);
+    });
+    afterAll(() => h.close());
+    promoted(() => h);
+    halted(() => h);
+    twoPhases(() => h);
+    takenOver(() => h);
+    emergencies(() => h);
+  });
+}
+
+const host = (key: string, role: string): Change => ({
+  op: "put",
+  kind: "host",
+  key,
+  body: { addresses: [], roles: [role], labels: {} },
+});
+
+const grant = (key: string, to: string, ...ports: readonly number[]): Change => ({
+  op: "put",
+  kind: "service",
+  key,
+  body: { ingress: ports.map((port) => ({ from: "any", port, proto: "tcp" })), to: [to] },
+});
+
+async function commit(h: Harness, changes: readonly Change[], release: "now" | "staged" = "now") {
+  const result = await h.commit(changes, undefined, release);
+  if (!result.ok) throw new Error(`refused: ${JSON.stringify(result)}`);
+  return result;
+}
+
+interface Served {
+  readonly seq: number;
+  readonly revision: number;
+  readonly bundle_sha256: string;
+}
+
+async function served(h: Harness, key: string): Promise<Served> {
+  const row = await h.ports.sql
+    .prepare("SELECT seq, revision, bundle_sha256 FROM repository WHERE host = ?1")
+    .bind(key)
+    .first<Served>();
+  if (row === null) throw new Error(`${key} is served nothing`);
+  return row;
+}
+
+const counts = new Map<string, number>();
+
+/** What the agent of a host would report now, as the report route takes it. */
+async function report(h: Harness, key: string, state: AgentState = "steady", took = true): Promise<Report> {
+  const { seq, revision, bundle_sha256 } = await served(h, key);
+  const n = (counts.get(key) ?? 0) + 1;
+  counts.set(key, n);
+  const said = Report.parse({
+    n,
+    at: new Date(h.ports.clock.now()).toISOString(),
+    boot_id: "boot",
+    agent_version: "0",
+    renderer: "r",
+    state,
+    applied: { seq: took ? seq : seq - 1, revision, bundle_sha256, program_sha256: bundle_sha256 },
+    seen: { root: 1, timestamp: 1, targets: seq },
+    guard_sha256: null,
+    refusal: null,
+    counters: [],
+  });
+  await receive(h, key, said);
+  return said;
+}
+
+async function receive(h: Harness, key: string, said: Report): Promise<void> {
+  await storeReport(h.ports.sql, key, said, h.ports.clock.now());
+  await told(h.ports, key, said);
+}
+
+const strategy = { kind: "canary", percentages: [50, 100] };
+
+async function start(
+  h: Harness,
+  body: object = {},
+): Promise<RolloutView & { readonly supersedes: number[] }> {
+  const answer = await h.call("POST", "/v1/rollouts", {
+    body: { strategy, gates: { bake_seconds: 0 }, note: "test", ...body },
+  });
+  expect(answer.status).toBe(201);
+  return answer.json as RolloutView & { readonly supersedes: number[] };
+}
+
+const view = async (h: Harness, id: number): Promise<RolloutView> =>
+  RolloutView.parse((await h.call("GET", `/v1/rollouts/${id}`)).json);
+
+/** Past the bake of three polls. */
+async function bake(h: Harness): Promise<void> {
+  h.advance(91_000);
+  await maintain(h.ports);
+}
+
+async function digests(h: Harness, keys: readonly string[] = webs): Promise<readonly string[]> {
+  const all: string[] = [];
+  for (const key of keys) all.push((await served(h, key)).bundle_sha256);
+  return all;
+}
+
+const level = (h: Harness, key: string) =>
+  h.ports.sql
+    .prepare("SELECT level FROM withheld WHERE host = ?1 ORDER BY revision DESC LIMIT 1")
+    .bind(key)
+    .first<string>("level");
+
+function promoted(h: () => Harness): void {
+  test("each wave gets the revision only when the one before committed and baked", async () => {
+    const old = await digests(h());
+    const { revision } = await commit(h(), [grant("web", "role:web", 443)], "staged");
+    const { id, waves } = await start(h());
+    expect(waves.map(({ phase, hosts }) => [phase, hosts])).toEqual([
+      ["widen", 1],
+      ["widen", 1],
+      ["widen", 2],
+    ]);
+    let exposed = 0;
+    for (const { hosts } of waves) {
+      exposed += hosts;
+      const now = await digests(h());
+      expect(now.filter((digest, i) => digest !== old[i])).toHaveLength(exposed);
+      const changed = webs.filter((_, i) => now[i] !== old[i]);
+      for (const key of changed) expect((await served(h(), key)).revision).toBe(revision);
+      for (const key of changed) await report(h(), key);
+      expect((await digests(h())).filter((digest, i) => digest !== old[i])).toHaveLength(exposed);
+      await bake(h());
+    }
+    expect(await view(h(), id)).toMatchObject({ status: "completed", reason: "" });
+    expect(await h().count("SELECT count(*) AS n FROM withheld")).toBe(0);
+    expect(new Set(await digests(h())).size).toBe(1);
+  });
+
+  test("repeated reports, late reports and idle minutes write nothing", async () => {
+    await commit(h(), [grant("web", "role:web", 443, 444)], "staged");
+    const old = await digests(h());
+    const { id } = await start(h());
+    const first = webs[(await digests(h())).findIndex((digest, i) => digest !== old[i])] ?? "w1";
+    const said = await report(h(), first);
+    const before = await everything(h());
+    await receive(h(), first, said);
+    await receive(h(), first, { ...said, n: 1, state: "reverted" });
+    await maintain(h().ports);
+    await maintain(h().ports);
+    expect(await everything(h())).toEqual(before);
+    expect(await view(h(), id)).toMatchObject({ status: "running", wave: 1 });
+    await h().call("POST", `/v1/rollouts/${id}/rollback`, { body: { reason: "done with it" } });
+    expect(await digests(h())).toEqual(old);
+  });
+}
+
+function halted(h: () => Harness): void {
+  test("a host that takes itself back halts it at once, and old bytes return under a higher seq", async () => {
+    const old = await digests(h());
+    const seqs = new Map<string, number>();
+    for (const key of webs) seqs.set(key, (await served(h(), key)).seq);
+    const { id, supersedes } = await start(h());
+    expect(supersedes).toEqual([id - 1]);
+    const at = (await digests(h())).findIndex((digest, i) => digest !== old[i]);
+    const first = webs[at] ?? "w1";
+    const given = await served(h(), first);
+    await report(h(), first, "reverted", false);
+    const after = await view(h(), id);
+    expect(after).toMatchObject({
+      status: "rolled_back",
+      attention: [{ host: first, standing: "reverted" }],
+    });
+    expect(await digests(h())).toEqual(old);
+    expect((await served(h(), first)).seq).toBe(given.seq + 1);
+    const untouched = webs.find((key) => key !== first) ?? "";
+    expect((await served(h(), untouched)).seq).toBe(seqs.get(untouched));
+    for (const key of webs) expect(await level(h(), key)).toBe("withheld");
+    await bake(h());
+    expect(await digests(h())).toEqual(old);
+  });
+
+  test("going on needs a reason, halting does not, and what does not fit is refused", async () => {
+    const id = await h().count("SELECT max(id) AS n FROM rollout");
+    expectProblem(await h().call("POST", `/v1/rollouts/${id}/resume`, { body: {} }), 400, "bad_request");
+    expectProblem(
+      await h().call("POST", `/v1/rollouts/${id}/pause`, { body: { reason: "x" } }),
+      409,
+      "conflict",
+    );
+    const resumed = await h().call("POST", `/v1/rollouts/${id}/resume`, { body: { reason: "fixed" } });
+    expect(resumed.json).toMatchObject({ status: "running", wave: 1 });
+    const halt = await h().call("POST", `/v1/rollouts/${id}/halt`, { body: {} });
+    expect(halt.json).toMatchObject({ status: "halted" });
+    const now = await digests(h());
+    await bake(h());
+    expect(await digests(h())).toEqual(now);
+    await h().call("POST", `/v1/rollouts/${id}/rollback`, { body: { reason: "done" } });
+  });
+}
+
+function twoPhases(h: () => Harness): void {
+  test("nobody gains before everybody who loses has committed", async () => {
+    await commit(h(), [grant("move", "host:db", 5432)]);
+    const old = await digests(h(), ["db", "cache"]);
+    await commit(h(), [grant("move", "host:cache", 5432)], "staged");
+    const { id, waves } = await start(h(), { strategy: { kind: "all" }, hosts: ["db", "cache"] });
+    expect(waves.map(({ phase, hosts }) => [phase, hosts])).toEqual([
+      ["narrow", 1],
+      ["widen", 1],
+    ]);
+    const [db, cache] = await digests(h(), ["db", "cache"]);
+    expect([db === old[0], cache === old[1]]).toEqual([false, true]);
+    h().advance(2_000_000);
+    await maintain(h().ports);
+    expect((await digests(h(), ["cache"]))[0]).toBe(old[1]);
+    await report(h(), "db");
+    await bake(h());
+    expect((await digests(h(), ["cache"]))[0]).toBe(old[0]);
+    await report(h(), "cache");
+    await bake(h());
+    expect(await view(h(), id)).toMatchObject({ status: "completed" });
+    expect(await h().count("SELECT count(*) AS n FROM withheld WHERE host IN ('db', 'cache')")).toBe(0);
+  });
+
+  test("pinned hosts are passed by and listed, and get it by a later rollout", async () => {
+    await h().call("PUT", "/v1/hosts/db/pin", { body: { reason: "migration" } });
+    const old = await served(h(), "db");
+    expect(await commit(h(), [grant("both", "role:base", 22)], "staged")).toMatchObject({
+      held: [
+        { host: "cache", as: "staged" },
+        { host: "db", as: "pinned" },
+      ],
+    });
+    const { id } = await start(h(), { hosts: ["db", "cache"] });
+    await report(h(), "cache");
+    await bake(h());
+    expect(await view(h(), id)).toMatchObject({
+      status: "completed",
+      attention: [{ host: "db", standing: "skipped", detail: "pinned" }],
+    });
+    expect(await served(h(), "db")).toEqual(old);
+    expect((await h().call("DELETE", "/v1/hosts/db/pin")).status).toBe(200);
+    const later = await start(h(), { hosts: ["db"] });
+    expect((await served(h(), "db")).seq).toBe(old.seq + 1);
+    await report(h(), "db");
+    await bake(h());
+    expect(await view(h(), later.id)).toMatchObject({ status: "completed" });
+  });
+}
+
+function takenOver(h: () => Harness): void {
+  test("a newer rollout takes over what an older one has not finished, and both say so", async () => {
+    const old = await digests(h());
+    const older = await start(h());
+    await commit(h(), [grant("web", "role:web", 443, 445)], "staged");
+    const newer = await start(h());
+    expect(newer.supersedes).toEqual([older.id]);
+    expect(await view(h(), older.id)).toMatchObject({ status: "superseded", superseded_by: newer.id });
+    await h().call("POST", `/v1/rollouts/${newer.id}/rollback`, { body: { reason: "all back" } });
+    await bake(h());
+    expect(await digests(h())).toEqual(old);
+  });
+
+  test("what later commits stand on goes back together with them", async () => {
+    await h().call("POST", `/v1/rollouts`, { body: { note: "x", hosts: ["nobody"] } });
+    await commit(
+      h(),
+      [
+        { op: "put", kind: "zone", key: "lab", body: { cidrs: ["10.1.0.0/16"] } },
+        grant("z", "host:cache", 80),
+      ],
+      "staged",
+    );
+    const old = await digests(h(), ["cache"]);
+    const { id } = await start(h(), { hosts: ["cache"] });
+    expect(await digests(h(), ["cache"])).not.toEqual(old);
+    const fromLab: Change = {
+      op: "put",
+      kind: "service",
+      key: "late",
+      body: { ingress: [{ from: "lab", port: 81, proto: "tcp" }], to: ["host:cache"] },
+    };
+    expect(await commit(h(), [fromLab])).toMatchObject({ hosts: [{ host: "cache" }], held: [] });
+    await h().call("POST", `/v1/rollouts/${id}/rollback`, { body: { reason: "all back" } });
+    expect(await digests(h(), ["cache"])).toEqual(old);
+  });
+}
+
+function emergencies(h: () => Harness): void {
+  test("an emergency changes nothing before two people approved, then everybody at once", async () => {
+    const old = await digests(h());
+    await commit(h(), [grant("web", "role:web", 446)], "staged");
+    const { id, status } = await start(h(), { emergency: true, hosts: webs });
+    expect(status).toBe("awaiting_approval");
+    expectProblem(await h().call("POST", `/v1/rollouts/${id}/approve`, { body: {} }), 409, "conflict");
+    expect(await digests(h())).toEqual(old);
+    const made = await h().call("POST", "/v1/tokens", {
+      body: { name: "second", scopes: ["rollouts:approve"] },
+    });
+    const { token } = made.json as { readonly token: string };
+    const approved = await h().call("POST", `/v1/rollouts/${id}/approve`, { body: {}, token });
+    expect(approved.json).toMatchObject({ status: "running", approved_by: ["admin", "token:second"] });
+    expect((await digests(h())).every((digest, i) => digest !== old[i])).toBe(true);
+    for (const key of webs) await report(h(), key);
+    await maintain(h().ports);
+    expect(await view(h(), id)).toMatchObject({ status: "completed" });
+  });
+
+  test("the audit chain tells all of it, and stands", async () => {
+    expect(await verifyAudit(h().ports.sql)).toMatchObject({ ok: true });
+    const id = await h().count("SELECT max(id) AS n FROM rollout");
+    const actions = await h()
+      .ports.sql.prepare("SELECT action FROM audit WHERE body ->> '$.rollout' = ?1 ORDER BY seq")
+      .bind(id)
+      .all<{ action: string }>();
+    expect(actions.results.map(({ action }) => action)).toEqual(
+      expect.arrayContaining(["rollout.start", "rollout.approve", "rollout.complete"]),
+    );
+  });
+}

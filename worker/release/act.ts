@@ -1,0 +1,42 @@
+/** What a person does to a rollout: one audited transition, and then whatever follows from it by itself. */
+import type { RolloutAction } from "#schema/rollout.ts";
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import type { Input } from "../rollout/index.ts";
+import { type Attempt, audited } from "../store/audit.ts";
+import { findRollout } from "../store/rollout.ts";
+import { advance, transition } from "./advance.ts";
+
+export interface Said {
+  readonly reason?: string | undefined;
+  readonly on_behalf_of?: string | undefined;
+}
+
+/**
+ * @param principal as authenticated; two different ones approve an emergency
+ * @throws Refused `not_found`; `bad_request` without the reason that all but halting and approving need; `conflict`
+ * when the action does not fit where the rollout stands, `busy`
+ */
+export async function act(
+  ports: Ports,
+  principal: string,
+  id: number,
+  action: RolloutAction,
+  { reason = "", on_behalf_of }: Said,
+): Promise<void> {
+  if (reason === "" && action !== "halt" && action !== "approve")
+    throw new Refused("bad_request", { detail: `To ${action} a rollout needs a reason.` });
+  const input: Input =
+    action === "approve" ? { kind: action, by: principal } : { kind: action, by: principal, reason };
+  const by = { principal, onBehalfOf: on_behalf_of ?? null };
+  await audited(ports.sql, async (): Promise<Attempt<void>> => {
+    const stored = await findRollout(ports.sql, id);
+    if (stored === undefined) throw new Refused("not_found");
+    const moved = await transition(ports, stored, input, stored.state, by);
+    if ("refused" in moved) throw new Refused("conflict", { detail: sentence(moved.refused) });
+    return moved;
+  });
+  await advance(ports, id);
+}
+
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

@@ -1,0 +1,38 @@
+/** Pins: a host that a person keeps where it is. What is withheld from it meanwhile stays so until a rollout brings it. */
+import type * as z from "zod";
+import type { PinRequest } from "#schema/rollout.ts";
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import { audited } from "../store/audit.ts";
+import { findRow } from "../store/intent.ts";
+import { addPin, readReleases, removePin } from "../store/release.ts";
+
+/** Pinning a pinned host says why anew. @throws Refused `not_found` for a host that is not declared */
+export const pin = (
+  { sql, clock }: Ports,
+  principal: string,
+  host: string,
+  {
+    reason,
+    on_behalf_of = null,
+  }: Omit<z.infer<typeof PinRequest>, "on_behalf_of"> & {
+    readonly on_behalf_of?: string | null | undefined;
+  },
+): Promise<void> =>
+  audited(sql, async () => {
+    if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found");
+    const at = clock.now();
+    const statements = [addPin(sql, host, { at, by: principal, reason })];
+    const body = { host, reason };
+    const entry = { at, actor: principal, on_behalf_of, action: "host.pin" as const, revision: null, body };
+    return { write: true, statements, entry, result: undefined };
+  });
+
+/** @returns false when it was not pinned */
+export const unpin = ({ sql, clock }: Ports, principal: string, host: string): Promise<boolean> =>
+  audited(sql, async () => {
+    if (!(await readReleases(sql)).pinned.has(host)) return { write: false, result: false };
+    const plain = { at: clock.now(), actor: principal, on_behalf_of: null, revision: null };
+    const entry = { ...plain, action: "host.unpin" as const, body: { host } };
+    return { write: true, statements: [removePin(sql, host)], entry, result: true };
+  });

@@ -1,0 +1,205 @@
+/**
+ * Starting a rollout: which hosts lose and which gain, their waves, and the rollouts that it takes over from. All of it
+ * is one audited batch; giving the first wave its content is the first transition after it.
+ */
+import type { D1PreparedStatement } from "@cloudflare/workers-types";
+import { meet } from "#compile/meet.ts";
+import { encodeBundle } from "#schema/bundle.ts";
+import type { Phase, RolloutRequest } from "#schema/rollout.ts";
+import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
+import { begin, type Candidate, planWaves, step, wavesDigest } from "../rollout/index.ts";
+import { type Attempt, audited } from "../store/audit.ts";
+import { type Intent, readHead } from "../store/intent.ts";
+import { forget, type Level, readReleases, readVersions, type Releases } from "../store/release.ts";
+import { findRollout, insertRollout, nextRollout, openRolloutsOf, updateRollout } from "../store/rollout.ts";
+import { advance } from "./advance.ts";
+import { type Bases, basesOf, type Content, servedOf } from "./content.ts";
+
+export interface Started {
+  readonly id: number;
+  /** Rollouts whose unfinished hosts it took over. */
+  readonly supersedes: readonly number[];
+}
+
+/**
+ * @throws Refused `bad_request` for a revision that does not exist; `conflict` when nothing is withheld that it could
+ * release, or when a host's content would not compile on the way; `busy`
+ */
+export async function startRollout(
+  ports: Ports,
+  principal: string,
+  request: RolloutRequest,
+): Promise<Started> {
+  const started = await audited(ports.sql, () => attempt(ports, principal, request));
+  await advance(ports, started.id);
+  return started;
+}
+
+async function attempt(ports: Ports, principal: string, request: RolloutRequest): Promise<Attempt<Started>> {
+  const { sql, settings } = ports;
+  const intent = await readHead(sql);
+  const revision = request.revision ?? intent.revision;
+  if (revision > intent.revision)
+    throw new Refused("bad_request", { detail: `Head is revision ${intent.revision}.` });
+  const releases = await readReleases(sql);
+  const { changing, same, pinned } = await hostsOf(ports, intent, releases, revision, request.hosts);
+  if (changing.length + pinned.length === 0 && same.length === 0)
+    throw new Refused("conflict", { detail: `Nothing is withheld up to revision ${revision}.` });
+  const plan = wavesOf(changing, request);
+  const { gates, emergency, strategy, note } = request;
+  const state = begin({ plan, pinned, gates, pollSeconds: settings.pollSeconds, emergency, by: principal });
+  const id = await nextRollout(sql);
+  const at = ports.clock.now();
+  const on_behalf_of = request.on_behalf_of ?? null;
+  const row = {
+    id,
+    revision,
+    at,
+    by: principal,
+    on_behalf_of,
+    note,
+    strategy,
+    waves_sha256: wavesDigest(plan),
+  };
+  const rest = { gates: state.gates, emergency, status: state.status, reason: state.reason };
+  const place = { phase: state.phase, wave: state.wave, wave_started_at: null, superseded_by: null };
+  const taken = await takeOver(
+    ports,
+    id,
+    changing.map(({ host }) => host),
+  );
+  return {
+    write: true,
+    result: { id, supersedes: taken.rollouts },
+    statements: [
+      ...insertRollout(sql, { ...row, ...rest, ...place }, state),
+      ...taken.statements,
+      ...(same.length === 0 ? [] : [forget(sql, revision, same)]),
+    ],
+    entry: {
+      at,
+      actor: principal,
+      on_behalf_of,
+      action: "rollout.start",
+      revision: null,
+      body: { rollout: id, revision, note, emergency, plan, pinned, supersedes: taken.rollouts },
+    },
+  };
+}
+
+/** A host that the rollout changes. */
+interface Changing extends Candidate {
+  /** It must lose something that others may depend on, and it gets something that it does not have. */
+  readonly loses: boolean;
+  readonly gains: boolean;
+}
+
+interface Hosts {
+  readonly changing: readonly Changing[];
+  /** Hosts whose bytes stay the same: there is nothing to wait for. */
+  readonly same: readonly string[];
+  readonly pinned: readonly string[];
+}
+
+async function hostsOf(
+  { sql }: Ports,
+  intent: Intent,
+  { levels, pinned }: Releases,
+  upTo: number,
+  only: readonly string[] | undefined,
+): Promise<Hosts> {
+  const wanted = only === undefined ? undefined : new Set(only);
+  const due = [...levels].filter(
+    ([host, { withheld }]) =>
+      (wanted === undefined || wanted.has(host)) && withheld.some((revision) => revision <= upTo),
+  );
+  const groups = Map.groupBy(
+    due.filter(([host]) => !pinned.has(host)),
+    ([, level]) => level,
+  );
+  const versions = await readVersions(sql, [
+    ...new Set([...groups.keys()].flatMap(({ withheld }) => withheld)),
+  ]);
+  const changing: Changing[] = [];
+  const same: string[] = [];
+  for (const [level, group] of groups) {
+    const now = basesOf(intent, versions, level);
+    const target = basesOf(intent, versions, after(level, upTo));
+    const [before, then] = [contentOf(now, upTo), contentOf(target, upTo)];
+    for (const [host] of group) {
+      const [old, next] = [before(host), then(host)];
+      const [a, between, b] = [old, common(old, next), next].map(bytesOf);
+      const { roles = [], labels = {} } = target.low.hosts.get(host) ?? now.low.hosts.get(host) ?? {};
+      if (a === b) same.push(host);
+      else changing.push({ host, roles, labels, loses: between !== a, gains: between !== b });
+    }
+  }
+  return { changing, same, pinned: due.flatMap(([host]) => (pinned.has(host) ? [host] : [])) };
+}
+
+const after = ({ withheld, narrowed }: Level, upTo: number): Level => ({
+  withheld: withheld.filter((revision) => revision > upTo),
+  narrowed: narrowed.filter((revision) => revision > upTo),
+});
+
+function contentOf(bases: Bases, upTo: number): (host: string) => Content {
+  const served = servedOf(bases);
+  if (served.ok) return served.content;
+  const because = served.diagnostics.find(({ severity }) => severity === "error");
+  throw new Refused("conflict", {
+    detail: `Up to revision ${upTo} it does not compile for hosts that lack what is withheld after it: ${because?.message ?? ""}.`,
+  });
+}
+
+const common = (a: Content, b: Content): Content => {
+  if (a.mode === "closed") return a;
+  return b.mode === "closed" ? b : { mode: "enforce", ruleset: meet(a.ruleset, b.ruleset) };
+};
+
+const bytesOf = ({ mode, ruleset }: Content): string =>
+  `${mode} ${new TextDecoder().decode(encodeBundle(ruleset))}`;
+
+/** Two phases only where the change both takes and gives; an emergency is one wave of everybody. */
+function wavesOf(changing: readonly Changing[], { strategy, emergency }: RolloutRequest): Plan {
+  if (emergency) return { narrow: [], widen: planWaves(changing, { kind: "all" }) };
+  const losers = changing.filter(({ loses }) => loses);
+  const gainers = changing.filter(({ gains }) => gains);
+  if (losers.length === 0 || gainers.length === 0)
+    return { narrow: [], widen: planWaves(changing, strategy) };
+  return { narrow: planWaves(losers, strategy), widen: planWaves(gainers, strategy) };
+}
+type Plan = Readonly<Record<Phase, ReturnType<typeof planWaves>>>;
+
+/** One open rollout a host: what an older one has not finished becomes this one's. */
+async function takeOver(
+  { sql, clock }: Ports,
+  by: number,
+  hosts: readonly string[],
+): Promise<{ readonly rollouts: readonly number[]; readonly statements: readonly D1PreparedStatement[] }> {
+  const statements: D1PreparedStatement[] = [];
+  const rollouts: number[] = [];
+  for (const id of await openRolloutsOf(sql, hosts)) {
+    const older = await findRollout(sql, id);
+    if (older === undefined) continue;
+    const outcome = step(older.state, { kind: "supersede", by, hosts }, clock.now());
+    if ("refused" in outcome) throw new Refused("conflict", { detail: `Rollout ${id} ${outcome.refused}.` });
+    const { state } = outcome;
+    if (state === older.state) continue;
+    rollouts.push(id);
+    const change = { before: older.state, after: state, at: clock.now() };
+    statements.push(...updateRollout(sql, id, change, state.status === "superseded" ? by : null));
+    const committed = state.entries.filter(
+      ({ phase, standing }) => phase === "widen" && standing === "committed",
+    );
+    if (state.status === "superseded" && committed.length > 0)
+      statements.push(
+        forget(
+          sql,
+          older.row.revision,
+          committed.map(({ host }) => host),
+        ),
+      );
+  }
+  return { rollouts, statements };
+}

@@ -1,0 +1,132 @@
+/**
+ * What a host's newest report says about its assignment. Decides a standing, never a transition. A standing follows
+ * from the assignment and the newest report alone, so that repeated and late reports change nothing, and a host that
+ * commits after its timeout is committed. What a report does not say is no evidence: silence settles nothing well.
+ */
+import type { Gates } from "#schema/rollout.ts";
+import type { Entry, Evidence } from "./state.ts";
+
+/** Agents report every hour; a host that misses two reports is silent. */
+const silentAfterMs = 2 * 3_600_000;
+const never = Number.NEGATIVE_INFINITY;
+/** Drops per second that are noise on any host. */
+const denyNoise = 1;
+
+/** Refusals that say that the control plane was not reached well, and nothing about what it published. */
+const ofTransport: ReadonlySet<string> = new Set([
+  "unreachable",
+  "http_status",
+  "response_too_large",
+  "response_too_slow",
+  "response_encoding",
+  "response_malformed",
+]);
+
+type Verdict = Pick<Entry, "standing" | "detail">;
+
+/** The entry as `report`, the host's newest, and the time leave it; the same object when nothing changed. */
+export function judge(entry: Entry, report: Evidence | undefined, gates: Gates, now: number): Entry {
+  if (!isExposed(entry) || entry.standing === "skipped") return entry;
+  const told = report === undefined ? undefined : verdictOf(entry, report, gates, now);
+  if (report !== undefined && told !== undefined) return settle(entry, told, report.receivedAt, gates);
+  const deadline = deadlineOf(entry, gates);
+  return entry.standing === "assigned" && now >= deadline
+    ? { ...entry, ...late(entry, report), settledAt: deadline }
+    : entry;
+}
+
+/** It was given the content of a phase, and nobody took that back. */
+export const isExposed = (entry: Entry): boolean =>
+  entry.assignedAt !== null && entry.standing !== "superseded";
+
+/** Milliseconds since the Unix epoch. A timeout is dated to it, which tells it from what a report settled. */
+const deadlineOf = (entry: Entry, gates: Gates): number =>
+  (entry.assignedAt ?? 0) + gates.timeout_seconds * 1000;
+
+function settle(entry: Entry, verdict: Verdict, receivedAt: number, gates: Gates): Entry {
+  const { assignedAt, settledAt } = entry;
+  const at = Math.max(receivedAt, assignedAt ?? 0);
+  if (entry.standing === verdict.standing && entry.detail === verdict.detail) {
+    return settledAt !== null && at >= settledAt ? entry : { ...entry, settledAt: at };
+  }
+  const older = settledAt !== null && at < settledAt && settledAt !== deadlineOf(entry, gates);
+  return older ? entry : { ...entry, ...verdict, settledAt: at };
+}
+
+/** A host that was silent before its assignment and since may be off; one that spoke should have answered. */
+function late(entry: Entry, report: Evidence | undefined): Verdict {
+  const assignedAt = entry.assignedAt ?? 0;
+  const heardAt = Math.max(entry.heardAt ?? never, report?.receivedAt ?? never);
+  return heardAt < assignedAt - silentAfterMs
+    ? { standing: "unknown", detail: "not heard of since before its assignment" }
+    : { standing: "failed", detail: "did not answer in time" };
+}
+
+/** Undefined when the report says nothing about the assignment. */
+function verdictOf(entry: Entry, report: Evidence, gates: Gates, now: number): Verdict | undefined {
+  if (entry.seq === null || entry.assignedAt === null) return undefined;
+  const holds = report.appliedSeq !== null && report.appliedSeq >= entry.seq;
+  if (report.receivedAt < entry.assignedAt) {
+    // Equal bytes publish nothing: then it holds the seq that it was given since before.
+    const held = holds && entry.standing === "assigned" && report.state === "steady";
+    return held ? { standing: "committed", detail: "had it already" } : undefined;
+  }
+  if (report.suspectedClone) return failed("two agents report under its key");
+  return holds ? whileHolding(entry, report, gates, now) : beforeHolding(entry.seq, report);
+}
+
+function whileHolding(entry: Entry, report: Evidence, gates: Gates, now: number): Verdict | undefined {
+  if (report.drift > 0) return failed("its kernel drifted from what was applied");
+  if (denies(entry, report, gates))
+    return failed(`drops ${report.denyRate} packets a second, ${entry.baseline} before`);
+  switch (report.state) {
+    case "degraded":
+      return failed("degraded");
+    case "closed":
+      if (report.appliedMode !== "closed") return failed("closed");
+      break;
+    case "steady":
+      break;
+    case "unenrolled":
+    case "adopting":
+    case "applying":
+    case "reverted":
+    case "hold":
+    case "stale":
+      return undefined;
+  }
+  if (now - report.receivedAt > silentAfterMs) return failed("not heard of for two hours since it committed");
+  const unknown = report.denyRate === null || entry.baseline === null;
+  return { standing: "committed", detail: unknown ? "its drops are not known" : "" };
+}
+
+function beforeHolding(seq: number, report: Evidence): Verdict | undefined {
+  const tried = report.seenSeq >= seq;
+  switch (report.state) {
+    case "degraded":
+      return failed("degraded");
+    case "closed":
+      if (tried) return failed("closed");
+      break;
+    case "reverted":
+    case "hold":
+      if (tried) return { standing: "reverted", detail: `took itself back from seq ${report.seenSeq}` };
+      break;
+    case "unenrolled":
+    case "adopting":
+    case "steady":
+    case "applying":
+    case "stale":
+      break;
+  }
+  const refused = report.refusal !== null && !ofTransport.has(report.refusal);
+  return refused ? failed(`refused: ${report.refusal}`) : undefined;
+}
+
+/** Without a rate or a baseline there is no evidence either way. */
+function denies(entry: Entry, { denyRate }: Evidence, gates: Gates): boolean {
+  if (denyRate === null || entry.baseline === null) return false;
+  return denyRate > Math.max(entry.baseline * gates.deny_ratio, denyNoise);
+}
+
+const failed = (detail: string): Verdict => ({ standing: "failed", detail });

@@ -1,0 +1,76 @@
+/**
+ * Whether a wave may be left. Decides on standings alone. Only commits promote: what is not known waits for its
+ * timeout and then pauses, and what went wrong beyond the limits halts whatever else is still open.
+ */
+import type { Gates } from "#schema/rollout.ts";
+import type { Entry } from "./state.ts";
+
+export type Verdict =
+  | { readonly kind: "advance" | "wait" }
+  | { readonly kind: "pause" | "halt"; readonly reason: string };
+
+interface Tally {
+  open: number;
+  committed: number;
+  bad: number;
+  unknown: number;
+}
+
+/** Entries of one wave. `canary`: all must commit and none may fail. A wave of nobody is left at once. */
+export function gate(wave: readonly Entry[], gates: Gates, canary: boolean, now: number): Verdict {
+  const { open, committed, bad, unknown } = tally(wave);
+  const total = open + committed + bad + unknown;
+  const percent = (count: number): number => (total === 0 ? 0 : (count * 100) / total);
+  if (percent(bad) > (canary ? 0 : gates.max_failed_percent))
+    return {
+      kind: "halt",
+      reason: `${bad} of ${total} hosts failed or took themselves back: ${sample(wave)}`,
+    };
+  if (open > 0) return { kind: "wait" };
+  if (percent(unknown) > (canary ? 0 : gates.max_unknown_percent))
+    return { kind: "pause", reason: `${unknown} of ${total} hosts do not answer` };
+  if (total > 0 && percent(committed) < (canary ? 100 : gates.min_committed_percent))
+    return { kind: "pause", reason: `${committed} of ${total} hosts committed` };
+  const bakedAt = lastCommit(wave) + gates.bake_seconds * 1000;
+  return { kind: now < bakedAt ? "wait" : "advance" };
+}
+
+function tally(wave: readonly Entry[]): Readonly<Tally> {
+  const counts: Tally = { open: 0, committed: 0, bad: 0, unknown: 0 };
+  for (const { standing } of wave) {
+    switch (standing) {
+      case "pending":
+      case "assigned":
+        counts.open += 1;
+        break;
+      case "committed":
+        counts.committed += 1;
+        break;
+      case "reverted":
+      case "failed":
+        counts.bad += 1;
+        break;
+      case "unknown":
+        counts.unknown += 1;
+        break;
+      case "skipped":
+      case "rolled_back":
+      case "superseded":
+        break;
+    }
+  }
+  return counts;
+}
+
+const sample = (wave: readonly Entry[]): string =>
+  wave
+    .filter(({ standing }) => standing === "reverted" || standing === "failed")
+    .slice(0, 3)
+    .map(({ host, detail }) => `${host} (${detail})`)
+    .join(", ");
+
+const lastCommit = (wave: readonly Entry[]): number =>
+  wave.reduce(
+    (last, { standing, settledAt }) => (standing === "committed" ? Math.max(last, settledAt ?? 0) : last),
+    Number.NEGATIVE_INFINITY,
+  );

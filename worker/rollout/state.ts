@@ -1,0 +1,82 @@
+/**
+ * What a rollout is, as values. Plain data: the store reads it from rows and writes back what `step` changed.
+ * Times are milliseconds since the Unix epoch; waves count from 1.
+ */
+import type { Gates, HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
+import type { AgentState } from "#schema/wire.ts";
+
+/** One host in one phase. Host, phase and wave never change. */
+export interface Entry {
+  readonly host: string;
+  readonly phase: Phase;
+  /** 0: skipped, in no wave. */
+  readonly wave: number;
+  readonly standing: HostStanding;
+  /** The seq that it was given for this phase, from the store when it assigns; null before, and when it was taken back. */
+  readonly seq: number | null;
+  /** Null before, and when the assignment was taken back. */
+  readonly assignedAt: number | null;
+  /** When its standing became what it is after `assigned`. */
+  readonly settledAt: number | null;
+  /** When it was last heard of as the assignment was made; null: never. A silent host's timeout is `unknown`. */
+  readonly heardAt: number | null;
+  /** Its own drops per second before the assignment; null when its reports do not say. */
+  readonly baseline: number | null;
+  /** Why it stands so, for people; empty when there is nothing to say. */
+  readonly detail: string;
+}
+
+export interface RolloutState {
+  readonly status: RolloutStatus;
+  /** Why it is paused, halted or superseded; empty while it runs. */
+  readonly reason: string;
+  readonly emergency: boolean;
+  readonly gates: Gates;
+  readonly phase: Phase;
+  readonly wave: number;
+  readonly waveStartedAt: number | null;
+  readonly entries: readonly Entry[];
+  /** Principals who approved, by name; an emergency needs two. */
+  readonly approvals: readonly string[];
+}
+
+/** What a host's own report says, as far as a rollout asks. The newest a host has sent. */
+export interface Evidence {
+  readonly host: string;
+  readonly receivedAt: number;
+  readonly state: AgentState;
+  /** What the bundle that it holds asks of it: a host that its bundle closes is as it should be. */
+  readonly appliedMode: "enforce" | "closed";
+  /** What its kernel holds by commit; null before its first. */
+  readonly appliedSeq: number | null;
+  /** The highest seq that it has verified. */
+  readonly seenSeq: number;
+  readonly refusal: string | null;
+  /** Changes by others that it found since the report before. */
+  readonly drift: number;
+  /** Drops per second since the report before; null when unknown. */
+  readonly denyRate: number | null;
+  readonly suspectedClone: boolean;
+}
+
+export type Input =
+  | { readonly kind: "tick" }
+  /** The newest report of some hosts; old and repeated ones change nothing. Does all that a tick does. */
+  | { readonly kind: "evidence"; readonly evidence: readonly Evidence[] }
+  | {
+      readonly kind: "pause" | "resume" | "halt" | "rollback" | "skip" | "force";
+      readonly by: string;
+      /** Only halting and approving need none. */
+      readonly reason: string;
+    }
+  | { readonly kind: "approve"; readonly by: string }
+  | { readonly kind: "supersede"; readonly by: number; readonly hosts: readonly string[] };
+
+/**
+ * What is to be done in the same batch as the new state. `assign` gives hosts the content of a phase; the store fills
+ * `seq`, `heardAt` and `baseline` of their entries. `restore` gives the old content under a higher seq. `release`
+ * ends the withholding from hosts that only lost something: their bytes are the same.
+ */
+export type Effect =
+  | { readonly kind: "assign"; readonly phase: Phase; readonly hosts: readonly string[] }
+  | { readonly kind: "restore" | "release"; readonly hosts: readonly string[] };

@@ -1,0 +1,74 @@
+/**
+ * Evidence for rollouts, from the newest two reports of each host: rates are differences, so one report says none.
+ * What a report does not say stays unknown (null); nothing is taken for good news.
+ */
+import * as z from "zod";
+import { encodeBundle } from "#schema/bundle.ts";
+import { emptyRuleset } from "#schema/ruleset.ts";
+import { AgentState } from "#schema/wire.ts";
+import { sha256Hex } from "../encoding.ts";
+import type { Sql } from "../ports.ts";
+import type { Evidence } from "../rollout/index.ts";
+
+const Told = z.object({
+  host: z.string(),
+  received_at: z.int(),
+  /** Unix seconds, by the host's own clock. */
+  at: z.int(),
+  boot_id: z.string(),
+  state: AgentState,
+  seq: z.int().nullable(),
+  bundle_sha256: z.string().nullable(),
+  program_sha256: z.string().nullable(),
+  seen: z.int(),
+  refusal: z.string().nullable(),
+  drift: z.int().nullable(),
+  drops: z.int().nullable(),
+});
+type Told = z.infer<typeof Told>;
+
+/** Of those hosts that ever reported. */
+export async function readEvidence(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, Evidence>> {
+  const text =
+    "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops FROM json_each(?1) AS h JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
+  const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
+  const closed = await sha256Hex(encodeBundle(emptyRuleset));
+  return new Map(
+    [...Map.groupBy(z.array(Told).parse(results), ({ host }) => host)].flatMap(
+      ([host, [newest, before]]): readonly [string, Evidence][] =>
+        newest === undefined ? [] : [[host, evidenceOf(newest, before, closed)]],
+    ),
+  );
+}
+
+const evidenceOf = (newest: Told, before: Told | undefined, closed: string): Evidence => ({
+  host: newest.host,
+  receivedAt: newest.received_at,
+  state: newest.state,
+  appliedMode: newest.bundle_sha256 === closed ? "closed" : "enforce",
+  appliedSeq: newest.seq,
+  seenSeq: newest.seen,
+  refusal: newest.refusal,
+  drift: driftSince(newest, before),
+  denyRate: denyRate(newest, before),
+  // Reports do not tell yet whether two agents share a key.
+  suspectedClone: false,
+});
+
+/** The count is since the agent started: one that is lower than before began anew. */
+function driftSince({ drift }: Told, before: Told | undefined): number {
+  const [now, then] = [drift ?? 0, before?.drift ?? 0];
+  return now >= then ? now - then : now;
+}
+
+/** Drops per second between two reports about one loaded table; any other pair has no common count. */
+function denyRate(newest: Told, before: Told | undefined): number | null {
+  if (before === undefined || newest.drops === null || before.drops === null) return null;
+  const same = newest.boot_id === before.boot_id && newest.program_sha256 === before.program_sha256;
+  const seconds = newest.at - before.at;
+  if (!same || seconds <= 0 || newest.drops < before.drops) return null;
+  return (newest.drops - before.drops) / seconds;
+}

@@ -1,0 +1,261 @@
+/**
+ * Rollouts as stored. Reads rows into the values of worker/rollout and writes back what a step changed, and nothing
+ * else. Lists travel as JSON in one parameter, because D1 binds at most 100 a statement.
+ */
+import type { D1PreparedStatement } from "@cloudflare/workers-types";
+import { and, asc, desc, eq, inArray, lt, notInArray, sql as raw } from "drizzle-orm";
+import * as z from "zod";
+import { Gates, HostStanding, Phase, RolloutStatus, Strategy } from "#schema/rollout.ts";
+import { approval, rollout, rolloutHost } from "#schema/tables/index.ts";
+import type { Sql } from "../ports.ts";
+import type { Entry, RolloutState } from "../rollout/state.ts";
+import { chunks } from "./commit.ts";
+import { db, statement } from "./db.ts";
+
+const json = <T extends z.ZodType>(schema: T) =>
+  z.string().transform((text) => schema.parse(JSON.parse(text)));
+
+const Row = z.object({
+  id: z.int(),
+  revision: z.int(),
+  at: z.int(),
+  by: z.string(),
+  on_behalf_of: z.string().nullable(),
+  note: z.string(),
+  strategy: json(Strategy),
+  gates: json(Gates),
+  emergency: z.int().transform((value) => value === 1),
+  waves_sha256: z.string(),
+  status: RolloutStatus,
+  reason: z.string(),
+  phase: Phase,
+  wave: z.int(),
+  wave_started_at: z.int().nullable(),
+  superseded_by: z.int().nullable(),
+});
+/** Times in milliseconds since the Unix epoch. */
+export type RolloutRow = z.infer<typeof Row>;
+
+const HostRow = z.object({
+  host: z.string(),
+  phase: Phase,
+  wave: z.int(),
+  standing: HostStanding,
+  seq: z.int().nullable(),
+  assigned_at: z.int().nullable(),
+  settled_at: z.int().nullable(),
+  heard_at: z.int().nullable(),
+  baseline: z.number().nullable(),
+  detail: z.string(),
+});
+
+export interface StoredRollout {
+  readonly row: RolloutRow;
+  readonly state: RolloutState;
+}
+
+/** By phase, wave and name. */
+export async function findRollout(sql: Sql, id: number): Promise<StoredRollout | undefined> {
+  const [rows, entries, approvals] = await sql.batch([
+    statement(sql, db(sql).select().from(rollout).where(eq(rollout.id, id))),
+    statement(
+      sql,
+      db(sql)
+        .select()
+        .from(rolloutHost)
+        .where(eq(rolloutHost.rollout, id))
+        .orderBy(asc(rolloutHost.phase), asc(rolloutHost.wave), asc(rolloutHost.host)),
+    ),
+    statement(sql, db(sql).select().from(approval).where(eq(approval.rollout, id)).orderBy(asc(approval.at))),
+  ]);
+  const [row] = z.array(Row).parse(rows?.results);
+  if (row === undefined) return undefined;
+  const principals = z.array(z.object({ principal: z.string() })).parse(approvals?.results);
+  const state: RolloutState = {
+    status: row.status,
+    reason: row.reason,
+    emergency: row.emergency,
+    gates: row.gates,
+    phase: row.phase,
+    wave: row.wave,
+    waveStartedAt: row.wave_started_at,
+    entries: z.array(HostRow).parse(entries?.results).map(entryOf),
+    approvals: principals.map(({ principal }) => principal),
+  };
+  return { row, state };
+}
+
+const entryOf = ({ host, phase, wave, standing, seq, detail, ...row }: z.infer<typeof HostRow>): Entry => ({
+  host,
+  phase,
+  wave,
+  standing,
+  seq,
+  assignedAt: row.assigned_at,
+  settledAt: row.settled_at,
+  heardAt: row.heard_at,
+  baseline: row.baseline,
+  detail,
+});
+
+const over = ["completed", "superseded"] as const satisfies readonly RolloutStatus[];
+
+/** Ids of the rollouts that are not over, rising. */
+export async function openRollouts(sql: Sql): Promise<readonly number[]> {
+  const rows = await db(sql)
+    .select({ id: rollout.id })
+    .from(rollout)
+    .where(notInArray(rollout.status, [...over]))
+    .orderBy(asc(rollout.id));
+  return rows.map(({ id }) => id);
+}
+
+/** Rollouts, newest first, from the one before `before`. */
+export async function listRollouts(
+  sql: Sql,
+  page: { readonly before?: number; readonly limit: number },
+): Promise<readonly number[]> {
+  const older = page.before === undefined ? undefined : lt(rollout.id, page.before);
+  const rows = await db(sql)
+    .select({ id: rollout.id })
+    .from(rollout)
+    .where(older)
+    .orderBy(desc(rollout.id))
+    .limit(page.limit);
+  return rows.map(({ id }) => id);
+}
+
+/** Id that the next rollout gets. */
+export async function nextRollout(sql: Sql): Promise<number> {
+  const [last] = await db(sql).select({ id: rollout.id }).from(rollout).orderBy(desc(rollout.id)).limit(1);
+  return (last?.id ?? 0) + 1;
+}
+
+/** The open rollout that waits for this host's answer, and how many others of its wave it waits for besides. */
+export async function awaitedBy(
+  sql: Sql,
+  host: string,
+): Promise<{ readonly rollout: number; readonly seq: number | null; readonly others: number } | undefined> {
+  const text =
+    "SELECT e.rollout, e.seq, (SELECT count(*) FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase AND o.standing = 'assigned' AND o.host <> e.host) AS others FROM rollout_host e JOIN rollout r ON r.id = e.rollout WHERE e.host = ?1 AND e.standing = 'assigned' AND e.standing IN ('pending', 'assigned') AND r.status NOT IN ('completed', 'superseded') ORDER BY e.rollout DESC LIMIT 1";
+  const { results } = await sql.prepare(text).bind(host).all();
+  return z.array(z.object({ rollout: z.int(), seq: z.int().nullable(), others: z.int() })).parse(results)[0];
+}
+
+export function insertRollout(
+  sql: Sql,
+  row: RolloutRow,
+  state: RolloutState,
+): readonly D1PreparedStatement[] {
+  const { strategy, gates, emergency, ...plain } = row;
+  const values = {
+    ...plain,
+    strategy: JSON.stringify(strategy),
+    gates: JSON.stringify(gates),
+    emergency: emergency ? 1 : 0,
+  };
+  const text =
+    "INSERT INTO rollout_host (rollout, phase, host, wave, standing, detail) SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?2)";
+  const entries = state.entries.map(({ phase, host, wave, standing, detail }) => [
+    phase,
+    host,
+    wave,
+    standing,
+    detail,
+  ]);
+  return [
+    statement(sql, db(sql).insert(rollout).values(values)),
+    ...chunks(entries).map((part) => sql.prepare(text).bind(row.id, part)),
+    ...approve(sql, row.id, row.at, state.approvals),
+  ];
+}
+
+const approve = (
+  sql: Sql,
+  id: number,
+  at: number,
+  principals: readonly string[],
+): readonly D1PreparedStatement[] =>
+  principals.map((principal) =>
+    statement(sql, db(sql).insert(approval).values({ rollout: id, principal, at })),
+  );
+
+/** Writes what differs between two states of one rollout. @param at milliseconds since the Unix epoch */
+export function updateRollout(
+  sql: Sql,
+  id: number,
+  { before, after, at }: { readonly before: RolloutState; readonly after: RolloutState; readonly at: number },
+  supersededBy: number | null = null,
+): readonly D1PreparedStatement[] {
+  const { status, reason, phase, wave, waveStartedAt: wave_started_at } = after;
+  const known = new Set(before.entries);
+  const entries = after.entries.filter((entry) => !known.has(entry));
+  const text =
+    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8 FROM json_each(?1) AS n WHERE rollout = ?2 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
+  const values = entries.map((entry) => [
+    entry.phase,
+    entry.host,
+    entry.standing,
+    entry.seq,
+    entry.assignedAt,
+    entry.settledAt,
+    entry.heardAt,
+    entry.baseline,
+    entry.detail,
+  ]);
+  const superseded = supersededBy === null ? {} : { superseded_by: supersededBy };
+  return [
+    statement(
+      sql,
+      db(sql)
+        .update(rollout)
+        .set({ status, reason, phase, wave, wave_started_at, ...superseded })
+        .where(eq(rollout.id, id)),
+    ),
+    ...chunks(values).map((part) => sql.prepare(text).bind(part, id)),
+    ...approve(
+      sql,
+      id,
+      at,
+      after.approvals.filter((principal) => !before.approvals.includes(principal)),
+    ),
+  ];
+}
+
+/** Hosts of a rollout by name and phase, after `cursor`, which is `host phase`. */
+export async function pageOfHosts(
+  sql: Sql,
+  id: number,
+  cursor: string,
+  limit: number,
+): Promise<readonly Entry[]> {
+  const [host = "", phase = ""] = cursor.split(" ");
+  const rows = await db(sql)
+    .select()
+    .from(rolloutHost)
+    .where(
+      and(
+        eq(rolloutHost.rollout, id),
+        raw`(${rolloutHost.host}, ${rolloutHost.phase}) > (${host}, ${phase})`,
+      ),
+    )
+    .orderBy(asc(rolloutHost.host), asc(rolloutHost.phase))
+    .limit(limit);
+  return z.array(HostRow).parse(rows).map(entryOf);
+}
+
+/** Ids of open rollouts that one of these hosts stands in. */
+export async function openRolloutsOf(sql: Sql, hosts: readonly string[]): Promise<readonly number[]> {
+  const rows = await db(sql)
+    .selectDistinct({ id: rollout.id })
+    .from(rollout)
+    .innerJoin(rolloutHost, eq(rolloutHost.rollout, rollout.id))
+    .where(
+      and(
+        notInArray(rollout.status, [...over]),
+        inArray(rolloutHost.host, raw`(SELECT value FROM json_each(${JSON.stringify(hosts)}))`),
+      ),
+    )
+    .orderBy(asc(rollout.id));
+  return rows.map(({ id }) => id);
+}
