@@ -35,8 +35,8 @@ CREATE TABLE rollout (
   wave_started_at INTEGER,
   superseded_by INTEGER REFERENCES rollout (id)
 ) STRICT;
-CREATE INDEX rollout_open ON rollout (status) WHERE status IN ('awaiting_approval', 'running', 'paused', 'halted');
-CREATE TRIGGER rollout_fixed BEFORE UPDATE ON rollout WHEN NEW.id IS NOT OLD.id OR NEW.revision IS NOT OLD.revision OR NEW.strategy IS NOT OLD.strategy OR NEW.gates IS NOT OLD.gates OR NEW.emergency IS NOT OLD.emergency OR NEW.waves_sha256 IS NOT OLD.waves_sha256 OR OLD.status IN ('rolled_back', 'completed', 'superseded') BEGIN SELECT RAISE(ABORT, 'rollout_fixed'); END;
+CREATE INDEX rollout_open ON rollout (status) WHERE status NOT IN ('completed', 'superseded');
+CREATE TRIGGER rollout_fixed BEFORE UPDATE ON rollout WHEN NEW.id IS NOT OLD.id OR NEW.revision IS NOT OLD.revision OR NEW.strategy IS NOT OLD.strategy OR NEW.gates IS NOT OLD.gates OR NEW.emergency IS NOT OLD.emergency OR NEW.waves_sha256 IS NOT OLD.waves_sha256 OR OLD.status IN ('completed', 'superseded') BEGIN SELECT RAISE(ABORT, 'rollout_fixed'); END;
 CREATE TRIGGER rollout_delete BEFORE DELETE ON rollout BEGIN SELECT RAISE(ABORT, 'rollout_append_only'); END;
 
 -- One host in one phase of one rollout. Host, phase and wave never change: the lists are fixed at the start.
