@@ -6,6 +6,7 @@ import { bench as apply } from "./apply.ts";
 import { bench as compile } from "./compile.ts";
 import { bench as packet } from "./packet.ts";
 import { bench as poll } from "./poll.ts";
+import { bench as rollout } from "./rollout.ts";
 
 interface Row {
   readonly name: string;
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
   compile: { run: compile, goal: "at most" },
   packet: { run: packet, goal: "at most" },
   poll: { run: poll, goal: "at least" },
+  rollout: { run: rollout, goal: "at most" },
 };
 
 const meets = (row: Row, { goal }: Bench): boolean =>

@@ -182,6 +182,66 @@ describe("a rollout", () => {
     }
   });
 
+  test("reports from before the assignment, or older than what settled it, change nothing", () => {
+    const driven = new Driven();
+    driven.tick();
+    driven.hear({ ...driven.revert("a"), receivedAt: start - 1 });
+    expect(driven.standingOf("a")).toBe("assigned");
+    driven.now += 60_000;
+    const old = driven.revert("a");
+    driven.now += 60_000;
+    driven.commitAll();
+    driven.hear(old);
+    expect(driven.standingOf("a")).toBe("committed");
+  });
+
+  test("the newest of several reports of a host decides", () => {
+    const driven = new Driven();
+    driven.tick();
+    driven.now += 60_000;
+    driven.hear({ ...driven.revert("a"), receivedAt: start + 1 }, driven.commit("a"));
+    expect(driven.standingOf("a")).toBe("committed");
+  });
+
+  test("one failure in a hundred halts the canary wave and not a later one", () => {
+    const wave = hostNames(100);
+    const fail = (driven: Driven) =>
+      driven.hear(...wave.map((h) => (h === "h7" ? driven.revert(h) : driven.commit(h))));
+    const canary = new Driven({ plan: { narrow: [], widen: [wave, ["x"]] } });
+    canary.tick();
+    fail(canary);
+    expect(canary.state.status).toBe("rolled_back");
+    const later = new Driven({ plan: { narrow: [], widen: [["x"], wave] } });
+    later.tick();
+    later.commitAll();
+    later.tick(600);
+    fail(later);
+    expect(later.state.status).toBe("running");
+  });
+
+  test.each([
+    [
+      "too many do not answer, although enough committed",
+      { min_committed_percent: 50 },
+      "2 of 10 hosts do not answer",
+    ],
+    [
+      "too few committed, although as many may be unknown",
+      { max_unknown_percent: 40 },
+      "8 of 10 hosts committed",
+    ],
+  ])("pauses when %s", (_, over, reason) => {
+    const wave = hostNames(10);
+    const driven = new Driven({ plan: { narrow: [], widen: [["x"], wave] }, gates: gatesOf(over) });
+    for (const host of ["h0", "h1"]) driven.heard.set(host, start - 3 * hour * 1000);
+    driven.tick();
+    driven.commitAll();
+    driven.tick(600);
+    driven.hear(...wave.slice(2).map((host) => driven.commit(host)));
+    driven.tick(900);
+    expect(driven.state).toMatchObject({ status: "paused", reason: `waits: ${reason}` });
+  });
+
   test("a host that its bundle closes has committed", () => {
     const driven = new Driven();
     driven.tick();
@@ -265,6 +325,17 @@ describe("a release of two phases", () => {
     expect(driven.refused).toBeDefined();
     driven.say("force", "h7 is scrapped");
     expect(driven.tick()).toEqual([{ kind: "assign", phase: "widen", hosts: ["x"] }]);
+  });
+
+  test("a host that a newer rollout took before it lost something is waited for until forced", () => {
+    const driven = new Driven({ plan });
+    driven.tick();
+    driven.commitAll();
+    driven.do({ kind: "supersede", by: 2, hosts: ["b"] });
+    driven.tick(600);
+    expect(driven.state).toMatchObject({ status: "paused", phase: "narrow" });
+    driven.say("force");
+    expect(driven.tick()).toEqual([{ kind: "assign", phase: "widen", hosts: ["c"] }]);
   });
 
   test("hosts that only lose something are released at the end", () => {

@@ -31,7 +31,7 @@ export function gate(wave: readonly Entry[], gates: Gates, canary: boolean, now:
     return { kind: "pause", reason: `${unknown} of ${total} hosts do not answer` };
   if (total > 0 && percent(committed) < (canary ? 100 : gates.min_committed_percent))
     return { kind: "pause", reason: `${committed} of ${total} hosts committed` };
-  const bakedAt = lastCommit(wave) + gates.bake_seconds * 1000;
+  const bakedAt = lastSettled(wave) + gates.bake_seconds * 1000;
   return { kind: now < bakedAt ? "wait" : "advance" };
 }
 
@@ -69,8 +69,9 @@ const sample = (wave: readonly Entry[]): string =>
     .map(({ host, detail }) => `${host} (${detail})`)
     .join(", ");
 
-const lastCommit = (wave: readonly Entry[]): number =>
+/** Also those that may be missing: a wave is left no sooner because a host said nothing. */
+const lastSettled = (wave: readonly Entry[]): number =>
   wave.reduce(
-    (last, { standing, settledAt }) => (standing === "committed" ? Math.max(last, settledAt ?? 0) : last),
+    (last, { standing, settledAt }) => (standing === "skipped" ? last : Math.max(last, settledAt ?? 0)),
     Number.NEGATIVE_INFINITY,
   );

@@ -1,0 +1,397 @@
+/** No reports, however wrong, late or repeated, and no person's words make a rollout outrun what hosts have committed. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Effect, Evidence, Input } from "#rollout/index.ts";
+import type { Phase, Strategy } from "#schema/rollout.ts";
+import { AgentState } from "#schema/wire.ts";
+import { simulateFleet } from "#test/simulate-fleet/fleet.ts";
+import { Driven, gatesOf, hostNames, wavesOf } from "#test/support/rollout.ts";
+
+const roles = ["web", "db", "dns"];
+const labels = fc.record({ env: fc.constantFrom("test", "prod"), site: fc.constantFrom("x", "y") });
+const candidates = fc
+  .array(fc.record({ roles: fc.subarray(roles), labels }), { maxLength: 40 })
+  .map((list) => list.map((one, i) => ({ ...one, host: `h${i}` })));
+const strategies: fc.Arbitrary<Strategy> = fc.oneof(
+  fc.constant({ kind: "all" as const }),
+  fc
+    .uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 4 })
+    .map((list) => ({ kind: "canary" as const, percentages: [...list.toSorted((a, b) => a - b), 100] })),
+  fc
+    .array(fc.oneof(labels, fc.record({ env: fc.constant("test") })), { minLength: 1, maxLength: 3 })
+    .map((waves) => ({ kind: "labels" as const, waves })),
+);
+
+describe("waves", () => {
+  test("are the same for hosts in any order, and hold each host once", () => {
+    const shuffled = candidates.chain((hosts) =>
+      fc.tuple(fc.constant(hosts), fc.shuffledSubarray(hosts, { minLength: hosts.length })),
+    );
+    const property = fc.property(shuffled, strategies, ([hosts, other], strategy) => {
+      const waves = wavesOf(hosts, strategy);
+      expect(wavesOf(other, strategy)).toEqual(waves);
+      expect(waves.flat().toSorted()).toEqual(hosts.map(({ host }) => host).toSorted());
+      expect(waves.every((wave) => wave.length > 0)).toBe(true);
+    });
+    fc.assert(property);
+  });
+
+  test("hold at most half of a role's hosts, or its only one, but for the strategy `all`", () => {
+    const property = fc.property(candidates, strategies, (hosts, strategy) => {
+      fc.pre(strategy.kind !== "all");
+      for (const wave of wavesOf(hosts, strategy)) {
+        for (const role of roles) {
+          const all = hosts.filter((host) => host.roles.includes(role));
+          const going = all.filter(({ host }) => wave.includes(host));
+          expect(going.length).toBeLessThanOrEqual(Math.max(1, Math.floor(all.length / 2)));
+        }
+      }
+    });
+    fc.assert(property);
+  });
+});
+
+const hosts = hostNames(8);
+const plans: readonly Readonly<Record<Phase, readonly (readonly string[])[]>>[] = [
+  { narrow: [], widen: [["h0"], ["h1", "h2"], ["h3", "h4", "h5"], ["h6", "h7"]] },
+  { narrow: [["h0"], ["h1", "h2"]], widen: [["h3"], ["h4", "h0", "h5"], ["h6", "h7"]] },
+];
+const minuteMs = 60_000;
+
+/** What may happen; made concrete on the rollout as it stands. */
+type Happening =
+  | { readonly kind: "tick" }
+  | { readonly kind: "wild"; readonly report: Omit<Evidence, "receivedAt">; readonly ageMs: number }
+  | { readonly kind: "commits" | "reverts"; readonly hosts: readonly string[] }
+  | { readonly kind: "pause" | "resume" | "halt" | "rollback" | "skip" | "force" }
+  | { readonly kind: "approve"; readonly by: string }
+  | { readonly kind: "supersede"; readonly hosts: readonly string[] };
+
+const wild: fc.Arbitrary<Omit<Evidence, "receivedAt">> = fc.record({
+  host: fc.constantFrom(...hosts, "stranger"),
+  state: fc.constantFrom(...AgentState.options),
+  appliedMode: fc.constantFrom("enforce", "closed"),
+  appliedSeq: fc.option(fc.integer({ min: 1, max: 4 }), { nil: null }),
+  seenSeq: fc.integer({ min: 0, max: 4 }),
+  refusal: fc.constantFrom(null, "unreachable", "guard_refused"),
+  drift: fc.constantFrom(0, 0, 1),
+  denyRate: fc.constantFrom(null, 0, 5),
+  suspectedClone: fc.constantFrom(false, false, true),
+});
+const some = fc.subarray([...hosts]);
+const byItself: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({ kind: "tick" as const }) },
+  { weight: 4, arbitrary: some.map((list) => ({ kind: "commits" as const, hosts: list })) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("reverts" as const), hosts: some }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("wild" as const),
+      report: wild,
+      ageMs: fc.integer({ min: 0, max: 90 * minuteMs }),
+    }),
+  },
+);
+const byPeople: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom("resume", "skip", "force").map((kind) => ({ kind })) },
+  { weight: 1, arbitrary: fc.constantFrom("pause", "halt", "rollback").map((kind) => ({ kind })) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("approve" as const), by: fc.constantFrom("alice", "bob") }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .subarray([...hosts], { maxLength: 2 })
+      .map((list) => ({ kind: "supersede" as const, hosts: list })),
+  },
+) as fc.Arbitrary<Happening>;
+
+const storyOf = (happening: fc.Arbitrary<Happening>) =>
+  fc.array(fc.tuple(happening, fc.constantFrom(0, 1, 5, 11, 16)), { maxLength: 60 });
+
+const worlds = fc.record({
+  plan: fc.constantFrom(...plans),
+  emergency: fc.constantFrom(false, false, false, true),
+  gates: fc
+    .record({
+      auto_rollback: fc.boolean(),
+      max_unknown_percent: fc.constantFrom(5, 60),
+      min_committed_percent: fc.constantFrom(40, 95),
+    })
+    .map(gatesOf),
+  silent: some,
+});
+type World = typeof worlds extends fc.Arbitrary<infer T> ? T : never;
+
+function open({ silent, ...over }: World): Driven {
+  const driven = new Driven(over);
+  for (const host of silent) driven.heard.set(host, driven.now - 300 * minuteMs);
+  return driven;
+}
+
+function inputOf(driven: Driven, happening: Happening): Input {
+  switch (happening.kind) {
+    case "tick":
+      return happening;
+    case "wild":
+      return {
+        kind: "evidence",
+        evidence: [{ ...happening.report, receivedAt: driven.now - happening.ageMs }],
+      };
+    case "commits":
+      return { kind: "evidence", evidence: happening.hosts.map((host) => driven.commit(host)) };
+    case "reverts":
+      return { kind: "evidence", evidence: happening.hosts.map((host) => driven.revert(host)) };
+    case "approve":
+      return happening;
+    case "supersede":
+      return { ...happening, by: 9 };
+    case "pause":
+    case "resume":
+    case "halt":
+    case "rollback":
+    case "skip":
+    case "force":
+      return { kind: happening.kind, by: "alice", reason: "because" };
+  }
+}
+
+interface Moment {
+  readonly before: Driven["state"];
+  readonly input: Input;
+  readonly after: Driven["state"];
+  readonly effects: readonly Effect[];
+}
+
+function* play(driven: Driven, story: readonly (readonly [Happening, number])[]): Generator<Moment> {
+  for (const [happening, minutes] of story) {
+    driven.now += minutes * minuteMs;
+    const input = inputOf(driven, happening);
+    const before = driven.state;
+    const effects = driven.do(input);
+    yield { before, input, after: driven.state, effects };
+  }
+}
+
+const assignedIn = (effects: readonly Effect[], phase: Phase): readonly string[] =>
+  effects.flatMap((effect) => (effect.kind === "assign" && effect.phase === phase ? effect.hosts : []));
+
+const anyStory = storyOf(fc.oneof({ weight: 4, arbitrary: byItself }, { weight: 1, arbitrary: byPeople }));
+const runs = { numRuns: 400 };
+
+describe("a rollout", () => {
+  test("gives nothing to a host of a wave that was not reached, and reaches one wave only on commits", () => {
+    const property = fc.property(worlds, storyOf(byItself), (world, story) => {
+      const driven = open(world);
+      for (const { before, after, effects } of play(driven, story)) {
+        const reached = after.entries.filter(
+          (entry) => entry.phase === after.phase && entry.wave <= after.wave,
+        );
+        for (const host of assignedIn(effects, after.phase))
+          expect(reached.map((entry) => entry.host)).toContain(host);
+        if (after.phase === before.phase && after.wave === before.wave) continue;
+        const left = after.entries.filter(
+          (entry) => entry.phase === before.phase && entry.wave === before.wave,
+        );
+        const committed = left.filter(({ standing }) => standing === "committed").length;
+        const least = before.wave === 1 ? 100 : before.gates.min_committed_percent;
+        expect((committed * 100) / left.length).toBeGreaterThanOrEqual(least);
+      }
+    });
+    fc.assert(property, runs);
+  });
+
+  test("without a commit nothing beyond the first wave is given, whatever else is said", () => {
+    const noCommit = byItself.filter(
+      (happening) => happening.kind === "tick" || happening.kind === "reverts",
+    );
+    const property = fc.property(worlds, storyOf(noCommit), (world, story) => {
+      const driven = open(world);
+      for (const _ of play(driven, story)) expect(driven.state.wave).toBe(1);
+      const first = world.plan.narrow[0] ?? world.plan.widen[0] ?? [];
+      for (const host of [...driven.given("narrow"), ...driven.given("widen")]) expect(first).toContain(host);
+    });
+    fc.assert(property, runs);
+  });
+
+  test("gives nothing to anybody while it is halted, paused by a person, waiting for approval or over", () => {
+    const property = fc.property(worlds, anyStory, (world, story) => {
+      for (const { before, input, effects } of play(open(world), story)) {
+        const grown = [...assignedIn(effects, "narrow"), ...assignedIn(effects, "widen")];
+        const stopped = before.status !== "running" && !before.reason.startsWith("waits: ");
+        if (stopped && (input.kind === "tick" || input.kind === "evidence")) expect(grown).toEqual([]);
+      }
+    });
+    fc.assert(property, runs);
+  });
+
+  test("halts on the very report that breaks a gate", () => {
+    const property = fc.property(worlds, storyOf(byItself), (world, story) => {
+      const driven = open({ ...world, emergency: false });
+      for (const { before, input, after, effects } of play(driven, story)) {
+        const canaries = after.entries.filter(
+          (entry) => entry.phase === before.phase && entry.wave === 1 && entry.standing === "reverted",
+        );
+        if (input.kind !== "evidence" || canaries.length === 0) continue;
+        expect(["halted", "rolled_back"]).toContain(after.status);
+        expect(assignedIn(effects, "narrow")).toEqual([]);
+        expect(assignedIn(effects, "widen")).toEqual([]);
+      }
+    });
+    fc.assert(property, runs);
+  });
+
+  test("widens no host before every host that must lose something committed that, or was forced", () => {
+    const property = fc.property(worlds, anyStory, (world, story) => {
+      for (const { after, effects } of play(open(world), story)) {
+        if (assignedIn(effects, "widen").length === 0) continue;
+        const missing = after.entries.filter(
+          ({ phase, standing }) => phase === "narrow" && standing !== "committed" && standing !== "skipped",
+        );
+        expect(missing).toEqual([]);
+      }
+    });
+    fc.assert(property, runs);
+  });
+
+  test("does the same for the same inputs, and nothing for a repeated one", () => {
+    const property = fc.property(worlds, anyStory, (world, story) => {
+      const [one, other] = [open(world), open(world)];
+      for (const { after, effects, input } of play(one, story)) {
+        other.now = one.now;
+        expect(other.do(input)).toEqual(effects);
+        expect(other.state).toEqual(after);
+        // A new assignment is for the same report to answer again.
+        const assigned = effects.some((effect) => effect.kind === "assign");
+        if (assigned || (input.kind !== "evidence" && input.kind !== "tick")) continue;
+        const settled = other.state;
+        expect(other.do(input)).toEqual([]);
+        expect(other.state).toBe(settled);
+      }
+    });
+    fc.assert(property, runs);
+  });
+
+  test("ends the same for the same reports in any order, once or twice, in one piece or many", () => {
+    const fates = fc.constantFrom("commits", "reverts", "silent", "refuses");
+    const property = fc.property(
+      fc.array(fates, { minLength: 6, maxLength: 6 }),
+      fc.infiniteStream(fc.nat()),
+      fc.boolean(),
+      (fated, numbers, whole) => {
+        const wave = hostNames(6);
+        const assigned = () => {
+          const driven = new Driven({
+            plan: { narrow: [], widen: [wave] },
+            gates: gatesOf({ auto_rollback: false }),
+          });
+          driven.tick();
+          driven.now += minuteMs;
+          return driven;
+        };
+        const [one, other] = [assigned(), assigned()];
+        const reports = wave.flatMap((host, i): readonly Evidence[] => {
+          const later = (base: Evidence): readonly Evidence[] => [
+            base,
+            { ...base, receivedAt: base.receivedAt + 1000 },
+          ];
+          switch (fated[i]) {
+            case "commits":
+              return later(one.commit(host));
+            case "reverts":
+              return later(one.revert(host));
+            case "refuses":
+              return later(one.commit(host, { appliedSeq: 1, refusal: "guard_refused" }));
+            default:
+              return [];
+          }
+        });
+        one.hear(...reports);
+        const mixed = [...reports, ...reports]
+          .map((report) => ({ report, at: numbers.next().value ?? 0 }))
+          .toSorted((a, b) => a.at - b.at)
+          .map(({ report }) => report);
+        if (whole) other.hear(...mixed);
+        else for (const report of mixed) other.hear(report);
+        // Dated by whichever report came first; where each stands is what counts.
+        const standings = ({ state }: Driven) =>
+          state.entries.map(({ host, standing, detail }) => ({ host, standing, detail }));
+        expect(standings(other)).toEqual(standings(one));
+        expect(other.state.status).toBe(one.state.status);
+      },
+    );
+    fc.assert(property, runs);
+  });
+
+  test("has gone as far at any time, or further, when hosts commit sooner", () => {
+    // Minutes from a host's assignment to its commit; past 15 it is late, and some never commit.
+    const never = 10_000;
+    const delays = fc.array(fc.tuple(fc.constantFrom(0, 1, 5, 14), fc.constantFrom(0, 0, 0, 3, 20, never)), {
+      minLength: hosts.length,
+      maxLength: hosts.length,
+    });
+    const property = fc.property(worlds, delays, (world, fates) => {
+      const calm = { ...world, gates: { ...world.gates, auto_rollback: false } };
+      const [sooner, later] = [open(calm), open(calm)];
+      for (let minute = 0; minute < 150; minute += 1) {
+        advance(sooner, (i) => fates[i]?.[0] ?? 0);
+        advance(later, (i) => (fates[i]?.[0] ?? 0) + (fates[i]?.[1] ?? 0));
+        for (const phase of ["narrow", "widen"] as const)
+          expect([...later.given(phase)].filter((host) => !sooner.given(phase).has(host))).toEqual([]);
+      }
+    });
+    fc.assert(property, { numRuns: 150 });
+  });
+});
+
+/** One minute of a rollout in which each host commits that many minutes after it was assigned. */
+function advance(driven: Driven, minutesOf: (host: number) => number): void {
+  driven.tick(60);
+  const due = driven.state.entries.filter(
+    ({ host, phase, seq, assignedAt }) =>
+      phase === driven.state.phase &&
+      seq !== null &&
+      (assignedAt ?? 0) + minutesOf(hosts.indexOf(host)) * minuteMs <= driven.now,
+  );
+  driven.hear(...due.map(({ host }) => driven.commit(host)));
+}
+
+test("a fleet with poisoned hosts and a bad network never has the revision beyond one wave", () => {
+  const shares = fc.constantFrom(0, 0.01, 0.03, 0.1, 0.3);
+  const property = fc.property(
+    fc.record({ poisoned: shares, lost: shares, duplicate: shares, late: shares, offline: shares }),
+    fc.nat(),
+    fc.boolean(),
+    (chances, seed, auto) => {
+      const outcome = simulateFleet({
+        ...chances,
+        hosts: 120,
+        seed,
+        strategy: { kind: "canary", percentages: [5, 25, 50, 100] },
+        gates: gatesOf({ auto_rollback: auto }),
+      });
+      expect([outcome.beyond, outcome.grown]).toEqual([0, 0]);
+      expect(["completed", "rolled_back", "halted", "paused"]).toContain(outcome.status);
+    },
+  );
+  fc.assert(property, { numRuns: 60 });
+});
+
+test("a sound revision reaches the whole fleet over a network that loses, repeats and delays a third", () => {
+  const property = fc.property(fc.nat(), (seed) => {
+    const outcome = simulateFleet({
+      poisoned: 0,
+      lost: 0.3,
+      duplicate: 0.3,
+      late: 0.3,
+      offline: 0,
+      hosts: 120,
+      seed,
+      strategy: { kind: "canary", percentages: [5, 25, 50, 100] },
+      gates: gatesOf(),
+    });
+    expect([outcome.status, outcome.took]).toEqual(["completed", 120]);
+  });
+  fc.assert(property, { numRuns: 20 });
+});

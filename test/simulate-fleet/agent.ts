@@ -1,0 +1,82 @@
+/**
+ * An agent as a rollout sees it: it polls, takes what is newer, puts itself back when the new content breaks it, and
+ * reports on each transition and every hour. What was not acknowledged is sent again with the next poll.
+ */
+import type { Evidence } from "#rollout/index.ts";
+
+export type Content = "old" | "new";
+export interface Published {
+  readonly seq: number;
+  readonly content: Content;
+}
+/** One report; `n` only rises, and a control plane keeps the highest. */
+export interface Report extends Evidence {
+  readonly n: number;
+}
+
+const reportEveryMs = 3_600_000;
+
+export class Agent {
+  readonly host: string;
+  /** The new content cuts this host off: it takes itself back. */
+  readonly poisoned: boolean;
+  applied: Published = { seq: 1, content: "old" };
+  /** It had the new content in its kernel, for however long. */
+  tookNew = false;
+  #seen = 1;
+  #state: Report["state"] = "steady";
+  #n = 1;
+  #unsent = false;
+  #reportedAt: number;
+
+  constructor(host: string, poisoned: boolean, now: number) {
+    this.host = host;
+    this.poisoned = poisoned;
+    this.#reportedAt = now;
+  }
+
+  /** A report when there is one to send; the caller says by `acknowledge` that it arrived. */
+  poll(published: Published, now: number): Report | undefined {
+    if (published.seq > this.#seen) this.#take(published);
+    if (now - this.#reportedAt >= reportEveryMs) this.#change();
+    return this.#unsent ? this.#report(now) : undefined;
+  }
+
+  acknowledge(now: number): void {
+    this.#unsent = false;
+    this.#reportedAt = now;
+  }
+
+  #take(published: Published): void {
+    this.#seen = published.seq;
+    const loads = published.content !== this.applied.content;
+    this.tookNew ||= published.content === "new";
+    if (loads && this.poisoned && published.content === "new") this.#state = "reverted";
+    else {
+      this.applied = published;
+      this.#state = "steady";
+    }
+    this.#change();
+  }
+
+  #change(): void {
+    this.#n += 1;
+    this.#unsent = true;
+  }
+
+  #report(now: number): Report {
+    return {
+      host: this.host,
+      n: this.#n,
+      receivedAt: now,
+      state: this.#state,
+      appliedMode: "enforce",
+      appliedSeq: this.applied.seq,
+      seenSeq: this.#seen,
+      refusal: null,
+      drift: 0,
+      denyRate: 0,
+      suspectedClone: false,
+    };
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The control plane that simulated agents talk to. `Plane` is what a simulation asks of one, so that the same fleet can
+ * drive the pure step alone or a real store; here is the pure one, which keeps in maps what a store keeps in rows.
+ */
+import {
+  begin,
+  planWaves,
+  step,
+  type Candidate,
+  type Effect,
+  type Input,
+  type RolloutState,
+} from "#rollout/index.ts";
+import type { Gates, Strategy } from "#schema/rollout.ts";
+import type { Content, Published, Report } from "./agent.ts";
+
+export interface Plane {
+  readonly state: () => RolloutState;
+  readonly published: (host: string) => Published;
+  /** Reports that have just arrived, in the order of their arrival. */
+  readonly hear: (reports: readonly Report[], now: number) => void;
+  /** What cron or a timer calls every minute. */
+  readonly tick: (now: number) => void;
+  /** Entries that were written, over all transitions, and how many of these there were. */
+  readonly cost: () => { readonly transitions: number; readonly entries: number };
+}
+
+export interface Fleet {
+  readonly hosts: readonly Candidate[];
+  readonly strategy: Strategy;
+  readonly gates: Gates;
+  /** When each host was last heard of before the rollout. */
+  readonly heardAt: ReadonlyMap<string, number>;
+}
+
+const first: Published = { seq: 1, content: "old" };
+
+export function openPure(fleet: Fleet): Plane {
+  const published = new Map<string, Published>();
+  const newest = new Map<string, Report>();
+  const cost = { transitions: 0, entries: 0 };
+  let state = begin({
+    plan: { narrow: [], widen: planWaves(fleet.hosts, fleet.strategy) },
+    pinned: [],
+    gates: fleet.gates,
+    pollSeconds: 30,
+    emergency: false,
+    by: "operator",
+  });
+
+  const publish = (host: string, content: Content): void => {
+    const before = published.get(host) ?? first;
+    if (before.content !== content) published.set(host, { seq: before.seq + 1, content });
+  };
+  const heardAt = (host: string): number | null =>
+    newest.get(host)?.receivedAt ?? fleet.heardAt.get(host) ?? null;
+
+  const perform = (effect: Effect): void => {
+    if (effect.kind === "release") return;
+    for (const host of effect.hosts) publish(host, effect.kind === "assign" ? "new" : "old");
+    if (effect.kind !== "assign") return;
+    const entries = state.entries.map((entry) =>
+      entry.standing === "assigned" && entry.seq === null
+        ? {
+            ...entry,
+            seq: (published.get(entry.host) ?? first).seq,
+            heardAt: heardAt(entry.host),
+            baseline: 0,
+          }
+        : entry,
+    );
+    state = { ...state, entries };
+  };
+
+  const advance = (input: Input, now: number): void => {
+    const outcome = step(state, input, now);
+    if ("refused" in outcome) throw new Error(outcome.refused);
+    if (outcome.state === state) return;
+    const before = state.entries;
+    state = outcome.state;
+    cost.transitions += 1;
+    cost.entries += state.entries.filter((entry, i) => entry !== before[i]).length;
+    for (const effect of outcome.effects) perform(effect);
+  };
+
+  return {
+    state: () => state,
+    published: (host) => published.get(host) ?? first,
+    hear: (reports, now) => {
+      const fresh = reports.filter((report) => {
+        const known = newest.get(report.host);
+        if (known !== undefined && known.n >= report.n) return false;
+        newest.set(report.host, report);
+        return true;
+      });
+      if (fresh.some((report) => report.state === "reverted"))
+        advance({ kind: "evidence", evidence: fresh }, now);
+    },
+    tick: (now) => advance({ kind: "evidence", evidence: [...newest.values()] }, now),
+    cost: () => cost,
+  };
+}
