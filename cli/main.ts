@@ -3,6 +3,7 @@
 import { pathToFileURL } from "node:url";
 import type { Command, Context } from "./command.ts";
 import { apply } from "./commands/apply.ts";
+import { cosignList, cosignShow, cosignSign } from "./commands/cosign.ts";
 import { enrol } from "./commands/enrol.ts";
 import { hosts } from "./commands/hosts.ts";
 import { plan } from "./commands/plan.ts";
@@ -33,6 +34,9 @@ const commands: readonly Command[] = [
   rootRotate,
   rootSign,
   rootPush,
+  cosignList,
+  cosignShow,
+  cosignSign,
 ];
 
 const overview = (): string =>

@@ -5,24 +5,29 @@ import { type Output, paint, printable, type Tone } from "./output.ts";
 import type { PlanAnswer, Proposal } from "./proposal.ts";
 
 /** A line and how it is coloured. */
-interface Line {
+export interface Line {
   readonly tone: Tone | undefined;
   readonly text: string;
 }
 
-const line = (tone: Tone | undefined, text: string): Line => ({ tone, text: text.trimEnd() });
+export const line = (tone: Tone | undefined, text: string): Line => ({ tone, text: text.trimEnd() });
 const signs = { create: "+", update: "~", delete: "-" } as const;
 const opTones = { create: "added", update: "changed", delete: "removed" } as const;
 
 /** Prints a proposal. */
 export function printProposal(output: Output, { answer, warnings, notes }: Proposal): void {
-  for (const { tone, text } of [
+  printLines(output, [
     ...answer.changes.flatMap(rowLines),
     ...answer.hosts.flatMap(hostLines),
     ...warnings.map((warning) => line("changed", `warning: ${warningText(warning)}`)),
     ...notes.map((note) => line("dim", `note: ${note}`)),
     line(undefined, summary(answer)),
-  ]) {
+  ]);
+}
+
+/** Prints lines without what a terminal would obey, whoever wrote their words. */
+export function printLines(output: Output, lines: readonly Line[]): void {
+  for (const { tone, text } of lines) {
     const indent = /^ */.exec(text)?.[0] ?? "";
     const shown = indent + printable(text);
     output.line(tone === undefined ? shown : paint(output, tone, shown));
@@ -35,7 +40,13 @@ function rowLines({ op, kind, key, before, after }: PlanAnswer["changes"][number
   return [head, ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`))];
 }
 
-function hostLines({ host, before, after, rules, sets }: PlanAnswer["hosts"][number]): readonly Line[] {
+export function hostLines({
+  host,
+  before,
+  after,
+  rules,
+  sets,
+}: PlanAnswer["hosts"][number]): readonly Line[] {
   const sizes = `${before?.rules ?? 0} -> ${after?.rules ?? 0} rules, ${before?.elements ?? 0} -> ${after?.elements ?? 0} elements`;
   return [
     line(undefined, `host ${host}: ${sizes}`),

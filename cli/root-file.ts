@@ -8,7 +8,7 @@ import { sizeLimits } from "#schema/bundle.ts";
 import { canonicalBytes, canonicalText, parseCanonical } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
 import { compareText } from "#schema/order.ts";
-import { envelope, Root, roles, type Signature, type TufKey } from "#schema/tuf.ts";
+import { envelope, type Role, Root, roles, type Signature, type TufKey } from "#schema/tuf.ts";
 import { Failure } from "./output.ts";
 import { keyId, type RootKey, signatureOf } from "./root.ts";
 
@@ -60,9 +60,17 @@ function roleFault(root: Root): string | undefined {
 }
 
 /** The root keys of `authority` whose signature over the file holds, in the authority's order. */
-export function signersAmong(file: RootFile, authority: Root): readonly string[] {
+export const signersAmong = (file: RootFile, authority: Root): readonly string[] =>
+  signersOf(file, authority, "root");
+
+/** The same for any signed file and the role that it is signed by. */
+export function signersOf(
+  file: { readonly signed: object; readonly signatures: readonly Signature[] },
+  authority: Root,
+  role: Role,
+): readonly string[] {
   const bytes = canonicalBytes(file.signed);
-  return authority.roles.root.keyids.filter((id) => {
+  return authority.roles[role].keyids.filter((id) => {
     const key = authority.keys[id];
     const signature = file.signatures.find(({ keyid }) => keyid === id);
     return key !== undefined && signature !== undefined && holds(key, signature.sig, bytes);

@@ -2,9 +2,9 @@
  * From one root to the next: builds version N+1 with some keys changed, and says what is missing before it may follow.
  * The rules are those of TUF specification §5.3, and the control plane's own: one key for each online role. Pure.
  */
-import type { Root, TufKey } from "#schema/tuf.ts";
+import { operatorsSign, type Root, type TufKey } from "#schema/tuf.ts";
 import { Failure } from "./output.ts";
-import { buildRoot, keyId, type OnlineKeys } from "./root.ts";
+import { buildRoot, keyId, type OnlineKeys, type TargetsRole } from "./root.ts";
 import { type RootFile, signersAmong } from "./root-file.ts";
 
 export interface RootChange {
@@ -15,6 +15,8 @@ export interface RootChange {
   readonly threshold: number | undefined;
   /** As before where they are not said. */
   readonly online: OnlineKeys | undefined;
+  /** Who signs targets from now on; as before where it is not said. */
+  readonly targets: TargetsRole | "control plane" | undefined;
   readonly days: number | undefined;
 }
 
@@ -26,7 +28,8 @@ export function nextRoot(current: Root, change: RootChange, now: number): Root {
   const twice = added.find((id, i) => current.roles.root.keyids.includes(id) || added.indexOf(id) !== i);
   if (twice !== undefined) throw new Failure(`${twice} is a root key already`);
   const online = change.online ?? onlineOf(current);
-  const clash = Object.values(online)
+  const targets = targetsAfter(current, change, online);
+  const clash = [...targets.keys, online.snapshot, online.timestamp]
     .map(keyId)
     .find((id) => kept.includes(id) || added.includes(id));
   if (clash !== undefined) throw new Failure(`${clash} is an online key and cannot be a root key`);
@@ -35,7 +38,27 @@ export function nextRoot(current: Root, change: RootChange, now: number): Root {
   if (rootKeys.length > rootKeysMax) throw new Failure(`a root has at most ${rootKeysMax} root keys`);
   if (threshold > rootKeys.length)
     throw new Failure(`${rootKeys.length} root keys cannot give ${threshold} signatures`);
-  return buildRoot({ version: current.version + 1, now, days: change.days, threshold, rootKeys, online });
+  const version = current.version + 1;
+  return buildRoot({ version, now, days: change.days, threshold, rootKeys, online, targets });
+}
+
+/** Operators' keys stay through a change of the online keys: which of them was the control plane's own, no root says. */
+function targetsAfter(current: Root, change: RootChange, online: OnlineKeys): TargetsRole {
+  if (change.targets === "control plane") return { keys: [online.targets], threshold: 1 };
+  if (change.targets === undefined && !operatorsSign(current))
+    return { keys: [online.targets], threshold: 1 };
+  const { keyids, threshold } = current.roles.targets;
+  const role = change.targets ?? { keys: keyids.map((id) => keyOf(current, id)), threshold };
+  const ids = role.keys.map(keyId);
+  if (new Set(ids).size !== ids.length) throw new Failure("a targets key is given twice");
+  if (ids.length < 2) throw new Failure("operators sign targets with two keys at least");
+  if (role.threshold > ids.length)
+    throw new Failure(`${ids.length} targets keys cannot give ${role.threshold} signatures`);
+  if (ids.some((id) => id === keyId(online.snapshot) || id === keyId(online.timestamp)))
+    throw new Failure("a targets key is a snapshot or timestamp key");
+  if (role.threshold === 1 && ids.includes(keyId(online.targets)))
+    throw new Failure("beside operators the control plane's key must not be enough");
+  return role;
 }
 
 export const rootKeysMax = 16;
@@ -58,7 +81,8 @@ function keyOf(root: Root, id: string): TufKey {
 function onlineOf(root: Root): OnlineKeys {
   const only = (role: keyof OnlineKeys): TufKey => {
     const [id, ...more] = root.roles[role].keyids;
-    if (id === undefined || more.length > 0) throw new Failure(`role ${role} has more than one key`);
+    if (id === undefined || (more.length > 0 && role !== "targets"))
+      throw new Failure(`role ${role} has more than one key`);
     return keyOf(root, id);
   };
   return { targets: only("targets"), snapshot: only("snapshot"), timestamp: only("timestamp") };

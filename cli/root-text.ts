@@ -56,13 +56,14 @@ export function rootLines(file: RootFile): readonly string[] {
 
 /** What differs from the root before, a line each; an empty list for a new expiry alone. */
 export function changeLines(current: RootFile, next: RootFile): readonly string[] {
-  const before = current.signed.roles.root.threshold;
-  const after = next.signed.roles.root.threshold;
-  return [
-    ...(before === after ? [] : [`~ root threshold ${before} -> ${after}`]),
-    ...roles.flatMap((role) => {
-      const { added, removed } = keyChanges(current.signed, next.signed, role);
-      return [...removed.map((id) => `- ${role} key ${id}`), ...added.map((id) => `+ ${role} key ${id}`)];
-    }),
-  ];
+  return roles.flatMap((role) => {
+    const before = current.signed.roles[role].threshold;
+    const after = next.signed.roles[role].threshold;
+    const { added, removed } = keyChanges(current.signed, next.signed, role);
+    return [
+      ...(before === after ? [] : [`~ ${role} threshold ${before} -> ${after}`]),
+      ...removed.map((id) => `- ${role} key ${id}`),
+      ...added.map((id) => `+ ${role} key ${id}`),
+    ];
+  });
 }

@@ -3,7 +3,7 @@
  * One root per deployment. Private keys are values here; only `root-key-files.ts` writes them to files.
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { canonicalBytes, canonicalText } from "#schema/canonical.ts";
+import { canonicalText } from "#schema/canonical.ts";
 import { type Root, type Signature, specVersion, type TufKey, tufKey } from "#schema/tuf.ts";
 
 export interface RootKey {
@@ -50,12 +50,20 @@ export interface RootInput {
   readonly threshold: number;
   readonly rootKeys: readonly TufKey[];
   readonly online: OnlineKeys;
+  /** Who signs targets, where it is not the online key alone. */
+  readonly targets?: TargetsRole | undefined;
 }
 
-/** The root payload, unsigned. The online roles have one key each. */
+export interface TargetsRole {
+  readonly keys: readonly TufKey[];
+  readonly threshold: number;
+}
+
+/** The root payload, unsigned. The online roles have one key each, but for targets that operators sign. */
 export function buildRoot(input: RootInput): Root {
-  const { targets, snapshot, timestamp } = input.online;
-  const all = [...input.rootKeys, targets, snapshot, timestamp];
+  const { snapshot, timestamp } = input.online;
+  const targets = input.targets ?? { keys: [input.online.targets], threshold: 1 };
+  const all = [...input.rootKeys, ...targets.keys, snapshot, timestamp];
   const single = (key: TufKey) => ({ keyids: [keyId(key)], threshold: 1 });
   return {
     _type: "root",
@@ -66,7 +74,7 @@ export function buildRoot(input: RootInput): Root {
     keys: Object.fromEntries(all.map((key) => [keyId(key), key])),
     roles: {
       root: { keyids: input.rootKeys.map(keyId), threshold: input.threshold },
-      targets: single(targets),
+      targets: { keyids: targets.keys.map(keyId), threshold: targets.threshold },
       snapshot: single(snapshot),
       timestamp: single(timestamp),
     },
@@ -74,9 +82,13 @@ export function buildRoot(input: RootInput): Root {
 }
 
 /** One key's signature over the root payload. */
-export const signatureOf = (signed: Root, { keyid, privateKey }: RootKey): Signature => ({
+export const signatureOf = (signed: Root, key: RootKey): Signature =>
+  signatureOver(canonicalText(signed), key);
+
+/** One key's signature over a text's UTF-8 bytes, which are those of canonical JSON. */
+export const signatureOver = (text: string, { keyid, privateKey }: RootKey): Signature => ({
   keyid,
-  sig: sign(null, canonicalBytes(signed), privateKey).toString("hex"),
+  sig: sign(null, Buffer.from(text, "utf8"), privateKey).toString("hex"),
 });
 
 /** The exact text of root.json. A new root needs a threshold of its own keys and of its predecessor's. */

@@ -54,6 +54,9 @@ export const Root = z.strictObject({
 });
 export type Root = z.infer<typeof Root>;
 
+/** Do operators sign targets? One key is the control plane's own; where there are more, no one of them is enough. */
+export const operatorsSign = ({ roles: { targets } }: Root): boolean => targets.keyids.length > 1;
+
 export const Targets = z.strictObject({
   _type: z.literal("targets"),
   ...base,

@@ -193,6 +193,7 @@ export const TokenScope = z.enum([
   "hosts:enrol",
   "audit:read",
   "root:write",
+  "targets:sign",
   "tokens:write",
 ]);
 export type TokenScope = z.infer<typeof TokenScope>;

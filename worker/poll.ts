@@ -3,7 +3,7 @@
  * lease asks for it. Decides nothing about who may ask.
  */
 import { sizeLimits } from "#schema/bundle.ts";
-import type { Root } from "#schema/tuf.ts";
+import { operatorsSign, type Root } from "#schema/tuf.ts";
 import type { Seen, Update } from "#schema/wire.ts";
 import { toBase64, utf8 } from "./encoding.ts";
 import { namesTag, repositoryTag } from "./etag.ts";
@@ -72,8 +72,12 @@ async function currentRepository(ports: Ports, poll: Poll, root: Root): Promise<
 function renewalDue(ports: Ports, { renew, seen }: Poll, repository: Repository, root: Root): boolean {
   const { lease_issued_at: from, lease_expires_at: to } = repository;
   if (renew && ports.clock.now() >= from + (to - from) / 2) return true;
-  const ahead = Math.max(seen.timestamp - repository.timestamp_version, seen.targets - repository.seq);
-  return (ahead > 0 && ahead <= aheadMax) || outdated(root, repository).size > 0;
+  const anew = outdated(root, repository);
+  const ahead = [seen.timestamp - repository.timestamp_version];
+  // What operators sign waits for them; here it would be due at every poll.
+  if (operatorsSign(root)) anew.delete("targets");
+  else ahead.push(seen.targets - repository.seq);
+  return ahead.some((by) => by > 0 && by <= aheadMax) || anew.size > 0;
 }
 
 /**

@@ -2,13 +2,14 @@
  * `portcullis root rotate`: writes the next root to a file, for its signers. Changes nothing that is in force, and with
  * `--from` it needs no control plane.
  */
+import type { TufKey } from "#schema/tuf.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments, wholeNumber } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
 import { rootFileText } from "../root-file.ts";
 import { loadRootFile, readPublicKey, writeNew } from "../root-key-files.ts";
 import { onlineKeysOf, rootInForce } from "../root-plane.ts";
-import { nextRoot, rootKeysMax } from "../root-succession.ts";
+import { nextRoot, type RootChange, rootKeysMax } from "../root-succession.ts";
 import { changeLines } from "../root-text.ts";
 
 const daysMax = 1826;
@@ -19,6 +20,9 @@ const options = {
   "remove-key": { type: "string", multiple: true },
   threshold: { type: "string" },
   online: { type: "boolean" },
+  targets: { type: "string" },
+  "targets-key": { type: "string", multiple: true },
+  "targets-threshold": { type: "string" },
   days: { type: "string" },
   json: { type: "boolean" },
   ...connectionOptions,
@@ -37,25 +41,33 @@ a threshold of the old root keys and one of the new have signed FILE (root sign)
   --add-key PUBFILE   a new root key: the .pub file of root key; may be given again
   --remove-key KEYID  a root key to remove, or the first 8 digits or more of its id; may be given again
   --threshold M       how many root keys must sign from now on (default: as before)
-  --online            take the control plane's online keys as they are now (default: as before)
+  --online            take the control plane's online keys as they are now (default: as before); targets keys of
+                      operators stay
+  --targets WHO       who signs what hosts enforce: online (the control plane), cosign (it and operators) or sealed
+                      (operators alone) (default: as before)
+  --targets-key PUBFILE  an operator's key, with cosign and sealed; may be given again
+  --targets-threshold M  how many must sign, the control plane counted (default: 2)
   --days N            how long it is good for (default: 365, at most ${daysMax})
   --json              what was written as JSON
 ${connectionHelp}`,
   async run(args, { env, output, now }) {
     const { values } = readArguments(args, options, 0);
     if (values.out === undefined) throw new UsageError("--out is needed");
-    const number = (option: "threshold" | "days", most: number) =>
+    const number = (option: "threshold" | "days" | "targets-threshold", most: number) =>
       values[option] === undefined ? undefined : wholeNumber(`--${option}`, values[option], most);
     const threshold = number("threshold", rootKeysMax);
     const days = number("days", daysMax);
     const open = () => openClient(values satisfies Connection, env);
     const current = values.from === undefined ? await rootInForce(open()) : loadRootFile(values.from);
-    const online = values.online === true ? (await onlineKeysOf(open())).online : undefined;
+    const asksForKeys = values.online === true || values.targets === "online" || values.targets === "cosign";
+    const online = asksForKeys ? (await onlineKeysOf(open())).online : undefined;
+    const targets = targetsOf(values, number("targets-threshold", rootKeysMax) ?? 2, online?.targets);
     const change = {
       add: (values["add-key"] ?? []).map(readPublicKey),
       remove: values["remove-key"] ?? [],
       threshold,
       online,
+      targets,
       days,
     };
     const next = { signed: nextRoot(current.signed, change, now()), signatures: [] };
@@ -76,3 +88,29 @@ ${connectionHelp}`,
     return exitCodes.ok;
   },
 };
+
+interface TargetsValues {
+  readonly targets?: string | undefined;
+  readonly "targets-key"?: readonly string[] | undefined;
+  readonly "targets-threshold"?: string | undefined;
+}
+
+/** @throws UsageError */
+function targetsOf(values: TargetsValues, threshold: number, own: TufKey | undefined): RootChange["targets"] {
+  const operators = (values["targets-key"] ?? []).map(readPublicKey);
+  const isOperators = values.targets === "cosign" || values.targets === "sealed";
+  if (!isOperators && (operators.length > 0 || values["targets-threshold"] !== undefined))
+    throw new UsageError("--targets-key and --targets-threshold go with --targets cosign or sealed");
+  switch (values.targets) {
+    case undefined:
+      return undefined;
+    case "online":
+      return "control plane";
+    case "cosign":
+      return { keys: own === undefined ? operators : [own, ...operators], threshold };
+    case "sealed":
+      return { keys: operators, threshold };
+    default:
+      throw new UsageError("--targets is online, cosign or sealed");
+  }
+}

@@ -75,6 +75,18 @@ export const publication = sqliteTable(
   (table) => [primaryKey({ columns: [table.host, table.seq] })],
 );
 
+export const pending = sqliteTable("pending", {
+  host: text().primaryKey(),
+  seq: integer().notNull(),
+  revision: integer().notNull(),
+  bundle_sha256: text().notNull(),
+  bundle_length: integer().notNull(),
+  targets: text().notNull(),
+  targets_expires_at: integer().notNull(),
+  signatures: text().notNull(),
+  at: integer().notNull(),
+});
+
 export const root = sqliteTable("root", {
   version: integer().primaryKey(),
   body: text().notNull(),

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot, type TargetsRole } from "#cli/root.ts";
 import type { Change } from "#schema/intent.ts";
 import { OnlineKeysResponse } from "#schema/wire.ts";
 import { createApp } from "#worker/app.ts";
@@ -101,7 +101,12 @@ export interface Ceremony {
 }
 
 /** A root over the plane's online keys, signed by the first `threshold` of its keys and of `before`'s. */
-async function makeRoot(plane: Plane, version = 1, before?: Ceremony): Promise<Ceremony> {
+async function makeRoot(
+  plane: Plane,
+  version: number,
+  before: Ceremony | undefined,
+  targets: TargetsRole | undefined,
+): Promise<Ceremony> {
   const response = await plane.operator("GET", "/v1/root/keys");
   const { keys: online } = OnlineKeysResponse.parse(await response.json());
   const keys = [newRootKey(), newRootKey(), newRootKey()];
@@ -111,13 +116,19 @@ async function makeRoot(plane: Plane, version = 1, before?: Ceremony): Promise<C
     threshold: 2,
     rootKeys: keys.map((k) => k.key),
     online: { targets: online.targets.key, snapshot: online.snapshot.key, timestamp: online.timestamp.key },
+    targets,
   });
   return { keys, text: signRoot(signed, [...keys.slice(0, 2), ...(before?.keys.slice(0, 2) ?? [])]) };
 }
 
-/** Makes a 2-of-3 root and puts it in force. */
-export async function installRoot(plane: Plane, version = 1, before?: Ceremony): Promise<Ceremony> {
-  const ceremony = await makeRoot(plane, version, before);
+/** Makes a 2-of-3 root and puts it in force; the control plane's key signs targets unless `targets` says who does. */
+export async function installRoot(
+  plane: Plane,
+  version = 1,
+  before?: Ceremony,
+  targets?: TargetsRole,
+): Promise<Ceremony> {
+  const ceremony = await makeRoot(plane, version, before, targets);
   const response = await plane.operator("PUT", "/v1/root", { root: ceremony.text });
   if (response.status !== 201) throw new Error(`the root was refused: ${await response.text()}`);
   return ceremony;

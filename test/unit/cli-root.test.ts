@@ -26,7 +26,14 @@ const first: RootFile = readRootFile(
   signRoot(buildRoot({ version: 1, now, threshold: 2, rootKeys: [a.key, b.key, c.key], online }), [a, b]),
   "root.json",
 );
-const same: RootChange = { add: [], remove: [], threshold: undefined, online: undefined, days: undefined };
+const same: RootChange = {
+  add: [],
+  remove: [],
+  threshold: undefined,
+  online: undefined,
+  targets: undefined,
+  days: undefined,
+};
 const next = (change: Partial<RootChange>) => nextRoot(first.signed, { ...same, ...change }, now);
 const replaced = next({ add: [d.key], remove: [a.keyid] });
 const signedBy = (...keys: readonly RootKey[]): RootFile =>

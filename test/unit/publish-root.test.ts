@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
-import type { Root } from "#schema/tuf.ts";
+import type { Root, TufKey } from "#schema/tuf.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
 import { checkSuccessor, type ReadRoot, readRoot, verifyEd25519 } from "#worker/publish/root.ts";
 
@@ -64,6 +64,27 @@ describe("the root chain", () => {
     const stranger = memorySigner();
     const result = await checkSuccessor(undefined, await root(1, [a, b]), now, stranger);
     expect(code(result)).toBe("root_online_keys");
+  });
+});
+
+describe("targets that operators sign", () => {
+  const verdict = async (by: readonly TufKey[], threshold: number): Promise<string> => {
+    const input = { version: 1, now, threshold: 1, rootKeys: [a.key], online: await onlineKeysOf(signer) };
+    const result = await readRoot(signRoot(buildRoot({ ...input, targets: { keys: by, threshold } }), [a]));
+    if (!result.ok) return result.code;
+    const next = result.root;
+    return code(await checkSuccessor(undefined, next, now, signer));
+  };
+
+  test("are two operators' at least, or theirs and the control plane's, whose key is never enough", async () => {
+    const own = await onlineKeysOf(signer);
+    expect(await verdict([b.key, c.key, d.key], 2)).toBe("ok");
+    expect(await verdict([b.key, c.key], 1)).toBe("ok");
+    expect(await verdict([own.targets, b.key], 2)).toBe("ok");
+    expect(await verdict([own.targets, b.key], 1)).toBe("root_online_keys");
+    expect(await verdict([b.key], 1)).toBe("root_online_keys");
+    expect(await verdict([b.key, own.timestamp], 2)).toBe("root_online_keys");
+    expect(await verdict([a.key, b.key], 2)).toBe("root_keys");
   });
 });
 

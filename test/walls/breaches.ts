@@ -166,6 +166,7 @@ export const passages: readonly Breach[] = [
   uses("agent", "#simulate/index.ts", []),
   uses("agent", "node:fs", []),
   uses("cli", "node:fs", []),
+  uses("cli", "#simulate/difference.ts", []),
   breach("spawns", "lab", 'export { spawn as wall } from "node:child_process";', []),
   uses("schema", "zod", []),
   uses("schema/tables", "drizzle-orm/sqlite-core", []),

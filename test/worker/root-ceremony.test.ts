@@ -154,7 +154,7 @@ test("after all online keys were changed, --online puts the new ones in force an
   expect((await cli("root", "rotate", "--out", at("5.json"))).errors).toEqual([]);
   await signed(at("5.json"), signersLeft(), at("3.json"));
   expect((await cli("root", "push", at("5.json"))).errors).toEqual([
-    expect.stringContaining("is not this control plane's targets key"),
+    expect.stringContaining("is not this control plane's snapshot key"),
   ]);
   expect(await inForce()).toBe(shown);
   expect((await cli("root", "rotate", "--online", "--out", at("6.json"))).errors).toEqual([]);

@@ -64,6 +64,10 @@ export const access = {
   "POST /v1/tokens": token("tokens:write"),
   "DELETE /v1/tokens/:id": token("tokens:write"),
 
+  "GET /v1/cosign": token("intent:read"),
+  "GET /v1/cosign/:host": token("intent:read"),
+  "PUT /v1/cosign/:host": token("targets:sign"),
+
   "POST /v1/enrolments": token("hosts:enrol"),
   "GET /v1/root": anyone,
   "GET /v1/root/keys": token("root:write"),

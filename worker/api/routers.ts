@@ -8,6 +8,7 @@ import { audit } from "./audit.ts";
 import { catalog } from "./catalog.ts";
 import { enrolments } from "./enrolments.ts";
 import { commits } from "./commits.ts";
+import { cosign } from "./cosign.ts";
 import type { AppEnv } from "./env.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
@@ -31,6 +32,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     audit(ports),
     tokens(ports),
     root(ports),
+    cosign(ports),
     enrolments(ports, fleet),
     agent(ports, credentials),
     repository(ports, credentials),

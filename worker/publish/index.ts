@@ -7,7 +7,7 @@
 import { type BundleCustom, bundlePath, encodeBundle, sizeLimits } from "#schema/bundle.ts";
 import type { Diagnostic } from "#schema/errors.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { envelope, type Root, Targets } from "#schema/tuf.ts";
+import { envelope, operatorsSign, type Root, Targets } from "#schema/tuf.ts";
 import { sha256Hex, utf8 } from "../encoding.ts";
 import type { Signer } from "../ports.ts";
 import {
@@ -29,7 +29,7 @@ export interface Floor {
   readonly targets: number;
 }
 
-interface Lease {
+export interface Lease {
   readonly fleet: string;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
@@ -100,14 +100,15 @@ export async function bundleOf(
 /**
  * Extends the lease: a new timestamp over the same content. Snapshot and targets are signed anew only past half of
  * their lives, below the host's floor, or where the root names other keys than those that signed; the targets then get
- * the next seq with the same bundle.
+ * the next seq with the same bundle. Targets that operators sign stay as they are.
  */
 export async function renewLease(input: RenewInput): Promise<Repository> {
   const { previous, now } = input;
   const floor = input.floor ?? { timestamp: 0, targets: 0 };
   const anew = outdated(input.root, previous);
   const ageing = previous.targets_expires_at - now < targetsLifetime / 2;
-  if (ageing || floor.targets > previous.seq || anew.has("targets")) {
+  const targets = ageing || floor.targets > previous.seq || anew.has("targets");
+  if (targets && !operatorsSign(input.root)) {
     const { min_revision, mode } = readCustom(previous);
     return signTargets(input, {
       host: previous.host,
@@ -124,7 +125,7 @@ export async function renewLease(input: RenewInput): Promise<Repository> {
   return signTimestamp(input, previous);
 }
 
-interface Content {
+export interface Content {
   readonly host: string;
   readonly previous: Repository | undefined;
   readonly revision: number;
@@ -139,10 +140,15 @@ type WithTargets = Omit<
 >;
 type WithSnapshot = Omit<Repository, "timestamp" | "lease_issued_at" | "lease_expires_at">;
 
-async function signTargets(lease: Lease, content: Content): Promise<Repository> {
+/**
+ * The targets of a host's next seq, unsigned.
+ * @param lifetime milliseconds
+ * @param above a seq that was used besides those of `previous` and the floor
+ */
+export function nextTargets(lease: Lease, content: Content, lifetime: number, above = 0) {
   const { host, previous, bundle } = content;
-  const seq = Math.max(previous?.seq ?? 0, lease.floor?.targets ?? 0) + 1;
-  const expiresAt = wholeSecond(lease.now + targetsLifetime);
+  const seq = Math.max(previous?.seq ?? 0, lease.floor?.targets ?? 0, above) + 1;
+  const expiresAt = wholeSecond(lease.now + lifetime);
   const custom: BundleCustom = {
     host,
     fleet: lease.fleet,
@@ -154,17 +160,32 @@ async function signTargets(lease: Lease, content: Content): Promise<Repository> 
     mode: content.mode,
     crit: [],
   };
-  const targets = await signMetadata(lease.signer, "targets", targetsPayload(custom, bundle, expiresAt));
-  limit(host, "targets", utf8(targets).length);
+  return { seq, expiresAt, payload: targetsPayload(custom, bundle, expiresAt) };
+}
+
+async function signTargets(lease: Lease, content: Content): Promise<Repository> {
+  const { seq, expiresAt, payload } = nextTargets(lease, content, targetsLifetime);
+  const targets = await signMetadata(lease.signer, "targets", payload);
+  return publishTargets(lease, content, { seq, text: targets, expiresAt });
+}
+
+/** The repository over targets that are signed. @throws BundleTooLarge */
+export async function publishTargets(
+  lease: Lease,
+  content: Pick<Content, "host" | "previous" | "revision" | "bundle">,
+  targets: { readonly seq: number; readonly text: string; readonly expiresAt: number },
+): Promise<Repository> {
+  const { host, previous, bundle } = content;
+  limit(host, "targets", utf8(targets.text).length);
   return signSnapshot(lease, {
     host,
-    seq,
+    seq: targets.seq,
     revision: content.revision,
     generation: previous?.generation ?? 0,
     bundle_sha256: bundle.sha256,
     bundle_length: bundle.length,
-    targets,
-    targets_expires_at: expiresAt,
+    targets: targets.text,
+    targets_expires_at: targets.expiresAt,
     snapshot_version: previous?.snapshot_version ?? 0,
     timestamp_version: previous?.timestamp_version ?? 0,
   });
@@ -207,7 +228,7 @@ function limit(host: string, what: "bundle" | "targets" | "snapshot" | "timestam
   if (bytes > sizeLimits[what]) throw new BundleTooLarge(host, what, bytes, sizeLimits[what]);
 }
 
-/** What we signed before, read back from the stored targets. */
-function readCustom(repository: Repository): BundleCustom {
+/** What was signed before, read back from the stored targets. */
+export function readCustom(repository: Repository): BundleCustom {
   return envelope(Targets).parse(JSON.parse(repository.targets)).signed.targets[bundlePath].custom;
 }

@@ -6,7 +6,7 @@
 import { sizeLimits } from "#schema/bundle.ts";
 import { canonicalBytes, parseCanonical } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
-import { envelope, Root, roles, type Signature, type TufKey, tufKey } from "#schema/tuf.ts";
+import { envelope, operatorsSign, Root, roles, type Signature, type TufKey, tufKey } from "#schema/tuf.ts";
 import { fromHex, sha256Hex, toHex, utf8 } from "../encoding.ts";
 import { onlineRoles, type Signer } from "../ports.ts";
 import { keyId } from "./sign.ts";
@@ -76,7 +76,8 @@ const signatureFault = (signatures: readonly Signature[]): string | undefined =>
 
 /**
  * Whether `next` may follow `current` (undefined: before the first root): the next version, not expired, signed by a
- * threshold of its own root keys and of its predecessor's, and giving the online roles to `signer`'s keys alone.
+ * threshold of its own root keys and of its predecessor's, and giving the online roles to `signer`'s keys, but targets to
+ * operators where it says so.
  */
 export async function checkSuccessor(
   current: ReadRoot | undefined,
@@ -96,13 +97,31 @@ export async function checkSuccessor(
       return refuse("root_threshold", `signed by ${valid} of ${whose}, ${threshold} are needed`);
     }
   }
+  const fault = await onlineFault(next.signed, signer);
+  return fault === undefined ? { ok: true } : refuse("root_online_keys", fault);
+}
+
+/**
+ * Snapshot and timestamp are this control plane's alone, because leases must be renewed every day. Targets are too, or
+ * several keys': then its own key may be one of them and is never enough, and no other of its keys is.
+ */
+async function onlineFault(root: Root, signer: Signer): Promise<string | undefined> {
   const keys = await onlineKeys(signer);
-  for (const role of onlineRoles) {
-    const { keyids, threshold } = next.signed.roles[role];
-    if (threshold !== 1 || keyids.length !== 1 || keyids[0] !== (await keyId(keys[role])))
-      return refuse("root_online_keys", `role ${role} is not this control plane's ${role} key`);
+  const ids = { targets: await keyId(keys.targets), leases: new Set<string>() };
+  for (const role of ["snapshot", "timestamp"] as const) {
+    const id = await keyId(keys[role]);
+    ids.leases.add(id);
+    const { keyids, threshold } = root.roles[role];
+    if (threshold !== 1 || keyids.length !== 1 || keyids[0] !== id)
+      return `role ${role} is not this control plane's ${role} key`;
   }
-  return { ok: true };
+  const { keyids, threshold } = root.roles.targets;
+  if (!operatorsSign(root))
+    return keyids[0] === ids.targets ? undefined : "role targets is not this control plane's targets key";
+  if (keyids.some((id) => ids.leases.has(id))) return "role targets names a snapshot or timestamp key";
+  return threshold === 1 && keyids.includes(ids.targets)
+    ? "role targets lets this control plane's key sign alone beside operators' keys"
+    : undefined;
 }
 
 /** The public halves of the online keys. */
@@ -127,7 +146,8 @@ async function countValid(root: ReadRoot, authority: Root): Promise<number> {
   return results.filter(Boolean).length;
 }
 
-async function verify(key: TufKey, sig: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+/** Does one key's signature, both in hex, hold over these bytes? */
+export async function verify(key: TufKey, sig: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
   const raw = fromHex(key.keyval.public);
   const signature = fromHex(sig);
   return raw !== undefined && signature !== undefined && verifyEd25519(raw, signature, bytes);

@@ -13,7 +13,7 @@ import type { Repository } from "./types.ts";
 const Signed = z.object({ signatures: z.array(Signature) });
 
 /** Files that do not carry a threshold of their role's keys, as `root` names them. */
-export function outdated(root: Root, repository: Repository): ReadonlySet<OnlineRole> {
+export function outdated(root: Root, repository: Repository): Set<OnlineRole> {
   return new Set(
     onlineRoles.filter((role) => {
       const { keyids, threshold } = root.roles[role];

@@ -21,7 +21,9 @@ export type AuditAction =
   | "enrolment.create"
   | "host.enrol"
   | "host.revoke"
-  | "root.put";
+  | "root.put"
+  | "targets.propose"
+  | "targets.sign";
 
 export interface AuditEntry {
   /** Milliseconds since the Unix epoch. */

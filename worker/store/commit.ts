@@ -5,32 +5,57 @@
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { inArray, sql as raw } from "drizzle-orm";
-import { repository, revision } from "#schema/tables/index.ts";
+import { pending as pendingTable, repository, revision } from "#schema/tables/index.ts";
 import type { Sql } from "../ports.ts";
-import type { Repository } from "../publish/types.ts";
+import type { Pending, Repository } from "../publish/types.ts";
 import { db, statement } from "./db.ts";
 import { raiseGeneration } from "./fleet.ts";
 import type { Row, RevisionRow } from "./intent.ts";
+import { proposeStatement, publishedStatement } from "./pending.ts";
 
 export interface CommitWrite {
   readonly revision: RevisionRow;
   readonly closed: readonly Pick<Row, "kind" | "key">[];
   readonly opened: readonly Pick<Row, "kind" | "key" | "body">[];
-  /** Repositories that follow one already stored, and first ones. */
-  readonly updated: readonly Repository[];
+  readonly published: Publications;
+}
+
+export interface Publications {
+  /** First repositories of hosts that had none. */
   readonly added: readonly Repository[];
+  readonly updated: readonly Repository[];
+  /** Targets that operators are to sign. */
+  readonly pending: readonly Pending[];
 }
 
 export function commitStatements(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
-  const published = [...write.updated, ...write.added];
   return [
     statement(sql, db(sql).insert(revision).values(write.revision)),
     ...closeRows(sql, write),
     ...openRows(sql, write),
-    ...(published.length === 0 ? [] : [raiseGeneration(sql)]),
-    ...updateRepositories(sql, write.updated),
-    ...addRepositories(sql, write.added),
-    ...addPublications(sql, write.revision.at, published),
+    ...publicationStatements(sql, write.revision.at, write.published),
+  ];
+}
+
+/** What publishing writes; hosts look again when something was published, and not when something waits. */
+export function publicationStatements(
+  sql: Sql,
+  at: number,
+  { added, updated, pending }: Publications,
+): readonly D1PreparedStatement[] {
+  const published = [...updated, ...added];
+  const proposed = pending.map((row) => proposeStatement(sql, row));
+  if (published.length === 0) return proposed;
+  return [
+    ...proposed,
+    raiseGeneration(sql),
+    ...updateRepositories(sql, updated),
+    ...addRepositories(sql, added),
+    ...addPublications(sql, at, published),
+    publishedStatement(
+      sql,
+      published.map(({ host }) => host),
+    ),
   ];
 }
 
@@ -109,15 +134,17 @@ function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
   return parts.map((part) => `[${part.join(",")}]`);
 }
 
-/** Digest of the bundle that each of these hosts is served now. */
+/** Digest of the bundle that each of these hosts is served now, or that waits to be. */
 export async function servedBundles(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
-  const rows = await db(sql)
-    .select({ host: repository.host, sha256: repository.bundle_sha256 })
-    .from(repository)
-    .where(inArray(repository.host, listed(hosts)));
+  const digests = (from: typeof repository | typeof pendingTable) =>
+    db(sql)
+      .select({ host: from.host, sha256: from.bundle_sha256 })
+      .from(from)
+      .where(inArray(from.host, listed(hosts)));
+  const rows = [...(await digests(repository)), ...(await digests(pendingTable))];
   return new Map(rows.map(({ host, sha256 }) => [host, sha256]));
 }
 

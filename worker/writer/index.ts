@@ -15,6 +15,7 @@ import { publish } from "./publish.ts";
 
 export interface ChangedHost {
   readonly host: string;
+  /** Where operators sign targets: the seq that waits for them. */
   readonly seq: number;
   readonly bundle_sha256: string;
 }
@@ -108,15 +109,20 @@ async function written(
   { plan: { closed, opened, rows }, hosts: changing, warnings }: Extract<Projected, { ok: true }>,
 ): Promise<Extract<Attempt<MadeCommit>, { write: true }>> {
   const n = parent + 1;
-  const { added, updated } = await publish(ports, n, changing);
-  const hosts = [...updated, ...added].map(({ host, seq, bundle_sha256 }) => ({ host, seq, bundle_sha256 }));
+  const published = await publish(ports, n, changing);
+  const { added, updated, pending } = published;
+  const hosts = [...updated, ...added, ...pending].map(({ host, seq, bundle_sha256 }) => ({
+    host,
+    seq,
+    bundle_sha256,
+  }));
   const at = ports.clock.now();
   const on_behalf_of = request.on_behalf_of ?? null;
   const { message, source } = request;
   const revision = { n, parent, at, author, on_behalf_of, source, message };
   return {
     write: true,
-    statements: commitStatements(ports.sql, { revision, closed, opened, added, updated }),
+    statements: commitStatements(ports.sql, { revision, closed, opened, published }),
     entry: {
       at,
       actor: author,

@@ -1,18 +1,17 @@
 /**
- * Signs the repositories of the hosts whose bundle changes, and of no other: equal bytes publish nothing (law 4).
+ * Signs the repositories of the hosts whose bundle changes, and of no other: equal bytes publish nothing (law 4). Where
+ * operators sign targets, it says what they are to sign instead.
  * Blobs are stored first, under their hash; a commit that is then lost leaves bytes that nobody points to.
  */
+import { operatorsSign, type Root } from "#schema/tuf.ts";
 import type { Ports } from "../ports.ts";
+import { type ProposeInput, proposeHost, publishPending } from "../publish/cosign.ts";
 import { publishHost } from "../publish/index.ts";
-import type { Published, Repository } from "../publish/types.ts";
-import { readRepositories } from "../store/commit.ts";
+import type { Pending, Proposed, Published, Repository } from "../publish/types.ts";
+import { type Publications, readRepositories } from "../store/commit.ts";
+import { readPendings } from "../store/pending.ts";
+import { rootInForce } from "../store/root.ts";
 import type { ChangingHost } from "./project.ts";
-
-export interface Publications {
-  /** First repositories of hosts that had none. */
-  readonly added: readonly Repository[];
-  readonly updated: readonly Repository[];
-}
 
 /** Hosts signed at once: their bundles are in memory together, and a Worker has six connections. */
 const atOnce = 16;
@@ -23,43 +22,67 @@ export async function publish(
   revision: number,
   hosts: readonly ChangingHost[],
 ): Promise<Publications> {
-  const added: Repository[] = [];
-  const updated: Repository[] = [];
+  const made = {
+    added: new Array<Repository>(),
+    updated: new Array<Repository>(),
+    pending: new Array<Pending>(),
+  };
+  const root = (await rootInForce(ports.sql))?.signed;
   for (let start = 0; start < hosts.length; start += atOnce) {
     const some = hosts.slice(start, start + atOnce);
-    const previous = await readRepositories(
-      ports.sql,
-      some.map(({ host }) => host),
+    const names = some.map(({ host }) => host);
+    const previous = await readRepositories(ports.sql, names);
+    const waiting = await readPendings(ports.sql, names);
+    const signed = await Promise.all(
+      some.map((changing) => {
+        const { host } = changing;
+        const standing = { previous: previous.get(host), waiting: waiting.get(host) };
+        return sign(ports, root, revision, changing, standing);
+      }),
     );
-    const published = await Promise.all(
-      some.map((changing) => sign(ports, revision, changing, previous.get(changing.host))),
-    );
-    const made = published.filter((one) => one !== undefined);
-    await storeBundles(ports, made);
-    for (const { repository } of made) (previous.has(repository.host) ? updated : added).push(repository);
+    const done = signed.filter((one) => one !== undefined);
+    await storeBundles(ports, done);
+    for (const one of done) {
+      if ("pending" in one) made.pending.push(one.pending);
+      else (previous.has(one.repository.host) ? made.updated : made.added).push(one.repository);
+    }
   }
-  return { added, updated };
+  return made;
 }
 
-const sign = (
+type Signed = Published | Proposed;
+
+async function sign(
   ports: Ports,
+  root: Root | undefined,
   revision: number,
   { host, mode, ruleset }: ChangingHost,
-  previous: Repository | undefined,
-): Promise<Published | undefined> =>
-  publishHost({
-    fleet: ports.settings.fleet,
+  { previous, waiting }: Pick<ProposeInput, "previous" | "waiting">,
+): Promise<Signed | undefined> {
+  const { signer, settings } = ports;
+  const { fleet, leaseSeconds } = settings;
+  const input = {
+    fleet,
+    leaseSeconds,
+    signer,
+    now: ports.clock.now(),
     host,
     revision,
-    now: ports.clock.now(),
-    leaseSeconds: ports.settings.leaseSeconds,
-    signer: ports.signer,
     mode,
     ruleset,
     previous,
-  });
+  };
+  // What waits from a time when operators signed has used its seq: the next one counts from there.
+  if (root === undefined || !(operatorsSign(root) || waiting !== undefined)) return publishHost(input);
+  const proposed = await proposeHost({ ...input, root, waiting });
+  if (proposed === undefined) return undefined;
+  const repository = await publishPending({ ...input, root }, proposed.pending);
+  return repository === undefined ? proposed : { repository, bundle: proposed.bundle };
+}
 
-async function storeBundles(ports: Ports, published: readonly Published[]): Promise<void> {
-  const blobs = new Map(published.map(({ repository, bundle }) => [repository.bundle_sha256, bundle]));
+async function storeBundles(ports: Ports, made: readonly Signed[]): Promise<void> {
+  const blobs = new Map(
+    made.map((one) => [("pending" in one ? one.pending : one.repository).bundle_sha256, one.bundle]),
+  );
   await Promise.all([...blobs].map(([sha256, bytes]) => ports.blobs.put(sha256, bytes)));
 }

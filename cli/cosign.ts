@@ -1,0 +1,109 @@
+/**
+ * Targets that wait for operators' signatures, as a signer's machine sees them. It believes the control plane nothing:
+ * the bundle must be the one that the targets name, and is compared with what the targets keys of the root signed
+ * before; where they signed nothing yet, all of it counts as new. Pure but for what is fetched.
+ */
+import type * as z from "zod";
+import { bundlePath, type BundleCustom, decodeBundle } from "#schema/bundle.ts";
+import { canonicalText } from "#schema/canonical.ts";
+import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
+import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
+import { envelope, type Root, Targets } from "#schema/tuf.ts";
+import { type Difference, difference, elementCount } from "#simulate/difference.ts";
+import type { Client } from "./client.ts";
+import { Failure } from "./output.ts";
+import type { PlanAnswer } from "./proposal.ts";
+import { signersOf } from "./root-file.ts";
+import { type RootKey, sha256Of, signatureOver } from "./root.ts";
+
+export interface ToSign {
+  readonly detail: PendingDetail;
+  readonly custom: BundleCustom;
+  readonly expires: string;
+  /** What changes on the host, in the words of a plan. */
+  readonly change: PlanAnswer["hosts"][number];
+  /** Whether `change` is against what targets keys of the root signed; if not, against nothing. */
+  readonly compared: boolean;
+}
+
+const pathOf = (host: string): string => `/v1/cosign/${encodeURIComponent(host)}`;
+
+/** @throws Failure when what is given is not whole: nothing of it should be signed then; Refusal when nothing waits */
+export async function readToSign(client: Client, root: Root, host: string): Promise<ToSign> {
+  return checkToSign(await client.call("GET", pathOf(host), PendingDetail), root, host);
+}
+
+/** @throws Failure */
+export function checkToSign(detail: PendingDetail, root: Root, host: string): ToSign {
+  const { targets, ruleset } = opened(detail.targets, detail.bundle, host, Targets);
+  const { custom } = targets.targets[bundlePath];
+  if (targets.version !== detail.seq || custom.seq !== detail.seq)
+    throw new Failure(`${host}: the targets are not those of seq ${detail.seq}`);
+  const before = servedBefore(detail, root, host);
+  return {
+    detail,
+    custom,
+    expires: targets.expires,
+    compared: before !== undefined,
+    change: changeOf(host, before, custom.mode === "closed" ? undefined : ruleset),
+  };
+}
+
+/** Targets of this host in canonical text, and the very bundle that they name. @throws Failure */
+function opened<T extends Targets>(text: string, bundle: string, host: string, schema: z.ZodType<T>) {
+  const parsed = schema.safeParse(parseJson(text));
+  if (!parsed.success || canonicalText(parsed.data) !== text)
+    throw new Failure(`${host}: the targets are not metadata in canonical form`);
+  const { length, hashes, custom } = parsed.data.targets[bundlePath];
+  if (custom.host !== host) throw new Failure(`${host}: the targets are for host ${custom.host}`);
+  const bytes = new TextEncoder().encode(bundle);
+  if (sha256Of(bundle) !== hashes.sha256 || bytes.length !== length)
+    throw new Failure(`${host}: the bundle is not the one that the targets name`);
+  const decoded = decodeBundle(bytes);
+  if (!decoded.ok) throw new Failure(`${host}: the bundle cannot be read: ${decoded.message}`);
+  return { targets: parsed.data, ruleset: decoded.ruleset };
+}
+
+function servedBefore({ served, seq }: PendingDetail, root: Root, host: string): Ruleset | undefined {
+  const file = served === null ? undefined : envelope(Targets).safeParse(parseJson(served.targets)).data;
+  if (served === null || file === undefined || file.signed.version >= seq) return undefined;
+  if (signersOf(file, root, "targets").length < root.roles.targets.threshold) return undefined;
+  return opened(canonicalText(file.signed), served.bundle, host, Targets).ruleset;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function changeOf(host: string, before: Ruleset | undefined, after: Ruleset | undefined): ToSign["change"] {
+  const { rules, sets }: Difference = difference(before ?? emptyRuleset, after ?? emptyRuleset);
+  return {
+    host,
+    before: before === undefined ? null : sizeOf(before),
+    after: after === undefined ? null : sizeOf(after),
+    rules: { added: [...rules.added], removed: [...rules.removed] },
+    sets: sets.map(({ name, added, removed }) => ({
+      name,
+      added: [...added],
+      removed: [...removed],
+      added_count: added.length,
+      removed_count: removed.length,
+    })),
+  };
+}
+
+const sizeOf = (ruleset: Ruleset) => ({
+  bundle_sha256: "",
+  rules: ruleset.rules.length,
+  elements: elementCount(ruleset),
+});
+
+/** Signs exactly what was shown, and hands the signature in. @throws Refusal, Failure */
+export function sendSignature(client: Client, { detail }: ToSign, key: RootKey): Promise<CosignResponse> {
+  const { host, seq, targets } = detail;
+  return client.call("PUT", pathOf(host), CosignResponse, { seq, signatures: [signatureOver(targets, key)] });
+}

@@ -1,0 +1,38 @@
+/**
+ * What the control plane and operators say to each other about targets that wait for signatures. `targets` and bundles
+ * are exact texts: what is signed is signed over these bytes, and a bundle is the one whose digest the targets name.
+ */
+import * as z from "zod";
+import { Key, Revision, Sha256 } from "./primitives.ts";
+import { KeyId, Signature } from "./tuf.ts";
+
+export const PendingItem = z.strictObject({
+  host: Key,
+  seq: z.int().min(1),
+  revision: Revision,
+  bundle_sha256: Sha256,
+  /** When the targets expire that are to be signed. */
+  expires_at: z.iso.datetime(),
+  at: z.iso.datetime(),
+  signed_by: z.array(KeyId),
+  threshold: z.int().min(1),
+});
+export type PendingItem = z.infer<typeof PendingItem>;
+
+export const PendingDetail = z.strictObject({
+  ...PendingItem.shape,
+  targets: z.string(),
+  bundle: z.string(),
+  /** What the host is served now; null before the first. */
+  served: z.strictObject({ targets: z.string(), bundle: z.string() }).nullable(),
+});
+export type PendingDetail = z.infer<typeof PendingDetail>;
+
+export const CosignRequest = z.strictObject({
+  seq: z.int().min(1),
+  signatures: z.array(Signature).min(1).max(16),
+});
+
+/** `published`: the threshold was reached, and the host gets it at its next poll. */
+export const CosignResponse = z.strictObject({ ...PendingItem.shape, published: z.boolean() });
+export type CosignResponse = z.infer<typeof CosignResponse>;

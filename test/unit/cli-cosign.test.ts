@@ -1,0 +1,123 @@
+/** What an operator is shown before signing: from the bytes that are signed, whatever the control plane says of them. */
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { checkToSign } from "#cli/cosign.ts";
+import { buildRoot, newRootKey, type RootKey, signatureOver } from "#cli/root.ts";
+import { nextRoot, type RootChange } from "#cli/root-succession.ts";
+import { encodeBundle } from "#schema/bundle.ts";
+import { canonicalText } from "#schema/canonical.ts";
+import type { PendingDetail } from "#schema/cosign.ts";
+import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
+import { targetsPayload } from "#worker/publish/metadata.ts";
+
+const now = Date.parse("2026-11-01T00:00:00Z");
+const [rootKey, own, snapshot, timestamp, a, b, c] = Array.from({ length: 7 }, newRootKey) as [
+  RootKey,
+  RootKey,
+  RootKey,
+  RootKey,
+  RootKey,
+  RootKey,
+  RootKey,
+];
+const online = { targets: own.key, snapshot: snapshot.key, timestamp: timestamp.key };
+const base = { version: 1, now, threshold: 1, rootKeys: [rootKey.key], online };
+const sealed = { keys: [a.key, b.key, c.key], threshold: 2 };
+const root = buildRoot({ ...base, targets: sealed });
+
+const withSet = (...elements: readonly string[]): Ruleset => ({
+  ...emptyRuleset,
+  sets: [{ name: "g_office", kind: "addresses", elements: [...elements] }],
+});
+const bundleOf = (ruleset: Ruleset): string => Buffer.from(encodeBundle(ruleset)).toString();
+function targetsOf(seq: number, ruleset: Ruleset, host = "gw") {
+  const bundle = bundleOf(ruleset);
+  const issued = "2026-11-01T00:00:00Z";
+  const custom = { host, fleet: "f1", seq, revision: seq, min_revision: 0, issued, prev: null, crit: [] };
+  const named = {
+    length: Buffer.byteLength(bundle),
+    sha256: createHash("sha256").update(bundle).digest("hex"),
+  };
+  return canonicalText(targetsPayload({ ...custom, mode: "enforce" }, named, now));
+}
+const signedBy = (text: string, ...keys: readonly RootKey[]): string =>
+  canonicalText({
+    signatures: keys.map((key) => signatureOver(text, key)),
+    signed: JSON.parse(text) as object,
+  });
+
+const old = withSet("192.0.2.1");
+const fresh = withSet("192.0.2.1", "203.0.113.66");
+const served = { targets: signedBy(targetsOf(4, old), a, b), bundle: bundleOf(old) };
+const detail: PendingDetail = {
+  host: "gw",
+  seq: 5,
+  revision: 5,
+  bundle_sha256: "0".repeat(64),
+  expires_at: "2027-01-01T00:00:00Z",
+  at: "2026-11-01T00:00:00Z",
+  signed_by: [],
+  threshold: 2,
+  targets: targetsOf(5, fresh),
+  bundle: bundleOf(fresh),
+  served,
+};
+const check = (over: Partial<PendingDetail> = {}) => checkToSign({ ...detail, ...over }, root, "gw");
+
+test("the change is told against what targets keys signed before", () => {
+  expect(check()).toMatchObject({
+    compared: true,
+    change: { sets: [{ added: ["203.0.113.66"], removed: [] }] },
+  });
+});
+
+test.each<[string, PendingDetail["served"]]>([
+  ["nothing was served", null],
+  ["one operator signed", { ...served, targets: signedBy(targetsOf(4, fresh), a) }],
+  ["the control plane signed", { targets: signedBy(targetsOf(4, fresh), own, a), bundle: bundleOf(fresh) }],
+  ["a later seq was signed", { targets: signedBy(targetsOf(5, fresh), a, b), bundle: bundleOf(fresh) }],
+])("a control plane that says the host has it all already is not believed: %s", (_, claimed) => {
+  const added = ["192.0.2.1", "203.0.113.66"];
+  expect(check({ served: claimed })).toMatchObject({ compared: false, change: { sets: [{ added }] } });
+});
+
+test.each<[string, Partial<PendingDetail>, RegExp]>([
+  ["another bundle than the targets name", { bundle: bundleOf(old) }, /not the one that the targets name/],
+  ["targets of another host", { targets: targetsOf(5, fresh, "db1") }, /are for host db1/],
+  ["targets of another seq", { targets: targetsOf(6, fresh) }, /not those of seq 5/],
+  ["targets that are not canonical", { targets: `${detail.targets} ` }, /not metadata in canonical form/],
+  [
+    "a served bundle that its targets do not name",
+    { served: { ...served, bundle: detail.bundle } },
+    /not the one/,
+  ],
+])("refuses to show %s, so that nobody signs it", (_, over, message) => {
+  expect(() => check(over)).toThrow(message);
+});
+
+const unchanged: RootChange = {
+  add: [],
+  remove: [],
+  threshold: undefined,
+  online: undefined,
+  targets: undefined,
+  days: undefined,
+};
+
+test("operators' keys stay through a rotation of the online keys, and go only when that is said", () => {
+  const other = { ...online, targets: newRootKey().key, timestamp: newRootKey().key };
+  expect(nextRoot(root, { ...unchanged, online: other }, now).roles.targets).toEqual(root.roles.targets);
+  const back = nextRoot(root, { ...unchanged, online, targets: "control plane" }, now);
+  expect(back.roles.targets).toEqual({ keyids: [own.keyid], threshold: 1 });
+});
+
+test.each<[string, RootChange["targets"], RegExp]>([
+  ["one key alone", { keys: [a.key], threshold: 1 }, /two keys at least/],
+  ["a key twice", { keys: [a.key, a.key], threshold: 2 }, /given twice/],
+  ["more signatures than keys", { keys: [a.key, b.key], threshold: 3 }, /cannot give 3/],
+  ["the control plane's key as enough", { keys: [own.key, a.key], threshold: 1 }, /must not be enough/],
+  ["a lease key among them", { keys: [a.key, timestamp.key], threshold: 2 }, /snapshot or timestamp key/],
+  ["a root key among them", { keys: [a.key, rootKey.key], threshold: 2 }, /cannot be a root key/],
+])("refuses to give targets to %s", (_, targets, message) => {
+  expect(() => nextRoot(buildRoot(base), { ...unchanged, online, targets }, now)).toThrow(message);
+});

@@ -1,0 +1,116 @@
+/**
+ * Where operators sign targets: takes their signatures, publishes what a threshold signed, and says in time what must be
+ * signed again. Everything that is written here ends in an audit row.
+ */
+import { operatorsSign, type Root, type Signature } from "#schema/tuf.ts";
+import type { Ports } from "./ports.ts";
+import { Refused } from "./problem.ts";
+import { ownSignatures, proposeAgain, publishPending, withSignatures } from "./publish/cosign.ts";
+import { operatorsLifetime } from "./publish/metadata.ts";
+import type { Pending } from "./publish/types.ts";
+import { type Attempt, audited } from "./store/audit.ts";
+import { publicationStatements, type Publications } from "./store/commit.ts";
+import { readRepository } from "./store/lease.ts";
+import { listPending, readPending, signaturesStatement, unsignedTargets } from "./store/pending.ts";
+import { rootInForce, type RootInForce } from "./store/root.ts";
+
+export interface Taken {
+  readonly pending: Pending;
+  /** Whether the threshold was reached and hosts are told. */
+  readonly published: boolean;
+}
+
+/**
+ * Adds signatures to what waits for a host, and publishes it when they are enough.
+ * @throws Refused `not_found` when nothing waits, `conflict` when another seq does, `bad_request` for a signature that
+ * no targets key made over these bytes
+ */
+export const takeSignatures = (
+  ports: Ports,
+  actor: string,
+  host: string,
+  seq: number,
+  signatures: readonly Signature[],
+): Promise<Taken> =>
+  audited(ports.sql, async (): Promise<Attempt<Taken>> => {
+    const root = await rootInForce(ports.sql);
+    const waiting = await readPending(ports.sql, host);
+    if (root === undefined || waiting === undefined) throw new Refused("not_found");
+    if (waiting.seq !== seq) throw new Refused("conflict");
+    const pending = await withSignatures(waiting, root.signed, signatures);
+    if (pending === undefined) throw new Refused("bad_request", { errors: [notOurs] });
+    const keys = signatures.map(({ keyid }) => keyid);
+    return take(ports, root.signed, pending, { actor, keys });
+  });
+
+const notOurs = {
+  path: "/signatures",
+  code: "targets_signature",
+  message: "expected signatures by targets keys of the root in force over the targets that wait",
+};
+
+async function take(
+  ports: Ports,
+  root: Root,
+  pending: Pending,
+  by: { readonly actor: string; readonly keys: readonly string[] },
+): Promise<Extract<Attempt<Taken>, { write: true }>> {
+  const at = ports.clock.now();
+  const { host, seq, bundle_sha256 } = pending;
+  const previous = await readRepository(ports.sql, host);
+  const lease = { ...ports.settings, now: at, signer: ports.signer, root, previous };
+  const repository = await publishPending(lease, pending);
+  const published: Publications = {
+    added: repository === undefined || previous !== undefined ? [] : [repository],
+    updated: repository === undefined || previous === undefined ? [] : [repository],
+    pending: [],
+  };
+  const body = { host, seq, bundle_sha256, keys: by.keys, published: repository !== undefined };
+  return {
+    write: true,
+    entry: { at, actor: by.actor, on_behalf_of: null, action: "targets.sign", revision: null, body },
+    statements: [signaturesStatement(ports.sql, pending), ...publicationStatements(ports.sql, at, published)],
+    result: { pending, published: repository !== undefined },
+  };
+}
+
+/** Hosts at once; maintenance comes again in a minute. */
+const atOnce = 100;
+
+/** Keeps what waits in step with the root: proposes what must be signed anew, or signs what waits where it may alone. */
+export async function tendPending(ports: Ports, root: RootInForce): Promise<void> {
+  if (operatorsSign(root.signed)) return proposeDue(ports, root.signed);
+  for (const waiting of await listPending(ports.sql, "", atOnce))
+    await audited(ports.sql, async (): Promise<Attempt<unknown>> => {
+      const pending = await readPending(ports.sql, waiting.host);
+      if (pending?.seq !== waiting.seq) return { write: false, result: undefined };
+      const own = await ownSignatures(root.signed, ports.signer, pending.targets);
+      const signed = await withSignatures(pending, root.signed, own);
+      if (signed === undefined || own.length === 0) return { write: false, result: undefined };
+      return take(ports, root.signed, signed, { actor: "maintenance", keys: own.map(({ keyid }) => keyid) });
+    });
+}
+
+/** From half of their lives on, so that people have weeks; or as soon as the root names other keys. */
+const proposeDue = (ports: Ports, root: Root): Promise<void> =>
+  audited(ports.sql, async (): Promise<Attempt<void>> => {
+    const now = ports.clock.now();
+    const due = await unsignedTargets(ports.sql, root, now + operatorsLifetime / 2, atOnce);
+    if (due.length === 0) return { write: false, result: undefined };
+    const lease = { ...ports.settings, now, signer: ports.signer, root, waiting: undefined };
+    const pending = await Promise.all(due.map((previous) => proposeAgain({ ...lease, previous })));
+    const body = { hosts: pending.map(({ host, seq }) => `${host} ${seq}`) };
+    return {
+      write: true,
+      entry: {
+        at: now,
+        actor: "maintenance",
+        on_behalf_of: null,
+        action: "targets.propose",
+        revision: null,
+        body,
+      },
+      statements: publicationStatements(ports.sql, now, { added: [], updated: [], pending }),
+      result: undefined,
+    };
+  });
