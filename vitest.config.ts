@@ -20,7 +20,7 @@ export default defineConfig({
       layer("attack", ["attack"], 120, true),
       layer("kernel", ["kernel"], 240, false),
       layer("crash", ["crash"], 120, false),
-      layer("package", ["package"], 240, false),
+      layer("package", ["package"], 600, false),
       layer("e2e", ["e2e"], 300, false),
     ],
   },

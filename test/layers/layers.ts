@@ -25,5 +25,5 @@ export const layers: readonly Layer[] = [
   project("kernel", false, 900),
   project("crash", false, 900),
   project("e2e", false, 900),
-  project("package", false, 900),
+  project("package", false, 1800),
 ];

@@ -1,10 +1,10 @@
 /**
- * What the hosts of these tests are made of, straight from Debian: a bookworm tree with systemd and nft and no Node.
- * Made once and kept below the machine's temporary folder, by content of the recipe; two runs at once each make their
+ * What the hosts of these tests are made of, straight from Debian: a bookworm tree with systemd and nft and no Node, and
+ * Debian's kernel. Made once and kept below the machine's temporary folder, by content of the recipe; two runs at once each make their
  * own, and the first to be done wins.
  */
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { must } from "#lab/process.ts";
@@ -22,6 +22,8 @@ const packages = [
   "udev",
 ];
 const suite = "bookworm";
+/** Of the kernel for virtual machines; which one that is today, apt knows. */
+const kernelPackage = "linux-image-cloud-amd64";
 
 /** The cache is root's alone: what lies in it is booted with every right. */
 function cacheFolder(): string {
@@ -64,4 +66,31 @@ export async function debianSystem(): Promise<string> {
     });
   });
   return join(folder, "root.tar");
+}
+
+export interface Kernel {
+  readonly version: string;
+  readonly image: string;
+  /** Folder that holds `lib/modules`, with their index. */
+  readonly modules: string;
+}
+
+/** @returns the folder of a Debian package's files, unpacked and never installed */
+export const debianFiles = (name: string): Promise<string> =>
+  cached(name, async (made) => {
+    await must(["env", `--chdir=${made}`, "apt-get", "-qq", "download", name], { timeoutMs: 300_000 });
+    const archive = readdirSync(made).find((file) => file.endsWith(".deb"));
+    if (archive === undefined) throw new Error(`apt brought no ${name}`);
+    await must(["dpkg-deb", "-x", join(made, archive), made], { timeoutMs: 120_000 });
+    rmSync(join(made, archive));
+  });
+
+export async function debianKernel(): Promise<Kernel> {
+  const depends = await must(["apt-cache", "depends", kernelPackage]);
+  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+  if (name === undefined) throw new Error(`apt knows no ${kernelPackage}`);
+  const version = name.slice("linux-image-".length);
+  const folder = await debianFiles(name);
+  await must(["depmod", "-b", folder, version], { timeoutMs: 120_000 });
+  return { version, image: join(folder, "boot", `vmlinuz-${version}`), modules: folder };
 }

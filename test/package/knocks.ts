@@ -1,12 +1,12 @@
 /**
- * Knocks at every `address port` among its arguments, again and again, from the namespace it runs in. When stdin ends it
- * prints one JSON line: for each target how often it was open, refused, unreachable or silent. A connection is what
- * counts as open; an error of this machine's own, such as no answer to ARP, is not an answer of the host.
+ * Knocks at every `address port` among its arguments, again and again, from the namespace it runs in, until stdin
+ * ends. It prints JSON lines, the last when all is answered: for each target how often it was open, refused, unreachable
+ * or silent so far. A connection counts as open; an error of this machine's own, such as no answer to ARP, does not.
  */
 import { connect } from "node:net";
 import type { Answer, Answers } from "./watch.ts";
 
-const everyMs = 40;
+const everyMs = 150;
 /** A virtual machine without hardware support takes tens of milliseconds for a handshake. */
 const patienceMs = 2_000;
 
@@ -32,7 +32,9 @@ function knock(target: string): Promise<void> {
   });
 }
 
+const tell = (): void => void process.stdout.write(`${JSON.stringify(counts)}\n`);
 const pulse = setInterval(() => {
+  tell();
   for (const target of process.argv.slice(2)) {
     const one = knock(target);
     pending.add(one);
@@ -41,5 +43,5 @@ const pulse = setInterval(() => {
 }, everyMs);
 process.stdin.resume().on("end", () => {
   clearInterval(pulse);
-  void Promise.all(pending).then(() => process.stdout.write(`${JSON.stringify(counts)}\n`));
+  void Promise.all(pending).then(tell);
 });

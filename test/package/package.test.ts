@@ -5,11 +5,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import * as z from "zod";
 import { inNamespace } from "#lab/netns.ts";
-import { must, until } from "#lab/process.ts";
+import { must } from "#lab/process.ts";
 import type { Container } from "./container.ts";
-import { bootContainer, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";
+import { bootContainer, converge, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";
 import { whileKnocking } from "./watch.ts";
 
 const state = "/var/lib/portcullis";
@@ -40,18 +39,6 @@ async function expectEnforced(): Promise<void> {
   expect(await knock(site, ports.undeclared)).toEqual(both("silent"));
 }
 
-const Status = z.object({ state: z.string(), since: z.iso.datetime(), running: z.boolean() });
-
-/** Starts the agent by `start`, and waits until this one, not the one before it, runs the signed ruleset. */
-async function converge(start: readonly string[]): Promise<void> {
-  const asked = Date.now();
-  await host.must(start);
-  await until("the agent to be steady", 60_000, async () => {
-    const said = await host.must(["portcullis-agent", "status", "--json"]);
-    const { state: now, since, running } = Status.parse(JSON.parse(said));
-    return running && now === "steady" && Date.parse(since) >= asked ? true : undefined;
-  });
-}
 const startAgent = ["systemctl", "start", "portcullis-agent"] as const;
 
 test("installs on a host without Node, and changes nothing before it has joined", async () => {
@@ -72,7 +59,7 @@ test("a build of the same commit is the same bytes", async () => {
 
 test("converges with the control plane as a unit that may change the firewall and nothing else", async () => {
   await joinFleet(site, host);
-  await converge(startAgent);
+  await converge(host, startAgent);
   await expectEnforced();
   const security = await host.must(["systemd-analyze", "security", "--no-pager", "portcullis-agent"]);
   const exposure = /exposure level for \S+: ([\d.]+)/.exec(security)?.[1];
@@ -85,7 +72,7 @@ test("converges with the control plane as a unit that may change the firewall an
 test("stopping the agent leaves the rules", async () => {
   await host.must(["systemctl", "stop", "portcullis-agent", "portcullis-boot"]);
   await expectEnforced();
-  await converge(startAgent);
+  await converge(host, startAgent);
 });
 
 test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhile", async () => {
@@ -93,7 +80,7 @@ test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhi
   const deb = await site.package("0.1.1");
   const [management, undeclared] = [`${server.v4} ${ports.management}`, `${server.v6} ${ports.undeclared}`];
   const answers = await whileKnocking(site.outside, [management, undeclared], async () => {
-    await converge(["dpkg", "-i", deb]);
+    await converge(host, ["dpkg", "-i", deb]);
     expect(await agentPid()).not.toBe(before.pid);
   });
   expect(answers.get(undeclared)).toMatchObject({ open: 0, refused: 0 });
@@ -112,7 +99,7 @@ test("leave refuses beside a running agent, and removes the table without one", 
   await host.must(["systemctl", "stop", "portcullis-agent"]);
   await host.must(["portcullis-agent", "leave"]);
   expect(await knock(site, ports.undeclared)).toEqual(both("open"));
-  await converge(startAgent);
+  await converge(host, startAgent);
 });
 
 test("removing the package ends the agent, leaves the rules, and says so", async () => {

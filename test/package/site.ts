@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as z from "zod";
 import {
   inNamespace,
   joinByCable,
@@ -14,17 +15,17 @@ import {
   newPrefix,
   removeNamespaces,
 } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { must, until } from "#lab/process.ts";
 import { openStandingPlane, type StandingPlane } from "#test/support/standing-plane.ts";
 import { boot, type Container } from "./container.ts";
 import { debianSystem } from "./image.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const admin = { v4: "10.99.0.1", v6: "fd00:99::1" } as const;
+export const admin = { v4: "10.99.0.1", v6: "fd00:99::1" } as const;
 export const server = { v4: "10.99.0.2", v6: "fd00:99::2" } as const;
-/** Ports that the host listens on: management, one that the catalog opens to everybody, and one that nothing opens. */
-export const ports = { management: 22, declared: 8080, undeclared: 2222 } as const;
+/** Ports that the host listens on: management, two that a catalog may open to everybody, and one that nothing opens. */
+export const ports = { management: 22, declared: 8080, later: 8081, undeclared: 2222 } as const;
 
 const guard = `management:
   allow:
@@ -33,7 +34,7 @@ const guard = `management:
 `;
 
 /** A catalog that opens these ports of the host to everybody. */
-const catalog = (...open: readonly number[]): string => `portcullis: 1
+export const catalog = (...open: readonly number[]): string => `portcullis: 1
 hosts:
   web1: { addresses: [${server.v4}, "${server.v6}"], roles: [web] }
 services:
@@ -41,7 +42,7 @@ services:
     ingress:
 ${open.map((port) => `      - { from: any, port: ${port}, proto: tcp }\n`).join("")}`;
 
-/** systemd listens itself, before anything of ours runs: what answers a SYN is the host's own stack. */
+/** systemd listens itself, before anything of ours runs. Nobody accepts: the kernel's handshake is the answer. */
 const listeners = `[Unit]
 DefaultDependencies=no
 Before=portcullis-boot.service sysinit.target
@@ -49,13 +50,11 @@ Before=portcullis-boot.service sysinit.target
 ${Object.values(ports)
   .map((port) => `ListenStream=[::]:${port}\n`)
   .join("")}BindIPv6Only=both
-FreeBind=yes
-Accept=yes
-MaxConnections=1024
+Backlog=4096
 [Install]
 WantedBy=sysinit.target
 `;
-const answer = "[Service]\nExecStart=/bin/true\n";
+const holder = "[Service]\nExecStart=/bin/sleep infinity\n";
 
 export interface Site {
   readonly plane: StandingPlane;
@@ -63,7 +62,7 @@ export interface Site {
   readonly outside: string;
   /** The host's. */
   readonly inside: string;
-  /** The host's files; its temporary folder is `/root/`. */
+  /** The host's files. */
   readonly tree: string;
   /** Builds the package with this version. @returns its path on the host */
   package(version: string): Promise<string>;
@@ -94,7 +93,7 @@ export async function openSite(): Promise<Site> {
   writeFileSync(join(tree, "etc/portcullis/guard.yaml"), guard, { mode: 0o600 });
   cpSync(plane.ca, join(tree, "root/ca.pem"));
   writeFileSync(join(tree, "etc/systemd/system/listeners.socket"), listeners);
-  writeFileSync(join(tree, "etc/systemd/system/listeners@.service"), answer);
+  writeFileSync(join(tree, "etc/systemd/system/listeners.service"), holder);
   return {
     plane,
     outside,
@@ -122,6 +121,19 @@ export async function joinFleet({ plane }: Site, container: Container): Promise<
   const { token, root_sha256 } = await plane.enrolment("web1");
   const options = ["--root-sha256", root_sha256, "--ca", "/root/ca.pem"];
   await container.must(["portcullis-agent", "join", plane.url, ...options], token);
+}
+
+const Status = z.object({ state: z.string(), since: z.iso.datetime(), running: z.boolean() });
+
+/** Starts the agent by `argv`, and waits until this one, not the one before it, runs the signed ruleset. */
+export async function converge(container: Container, argv: readonly string[]): Promise<void> {
+  const asked = Date.now();
+  await container.must(argv);
+  await until("the agent to be steady", 60_000, async () => {
+    const said = await container.must(["portcullis-agent", "status", "--json"]);
+    const { state, since, running } = Status.parse(JSON.parse(said));
+    return running && state === "steady" && Date.parse(since) >= asked ? true : undefined;
+  });
 }
 
 /** Knocks once at a port of the host, on both families: `open`, `refused`, `unreachable` or `silent`. */

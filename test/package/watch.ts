@@ -1,31 +1,48 @@
 /** Somebody who knocks at a host's ports for as long as something happens to it, from a namespace of its own. */
 import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
+import { until } from "#lab/process.ts";
 import { inNamespace } from "#lab/netns.ts";
 
 const count = z.int().nonnegative();
 const Answers = z.object({ open: count, refused: count, unreachable: count, silent: count });
 export type Answers = z.infer<typeof Answers>;
 export type Answer = keyof Answers;
+/** What `knocks.ts` says so far, by target. */
+const Said = z.record(z.string(), Answers);
 
 const program = fileURLToPath(new URL("./knocks.ts", import.meta.url));
+
+export interface Watch {
+  /** Waits until each of these was open at least once since the knocking began. */
+  opened(targets: readonly string[], withinMs: number): Promise<void>;
+}
 
 /** @returns the answers of each `address port`, over all the time that `work` took */
 export async function whileKnocking(
   namespace: string,
   targets: readonly string[],
-  work: () => Promise<void>,
+  work: (watch: Watch) => Promise<void>,
 ): Promise<ReadonlyMap<string, Answers>> {
   const [command = "", ...argv] = inNamespace(namespace, process.execPath, program, ...targets);
   const child = spawn(command, argv, { stdio: ["pipe", "pipe", "inherit"] });
-  const said = text(child.stdout);
+  let said: z.infer<typeof Said> = {};
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => (said = Said.parse(JSON.parse(line))));
+  const ended = new Promise((resolve) => lines.on("close", resolve));
   try {
-    await work();
+    await work({
+      opened: async (wanted, withinMs) => {
+        await until(`${wanted.join(", ")} to open`, withinMs, async () =>
+          Promise.resolve(wanted.every((target) => (said[target]?.open ?? 0) > 0) ? true : undefined),
+        );
+      },
+    });
   } finally {
     child.stdin.end();
+    await ended;
   }
-  const counts = z.record(z.string(), Answers).parse(JSON.parse(await said));
-  return new Map(Object.entries(counts));
+  return new Map(Object.entries(said));
 }
