@@ -124,6 +124,24 @@ describe("a host whose guard refuses what a catalog opens", () => {
   });
 });
 
+test("hosts history says what ran from when to when, page after page, and at one time", async () => {
+  for (let n = 1; n <= 120; n += 1) {
+    const minute = new Date(Date.UTC(2026, 0, 1, 0, n));
+    const report = reportOf(n, {
+      at: minute.toISOString(),
+      state: n % 2 === 0 ? "steady" : "applying",
+      applied: null,
+    });
+    await storeReport(plane.ports.sql, "web9", report, minute.getTime());
+  }
+  const { lines } = await run("hosts", "history", "web9");
+  expect(lines).toHaveLength(121);
+  expect(lines[1]).toMatch(/^2026-01-01T02:00:00.000Z +now +steady +- +- +-$/);
+  const then = await parsed("hosts", "history", "web9", "--at", "2026-01-01T00:03:30Z");
+  expect(then).toMatchObject([{ from: "2026-01-01T00:03:00.000Z", to: "2026-01-01T00:04:00.000Z" }]);
+  expect(await run("hosts", "web9", "--at", "2026-01-01T00:03:30Z")).toMatchObject({ code: 2 });
+});
+
 describe("tokens", () => {
   test("a token is shown once, does what it may, and nothing once revoked", async () => {
     const made = await run(
