@@ -1,7 +1,7 @@
 /**
  * Beside the rules of other programs: whatever the agent does to its own table, theirs stay byte for byte, handles and
  * counters included, so that nobody can have loaded them anew. The rules are in the shape that these programs leave in
- * the kernel, loaded by nft; the programs themselves do not run here.
+ * the kernel, loaded by nft; the programs themselves run in test/package/neighbour.test.ts.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,7 @@
 /**
  * What the hosts of these tests are made of, straight from Debian: a bookworm tree with systemd and nft and no Node, and
- * Debian's kernel. Made once and kept below the machine's temporary folder, by content of the recipe; two runs at once each make their
- * own, and the first to be done wins.
+ * Debian's kernel. Made once and kept below the machine's temporary folder, by content of the recipe; two
+ * runs at once each make their own, and the first to be done wins.
  */
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { must } from "#lab/process.ts";
 
-const packages = [
+const hostPackages = [
   "ca-certificates",
   "conntrack",
   "dbus",
@@ -52,8 +52,8 @@ async function cached(name: string, make: (folder: string) => Promise<void>): Pr
   return place;
 }
 
-/** @returns a tar of a Debian system without Node */
-export async function debianSystem(): Promise<string> {
+/** @returns a tar of a Debian system with these packages, without Node unless one of them needs it */
+export async function debianSystem(packages: readonly string[] = hostPackages): Promise<string> {
   const recipe = createHash("sha256")
     .update([suite, ...packages].join("\n"))
     .digest("hex")
