@@ -4,6 +4,7 @@
  */
 import { bench as apply } from "./apply.ts";
 import { bench as compile } from "./compile.ts";
+import { bench as footprint } from "./footprint.ts";
 import { bench as packet } from "./packet.ts";
 import { bench as poll } from "./poll.ts";
 import { bench as rollout } from "./rollout.ts";
@@ -24,6 +25,7 @@ interface Bench {
 const benches: Readonly<Record<string, Bench>> = {
   apply: { run: apply, goal: "at most" },
   compile: { run: compile, goal: "at most" },
+  footprint: { run: footprint, goal: "at most" },
   packet: { run: packet, goal: "at most" },
   poll: { run: poll, goal: "at least" },
   rollout: { run: rollout, goal: "at most" },
