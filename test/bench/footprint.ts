@@ -158,7 +158,16 @@ async function installed(
   const agent = [join(library, "node"), join(library, "portcullis-agent.mjs")];
   const options = ["--state-dir", join(folder, "state"), "--guard", join(folder, "guard.yaml")];
   const { token, root_sha256 } = await control.enrolment("web1");
-  const joining = ["join", control.url, "--root-sha256", root_sha256, "--ca", control.ca, ...options];
+  const joining = [
+    "join",
+    control.url,
+    "--root-sha256",
+    root_sha256,
+    "--ca",
+    control.ca,
+    "--enforce",
+    ...options,
+  ];
   await must(inNamespace(host, ...agent, ...joining), { input: token });
   return [...agent, "run", ...options];
 }

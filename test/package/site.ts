@@ -119,7 +119,7 @@ export const bootContainer = ({ tree, inside }: Site): Promise<Container> => boo
 /** The host joins by the line that an operator pastes. */
 export async function joinFleet({ plane }: Site, container: Container): Promise<void> {
   const { token, root_sha256 } = await plane.enrolment("web1");
-  const options = ["--root-sha256", root_sha256, "--ca", "/root/ca.pem"];
+  const options = ["--root-sha256", root_sha256, "--ca", "/root/ca.pem", "--enforce"];
   await container.must(["portcullis-agent", "join", plane.url, ...options], token);
 }
 
