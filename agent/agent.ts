@@ -20,7 +20,7 @@ import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
 import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
-import { committedOf, leaseOf } from "./standing.ts";
+import { committedOf, heldFacts, leaseOf } from "./standing.ts";
 import {
   type Candidate,
   type Committed,
@@ -355,7 +355,7 @@ export class Agent {
       const facts = describeHost(
         {
           state: this.#state,
-          seen: this.#trust()?.seen() ?? { root: 1, timestamp: 0, targets: 0 },
+          ...heldFacts(this.#trust()),
           guard: this.#lastGuard,
           refusal: this.#unreported,
           counters,
@@ -379,7 +379,8 @@ export class Agent {
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      const beside = { drift: drift.summary(now()), foreignDrops: kernel.dropping() };
+      const seen = { drift: drift.summary(now()), foreignDrops: kernel.dropping() };
+      const beside = { ...seen, ...heldFacts(this.#trust()) };
       writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {
       if (!isErrno(error)) throw error;

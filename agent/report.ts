@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
+import type { RoleExpiry } from "#schema/expiry.ts";
 import type { CounterReading, Drift, ForeignDrop, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
@@ -27,6 +28,7 @@ export interface Facts {
   readonly counters: readonly CounterReading[];
   readonly drift: Drift | null;
   readonly foreignDrops: readonly ForeignDrop[] | null;
+  readonly expires: readonly RoleExpiry[];
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -58,6 +60,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     counters: fitting(facts.counters),
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
+    expires: [...facts.expires],
   };
 }
 

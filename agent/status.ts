@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
+import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
 import { readOptional, writeDurable } from "./persist.ts";
@@ -27,6 +28,8 @@ export const Status = z.strictObject({
     .nullable(),
   drift: Drift.nullable().default(null),
   foreign_drops: z.array(ForeignDrop).nullable().default(null),
+  /** Until when the metadata is good that the host holds. */
+  expires: z.array(RoleExpiry).default([]),
 });
 export type Status = z.infer<typeof Status>;
 
@@ -40,7 +43,11 @@ export function statusOf(
   now: string,
   host: { readonly host: string; readonly fleet: string; readonly url: string },
   refusal: DatedRefusal | null,
-  beside: { readonly drift: Drift | null; readonly foreignDrops: readonly ForeignDrop[] | null },
+  beside: {
+    readonly drift: Drift | null;
+    readonly foreignDrops: readonly ForeignDrop[] | null;
+    readonly expires: readonly RoleExpiry[];
+  },
 ): Status {
   const applied = committedOf(state);
   const lease = leaseOf(state);
@@ -59,6 +66,7 @@ export function statusOf(
     last_refusal: refusal,
     drift: beside.drift,
     foreign_drops: beside.foreignDrops === null ? null : [...beside.foreignDrops],
+    expires: [...beside.expires],
   };
 }
 
@@ -81,6 +89,7 @@ export function formatStatus(status: Status, running: boolean, now: number): str
     `state     ${status.state} since ${status.since}`,
     `ruleset   ${applied === null ? "none committed yet" : `seq ${applied.seq}, revision ${applied.revision}`}`,
     `lease     ${lease === null ? "none" : formatLease(Date.parse(lease) - now, lease)}`,
+    ...formatExpiries(status.expires, now),
     ...(refusal === null
       ? []
       : [
@@ -90,6 +99,14 @@ export function formatStatus(status: Status, running: boolean, now: number): str
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),
   ].join("\n");
+}
+
+function formatExpiries(expires: readonly RoleExpiry[], now: number): readonly string[] {
+  const warnings = expires.flatMap(({ role, expires_at, life_seconds }) => {
+    const life = life_seconds === null ? null : life_seconds * 1000;
+    return expiryWarning(`${role} (${expires_at})`, Date.parse(expires_at) - now, life) ?? [];
+  });
+  return warnings.map((warning) => `expiry    ${warning}`);
 }
 
 const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [

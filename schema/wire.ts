@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { sizeLimits } from "./bundle.ts";
+import { RoleExpiry } from "./expiry.ts";
 import { Guard } from "./guard.ts";
 import { Key, Note, Revision, Sha256 } from "./primitives.ts";
 import { refusalCodes } from "./errors.ts";
@@ -175,6 +176,8 @@ export const Report = z.strictObject({
   drift: Drift.nullable().default(null),
   /** As of the last listing; null while there was none, or from an agent that does not look. */
   foreign_drops: z.array(ForeignDrop).max(20).nullable().default(null),
+  /** Until when the metadata is good that the host holds; null from an agent that does not say. */
+  expires: z.array(RoleExpiry).max(4).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 

@@ -52,6 +52,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
     last_refusal: null,
     drift: null,
     foreign_drops: null,
+    expires: [],
   };
 }
 

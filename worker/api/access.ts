@@ -58,6 +58,8 @@ export const access = {
   "DELETE /v1/hosts/:host/identity": token("hosts:enrol"),
   "GET /v1/hosts/:host/status": token("intent:read"),
 
+  "GET /v1/metrics": token("intent:read"),
+
   "GET /v1/audit": token("audit:read"),
 
   "GET /v1/tokens": token("tokens:write"),

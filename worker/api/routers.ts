@@ -12,6 +12,7 @@ import { cosign } from "./cosign.ts";
 import type { AppEnv } from "./env.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
+import { metrics } from "./metrics.ts";
 import { overlays } from "./overlays.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
@@ -29,6 +30,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     catalog(ports),
     overlays(ports),
     hosts(ports),
+    metrics(ports),
     audit(ports),
     tokens(ports),
     root(ports),
