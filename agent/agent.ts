@@ -25,7 +25,7 @@ import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
 import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
-import { leaseOf } from "./standing.ts";
+import { heldFacts, leaseOf } from "./standing.ts";
 import {
   type Candidate,
   type Committed,
@@ -70,8 +70,8 @@ export class Agent {
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
     await this.#parts.services.look(this.#rules, Math.floor(this.#parts.now() / 1000));
-    const seen = this.#trust()?.seen() ?? { root: 1, timestamp: 0, targets: 0 };
-    await this.#reporter.report({ state: this.#state, seen, guard: this.#lastGuard }, stop);
+    const held = heldFacts(this.#trust());
+    await this.#reporter.report({ state: this.#state, ...held, guard: this.#lastGuard }, stop);
     this.#writeStatus();
     if (this.#refusal === undefined) keepBallast(this.#parts.directory);
     return {
@@ -342,8 +342,12 @@ export class Agent {
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
-      const listening = services.found;
-      const beside = { drift: drift.summary(now()), foreignDrops: kernel.dropping(), listening };
+      const seen = {
+        drift: drift.summary(now()),
+        foreignDrops: kernel.dropping(),
+        listening: services.found,
+      };
+      const beside = { ...seen, ...heldFacts(this.#trust()) };
       writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {
       if (!isErrno(error)) throw error;

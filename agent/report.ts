@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
+import type { RoleExpiry } from "#schema/expiry.ts";
 import type { CounterReading, Drift, ForeignDrop, Listening, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
@@ -29,6 +30,7 @@ export interface Facts {
   readonly drift: Drift | null;
   readonly foreignDrops: readonly ForeignDrop[] | null;
   readonly listening: Listening | null;
+  readonly expires: readonly RoleExpiry[];
 }
 
 export const reportIntervalMs = 3_600_000;
@@ -63,6 +65,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     listening: facts.listening,
     addresses: [...ownAddresses()],
     drops: null,
+    expires: [...facts.expires],
   };
 }
 

@@ -2,6 +2,7 @@
  * When this host reports, and what it has said so far: on every transition, when what stands beside the rules changed,
  * and once an hour; several changes in one report. What did not arrive is due at the next cycle.
  */
+import type { RoleExpiry } from "#schema/expiry.ts";
 import type { ForeignDrop, Listening, Seen } from "#schema/wire.ts";
 import type { LoadedGuard } from "./guard/index.ts";
 import type { Parts } from "./parts.ts";
@@ -14,6 +15,7 @@ import type { State } from "./state.ts";
 interface Standing {
   readonly state: State;
   readonly seen: Seen;
+  readonly expires: readonly RoleExpiry[];
   readonly guard: LoadedGuard | null;
 }
 

@@ -1,5 +1,8 @@
 /** What a state says that others tell on: what is committed or counted, and until when it is trusted. */
+import type { RoleExpiry } from "#schema/expiry.ts";
+import type { Seen } from "#schema/wire.ts";
 import type { Committed, Counted, State } from "./state.ts";
+import type { Trust } from "./trust/index.ts";
 
 export const committedOf = (state: State): Committed | null =>
   state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).applied;
@@ -14,3 +17,11 @@ export const seqOf = (state: State): number | undefined => (committedOf(state) ?
 /** Milliseconds since the Unix epoch. */
 export const leaseOf = (state: State): number | null =>
   state.kind === "unenrolled" ? null : (state.kind === "applying" ? state.from : state).leaseEndsAt;
+
+/** What the trust room holds; nothing while it cannot be opened. */
+export const heldFacts = (
+  trust: Trust | undefined,
+): { readonly seen: Seen; readonly expires: readonly RoleExpiry[] } => ({
+  seen: trust?.seen() ?? { root: 1, timestamp: 0, targets: 0 },
+  expires: trust?.expiries() ?? [],
+});

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
+import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
 import { readOptional, writeDurable } from "./persist.ts";
@@ -30,6 +31,8 @@ export const Status = z.strictObject({
   drift: Drift.nullable().default(null),
   foreign_drops: z.array(ForeignDrop).nullable().default(null),
   listening: Listening.nullable().default(null),
+  /** Until when the metadata is good that the host holds. */
+  expires: z.array(RoleExpiry).default([]),
 });
 export type Status = z.infer<typeof Status>;
 
@@ -47,6 +50,7 @@ export function statusOf(
     readonly drift: Drift | null;
     readonly foreignDrops: readonly ForeignDrop[] | null;
     readonly listening: Listening | null;
+    readonly expires: readonly RoleExpiry[];
   },
 ): Status {
   const applied = committedOf(state);
@@ -69,6 +73,7 @@ export function statusOf(
     drift: beside.drift,
     foreign_drops: beside.foreignDrops === null ? null : [...beside.foreignDrops],
     listening: beside.listening,
+    expires: [...beside.expires],
   };
 }
 
@@ -92,6 +97,7 @@ export function formatStatus(status: Status, running: boolean, now: number): str
     `ruleset   ${applied === null ? "none committed yet" : `seq ${applied.seq}, revision ${applied.revision}`}`,
     ...(counting === null ? [] : formatCounting(counting)),
     `lease     ${lease === null ? "none" : formatLease(Date.parse(lease) - now, lease)}`,
+    ...formatExpiries(status.expires, now),
     ...(refusal === null
       ? []
       : [
@@ -126,6 +132,14 @@ function formatListening({ undeclared, silent }: Listening): readonly string[] {
       ? []
       : [`silent    nothing listens at ${expected.join("; ")}${more(silent.more)}`]),
   ];
+}
+
+function formatExpiries(expires: readonly RoleExpiry[], now: number): readonly string[] {
+  const warnings = expires.flatMap(({ role, expires_at, life_seconds }) => {
+    const life = life_seconds === null ? null : life_seconds * 1000;
+    return expiryWarning(`${role} (${expires_at})`, Date.parse(expires_at) - now, life) ?? [];
+  });
+  return warnings.map((warning) => `expiry    ${warning}`);
 }
 
 const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [

@@ -1,21 +1,14 @@
 /** A root as people read it before they sign: who may sign, who did, until when, and what is another than before. */
+import { expiryWarning } from "#schema/expiry.ts";
 import { type Role, roles } from "#schema/tuf.ts";
 import { sha256Of } from "./root.ts";
 import { type RootFile, rootFileText, signersAmong } from "./root-file.ts";
 import { keyChanges } from "./root-succession.ts";
 import { properties, table } from "./table.ts";
 
-const day = 86_400_000;
-const warnedDays = [7, 30, 60] as const;
-
-/** One sentence from 60 days before the end on, with the smallest of 60, 30 and 7 days that it is within. */
-export function expiryWarning(what: string, expires: string, now: number): string | undefined {
-  const left = Date.parse(expires) - now;
-  if (left <= 0) return `${what} expired ${expires}; hosts refuse it`;
-  const within = warnedDays.find((days) => left <= days * day);
-  if (within === undefined) return undefined;
-  return `${what} expires in ${Math.floor(left / day)} days, ${expires} (within ${within}); rotate it before`;
-}
+/** One sentence from 60 days before a root's end on. */
+export const rootWarning = ({ signed: { version, expires } }: RootFile, now: number): string | undefined =>
+  expiryWarning(`root version ${version} (${expires})`, Date.parse(expires) - now, null);
 
 /** What `--json` prints. */
 export function describeRoot(file: RootFile, now: number) {
@@ -23,7 +16,7 @@ export function describeRoot(file: RootFile, now: number) {
   return {
     version,
     expires,
-    warning: expiryWarning(`root version ${version}`, expires, now) ?? null,
+    warning: rootWarning(file, now) ?? null,
     sha256: sha256Of(rootFileText(file)),
     roles: file.signed.roles,
     signed_by: signersAmong(file, file.signed),

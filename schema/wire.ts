@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { sizeLimits } from "./bundle.ts";
+import { RoleExpiry } from "./expiry.ts";
 import { Guard } from "./guard.ts";
 import { Address, Key, Note, Port, Revision, Sha256 } from "./primitives.ts";
 import { RowId } from "./ruleset.ts";
@@ -208,6 +209,8 @@ export const Report = z.strictObject({
   addresses: z.array(Address).max(256).nullable().default(null),
   /** Packets that our drops, the last ones among them, dropped since the table was loaded; null when it was not read. */
   drops: z.int().min(0).nullable().default(null),
+  /** Until when the metadata is good that the host holds; null from an agent that does not say. */
+  expires: z.array(RoleExpiry).max(4).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 

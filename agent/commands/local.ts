@@ -54,6 +54,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
     drift: null,
     foreign_drops: null,
     listening: null,
+    expires: [],
   };
 }
 

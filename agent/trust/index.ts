@@ -6,11 +6,13 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type BundleCustom, sizeLimits } from "#schema/bundle.ts";
+import type { RoleExpiry } from "#schema/expiry.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Seen } from "#schema/wire.ts";
 import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "../persist.ts";
 import { type Outcome, outcome, Refused, refusalOf } from "../refusal.ts";
 import { confirmWithTufJs } from "./engine.ts";
+import { expiriesOf } from "./expiries.ts";
 import { type Floors, initialFloors, readFloors, writeFloors } from "./floors.ts";
 import { type Hint, noHint, readGenerations, writeGeneration } from "./generations.ts";
 import { sha256 } from "./keys.ts";
@@ -56,6 +58,8 @@ export interface Trust {
   hint(): Hint;
   /** What is held: verified again from disk, whether or not its lease is over. */
   held(): TrustedBundle | undefined;
+  /** Until when each file that is held is good; of the root alone before the first update. */
+  expiries(): readonly RoleExpiry[];
   /** @param now milliseconds since the Unix epoch, fixed for the whole cycle */
   accept(update: UpdateBytes, hint: Hint, now: number): Promise<Outcome<TrustedBundle>>;
 }
@@ -118,6 +122,11 @@ class TrustStore implements Trust {
 
   held(): TrustedBundle | undefined {
     return this.#held.bundle;
+  }
+
+  expiries(): readonly RoleExpiry[] {
+    const { root, metadata, hint } = this.#held;
+    return expiriesOf(root, metadata, hint.accepted_at);
   }
 
   accept(update: UpdateBytes, hint: Hint, now: number): Promise<Outcome<TrustedBundle>> {

@@ -4,7 +4,7 @@ import { type Command, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
 import { loadRootFile } from "../root-key-files.ts";
 import { rootInForce } from "../root-plane.ts";
-import { changeLines, describeRoot, expiryWarning, rootLines } from "../root-text.ts";
+import { changeLines, describeRoot, rootLines, rootWarning } from "../root-text.ts";
 
 export const rootShow: Command = {
   name: "root show",
@@ -40,7 +40,7 @@ ${connectionHelp}`,
     for (const line of rootLines(file)) output.line(line);
     if (changes.length > 0) output.line("");
     for (const line of changes) output.line(line);
-    const warning = expiryWarning(`root version ${file.signed.version}`, file.signed.expires, now());
+    const warning = rootWarning(file, now());
     if (warning !== undefined) output.error(`portcullis: ${warning}`);
     return exitCodes.ok;
   },

@@ -73,6 +73,8 @@ test("a commit waits for signatures, shown as what it changes, and is enforced w
   const shown = await run("cosign", "show", "web1", "--root", at("2.json"));
   expect(shown.join("\n")).toMatch(/\+ .*203\.0\.113\.0\/24/);
   expect(shown.join("\n")).not.toContain("signed nothing");
+  const reported = "SELECT json_array_length(body, '$.expires') AS n FROM report";
+  expect(await deployment.plane.ports.sql.prepare(reported).first()).toEqual({ n: 4 });
   await sign("op3");
   await sign("op1");
   expect(await cycle(web1)).toMatchObject({ refusal: undefined, state: { applied: { seq: 3 } } });

@@ -10,7 +10,11 @@ const steady: Standing = {
   seq: 4,
   revision: 9,
   bundle_sha256: "a".repeat(64),
+  lease_issued_at: now - hour,
   lease_expires_at: now + hour,
+  snapshot_expires_at: now + 240 * hour,
+  targets_issued_at: now - 24 * hour,
+  targets_expires_at: now + 29 * 24 * hour,
   enrolled_at: now - 30 * hour,
   revoked_at: null,
   last_report_at: now - hour,
@@ -58,6 +62,14 @@ describe("where a host stands", () => {
     ["lacks a declared address", { missing_addresses: '["192.0.2.1"]' }, "steady", ["addresses_mismatch"]],
     ["has every declared address", { missing_addresses: "[]" }, "steady", []],
     ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
+    ["has a lease that nobody renews", { lease_issued_at: now - 8 * hour }, "steady", ["expiring"]],
+    ["has a snapshot near its end", { snapshot_expires_at: now + 40 * hour }, "steady", ["expiring"]],
+    [
+      "has targets of operators that end within 30 days",
+      { targets_issued_at: now - 61 * 24 * hour },
+      "steady",
+      ["expiring"],
+    ],
   ])("tells a person about a host that %s", (_, over, state, codes) => {
     const view = standingView({ ...steady, ...over }, now);
     expect(view.state).toBe(state);

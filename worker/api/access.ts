@@ -73,6 +73,8 @@ export const access = {
   "PUT /v1/hosts/:host/pin": token("rollouts:write"),
   "DELETE /v1/hosts/:host/pin": token("rollouts:write"),
 
+  "GET /v1/metrics": token("intent:read"),
+
   "GET /v1/audit": token("audit:read"),
 
   "GET /v1/tokens": token("tokens:write"),

@@ -13,6 +13,7 @@ import type { AppEnv } from "./env.ts";
 import { history } from "./history.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
+import { metrics } from "./metrics.ts";
 import { overlays } from "./overlays.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
@@ -33,6 +34,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     hosts(ports),
     history(ports),
     rollouts(ports),
+    metrics(ports),
     audit(ports),
     tokens(ports),
     root(ports),

@@ -1,6 +1,8 @@
 /** Where a host stands, in one look: what it is served, what it holds, and what deserves a person's attention. */
 import * as z from "zod";
+import { expiryWarning } from "#schema/expiry.ts";
 import { AgentState } from "#schema/wire.ts";
+import { snapshotLifetime } from "../publish/metadata.ts";
 import type { Standing } from "../store/status.ts";
 import { iso } from "./views.ts";
 
@@ -50,6 +52,7 @@ function* warningsOf(standing: Standing, now: number): Generator<StandingView["w
   if (refusal !== null) yield { code: "refused", message: `its last report says ${refusal}` };
   if (standing.applied_bundle_sha256 !== standing.bundle_sha256)
     yield { code: "behind", message: "it does not hold what it is served" };
+  for (const message of expiryWarnings(standing, now)) yield { code: "expiring", message };
   yield* listeningWarnings(standing);
   const missing = z.array(z.string()).parse(JSON.parse(standing.missing_addresses ?? "[]"));
   if (missing.length > 0)
@@ -57,6 +60,21 @@ function* warningsOf(standing: Standing, now: number): Generator<StandingView["w
       code: "addresses_mismatch",
       message: `it does not say that it has ${missing.join(", ")}, which is declared`,
     };
+}
+
+function* expiryWarnings(standing: Standing, now: number): Generator<string> {
+  const { targets_issued_at, targets_expires_at, snapshot_expires_at } = standing;
+  const { lease_issued_at, lease_expires_at } = standing;
+  for (const [what, from, to] of [
+    ["targets", targets_issued_at, targets_expires_at],
+    ["snapshot", 0, snapshot_expires_at],
+    ["lease", lease_issued_at, lease_expires_at],
+  ] as const) {
+    if (from === null || to === null) continue;
+    const life = what === "snapshot" ? snapshotLifetime : to - from;
+    const warning = expiryWarning(what, to - now, life);
+    if (warning !== undefined) yield warning;
+  }
 }
 
 function* listeningWarnings({ undeclared, silent }: Standing): Generator<StandingView["warnings"][number]> {
