@@ -52,7 +52,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
 
 /** Closed from now on, over restarts and reboots too, until the first bundle is committed. @throws Refused */
 async function closeFirst(options: Options): Promise<void> {
-  const guard = loadGuard(options.guard);
+  const guard = loadGuard(options.guard, options.url);
   admitFirst(guard, processNames());
   keepFallback(options.stateDir, guard.guard);
   mark(options.stateDir, "fallen");
@@ -85,9 +85,9 @@ function writeGuard(path: string, { log }: Terminal): void {
 }
 
 /** What boot loads before there is a bundle. Without a guard nothing is enforced either, so that may follow. */
-function prepareFallback({ guard, stateDir }: Options, { log }: Terminal): void {
+function prepareFallback({ guard, stateDir, url }: Options, { log }: Terminal): void {
   try {
-    keepFallback(stateDir, loadGuard(guard).guard);
+    keepFallback(stateDir, loadGuard(guard, url).guard);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     log(`warning: ${error.message}; nothing is enforced until it is there`);

@@ -43,16 +43,16 @@ test.each([0o622, 0o606, 0o666])("refuses a file that others may write (mode %o)
   const path = join(directory, "guard.yaml");
   writeFileSync(path, good);
   chmodSync(path, mode);
-  expect(() => loadGuard(path)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  expect(() => loadGuard(path, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
   chmodSync(path, 0o644);
-  expect(loadGuard(path).guard.management.allow).toHaveLength(1);
+  expect(loadGuard(path, undefined).guard.management.allow).toHaveLength(1);
 });
 
 test("refuses a file that is not there, and a directory", () => {
-  expect(() => loadGuard(join(directory, "none"))).toThrow(
+  expect(() => loadGuard(join(directory, "none"), undefined)).toThrow(
     expect.objectContaining({ code: "guard_invalid" }),
   );
-  expect(() => loadGuard(directory)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  expect(() => loadGuard(directory, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
 });
 
 test("what a host does when it cannot trust what it holds has defaults that stand in the digest", () => {
