@@ -299,7 +299,7 @@ export class Agent {
   }
 
   async #guard(): Promise<LoadedGuard | undefined> {
-    const loaded = await outcome(async () => loadGuard(this.#parts.guardPath));
+    const loaded = await outcome(async () => loadGuard(this.#parts.guardPath, this.#parts.url));
     const before = this.#lastGuard?.sha256;
     this.#lastGuard = loaded.ok ? loaded.value : null;
     if (loaded.ok) {

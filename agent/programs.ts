@@ -22,5 +22,5 @@ export const candidateOf = ({ custom, sha256 }: TrustedBundle): Candidate => ({
 });
 
 /** What a trusted bundle means for the flows of this host. */
-export const rulesOf = ({ custom, ruleset }: TrustedBundle, { guard: { management } }: LoadedGuard): Rules =>
-  custom.mode === "closed" ? closedRules(management) : { ruleset, management };
+export const rulesOf = ({ custom, ruleset }: TrustedBundle, { guard }: LoadedGuard): Rules =>
+  custom.mode === "closed" ? closedRules(guard) : { ruleset, guard };

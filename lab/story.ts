@@ -165,11 +165,11 @@ async function compare(
   before?: readonly OpenLine[],
 ): Promise<readonly OpenLine[]> {
   const { lab, print, checks } = scene;
-  const management = { interfaces: [managementInterface], allow: [] };
+  const guard = { management: { interfaces: [managementInterface], allow: [] } };
   const judges = new Map<string, Judge>();
   for (const [host, { revision }] of fleet) {
     const path = `/v1/revisions/${revision}/hosts/${host}/ruleset?format=json`;
-    judges.set(host, prepare(await lab.control.api.get(path, Ruleset), management));
+    judges.set(host, prepare(await lab.control.api.get(path, Ruleset), guard));
   }
   const { network, probers } = lab;
   const gateway = network.station(gatewayName);

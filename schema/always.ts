@@ -18,6 +18,12 @@ export type Always =
   | { readonly kind: "loopback"; readonly verdict: "accept" }
   /** The guard's management plane: first its interfaces, then its flows. Nothing without a guard. */
   | { readonly kind: "management"; readonly verdict: "accept" }
+  /**
+   * What the guard's `output` does not let this host begin: whatever neither leaves by a management interface, nor
+   * answers a management flow from its port, nor is one of the flows allowed. Nothing where the guard has none.
+   * Answers count by their port because conntrack takes a flow that it meets in an answer for one that we begin.
+   */
+  | { readonly kind: "narrowing"; readonly verdict: "drop" }
   | {
       readonly kind: "state";
       readonly states: readonly ConntrackState[];
@@ -108,5 +114,6 @@ export const always: Readonly<Record<"in" | "out", readonly Always[]>> = {
     ...icmp,
     dhcp("v4", null, 68, 67),
     dhcp("v6", "fe80::/10", 546, 547),
+    { kind: "narrowing", verdict: "drop" },
   ],
 };

@@ -6,8 +6,11 @@
 import * as z from "zod";
 import { Cidr, InterfaceName, Port, unique } from "./primitives.ts";
 
-/** A management flow: new connections from `cidr` to a local port, or to the range from `port` to `last_port`. */
-const ManagementFlow = z
+/**
+ * New connections to a port, or to the range from `port` to `last_port`: of the management plane from `cidr` to this
+ * host, of `output` from this host to `cidr`.
+ */
+const GuardFlow = z
   .strictObject({
     cidr: Cidr,
     proto: z.enum(["tcp", "udp"]),
@@ -18,7 +21,7 @@ const ManagementFlow = z
     error: "expected last_port above port",
     path: ["last_port"],
   });
-export type ManagementFlow = z.infer<typeof ManagementFlow>;
+export type GuardFlow = z.infer<typeof GuardFlow>;
 
 const nonEmpty =
   "expected at least one management interface or flow: without one this host could lock you out";
@@ -26,9 +29,12 @@ const nonEmpty =
 const Management = z
   .strictObject({
     interfaces: unique(InterfaceName).max(16).default([]),
-    allow: z.array(ManagementFlow).max(256).default([]),
+    allow: z.array(GuardFlow).max(256).default([]),
   })
   .refine((management) => management.interfaces.length + management.allow.length > 0, { error: nonEmpty });
+
+/** Every flow that this host may begin; without one not even its control plane would be among them. */
+const outputOf = (max: number) => z.strictObject({ allow: z.array(GuardFlow).min(1).max(max) }).optional();
 
 /** A host name or address; it reaches a resolver and a socket, never a shell. */
 const HostName = z
@@ -45,6 +51,11 @@ export const neverFromAny = [22, 2375, 2379, 3306, 5432, 6379, 6443, 9200] as co
 const fields = {
   /** What always gets in: everything that arrives by an interface, and flows by source network and port. */
   management: Management,
+  /**
+   * Narrows what this host begins, closed or not, to these flows and what always passes (schema/always.ts). A bundle's
+   * own rules may refuse more and open nothing. Left out: open.
+   */
+  output: outputOf(256),
   limits: z
     .strictObject({
       max_rules: z.int().min(1).default(20_000),
@@ -93,9 +104,10 @@ export const GuardFile = z.strictObject({
   management: z
     .strictObject({
       interfaces: unique(InterfaceName).max(16).default([]),
-      allow: z.array(ManagementFlow).max(64).default([]),
+      allow: z.array(GuardFlow).max(64).default([]),
     })
     .prefault({}),
+  output: outputOf(64),
   on_expiry: z.enum(["close", "hold"]).optional(),
   presets: z.array(Preset).max(4).default([]),
 });
@@ -117,16 +129,16 @@ const proxmoxServices: readonly Service[] = [
 ];
 
 /** The same content, whichever way it was said: what is digested and reported. May lack a management plane. */
-export function mergePresets({ presets, ...file }: GuardFile): z.input<typeof Guard> {
+export function mergePresets({ presets, output, ...file }: GuardFile): z.input<typeof Guard> {
   const interfaces = new Set(file.management.interfaces);
-  const allow = new Map(file.management.allow.map((flow) => [JSON.stringify(flow), flow]));
+  const cluster: GuardFlow[] = [];
   for (const preset of presets) {
     switch (preset.name) {
       case "netbird":
         interfaces.add(preset.interface);
         break;
       case "proxmox-node":
-        for (const flow of proxmoxFlows(preset.cluster)) allow.set(JSON.stringify(flow), flow);
+        cluster.push(...proxmoxFlows(preset.cluster));
         break;
     }
   }
@@ -134,12 +146,18 @@ export function mergePresets({ presets, ...file }: GuardFile): z.input<typeof Gu
   const hold = presets.some(({ name }) => name === "proxmox-node");
   return {
     ...file,
-    management: { interfaces: [...interfaces], allow: [...allow.values()] },
+    management: { interfaces: [...interfaces], allow: eachOnce([...file.management.allow, ...cluster]) },
+    // A node begins the same flows to its cluster that it takes from it.
+    ...(output === undefined ? {} : { output: { allow: eachOnce([...output.allow, ...cluster]) } }),
     on_expiry: file.on_expiry ?? (hold ? "hold" : "close"),
   };
 }
 
-const proxmoxFlows = (cluster: readonly string[]): readonly ManagementFlow[] =>
+const eachOnce = (flows: readonly GuardFlow[]): GuardFlow[] => [
+  ...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values(),
+];
+
+const proxmoxFlows = (cluster: readonly string[]): readonly GuardFlow[] =>
   cluster.flatMap((cidr) =>
     proxmoxServices.map(([proto, port, lastPort]) => ({
       cidr,

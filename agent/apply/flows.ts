@@ -7,7 +7,7 @@
  */
 import { parseAddress } from "#schema/address.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { type Judgement, type Management, type Packet, type Payload, prepare } from "#simulate/index.ts";
+import { type Judgement, type JudgingGuard, type Packet, type Payload, prepare } from "#simulate/index.ts";
 
 /** One direction of a flow, as conntrack spells it. */
 interface Tuple {
@@ -28,12 +28,12 @@ export interface Flow {
 
 export interface Rules {
   readonly ruleset: Ruleset;
-  readonly management: Management;
+  readonly guard: JudgingGuard;
 }
 
-/** What the closed ruleset means for the flows that come in: nothing begins but management. */
-export const closedRules = (management: Management): Rules => ({
-  management,
+/** What the closed ruleset means for the host's own flows: management begins, and what the guard's output allows. */
+export const closedRules = (guard: JudgingGuard): Rules => ({
+  guard,
   ruleset: {
     scopes: [{ kind: "host" }],
     sets: [],
@@ -161,7 +161,7 @@ export function noLongerAllowed(
   const judgeBefore = before === undefined ? undefined : judgeOf(before);
   return flows.flatMap((flow) => {
     const packet = firstPacket(flow, paths);
-    if (packet === undefined || endsAtManagement(packet, paths, now.management)) return [];
+    if (packet === undefined || endsAtManagement(packet, paths, now.guard)) return [];
     const { verdict, row } = judge({ ...packet, at });
     const { hook, port, source, destination } = packet;
     // A rule that has expired since the apply before allowed its flows then.
@@ -175,8 +175,7 @@ export function noLongerAllowed(
   });
 }
 
-const judgeOf = ({ ruleset, management }: Rules): ((packet: Packet) => Judgement) =>
-  prepare(ruleset, management);
+const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => Judgement) => prepare(ruleset, guard);
 
 /** The flow's first packet as the host's chain sees it; undefined for what is forwarded or stays on the loopback. */
 function firstPacket(
@@ -198,5 +197,5 @@ function firstPacket(
 }
 
 /** Conntrack does not say by which interface a flow came: one to a management interface's address is not ended. */
-const endsAtManagement = (packet: Packet, { own }: Paths, { interfaces }: Management): boolean =>
-  packet.hook === "input" && interfaces.includes(own.get(packet.destination) ?? "");
+const endsAtManagement = (packet: Packet, { own }: Paths, { management }: JudgingGuard): boolean =>
+  packet.hook === "input" && management.interfaces.includes(own.get(packet.destination) ?? "");

@@ -25,7 +25,7 @@ import { programOf, rulesOf } from "../programs.ts";
 import { outcome, type Refusal } from "../refusal.ts";
 import { everCommitted } from "../slots.ts";
 import type { TrustedBundle } from "../trust/index.ts";
-import { heldBundle, nftOf, type Terminal } from "./open.ts";
+import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What `adopt --json` prints; fields are only ever added. */
 export interface Adoption {
@@ -51,7 +51,7 @@ export interface Adoption {
 /** @throws Refused */
 export async function adopt(options: Options, terminal: Terminal): Promise<number> {
   const bundle = heldBundle(options);
-  const guard = loadGuard(options.guard);
+  const guard = loadGuard(options.guard, controlPlaneOf(options));
   if (options.yes) return begin(options, guard, terminal);
   const adoption = await foresee(options, bundle, guard);
   terminal.out(options.json ? `${JSON.stringify(adoption, null, 2)}\n` : format(adoption));

@@ -20,7 +20,7 @@ import { nftOf, type Terminal } from "./open.ts";
 /** @throws UsageError, Refused */
 export async function enrol(options: Options, terminal: Terminal): Promise<number> {
   if (options.proposeGuard) {
-    terminal.out(proposal());
+    terminal.out(await proposal());
     return exitCodes.ok;
   }
   const { url, rootSha256 } = options;
@@ -29,7 +29,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
     throw new UsageError("expected --root-sha256: without it anybody could answer");
   if (!Sha256.safeParse(rootSha256).success) throw new UsageError("expected --root-sha256 in lower-case hex");
   parseEndpoint(url);
-  if (options.writeGuard) writeGuard(options.guard, terminal);
+  if (options.writeGuard) await writeGuard(options.guard, terminal);
   if (readIdentity(options.stateDir) !== undefined)
     throw new Refused(
       "state_invalid",
@@ -52,7 +52,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
 
 /** Closed from now on, over restarts and reboots too, until the first bundle is committed. @throws Refused */
 async function closeFirst(options: Options): Promise<void> {
-  const guard = loadGuard(options.guard);
+  const guard = loadGuard(options.guard, options.url);
   admitFirst(guard, processNames());
   keepFallback(options.stateDir, guard.guard);
   mark(options.stateDir, "fallen");
@@ -61,8 +61,8 @@ async function closeFirst(options: Options): Promise<void> {
 }
 
 /** @throws Refused `guard_invalid` */
-function proposal(): string {
-  const proposed = proposeGuard(lookAround(process.env));
+async function proposal(): Promise<string> {
+  const proposed = proposeGuard(await lookAround(process.env));
   if (proposed === undefined)
     throw new Refused(
       "guard_invalid",
@@ -72,8 +72,8 @@ function proposal(): string {
 }
 
 /** A guard that is there is a person's decision and stays. */
-function writeGuard(path: string, { log }: Terminal): void {
-  const text = proposal();
+async function writeGuard(path: string, { log }: Terminal): Promise<void> {
+  const text = await proposal();
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     writeFileSync(path, text, { flag: "wx", mode: 0o600 });
@@ -85,9 +85,9 @@ function writeGuard(path: string, { log }: Terminal): void {
 }
 
 /** What boot loads before there is a bundle. Without a guard nothing is enforced either, so that may follow. */
-function prepareFallback({ guard, stateDir }: Options, { log }: Terminal): void {
+function prepareFallback({ guard, stateDir, url }: Options, { log }: Terminal): void {
   try {
-    keepFallback(stateDir, loadGuard(guard).guard);
+    keepFallback(stateDir, loadGuard(guard, url).guard);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     log(`warning: ${error.message}; nothing is enforced until it is there`);

@@ -14,7 +14,7 @@ import { programOf } from "../programs.ts";
 import { Refused } from "../refusal.ts";
 import { committedSlot, enforcedFile } from "../slots.ts";
 import { formatStatus, readStatus, type Status } from "../status.ts";
-import { heldBundle, nftOf, type Terminal } from "./open.ts";
+import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What this host runs, by the last cycle's account. */
 export function status(options: Options, terminal: Terminal): number {
@@ -60,7 +60,8 @@ function beforeFirstCycle(options: Options, now: number): Status {
 
 /** Prints the text of the bundle held, as this host's guard and renderer make it. @throws Refused */
 export function print(options: Options, terminal: Terminal): number {
-  terminal.out(transaction(programOf(heldBundle(options), loadGuard(options.guard)), emptyInventory));
+  const guard = loadGuard(options.guard, controlPlaneOf(options));
+  terminal.out(transaction(programOf(heldBundle(options), guard), emptyInventory));
   return exitCodes.ok;
 }
 
@@ -75,7 +76,8 @@ export async function closed(options: Options, terminal: Terminal): Promise<numb
     terminal.out("lifted; the agent returns to the signed ruleset on its next cycle\n");
     return exitCodes.ok;
   }
-  const { guard } = loadGuard(options.guard);
+  // A person's word: it holds even where the guard leaves no way to the control plane.
+  const { guard } = loadGuard(options.guard, undefined);
   makeDirectory(options.stateDir);
   writeDurable(mark, "");
   const loaded = await openKernel(nftOf(options)).load(renderClosed(guard));

@@ -41,6 +41,10 @@ function joined(options: Options): HostIdentity {
   return identity;
 }
 
+/** URL of this host's control plane, which its guard must leave open. @throws Refused */
+export const controlPlaneOf = (options: Options): string =>
+  parseEndpoint(options.url ?? joined(options).url).url;
+
 export const nftOf = (options: Options): Nft => openNft(spawnExec(), options.nft);
 
 /** What this host holds, as the trust room believes it. @throws Refused, also where it holds no bundle yet */
@@ -60,7 +64,7 @@ export function openParts(
   witness: Witness = new Witness(),
 ): Parts {
   const identity = joined(options);
-  const { url } = parseEndpoint(options.url ?? identity.url);
+  const url = controlPlaneOf(options);
   const clock = openLeaseClock(options.stateDir, systemClocks());
   return {
     directory: options.stateDir,
@@ -86,8 +90,8 @@ export function openParts(
 
 /** The watch over our table for an agent at work; `parts` and `witness` are the agent's. */
 export function openPatrol(options: Options, parts: Parts, witness: Witness, agent: Agent): Patrol {
-  const { directory, guardPath, kernel, drift, events, now, log } = parts;
-  const intended = openIntended({ directory, guardPath, holdFile: holdFile(directory) });
+  const { directory, guardPath, url, kernel, drift, events, now, log } = parts;
+  const intended = openIntended({ directory, guardPath, url, holdFile: holdFile(directory) });
   return new Patrol({
     kernel,
     follow: spawnFollow(),
@@ -95,7 +99,7 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
     witness,
     log: drift,
     intended: () => intended(agent.state),
-    mode: () => driftMode(guardPath),
+    mode: () => driftMode(guardPath, url),
     now,
     tell: (told) => {
       log(describeDrift(told));
@@ -105,9 +109,9 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
 }
 
 /** An unreadable guard says nothing about drift, so the default stands. */
-function driftMode(guardPath: string): "repair" | "report" {
+function driftMode(guardPath: string, url: string): "repair" | "report" {
   try {
-    return loadGuard(guardPath).guard.drift;
+    return loadGuard(guardPath, url).guard.drift;
   } catch (error) {
     if (error instanceof Refused) return "repair";
     throw error;

@@ -11,6 +11,7 @@ import { Guard, GuardFile, mergePresets } from "#schema/guard.ts";
 import { isErrno } from "../persist.ts";
 import { Refused } from "../refusal.ts";
 import { sha256 } from "../trust/keys.ts";
+import { unreachable } from "./reach.ts";
 
 export interface LoadedGuard {
   readonly guard: Guard;
@@ -22,13 +23,16 @@ export interface LoadedGuard {
 
 const guardBytesMax = 64 * 1024;
 
-/** @throws Refused `guard_invalid` with path and reason */
-export function loadGuard(path: string): LoadedGuard {
-  return parseGuard(readOwned(path));
+/**
+ * @param controlPlane URL that `output` must leave open, where the guard narrows it; undefined before a host joined
+ * @throws Refused `guard_invalid` with path and reason
+ */
+export function loadGuard(path: string, controlPlane: string | undefined): LoadedGuard {
+  return parseGuard(readOwned(path), controlPlane);
 }
 
 /** @throws Refused `guard_invalid` */
-export function parseGuard(text: string): LoadedGuard {
+export function parseGuard(text: string, controlPlane?: string): LoadedGuard {
   const document = parseDocument(text, { version: "1.2", strict: true, uniqueKeys: true, stringKeys: true });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined)
@@ -40,6 +44,8 @@ export function parseGuard(text: string): LoadedGuard {
     plain(() => document.toJS({ maxAliasCount: 0 })),
   );
   const guard = parsed(Guard, mergePresets(file));
+  const lacking = unreachable(guard, controlPlane);
+  if (lacking !== undefined) throw invalid(`/output/allow: ${lacking}`);
   const presets = file.presets.map(({ name }) => name);
   return { guard, sha256: sha256(canonicalText(guard)), presets };
 }

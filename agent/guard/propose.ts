@@ -4,9 +4,10 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { parseAddress } from "#schema/address.ts";
+import { listeners } from "../observe/listeners.ts";
 
 export interface Surroundings {
-  /** TCP ports that sshd listens on, ascending. */
+  /** TCP ports that sshd listens on, ascending; not those on a loopback address. */
   readonly sshPorts: readonly number[];
   /** Address of the other end of this session's ssh; undefined at a console. */
   readonly peer: string | undefined;
@@ -35,13 +36,12 @@ export function proposeGuard({ sshPorts, peer, uplink }: Surroundings): string |
 }
 
 /** What this machine says; anything that cannot be read is left out. */
-export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
-  const listening = new Map(["tcp", "tcp6"].flatMap((name) => listeners(lines(`/proc/net/${name}`))));
-  const ports = processesNamed("sshd").flatMap((pid) =>
-    socketsOf(pid).flatMap((inode) => listening.get(inode) ?? []),
-  );
+export async function lookAround(environment: NodeJS.ProcessEnv): Promise<Surroundings> {
+  // By process, not by the first who holds a socket: that is systemd where it listened for sshd.
+  const held = new Set(processesNamed("sshd").flatMap(socketsOf));
+  const found = (await listeners()).filter(({ protocol, inode }) => protocol === "tcp" && held.has(inode));
   return {
-    sshPorts: [...new Set(ports)].toSorted((a, b) => a - b),
+    sshPorts: [...new Set(found.map(({ port }) => port))],
     // sshd(8): client address, client port, server address, server port.
     peer: environment["SSH_CONNECTION"]?.split(" ")[0],
     uplink: lines("/proc/net/route")
@@ -50,22 +50,13 @@ export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
   };
 }
 
-/** proc_net(5): local address in field 2, state in field 4 (0A is listening), inode in field 10. */
-function listeners(table: readonly string[]): readonly (readonly [inode: string, port: number])[] {
-  return table.flatMap((line) => {
-    const [, local = "", , state, , , , , , inode = ""] = line.trim().split(/\s+/);
-    const port = Number.parseInt(local.split(":")[1] ?? "", 16);
-    return state === "0A" && port > 0 ? [[inode, port] as const] : [];
-  });
-}
-
 const processesNamed = (name: string): readonly string[] =>
   entries("/proc").filter((pid) => /^\d+$/.test(pid) && lines(`/proc/${pid}/comm`)[0] === name);
 
-const socketsOf = (pid: string): readonly string[] =>
+const socketsOf = (pid: string): readonly number[] =>
   entries(`/proc/${pid}/fd`).flatMap((fd) => {
     const inode = /^socket:\[(\d+)\]$/.exec(target(`/proc/${pid}/fd/${fd}`))?.[1];
-    return inode === undefined ? [] : [inode];
+    return inode === undefined ? [] : [Number(inode)];
   });
 
 /** Processes come and go while we look. */

@@ -13,6 +13,8 @@ import type { State } from "../state.ts";
 export interface Places {
   readonly directory: string;
   readonly guardPath: string;
+  /** URL of the control plane. */
+  readonly url: string;
   /** A person's mark that this host is closed (`closed`): it is written before the closed ruleset is loaded. */
   readonly holdFile: string;
 }
@@ -32,7 +34,7 @@ export function openIntended(places: Places): (state: State) => Program | undefi
     if (state.kind === "unenrolled" || state.kind === "applying") return undefined;
     const held = existsSync(places.holdFile);
     if (held || (state.kind === "closed" && state.by !== "bundle" && state.kernel === "holds")) {
-      closed ??= closedProgram(places.guardPath);
+      closed ??= closedProgram(places);
       return closed;
     }
     closed = undefined;
@@ -42,9 +44,9 @@ export function openIntended(places: Places): (state: State) => Program | undefi
 }
 
 /** An unreadable guard says so at the next poll; until it is mended there is nothing to compare with. */
-function closedProgram(guardPath: string): Program | undefined {
+function closedProgram({ guardPath, url }: Places): Program | undefined {
   try {
-    return renderClosed(loadGuard(guardPath).guard);
+    return renderClosed(loadGuard(guardPath, url).guard);
   } catch (error) {
     if (error instanceof Refused) return undefined;
     throw error;

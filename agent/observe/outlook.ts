@@ -52,7 +52,7 @@ export function listenerOutlook(
   own: ReadonlyMap<string, string>,
   processes: ReadonlyMap<number, string>,
 ): readonly ListenerOutlook[] {
-  const judge = prepare(rules.ruleset, rules.management);
+  const judge = prepare(rules.ruleset, rules.guard);
   const sources = sourcesOf(rules);
   return listeners.map((listener) => {
     const { protocol, address, port, inode } = listener;
@@ -93,7 +93,7 @@ interface Destination {
 /** One address of each family that the socket takes, away from a management interface where there is one. */
 function destinationsOf(
   { address }: Listener,
-  { management }: Rules,
+  { guard: { management } }: Rules,
   own: ReadonlyMap<string, string>,
 ): readonly Destination[] {
   if (address !== "0.0.0.0" && address !== "::")
@@ -109,7 +109,7 @@ function destinationsOf(
 /** A source for each accept rule that may be about a port, and for each management flow to it. */
 function sourcesOf({
   ruleset,
-  management,
+  guard: { management },
 }: Rules): (protocol: "tcp" | "udp", port: number) => readonly string[] {
   const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
   const classes = new Map(ruleset.classes.map((map) => [map.name, map.elements]));

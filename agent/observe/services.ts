@@ -25,11 +25,11 @@ export interface Unmatched {
 
 /** @param at Unix seconds, for rules that expire. @returns undefined where no host scope is judged */
 export function unmatched(found: readonly Listener[], rules: Rules, at: number): Unmatched | undefined {
-  const { ruleset, management } = rules;
+  const { ruleset, guard } = rules;
   if (!ruleset.scopes.some(({ kind }) => kind === "host")) return undefined;
   const accepting = acceptingRules(ruleset, at);
   const isManaged = ({ protocol, port }: Listener): boolean =>
-    management.allow.some(
+    guard.management.allow.some(
       (flow) => flow.proto === protocol && flow.port <= port && port <= (flow.last_port ?? flow.port),
     );
   const isDeclared = (listener: Listener): boolean =>

@@ -1,15 +1,17 @@
 /**
  * The host scope as input and output chains: what always passes stands first, and first of that the guard's management
- * plane, so that no rule of a bundle can come before it (law 3). The steps are those of #schema/always.ts.
+ * plane, so that no rule of a bundle can come before it (law 3). The steps are those of #schema/always.ts. A guard that
+ * narrows output has an output chain whatever a bundle says, and the bundle's rules see only what that lets through.
  */
+import type { Family } from "#schema/address.ts";
 import { type Always, always } from "#schema/always.ts";
-import type { Guard } from "#schema/guard.ts";
+import type { Guard, GuardFlow } from "#schema/guard.ts";
 import { judgedDirections, type Ruleset, type Scope } from "#schema/ruleset.ts";
 import { judge, rulesOf } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
-import { saddr } from "./match.ts";
+import { daddr, saddr } from "./match.ts";
 import type { Chain, Fragment, Hook, Line } from "./program.ts";
-import { interfaceName, join, network, nft, oneOf, word } from "./quote.ts";
+import { interfaceName, join, network, nft, type NftText, oneOf, word } from "./quote.ts";
 import { familyOf, setKinds } from "./sets.ts";
 
 type HostDirection = "in" | "out";
@@ -20,13 +22,18 @@ const hooks: Readonly<Record<HostDirection, Hook>> = {
 
 const final: Line = line([], null, { kind: "drop" });
 
+/** A chain for each direction that is judged, and what those need. */
 export function hostJudging(ruleset: Ruleset, guard: Guard): Pick<Fragment, "chains" | "maps"> {
   const scope = ruleset.scopes.find((candidate) => candidate.kind === "host");
-  if (scope === undefined) return { chains: [], maps: [] };
+  if (scope === undefined) return { chains: leftToGuard(guard), maps: [] };
+  const judged = judgedDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
-    .filter((direction) => judgedDirections(ruleset, scope).includes(direction))
+    .filter((direction) => judged.includes(direction))
     .map((direction) => judgeHost(ruleset, scope, direction, guard));
-  return { chains: parts.flatMap((part) => part.chains), maps: parts.flatMap((part) => part.maps) };
+  return {
+    chains: [...parts.flatMap((part) => part.chains), ...(judged.includes("out") ? [] : leftToGuard(guard))],
+    maps: parts.flatMap((part) => part.maps),
+  };
 }
 
 function judgeHost(
@@ -37,19 +44,33 @@ function judgeHost(
 ): Pick<Fragment, "chains" | "maps"> {
   const context = { scope, sets: setKinds(ruleset), accepting: { kind: "accept" } } as const;
   const { lines, chains, maps } = judge(ruleset, rulesOf(ruleset, "host", direction), direction, context);
-  return { chains: [...chains, hookChain(direction, guard, lines)], maps };
+  return { chains: [...chains, ...hookChains(direction, guard, [...lines, final])], maps };
 }
 
-const hookChain = (direction: HostDirection, guard: Guard, lines: readonly Line[]): Chain => ({
-  name: hooks[direction].hook,
-  hook: hooks[direction],
-  lines: [...always[direction].flatMap((step) => alwaysLines(step, direction, guard)), ...lines, final],
-});
+/** Where a packet goes on that the guard lets this host begin. */
+const begun = "host_out";
 
-/** Nothing comes in but what always passes, nothing is forwarded; what goes out is left alone. */
+/** @param rest what judges a packet that no step before it has decided */
+function hookChains(direction: HostDirection, guard: Guard, rest: readonly Line[]): readonly Chain[] {
+  const steps = always[direction].flatMap((step) => alwaysLines(step, direction, guard));
+  const base = { name: hooks[direction].hook, hook: hooks[direction] };
+  return direction === "out" && guard.output !== undefined
+    ? [
+        { ...base, lines: steps },
+        { name: begun, hook: null, lines: rest },
+      ]
+    : [{ ...base, lines: [...steps, ...rest] }];
+}
+
+/** Output where no rule is about it. */
+const leftToGuard = (guard: Guard): readonly Chain[] =>
+  guard.output === undefined ? [] : hookChains("out", guard, [line([], null, { kind: "accept" })]);
+
+/** Nothing comes in but what always passes, nothing is forwarded; what goes out is the guard's to say. */
 export const closedChains = (guard: Guard): readonly Chain[] => [
-  hookChain("in", guard, []),
+  ...hookChains("in", guard, [final]),
   { name: "forward", hook: { hook: "forward", policy: "accept" }, lines: [final] },
+  ...leftToGuard(guard),
 ];
 
 function alwaysLines(step: Always, direction: HostDirection, guard: Guard): readonly Line[] {
@@ -57,7 +78,9 @@ function alwaysLines(step: Always, direction: HostDirection, guard: Guard): read
     case "loopback":
       return [decide([match(direction === "in" ? nft`iif "lo"` : nft`oif "lo"`)], step)];
     case "management":
-      return managementMatches(guard).map((matches) => decide(matches, step));
+      return managementMatches(guard, direction).map((matches) => decide(matches, step));
+    case "narrowing":
+      return narrowingLines(step, guard);
     case "state":
       return [decide([match(nft`ct state ${join(step.states.map(word), ",")}`)], step)];
     case "icmp": {
@@ -73,14 +96,31 @@ function alwaysLines(step: Always, direction: HostDirection, guard: Guard): read
 
 const decide = (matches: readonly Match[], step: Always): Line => line(matches, null, { kind: step.verdict });
 
-function managementMatches({ management }: Guard): readonly (readonly Match[])[] {
+/** What the guard allows goes on, everything else ends here. */
+function narrowingLines(step: Always, guard: Guard): readonly Line[] {
+  if (guard.output === undefined) return [];
+  const allowed = [
+    ...managementMatches(guard, "out"),
+    ...guard.output.allow.map((flow) => [flowMatch(flow, daddr, nft`dport`)]),
+  ];
+  return [...allowed.map((matches) => line(matches, null, { kind: "goto", chain: begun })), decide([], step)];
+}
+
+/** The management plane as it comes in, or its answers as they go out. */
+function managementMatches({ management }: Guard, direction: HostDirection): readonly (readonly Match[])[] {
   const interfaces = management.interfaces.map(interfaceName);
-  const byInterface = interfaces.length === 0 ? [] : [[match(nft`iifname ${oneOf(interfaces)}`)]];
-  const flows = management.allow.map(({ cidr, proto, port, last_port: last }) => {
-    const ports = last === undefined ? nft`${port}` : nft`${port}-${last}`;
-    return [match(nft`${saddr[familyOf(cidr)]} ${network(cidr)} ${word(proto)} dport ${ports}`)];
-  });
+  const key = direction === "in" ? nft`iifname` : nft`oifname`;
+  const byInterface = interfaces.length === 0 ? [] : [[match(nft`${key} ${oneOf(interfaces)}`)]];
+  const flows = management.allow.map((flow) => [
+    direction === "in" ? flowMatch(flow, saddr, nft`dport`) : flowMatch(flow, daddr, nft`sport`),
+  ]);
   return [...byInterface, ...flows];
+}
+
+function flowMatch(flow: GuardFlow, peer: Readonly<Record<Family, NftText>>, port: NftText): Match {
+  const { cidr, proto, port: first, last_port: last } = flow;
+  const ports = last === undefined ? nft`${first}` : nft`${first}-${last}`;
+  return match(nft`${peer[familyOf(cidr)]} ${network(cidr)} ${word(proto)} ${port} ${ports}`);
 }
 
 function dhcpMatches(step: Extract<Always, { readonly kind: "dhcp" }>): readonly Match[] {

@@ -20,7 +20,7 @@ export { transactionBetween } from "./delta.ts";
 export { flipped, isFlipped, staged } from "./flip.ts";
 export { elementCount, print, removal, skeleton, transaction } from "./print.ts";
 
-/** Expects a ruleset that its schema has admitted. An empty one gives a program without chains: nothing is judged. */
+/** Expects a ruleset that its schema has admitted. Of an empty one nothing is judged but what the guard narrows. */
 export function render(ruleset: Ruleset, guard: Guard): Rendered {
   try {
     return { ok: true, program: printable(programOf(ruleset, guard)) };
@@ -30,7 +30,7 @@ export function render(ruleset: Ruleset, guard: Guard): Rendered {
   }
 }
 
-/** The closed ruleset: management, replies, ICMP, ND and DHCP come in, nothing is forwarded, output is open. */
+/** The closed ruleset: management, replies, ICMP, ND and DHCP come in, nothing is forwarded, output is open or as the guard narrows it. */
 export const renderClosed = (guard: Guard): Program => ({
   backend: "nft",
   counters: [],

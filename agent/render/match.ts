@@ -14,7 +14,7 @@ import { pairSetName, prefixLengths, setName, type SetKinds } from "./sets.ts";
 
 const header: Readonly<Record<Family, NftText>> = { v4: nft`ip`, v6: nft`ip6` };
 export const saddr: Readonly<Record<Family, NftText>> = { v4: nft`ip saddr`, v6: nft`ip6 saddr` };
-const daddr: Readonly<Record<Family, NftText>> = { v4: nft`ip daddr`, v6: nft`ip6 daddr` };
+export const daddr: Readonly<Record<Family, NftText>> = { v4: nft`ip daddr`, v6: nft`ip6 daddr` };
 
 export type Accepting = { readonly kind: "accept" } | { readonly kind: "goto"; readonly chain: string };
 

@@ -98,7 +98,7 @@ test("a probe of the guard's that is not answered takes the ruleset back, one th
 
 test("the watchdog goes back by itself when nobody commits, with sh and nft alone", async () => {
   const { directory } = victim;
-  const { guard, sha256 } = loadGuard(victim.guardPath);
+  const { guard, sha256 } = loadGuard(victim.guardPath, undefined);
   const program = renderClosed(guard);
   const meta = JSON.parse(readFileSync(join(directory, "slots", "b", "meta.json"), "utf8")) as {
     applied: Parameters<typeof stageSlot>[1];

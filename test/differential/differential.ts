@@ -93,7 +93,7 @@ async function compare(field: Ground, { ruleset, packets }: Case): Promise<Compa
   await nft.apply(program);
   await nft.readback(program);
   const { passed, counters } = await field.send(packets);
-  const judge = prepare(ruleset, guard.management);
+  const judge = prepare(ruleset, guard);
   const verdicts = packets.flatMap((packet, i): readonly Difference[] => {
     const { verdict, row } = judge(packet);
     if ((verdict === "accept") === passed[i]) return [];

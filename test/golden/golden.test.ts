@@ -19,7 +19,7 @@ const said = (text: string, verdict: string, row: string | null, tally: string |
   `${text} => ${verdict} ${row ?? "-"} ${tally ?? "-"}`;
 const expected = (line: VerdictLine) => said(line.text, line.verdict, line.row, line.tally);
 const judged = (ruleset: Ruleset, lines: readonly VerdictLine[]) => {
-  const judge = prepare(ruleset, goldenGuard.management);
+  const judge = prepare(ruleset, goldenGuard);
   return lines.map((line) => {
     const { verdict, row, tally } = judge(line.packet);
     return said(line.text, verdict, row, tally);

@@ -36,7 +36,7 @@ const allowing = (...ports: readonly number[]): Rules => ({
       }),
     ),
   }),
-  management: guard.management,
+  guard,
 });
 
 let topology: Topology;

@@ -21,7 +21,7 @@ function programOf(ruleset: Ruleset): Program {
 /** The kernel judges by its own clock, so a line of another time is left to `simulate` if time changes it. */
 const holdsNow = (ruleset: Ruleset, { packet, row }: VerdictLine): boolean =>
   packet.at === undefined ||
-  simulate(ruleset, { ...packet, at: Math.floor(Date.now() / 1000) }, goldenGuard.management).row === row;
+  simulate(ruleset, { ...packet, at: Math.floor(Date.now() / 1000) }, goldenGuard).row === row;
 
 describe.each(readGoldens())("golden $name", (golden) => {
   describe.each([...golden.rulesets])("host %s", (host, ruleset) => {
@@ -46,7 +46,7 @@ describe.each(readGoldens())("golden $name", (golden) => {
     it.each(lines)("line $number: $text", async (line) => {
       const seen = await replay.send(line);
       expect(seen.passed ? "accept" : "drop").toBe(line.verdict);
-      const { rule } = simulate(ruleset, line.packet, goldenGuard.management);
+      const { rule } = simulate(ruleset, line.packet, goldenGuard);
       const decided = rule === null ? undefined : ruleset.rules[rule];
       expect(decided?.row ?? null).toBe(line.row);
       const expected = [decided?.counter, line.tally].filter((name) => name !== undefined && name !== null);

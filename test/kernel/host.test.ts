@@ -8,7 +8,7 @@ import { spawnExec } from "#agent/apply/spawn.ts";
 import { inNamespace, newPrefix } from "#lab/netns.ts";
 import { must, run } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
-import { renderClosed } from "#render/index.ts";
+import { type Program, renderClosed } from "#render/index.ts";
 import { Guard } from "#schema/guard.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
@@ -29,16 +29,28 @@ let topology: Topology;
 let nft: Nft;
 const listeners: ChildProcess[] = [];
 
-async function listen(namespace: string, ...ports: readonly number[]): Promise<void> {
-  const [command = "", ...args] = inNamespace(
-    namespace,
-    process.execPath,
-    program("listener.ts"),
-    ...ports.map(String),
-  );
+async function started(namespace: string, file: string, ...argv: readonly string[]) {
+  const [command = "", ...args] = inNamespace(namespace, process.execPath, program(file), ...argv);
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-  listeners.push(child);
   await once(child.stdout, "data");
+  return child;
+}
+
+async function listen(namespace: string, ...ports: readonly number[]): Promise<void> {
+  listeners.push(await started(namespace, "listener.ts", ...ports.map(String)));
+}
+
+/** Sessions from the gateway; what is given says how each is, in one line. */
+async function hold(...targets: readonly string[]): Promise<() => Promise<string>> {
+  const pusher = await started(topology.machine("admin"), "pusher.ts", "8080");
+  const child = await started(topology.gateway, "hold.ts", ...targets);
+  listeners.push(pusher, child);
+  return async () => {
+    const { stdin, stdout } = child;
+    const answer = once(stdout, "data");
+    stdin.write("ask\n");
+    return String((await answer)[0]).trim();
+  };
 }
 
 /** One word for each target. A silent answer costs the wait, so all knock at once. */
@@ -142,6 +154,64 @@ it("narrows output when rules say so, and still answers", async () => {
   await nft.apply(mustRender(ruleset, guard));
   expect(await knock(topology.gateway, "203.0.113.9 443", "2001:db8:9::9 443")).toEqual(["silent", "silent"]);
   expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(["open", "open"]);
+});
+
+describe("a guard that narrows output", () => {
+  const narrowed = Guard.parse({
+    ...guard,
+    output: {
+      allow: [
+        { cidr: "203.0.113.0/28", proto: "tcp", port: 443 },
+        { cidr: "2001:db8:9::/64", proto: "tcp", port: 443 },
+      ],
+    },
+  });
+  const open = ["open", "open"];
+  const silent = ["silent", "silent"];
+  const host = { scope: "host", verdict: "accept" } as const;
+  const scopes = [{ kind: "host" as const }];
+  const everything = [
+    ruleOf({ ...host, direction: "out", counter: "r_out" }),
+    ruleOf({ ...host, direction: "in", counter: "r_in" }),
+  ];
+  const refusing = [ruleOf({ ...host, verdict: "drop", direction: "out", counter: "r_out" })];
+  const elsewhere = ["198.51.100.2 443", "2001:db8:5::2 443", "203.0.113.9 80", "2001:db8:9::9 80"];
+  const named = ["203.0.113.9 443", "2001:db8:9::9 443"];
+  const begin = (...targets: readonly string[]) => knock(topology.gateway, ...targets);
+
+  beforeAll(async () => {
+    await listen(topology.machine("admin"), 443);
+    await listen(topology.machine("stranger"), 80);
+  });
+
+  it.each<[string, Program]>([
+    ["closed", renderClosed(narrowed)],
+    ["whose bundle opens everything", mustRender(rulesetOf({ scopes, rules: everything }), narrowed)],
+    ["whose bundle is about nothing", mustRender(rulesetOf({}), narrowed)],
+  ])("lets a host %s begin what it names and nothing else, v4 and v6", async (_, wanted) => {
+    await nft.remove();
+    expect(await begin(...elsewhere)).toEqual([...open, ...open]);
+    await nft.apply(wanted);
+    await nft.readback(wanted);
+    expect(await begin(...elsewhere)).toEqual([...silent, ...silent]);
+    await expectLifeline();
+  });
+
+  it("opens nothing that the bundle's own rules refuse, and management answers all the same", async () => {
+    await nft.apply(mustRender(rulesetOf({ scopes, rules: refusing }), narrowed));
+    expect(await begin(...named, ...elsewhere)).toEqual([...silent, ...silent, ...silent]);
+    expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(open);
+  });
+
+  it("keeps sessions that were there before it, and a closed host narrowed anew begins again", async () => {
+    await nft.apply(renderClosed(guard));
+    const session = await hold("198.51.100.2 8080", "2001:db8:5::2 8080");
+    await nft.apply(renderClosed(narrowed));
+    expect(await session()).toBe("alive alive");
+    expect(await begin("198.51.100.2 8080", "2001:db8:5::2 8080")).toEqual(silent);
+    await nft.apply(renderClosed(guard));
+    expect(await begin(...named, ...elsewhere)).toEqual([...open, ...open, ...open]);
+  });
 });
 
 it("rejects TCP at once with a reset, whether or not the rule names TCP, v4 and v6", async () => {

@@ -42,7 +42,7 @@ describe("simulate", () => {
     fc.assert(
       fc.property(arbitraryRuleset, arbitraryGuard, (ruleset, guard) => {
         for (const packet of managementPackets(guard))
-          expect(simulate(ruleset, packet, guard.management).verdict).toBe("accept");
+          expect(simulate(ruleset, packet, guard).verdict).toBe("accept");
       }),
       { numRuns: 200 },
     );

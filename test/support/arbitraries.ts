@@ -134,7 +134,7 @@ export const arbitraryArrival = fc
   })
   .map((packet) => ({ ...packet, destination: packet.source.includes(":") ? "2001:db8::1" : "192.0.2.1" }));
 
-const managementFlow = fc
+const guardFlow = fc
   .record({
     cidr: fc.constantFrom(...networkPool, "0.0.0.0/0", "::/0"),
     proto: fc.constantFrom("tcp" as const, "udp" as const),
@@ -145,10 +145,13 @@ const managementFlow = fc
     const last_port = Math.min(flow.port + span, 65_535);
     return last_port === flow.port ? flow : { ...flow, last_port };
   });
-export const arbitraryGuard: fc.Arbitrary<Guard> = fc
+const management = fc
   .record({
     interfaces: fc.subarray(["mgmt0", "eth1", "tun-a.0"]),
-    allow: fc.array(managementFlow, { maxLength: 3 }),
+    allow: fc.array(guardFlow, { maxLength: 3 }),
   })
-  .filter(({ interfaces, allow }) => interfaces.length + allow.length > 0)
-  .map((management) => Guard.parse({ management }));
+  .filter(({ interfaces, allow }) => interfaces.length + allow.length > 0);
+const output = fc.record({ allow: fc.array(guardFlow, { minLength: 1, maxLength: 3 }) });
+export const arbitraryGuard: fc.Arbitrary<Guard> = fc
+  .record({ management, output }, { requiredKeys: ["management"] })
+  .map((guard) => Guard.parse(guard));

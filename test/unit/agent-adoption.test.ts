@@ -65,9 +65,11 @@ const tcp = (port: number): Protocol => ({
 });
 const accept = { scope: "host", direction: "in", verdict: "accept" } as const;
 const rules = {
-  management: {
-    interfaces: ["mgmt0"],
-    allow: [{ cidr: "203.0.113.0/28", proto: "tcp", port: 22 } as const],
+  guard: {
+    management: {
+      interfaces: ["mgmt0"],
+      allow: [{ cidr: "203.0.113.0/28", proto: "tcp", port: 22 } as const],
+    },
   },
   ruleset: rulesetOf({
     scopes: [{ kind: "host" }],

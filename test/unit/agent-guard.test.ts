@@ -1,4 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -43,16 +46,16 @@ test.each([0o622, 0o606, 0o666])("refuses a file that others may write (mode %o)
   const path = join(directory, "guard.yaml");
   writeFileSync(path, good);
   chmodSync(path, mode);
-  expect(() => loadGuard(path)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  expect(() => loadGuard(path, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
   chmodSync(path, 0o644);
-  expect(loadGuard(path).guard.management.allow).toHaveLength(1);
+  expect(loadGuard(path, undefined).guard.management.allow).toHaveLength(1);
 });
 
 test("refuses a file that is not there, and a directory", () => {
-  expect(() => loadGuard(join(directory, "none"))).toThrow(
+  expect(() => loadGuard(join(directory, "none"), undefined)).toThrow(
     expect.objectContaining({ code: "guard_invalid" }),
   );
-  expect(() => loadGuard(directory)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  expect(() => loadGuard(directory, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
 });
 
 test("what a host does when it cannot trust what it holds has defaults that stand in the digest", () => {
@@ -180,7 +183,31 @@ test("proposes ssh from where the person sits, v4 and v6, and nothing where it d
   expect(proposeGuard({ sshPorts: [22], peer: "x }\n", uplink: undefined })).toBeUndefined();
 });
 
-test("reads the peer from the session and survives processes that end while it looks", () => {
-  expect(lookAround({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" }).peer).toBe("198.51.100.7");
-  expect(lookAround({}).peer).toBeUndefined();
+test("finds the ports of sshd, each once, and none that only this host reaches", async () => {
+  const script = `process.title = "sshd";
+    const { createServer } = require("node:net");
+    const anywhere = createServer().listen(0, "::", () =>
+      createServer().listen(0, "127.0.0.1", function () {
+        console.log(anywhere.address().port, this.address().port);
+      }));
+    process.stdin.resume().on("end", () => process.exit(0));`;
+  const sshd = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(sshd, "exit");
+  const other = createServer().listen(0, "::");
+  await once(other, "listening");
+  const ours = (other.address() as AddressInfo).port;
+  const [anywhere, loopback] = String((await once(sshd.stdout, "data"))[0])
+    .split(" ")
+    .map(Number);
+  const { sshPorts } = await lookAround({});
+  sshd.stdin.end();
+  other.close();
+  await ended;
+  expect(sshPorts.filter((port) => [anywhere, loopback, ours].includes(port))).toEqual([anywhere]);
+});
+
+test("reads the peer from the session and survives processes that end while it looks", async () => {
+  const seen = await lookAround({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" });
+  expect(seen.peer).toBe("198.51.100.7");
+  expect((await lookAround({})).peer).toBeUndefined();
 });

@@ -87,7 +87,7 @@ describe("what is intended", () => {
   const guardPath = join(directory, "guard.yaml");
   writeFileSync(guardPath, "management:\n  interfaces: [mgmt0]\n", { mode: 0o600 });
   const holdFile = join(directory, "closed");
-  const intended = openIntended({ directory, guardPath, holdFile });
+  const intended = openIntended({ directory, guardPath, url: "https://control.example", holdFile });
   const program = mustRender(groupsRuleset({ dev: ["10.8.0.2"] }));
   const digest = "0".repeat(64);
   const applied: Committed = {

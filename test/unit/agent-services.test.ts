@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Listener } from "#agent/observe/listeners.ts";
 import { ServiceWatch } from "#agent/observe/service-watch.ts";
 import { describeListening, unmatched } from "#agent/observe/services.ts";
+import { Guard } from "#schema/guard.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { Listening } from "#schema/wire.ts";
 import { prepare } from "#simulate/index.ts";
@@ -25,13 +26,15 @@ const rulesetWith = (...rules: readonly Rule[]): Ruleset =>
     ],
     rules: [...rules, last],
   });
-const management = {
-  interfaces: ["wg0"],
-  allow: [{ cidr: "10.0.0.0/8", proto: "tcp", port: 5900, last_port: 5999 }],
-};
+const guard = Guard.parse({
+  management: {
+    interfaces: ["wg0"],
+    allow: [{ cidr: "10.0.0.0/8", proto: "tcp", port: 5900, last_port: 5999 }],
+  },
+});
 const rules = (...given: readonly Rule[]) => ({
   ruleset: rulesetWith(...given),
-  management: management as { interfaces: string[]; allow: { cidr: string; proto: "tcp"; port: number }[] },
+  guard,
 });
 const socket = (protocol: "tcp" | "udp", port: number, over: Partial<Listener> = {}): Listener => ({
   protocol,
@@ -117,7 +120,7 @@ describe("what listens beside the rules", () => {
     fc.assert(
       fc.property(fc.array(rule, { maxLength: 5 }), (drawn) => {
         const given = rules(...drawn.map(incoming));
-        const judge = prepare(given.ruleset, given.management);
+        const judge = prepare(given.ruleset, given.guard);
         const found = [1, 2, 3, 4, 5].flatMap((port) => [socket("tcp", port), socket("udp", port)]);
         for (const [listener] of unmatched(found, given, now)?.undeclared ?? [])
           for (const source of ["192.0.2.1", "198.51.100.9"]) {

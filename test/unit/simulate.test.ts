@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Rule } from "#schema/ruleset.ts";
-import type { Judgement, Management, Packet } from "#simulate/index.ts";
+import type { Judgement, JudgingGuard, Packet } from "#simulate/index.ts";
 import { simulate } from "#simulate/index.ts";
 
 const rule = (
@@ -52,9 +52,11 @@ const output = (what: object): Packet => ({
 });
 const icmp = (icmpType: number) => ({ protocol: "icmp", icmpType });
 const brief = ({ verdict, row }: Judgement) => `${verdict} ${row ?? "-"}`;
-const management: Management = {
-  interfaces: ["mgmt0"],
-  allow: [{ cidr: "198.51.100.0/24", proto: "tcp", port: 22 }],
+const guard: JudgingGuard = {
+  management: {
+    interfaces: ["mgmt0"],
+    allow: [{ cidr: "198.51.100.0/24", proto: "tcp", port: 22 }],
+  },
 };
 
 describe("host scope, before any rule", () => {
@@ -106,7 +108,7 @@ describe("host scope, before any rule", () => {
       "drop test/row#end",
     ],
   ])("with a guard, judges %s", (_, packet, expected) => {
-    expect(brief(simulate(closedIn, packet, management))).toBe(expected);
+    expect(brief(simulate(closedIn, packet, guard))).toBe(expected);
   });
 
   test("output is left alone until a rule limits it", () => {

@@ -10,36 +10,32 @@ import type { Direction, Ruleset, Tally } from "#schema/ruleset.ts";
 import { judgedDirections, scopeId } from "#schema/ruleset.ts";
 import type { Lookup } from "./match.ts";
 import { firstMatch, lookupOf, sharesSubnet } from "./match.ts";
-import type { Flow, Judgement, Management, Packet } from "./packet.ts";
+import type { Flow, Judgement, JudgingGuard, Packet } from "./packet.ts";
 import { flowOf } from "./packet.ts";
 import { alwaysVerdict } from "./prelude.ts";
 
-export type { Hook, Judgement, Management, Packet, PacketState, Payload } from "./packet.ts";
+export type { Hook, Judgement, JudgingGuard, Packet, PacketState, Payload } from "./packet.ts";
 
-const noManagement: Management = { interfaces: [], allow: [] };
+const noGuard: JudgingGuard = { management: { interfaces: [], allow: [] } };
 const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: null };
 
 /** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
-export const simulate = (
-  ruleset: Ruleset,
-  packet: Packet,
-  management: Management = noManagement,
-): Judgement => prepare(ruleset, management)(packet);
+export const simulate = (ruleset: Ruleset, packet: Packet, guard: JudgingGuard = noGuard): Judgement =>
+  prepare(ruleset, guard)(packet);
 
 /** Reads a ruleset once, to judge many packets. Relies on it satisfying the `Ruleset` type. */
-export function prepare(
-  ruleset: Ruleset,
-  management: Management = noManagement,
-): (packet: Packet) => Judgement {
+export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packet: Packet) => Judgement {
   const lookup = lookupOf(ruleset);
   const overlays = overlaysByInterface(ruleset);
   const host = ruleset.scopes.find((scope) => scope.kind === "host");
   const limited = host === undefined ? [] : judgedDirections(ruleset, host);
 
   const judgeHost = (direction: "in" | "out", flow: Flow): Judgement => {
-    if (!limited.includes(direction)) return leftAlone;
-    const verdict = alwaysVerdict(direction, flow, management);
-    return verdict === null ? decide(lookup, hostScope, direction, flow) : { ...leftAlone, verdict };
+    const judged = limited.includes(direction);
+    if (!judged && (direction === "in" || guard.output === undefined)) return leftAlone;
+    const verdict = alwaysVerdict(direction, flow, guard);
+    if (verdict !== null) return { ...leftAlone, verdict };
+    return judged ? decide(lookup, hostScope, direction, flow) : leftAlone;
   };
 
   return (packet) => {

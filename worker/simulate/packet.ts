@@ -7,8 +7,8 @@ import { knownNetwork } from "#schema/address.ts";
 import type { Guard } from "#schema/guard.ts";
 import type { Tally, Verdict } from "#schema/ruleset.ts";
 
-/** The guard's management plane, which stands before every rule. */
-export type Management = Guard["management"];
+/** What of a guard judges packets, before every rule. */
+export type JudgingGuard = Pick<Guard, "management" | "output">;
 
 /** Where the kernel sees the packet: for the host itself, from it, or on its way through. */
 export type Hook =

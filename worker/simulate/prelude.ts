@@ -2,28 +2,33 @@
  * The steps of schema/always.ts, as a function: what a host lets pass before it asks its rules. Management stands
  * among them, so no ruleset can shut it (law 3).
  */
+import type { Network } from "#schema/address.ts";
 import { contains, knownNetwork } from "#schema/address.ts";
 import type { Always } from "#schema/always.ts";
 import { always } from "#schema/always.ts";
-import type { Flow, Management } from "./packet.ts";
+import type { GuardFlow } from "#schema/guard.ts";
+import type { Flow, JudgingGuard } from "./packet.ts";
 
 /** The verdict of the first step that matches, or null: ask the rules. */
 export function alwaysVerdict(
   direction: "in" | "out",
   flow: Flow,
-  management: Management,
+  guard: JudgingGuard,
 ): "accept" | "drop" | null {
-  return always[direction].find((step) => matchesStep(step, flow, management))?.verdict ?? null;
+  return always[direction].find((step) => matchesStep(step, flow, guard))?.verdict ?? null;
 }
 
-function matchesStep(step: Always, { packet, source }: Flow, management: Management): boolean {
+function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
+  const { packet, source } = flow;
   switch (step.kind) {
     case "loopback":
       return (
         (packet.hook === "input" && packet.iif === "lo") || (packet.hook === "output" && packet.oif === "lo")
       );
     case "management":
-      return isManagement({ packet, source }, management);
+      return isManagement(flow, guard);
+    case "narrowing":
+      return guard.output !== undefined && !mayBegin(flow, guard);
     case "state":
       return step.states.some((state) => state === packet.state);
     case "icmp":
@@ -43,17 +48,30 @@ function matchesStep(step: Always, { packet, source }: Flow, management: Managem
   }
 }
 
-function isManagement({ packet, source }: Pick<Flow, "packet" | "source">, management: Management): boolean {
+function isManagement({ packet, source }: Flow, { management }: JudgingGuard): boolean {
   if (packet.hook !== "input") return false;
+  if (management.interfaces.includes(packet.iif)) return true;
+  if (packet.protocol !== "tcp" && packet.protocol !== "udp") return false;
+  const { protocol, port } = packet;
+  return management.allow.some((flow) => isFlow(flow, protocol, port, source));
+}
+
+/** Whether a guard with `output` lets a packet go on to the rules. */
+function mayBegin({ packet, destination }: Flow, { management, output }: JudgingGuard): boolean {
+  if (packet.hook !== "output") return false;
+  if (management.interfaces.includes(packet.oif)) return true;
+  if (packet.protocol !== "tcp" && packet.protocol !== "udp") return false;
+  const { protocol, port, sourcePort } = packet;
   return (
-    management.interfaces.includes(packet.iif) ||
-    management.allow.some(
-      (flow) =>
-        flow.proto === packet.protocol &&
-        packet.port !== undefined &&
-        packet.port >= flow.port &&
-        packet.port <= (flow.last_port ?? flow.port) &&
-        contains(knownNetwork(flow.cidr), source),
-    )
+    management.allow.some((flow) => isFlow(flow, protocol, sourcePort, destination)) ||
+    output?.allow.some((flow) => isFlow(flow, protocol, port, destination)) === true
   );
 }
+
+/** @param peer the other end's address */
+const isFlow = (flow: GuardFlow, protocol: "tcp" | "udp", port: number | undefined, peer: Network): boolean =>
+  flow.proto === protocol &&
+  port !== undefined &&
+  flow.port <= port &&
+  port <= (flow.last_port ?? flow.port) &&
+  contains(knownNetwork(flow.cidr), peer);
