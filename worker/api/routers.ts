@@ -13,6 +13,7 @@ import { history } from "./history.ts";
 import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
 import { overlays } from "./overlays.ts";
+import { pins } from "./pins.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
 import { rollouts } from "./rollouts.ts";
@@ -32,6 +33,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     hosts(ports),
     history(ports),
     rollouts(ports),
+    pins(ports),
     audit(ports),
     tokens(ports),
     root(ports),
