@@ -10,7 +10,7 @@ const pagesMax = 10_000;
 const readingsMax = 5;
 
 const pathOf = (path: string, limit: number, cursor: string | null): string =>
-  `${path}?${new URLSearchParams({ limit: String(limit), ...(cursor === null ? {} : { cursor }) }).toString()}`;
+  `${path}${path.includes("?") ? "&" : "?"}${new URLSearchParams({ limit: String(limit), ...(cursor === null ? {} : { cursor }) }).toString()}`;
 
 /** The first items of a list, all of them by default. */
 export async function listItems<T>(

@@ -2,8 +2,9 @@
 import * as z from "zod";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, type Context, readArguments } from "../command.ts";
-import { exitCodes } from "../output.ts";
+import { exitCodes, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
+import { hostHistory, historyTable } from "./history.ts";
 import { type Cell, properties, span, table } from "../table.ts";
 
 const Held = z.object({ seq: z.int(), revision: z.int() });
@@ -26,21 +27,32 @@ export const hosts: Command = {
   name: "hosts",
   summary: "list hosts and where they stand",
   help: `portcullis hosts [HOST]
+portcullis hosts history HOST [--at TIME]
 
 Published and applied are shown as seq/revision: a host's own count, and the revision that last changed it.
+The history is what ran from when to when, as the host's own reports said, the newest first.
+
+  --at TIME           only what ran then, such as 2026-03-01T12:00:00Z
 
   --json              the answer as JSON
 ${connectionHelp}`,
   async run(args, { env, output, now }) {
     const { values, positionals } = readArguments(
       args,
-      { json: { type: "boolean" }, ...connectionOptions } as const,
-      1,
+      { json: { type: "boolean" }, at: { type: "string" }, ...connectionOptions } as const,
+      2,
     );
     const client = openClient(values satisfies Connection, env);
-    const [host] = positionals;
+    const [host, of] = positionals;
+    if (of !== undefined && host !== "history")
+      throw new UsageError("expected one host, or history and a host");
+    if (of === undefined && values.at !== undefined) throw new UsageError("--at goes with hosts history");
     const lines =
-      host === undefined ? await all(client, values.json, now) : await one(client, host, values.json, now);
+      of !== undefined
+        ? await past(client, of, values.at, values.json)
+        : host === undefined
+          ? await all(client, values.json, now)
+          : await one(client, host, values.json, now);
     for (const text of lines) output.line(text);
     return exitCodes.ok;
   },
@@ -53,6 +65,16 @@ async function all(
 ): Promise<readonly string[]> {
   const items = await listItems(client, "/v1/hosts", HostItem);
   return json === true ? [JSON.stringify(items)] : hostTable(items, now());
+}
+
+async function past(
+  client: Client,
+  host: string,
+  at: string | undefined,
+  json: boolean | undefined,
+): Promise<readonly string[]> {
+  const runs = await hostHistory(client, host, at);
+  return json === true ? [JSON.stringify(runs)] : historyTable(runs);
 }
 
 async function one(

@@ -31,9 +31,16 @@ export interface Plane {
   close(): Promise<void>;
 }
 
-export async function openPlane(): Promise<Plane> {
-  const data = mkdtempSync(join(tmpdir(), "portcullis-plane-"));
-  let now = Date.now();
+export interface PlaneOptions {
+  /** A folder that outlives the plane; its own, removed with it, by default. */
+  readonly data?: string;
+  /** Milliseconds since the Unix epoch at the start. */
+  readonly now?: number;
+}
+
+export async function openPlane(options: PlaneOptions = {}): Promise<Plane> {
+  const data = options.data ?? mkdtempSync(join(tmpdir(), "portcullis-plane-"));
+  let now = options.now ?? Date.now();
   let queries = 0;
   let failure: Error | undefined;
   const opened = await openStandalone({ data, fleet: "f1", endpoints: [], clock: { now: () => now } });
@@ -83,7 +90,7 @@ export async function openPlane(): Promise<Plane> {
     },
     async close() {
       await opened.close();
-      rmSync(data, { recursive: true, force: true });
+      if (options.data === undefined) rmSync(data, { recursive: true, force: true });
     },
   };
 }

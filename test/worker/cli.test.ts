@@ -5,6 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Report } from "#schema/wire.ts";
+import { storeReport } from "#worker/store/report.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { runCli } from "../support/cli.ts";
 
@@ -93,6 +95,32 @@ describe("with two revisions", () => {
     expect(lines[1]).toMatch(/^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/);
     expect(await parsed("enrol", "web1")).toMatchObject({ host: "web1", root_version: 1 });
   });
+});
+
+test("hosts history says what ran from when to when, page after page, and at one time", async () => {
+  for (let n = 1; n <= 120; n += 1) {
+    const minute = new Date(Date.UTC(2026, 0, 1, 0, n));
+    const report = Report.parse({
+      n,
+      at: minute.toISOString(),
+      boot_id: "boot",
+      agent_version: "0",
+      renderer: "r",
+      state: n % 2 === 0 ? "steady" : "applying",
+      applied: null,
+      seen: { root: 1, timestamp: 1, targets: 1 },
+      guard_sha256: null,
+      refusal: null,
+      counters: [],
+    });
+    await storeReport(plane.ports.sql, "web9", report, minute.getTime());
+  }
+  const { lines } = await run("hosts", "history", "web9");
+  expect(lines).toHaveLength(121);
+  expect(lines[1]).toMatch(/^2026-01-01T02:00:00.000Z +now +steady +- +- +-$/);
+  const then = await parsed("hosts", "history", "web9", "--at", "2026-01-01T00:03:30Z");
+  expect(then).toMatchObject([{ from: "2026-01-01T00:03:00.000Z", to: "2026-01-01T00:04:00.000Z" }]);
+  expect(await run("hosts", "web9", "--at", "2026-01-01T00:03:30Z")).toMatchObject({ code: 2 });
 });
 
 describe("tokens", () => {

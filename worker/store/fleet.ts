@@ -16,11 +16,15 @@ export async function readFleet(sql: Sql): Promise<Fleet> {
   return row;
 }
 
-/** Raises the generation by one; statements after it in the batch read the new value. */
+/**
+ * Raises the generation; statements after it in the batch read the new value. It is never a number that was given
+ * before, not even by a store that was put back to an older day: a host that still knows the younger one would take a
+ * change for one that it has. So it is the store's clock in milliseconds, or one more than it was.
+ */
 export const raiseGeneration = (sql: Sql): D1PreparedStatement =>
   statement(
     sql,
     db(sql)
       .update(fleet)
-      .set({ generation: raw`${fleet.generation} + 1` }),
+      .set({ generation: raw`max(${fleet.generation} + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER))` }),
   );

@@ -201,7 +201,7 @@ export function updateRollout(
   const known = new Set(before.entries);
   const entries = after.entries.filter((entry) => !known.has(entry));
   const text =
-    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8 FROM json_each(?1) AS n WHERE rollout = ?2 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
+    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8 FROM json_each(?1) AS n WHERE rollout = n.value ->> 9 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
   const values = entries.map((entry) => [
     entry.phase,
     entry.host,
@@ -212,6 +212,8 @@ export function updateRollout(
     entry.heardAt,
     entry.baseline,
     entry.detail,
+    // Within the list, so that SQLite looks each row up by its whole key and never reads all of a rollout for each.
+    id,
   ]);
   const superseded = supersededBy === null ? {} : { superseded_by: supersededBy };
   return [
@@ -222,7 +224,7 @@ export function updateRollout(
         .set({ status, reason, phase, wave, wave_started_at, ...superseded })
         .where(eq(rollout.id, id)),
     ),
-    ...chunks(values).map((part) => sql.prepare(text).bind(part, id)),
+    ...chunks(values).map((part) => sql.prepare(text).bind(part)),
     ...approve(
       sql,
       id,

@@ -10,9 +10,8 @@ import type { Report } from "#schema/wire.ts";
 import type { Sql } from "../ports.ts";
 import { db } from "./db.ts";
 
-/** This report is the newest that is stored, and it is this very text. */
-const stored =
-  "EXISTS (SELECT 1 FROM report WHERE host = ?1 AND n = ?2 AND body = ?3) AND NOT EXISTS (SELECT 1 FROM report WHERE host = ?1 AND n > ?2)";
+/** This very report is stored; an older one than the open row was made by changes nothing. */
+const stored = "EXISTS (SELECT 1 FROM report WHERE host = ?1 AND n = ?2 AND body = ?3)";
 /** When it says it was, but never in the future, and never before what is known already. */
 const at =
   "max(min(CAST(unixepoch(?3 ->> '$.at', 'subsec') * 1000 AS INTEGER), ?4), coalesce((SELECT coalesce(to_at, from_at) FROM run WHERE host = ?1 ORDER BY from_at DESC, report DESC LIMIT 1), 0))";

@@ -82,6 +82,7 @@ function intervals(h: () => Harness): void {
   test("late and repeated reports change nothing, whatever they say", async () => {
     const before = await history(h());
     await report(h(), 5, 40, 2, { guard_sha256: digest("d") });
+    await report(h(), 3, 20, 1);
     await report(h(), 5, 41, 1);
     await report(h(), 3, 50, 1);
     expect(await history(h())).toEqual(before);

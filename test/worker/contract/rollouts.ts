@@ -24,6 +24,7 @@ export function rolloutContract(name: string, open: () => Promise<Adapter>): voi
     twoPhases(() => h);
     takenOver(() => h);
     emergencies(() => h);
+    reading(() => h);
   });
 }
 
@@ -331,5 +332,37 @@ function emergencies(h: () => Harness): void {
     expect(actions.results.map(({ action }) => action)).toEqual(
       expect.arrayContaining(["rollout.start", "rollout.approve", "rollout.complete"]),
     );
+  });
+}
+
+function reading(h: () => Harness): void {
+  test("rollouts are listed newest first, and their hosts page by page", async () => {
+    const list = await h().call("GET", "/v1/rollouts?limit=2");
+    const { items, next_cursor } = list.json as { items: RolloutView[]; next_cursor: string };
+    const [newest, before] = items.map(({ id }) => id);
+    expect(newest).toBe((before ?? 0) + 1);
+    expect((await h().call("GET", `/v1/rollouts?limit=1&cursor=${next_cursor}`)).json).toMatchObject({
+      items: [{ id: (before ?? 0) - 1 }],
+    });
+    const hosts = async (search: string) =>
+      (await h().call("GET", `/v1/rollouts/${newest}/hosts${search}`)).json as {
+        items: { host: string; standing: string }[];
+        next_cursor: string | null;
+      };
+    const first = await hosts("?limit=3");
+    const rest = await hosts(`?limit=3&cursor=${encodeURIComponent(first.next_cursor ?? "")}`);
+    const all = [...first.items, ...rest.items];
+    expect(all.map(({ host: key, standing }) => [key, standing])).toEqual(
+      webs.map((key) => [key, "committed"]),
+    );
+    expectProblem(await h().call("GET", "/v1/rollouts/4711/hosts"), 404, "not_found");
+  });
+
+  test("a rollout that is over is one event, and the stream ends", async () => {
+    const id = await h().count("SELECT max(id) AS n FROM rollout");
+    const stream = await h().call("GET", `/v1/rollouts/${id}`, { headers: { accept: "text/event-stream" } });
+    expect(stream.headers.get("content-type")).toContain("text/event-stream");
+    const [data = ""] = [...stream.text.matchAll(/^data: (.*)$/gm)].map(([, text]) => text);
+    expect(JSON.parse(data)).toEqual(await view(h(), id));
   });
 }
