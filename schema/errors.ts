@@ -49,6 +49,7 @@ export type ProblemCode =
   | "precondition_failed"
   | "invalid_intent"
   | "release_staged"
+  | "nothing_to_release"
   | "token_used"
   | "root_missing"
   | "root_mismatch"

@@ -131,6 +131,8 @@ export const RolloutView = z.strictObject({
       started_at: z.iso.datetime().nullable(),
     }),
   ),
+  /** When the current wave may be left, once all of it has answered and while the rollout runs; null otherwise. */
+  bakes_until: z.iso.datetime().nullable(),
   created_at: z.iso.datetime(),
   created_by: z.string(),
   on_behalf_of: z.string().nullable(),

@@ -21,6 +21,7 @@ const kinds = {
   not_found: { status: 404, title: "There is nothing here" },
   method_not_allowed: { status: 405, title: "This resource does not know that method" },
   conflict: { status: 409, title: "Something else stands in the way" },
+  nothing_to_release: { status: 409, title: "Nothing is withheld from these hosts" },
   release_staged: { status: 409, title: "What changes hosts goes through a rollout here" },
   token_used: { status: 409, title: "This one-time token was used before" },
   root_mismatch: { status: 409, title: "This is not the root of trust in force" },

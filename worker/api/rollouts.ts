@@ -1,20 +1,19 @@
-/** Rollouts: starting one, watching it, and what a person may do to it. */
-import { Hono } from "hono";
-import { streamSSE } from "hono/streaming";
+/** Rollouts: starting one, reading it, and what a person may do to it. */
+import { type Context, Hono } from "hono";
 import * as z from "zod";
 import {
   HostStanding,
   Phase,
-  PinRequest,
   RolloutAction,
   RolloutActionRequest,
   RolloutRequest,
+  RolloutStatus,
   RolloutView,
 } from "#schema/rollout.ts";
+import { namesTag } from "../etag.ts";
 import type { Ports } from "../ports.ts";
-import { problem, Refused } from "../problem.ts";
+import { Refused } from "../problem.ts";
 import { act } from "../release/act.ts";
-import { pin, unpin } from "../release/pin.ts";
 import { readRollout } from "../release/read.ts";
 import { startRollout } from "../release/start.ts";
 import { listRollouts, pageOfHosts } from "../store/rollout.ts";
@@ -22,12 +21,11 @@ import { principalOf } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
 import { jsonBody, NumberedPage, Page, params, query } from "./input.ts";
-import { HostParam } from "./rows.ts";
+import { streamRollout, viewTag } from "./rollout-events.ts";
 import { pageOf, pageView } from "./views.ts";
 
-const Id = z.coerce.number().int().min(1);
+const IdParam = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 const StartedView = z.strictObject({ ...RolloutView.shape, supersedes: z.array(z.int()) });
-const PinView = z.strictObject({ host: z.string(), pinned: z.boolean() });
 const HostView = z.strictObject({
   host: z.string(),
   phase: Phase,
@@ -37,12 +35,25 @@ const HostView = z.strictObject({
   detail: z.string(),
 });
 
+/** A view counts every host of its rollout, so fewer of them make a page. */
+const RolloutsPage = z.strictObject({
+  ...NumberedPage.shape,
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  status: RolloutStatus.optional(),
+});
+const HostsPage = z.strictObject({
+  ...Page.shape,
+  standing: HostStanding.optional(),
+  phase: Phase.optional(),
+  wave: z.coerce.number().int().min(0).optional(),
+});
+
 export function rollouts(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   addStart(api, ports);
-  addReads(api, ports);
+  addLists(api, ports);
+  addOne(api, ports);
   addActions(api, ports);
-  addPins(api, ports);
   return api;
 }
 
@@ -53,23 +64,22 @@ function addStart(api: Hono<AppEnv>, ports: Ports): void {
     ...jsonBody(RolloutRequest),
     async (c) => {
       const { id, supersedes } = await startRollout(ports, principalOf(c).name, c.req.valid("json"));
+      c.header("Location", `/v1/rollouts/${id}`);
       return c.json({ ...(await known(ports, id)), supersedes }, 201);
     },
   );
 }
 
-/** How often an open event stream looks for news, in milliseconds. */
-const lookEvery = 1000;
-
-function addReads(api: Hono<AppEnv>, ports: Ports): void {
+function addLists(api: Hono<AppEnv>, ports: Ports): void {
   api.get(
     "/v1/rollouts",
-    describe("GET /v1/rollouts", "All rollouts, newest first", { 200: pageOf(RolloutView) }),
-    query(NumberedPage),
+    describe("GET /v1/rollouts", "Rollouts, newest first; those of one `status` where it is given", {
+      200: pageOf(RolloutView),
+    }),
+    query(RolloutsPage),
     async (c) => {
-      const { limit, cursor } = c.req.valid("query");
-      const before = cursor === undefined ? {} : { before: cursor };
-      const ids = await listRollouts(ports.sql, { ...before, limit });
+      const { limit, cursor: before, status } = c.req.valid("query");
+      const ids = await listRollouts(ports.sql, { before, status, limit });
       const views = await Promise.all(ids.map((id) => known(ports, id)));
       return c.json(
         pageView(
@@ -82,39 +92,19 @@ function addReads(api: Hono<AppEnv>, ports: Ports): void {
     },
   );
   api.get(
-    "/v1/rollouts/:id",
-    describe("GET /v1/rollouts/:id", "One rollout; as events while it changes, for text/event-stream", {
-      200: RolloutView,
-    }),
-    params(z.strictObject({ id: Id })),
-    async (c) => {
-      const { id } = c.req.valid("param");
-      const view = await known(ports, id);
-      if (c.req.header("Accept") !== "text/event-stream") return c.json(view);
-      return streamSSE(c, async (stream) => {
-        let last = "";
-        for (let current = view; !stream.aborted; current = await known(ports, id)) {
-          const data = JSON.stringify(current);
-          if (data !== last) await stream.writeSSE({ event: "rollout", data });
-          last = data;
-          if (current.status === "completed" || current.status === "superseded") return;
-          await stream.sleep(lookEvery);
-        }
-      });
-    },
-  );
-  api.get(
     "/v1/rollouts/:id/hosts",
-    describe("GET /v1/rollouts/:id/hosts", "Where each host of a rollout stands, by host and phase", {
-      200: pageOf(HostView),
-    }),
-    params(z.strictObject({ id: Id })),
-    query(Page),
+    describe(
+      "GET /v1/rollouts/:id/hosts",
+      "Where each host of a rollout stands, by host and phase; those of one `standing`, `phase` or `wave`",
+      { 200: pageOf(HostView) },
+    ),
+    params(IdParam),
+    query(HostsPage),
     async (c) => {
-      const { limit, cursor = "" } = c.req.valid("query");
+      const { limit, cursor = "", ...only } = c.req.valid("query");
       const { id } = c.req.valid("param");
-      await known(ports, id);
-      const hosts = await pageOfHosts(ports.sql, id, cursor, limit);
+      const hosts = await pageOfHosts(ports.sql, id, { ...only, cursor, limit });
+      if (hosts.length === 0) await known(ports, id);
       return c.json(
         pageView(
           hosts,
@@ -127,20 +117,54 @@ function addReads(api: Hono<AppEnv>, ports: Ports): void {
   );
 }
 
+function addOne(api: Hono<AppEnv>, ports: Ports): void {
+  api.get(
+    "/v1/rollouts/:id",
+    describe("GET /v1/rollouts/:id", "One rollout; each change as an event, for Accept: text/event-stream", {
+      200: RolloutView,
+    }),
+    params(IdParam),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      const view = await known(ports, id);
+      c.header("Vary", "Accept");
+      return c.req.header("Accept")?.includes("text/event-stream") === true
+        ? streamRollout(c, ports, view)
+        : answerView(c, view);
+    },
+  );
+}
+
+async function answerView(c: Context<AppEnv>, view: RolloutView): Promise<Response> {
+  const tag = `"${await viewTag(view)}"`;
+  c.header("ETag", tag);
+  return namesTag(c.req.header("If-None-Match"), tag) ? c.body(null, 304) : c.json(view);
+}
+
 /** @throws Refused `not_found` */
-async function known(ports: Ports, id: number): Promise<z.infer<typeof RolloutView>> {
+async function known(ports: Ports, id: number): Promise<RolloutView> {
   const view = await readRollout(ports.sql, id);
   if (view === undefined) throw new Refused("not_found");
   return view;
 }
+
+const summaries: Readonly<Record<RolloutAction, string>> = {
+  pause: "Reach no further wave until somebody resumes it",
+  resume: "Go on after a pause, a halt or a rollback; hosts that did not commit are tried again",
+  halt: "Give nobody anything more; needs no reason",
+  rollback: "Give hosts that took it what they had before, under a higher seq",
+  skip: "Go on without the hosts that did not commit; a later rollout may bring it to them",
+  force: "Go on to what is given though hosts did not confirm that they lost what others depend on",
+  approve: "Approve an emergency; somebody else than who started it",
+};
 
 function addActions(api: Hono<AppEnv>, ports: Ports): void {
   for (const action of RolloutAction.options) {
     const path = `/v1/rollouts/:id/${action}` as const;
     api.post(
       path,
-      describe(`POST ${path}`, `To ${action} a rollout`, { 200: RolloutView }),
-      params(z.strictObject({ id: Id })),
+      describe(`POST ${path}`, summaries[action], { 200: RolloutView }),
+      params(IdParam),
       ...jsonBody(RolloutActionRequest),
       async (c) => {
         const { id } = c.req.valid("param");
@@ -149,28 +173,4 @@ function addActions(api: Hono<AppEnv>, ports: Ports): void {
       },
     );
   }
-}
-
-function addPins(api: Hono<AppEnv>, ports: Ports): void {
-  api.put(
-    "/v1/hosts/:host/pin",
-    describe("PUT /v1/hosts/:host/pin", "Keep a host where it is", { 200: PinView }),
-    params(HostParam),
-    ...jsonBody(PinRequest),
-    async (c) => {
-      const { host } = c.req.valid("param");
-      await pin(ports, principalOf(c).name, host, c.req.valid("json"));
-      return c.json({ host, pinned: true });
-    },
-  );
-  api.delete(
-    "/v1/hosts/:host/pin",
-    describe("DELETE /v1/hosts/:host/pin", "Let rollouts reach a host again", { 200: PinView }),
-    params(HostParam),
-    async (c) => {
-      const { host } = c.req.valid("param");
-      if (!(await unpin(ports, principalOf(c).name, host))) return problem(c, "not_found");
-      return c.json({ host, pinned: false });
-    },
-  );
 }

@@ -15,6 +15,7 @@ import { hosts } from "./hosts.ts";
 import { intent } from "./intent.ts";
 import { metrics } from "./metrics.ts";
 import { overlays } from "./overlays.ts";
+import { pins } from "./pins.ts";
 import { repository } from "./repository.ts";
 import { revisions } from "./revisions.ts";
 import { rollouts } from "./rollouts.ts";
@@ -35,6 +36,7 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     history(ports),
     rollouts(ports),
     metrics(ports),
+    pins(ports),
     audit(ports),
     tokens(ports),
     root(ports),

@@ -25,7 +25,9 @@ export async function act(
   { reason = "", on_behalf_of }: Said,
 ): Promise<void> {
   if (reason === "" && action !== "halt" && action !== "approve")
-    throw new Refused("bad_request", { detail: `To ${action} a rollout needs a reason.` });
+    throw new Refused("bad_request", {
+      errors: [{ path: "/reason", code: "schema", message: `expected why, to ${action} it` }],
+    });
   const input: Input =
     action === "approve" ? { kind: action, by: principal } : { kind: action, by: principal, reason };
   const by = { principal, onBehalfOf: on_behalf_of ?? null };

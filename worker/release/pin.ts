@@ -28,11 +28,14 @@ export const pin = (
     return { write: true, statements, entry, result: undefined };
   });
 
-/** @returns false when it was not pinned */
-export const unpin = ({ sql, clock }: Ports, principal: string, host: string): Promise<boolean> =>
+/** A host that is not pinned stays so. @throws Refused `not_found` for one that is neither declared nor pinned */
+export const unpin = ({ sql, clock }: Ports, principal: string, host: string): Promise<void> =>
   audited(sql, async () => {
-    if (!(await readReleases(sql)).pinned.has(host)) return { write: false, result: false };
+    if (!(await readReleases(sql)).pinned.has(host)) {
+      if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found");
+      return { write: false, result: undefined };
+    }
     const plain = { at: clock.now(), actor: principal, on_behalf_of: null, revision: null };
     const entry = { ...plain, action: "host.unpin" as const, body: { host } };
-    return { write: true, statements: [removePin(sql, host)], entry, result: true };
+    return { write: true, statements: [removePin(sql, host)], entry, result: undefined };
   });

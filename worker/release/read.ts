@@ -2,7 +2,7 @@
 import type { HostStanding, Phase, RolloutView } from "#schema/rollout.ts";
 import { RolloutView as View } from "#schema/rollout.ts";
 import type { Sql } from "../ports.ts";
-import type { Entry } from "../rollout/state.ts";
+import type { Entry, RolloutState } from "../rollout/state.ts";
 import { findRollout, type StoredRollout } from "../store/rollout.ts";
 
 /** @returns undefined when there is none of this id */
@@ -26,6 +26,7 @@ const viewOf = ({ row, state }: StoredRollout): RolloutView =>
     wave: state.wave,
     waves_sha256: row.waves_sha256,
     waves: wavesOf(state.entries),
+    bakes_until: bakesUntil(state),
     created_at: iso(row.at),
     created_by: row.by,
     on_behalf_of: row.on_behalf_of,
@@ -49,6 +50,15 @@ const needsAttention: Readonly<Record<HostStanding, boolean>> = {
   rolled_back: false,
   superseded: false,
 };
+
+/** An assigned or pending host of the wave has its own time; what it waits for then is its answer. */
+function bakesUntil({ status, phase, wave, gates, entries }: RolloutState): string | null {
+  const own = entries.filter((entry) => entry.phase === phase && entry.wave === wave);
+  const commits = own.flatMap((entry) => (entry.standing === "committed" ? (entry.settledAt ?? []) : []));
+  const open = own.some(({ standing }) => standing === "pending" || standing === "assigned");
+  if (status !== "running" || open || commits.length === 0) return null;
+  return iso(commits.reduce((last, at) => Math.max(last, at)) + gates.bake_seconds * 1000);
+}
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 

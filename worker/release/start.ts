@@ -23,8 +23,8 @@ export interface Started {
 }
 
 /**
- * @throws Refused `bad_request` for a revision that does not exist; `conflict` when nothing is withheld that it could
- * release, or when a host's content would not compile on the way; `busy`
+ * @throws Refused `bad_request` for a revision that does not exist; `nothing_to_release`; `conflict` when a host's
+ * content would not compile on the way; `busy`
  */
 export async function startRollout(
   ports: Ports,
@@ -45,7 +45,7 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
   const releases = await readReleases(sql);
   const { changing, same, pinned } = await hostsOf(ports, intent, releases, revision, request.hosts);
   if (changing.length + pinned.length === 0 && same.length === 0)
-    throw new Refused("conflict", { detail: `Nothing is withheld up to revision ${revision}.` });
+    throw new Refused("nothing_to_release", { detail: `Up to revision ${revision} every host has all.` });
   const plan = wavesOf(changing, request);
   const { gates, emergency, strategy, note } = request;
   const state = begin({ plan, pinned, gates, pollSeconds: settings.pollSeconds, emergency, by: principal });

@@ -95,7 +95,7 @@ interface AuditHead {
 }
 
 /** The chain's last link; the first row's `prev` is "0". */
-async function auditHead(sql: Sql): Promise<AuditHead> {
+export async function auditHead(sql: Sql): Promise<AuditHead> {
   const [last] = await db(sql)
     .select({ seq: audit.seq, hash: audit.hash })
     .from(audit)

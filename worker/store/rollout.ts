@@ -110,18 +110,28 @@ export async function openRollouts(sql: Sql): Promise<readonly number[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Rollouts, newest first, from the one before `before`. */
+export interface RolloutsPage {
+  readonly before: number | undefined;
+  readonly status: RolloutStatus | undefined;
+  readonly limit: number;
+}
+
+/** Ids of rollouts, newest first, from the one before `before`. */
 export async function listRollouts(
   sql: Sql,
-  page: { readonly before?: number; readonly limit: number },
+  { before, status, limit }: RolloutsPage,
 ): Promise<readonly number[]> {
-  const older = page.before === undefined ? undefined : lt(rollout.id, page.before);
   const rows = await db(sql)
     .select({ id: rollout.id })
     .from(rollout)
-    .where(older)
+    .where(
+      and(
+        before === undefined ? undefined : lt(rollout.id, before),
+        status === undefined ? undefined : eq(rollout.status, status),
+      ),
+    )
     .orderBy(desc(rollout.id))
-    .limit(page.limit);
+    .limit(limit);
   return rows.map(({ id }) => id);
 }
 
@@ -224,12 +234,20 @@ export function updateRollout(
   ];
 }
 
-/** Hosts of a rollout by name and phase, after `cursor`, which is `host phase`. */
+/** After `cursor`, which is `host phase`; of the rest, undefined means any. */
+export interface EntriesPage {
+  readonly cursor: string;
+  readonly limit: number;
+  readonly standing?: HostStanding | undefined;
+  readonly phase?: Phase | undefined;
+  readonly wave?: number | undefined;
+}
+
+/** Hosts of a rollout by name and phase. */
 export async function pageOfHosts(
   sql: Sql,
   id: number,
-  cursor: string,
-  limit: number,
+  { cursor, limit, standing, wave, phase: only }: EntriesPage,
 ): Promise<readonly Entry[]> {
   const [host = "", phase = ""] = cursor.split(" ");
   const rows = await db(sql)
@@ -239,6 +257,9 @@ export async function pageOfHosts(
       and(
         eq(rolloutHost.rollout, id),
         raw`(${rolloutHost.host}, ${rolloutHost.phase}) > (${host}, ${phase})`,
+        standing === undefined ? undefined : eq(rolloutHost.standing, standing),
+        only === undefined ? undefined : eq(rolloutHost.phase, only),
+        wave === undefined ? undefined : eq(rolloutHost.wave, wave),
       ),
     )
     .orderBy(asc(rolloutHost.host), asc(rolloutHost.phase))
