@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { headers } from "#schema/wire.ts";
+import { eventsOf, type ServerEvent } from "./events.ts";
 import { Failure, UsageError } from "./output.ts";
 
 export interface Client {
@@ -19,6 +20,11 @@ export interface Client {
   ): Promise<T>;
   /** The same for an answer that is plain text. */
   text(path: string): Promise<string>;
+  /**
+   * Server-sent events until the control plane ends them or the connection is cut, which is not told apart.
+   * @param seen id of the last event that is known already
+   */
+  events(path: string, seen: string | undefined): AsyncIterable<ServerEvent>;
 }
 
 /** No answer came; the request may have been carried out or not. */
@@ -81,6 +87,14 @@ export function openClient(given: Connection, env: Readonly<NodeJS.ProcessEnv>):
       if (response.ok) return content;
       throw new Refusal(`GET ${path}`, response, parseJson(content));
     },
+    async *events(path, seen) {
+      const known = seen === undefined ? {} : { "last-event-id": seen };
+      const asked = { ...known, accept: "text/event-stream" };
+      const response = await send(new URL(path, base), "GET", token, undefined, asked, streamMs);
+      if (!response.ok)
+        throw new Refusal(`GET ${path}`, response, await response.json().catch(() => undefined));
+      if (response.body !== null) yield* eventsOf(response.body);
+    },
   };
 }
 
@@ -98,12 +112,13 @@ async function send(
   token: string,
   body: unknown,
   extra: Readonly<Record<string, string>>,
+  milliseconds = timeoutMs,
 ): Promise<Response> {
   try {
     return await fetch(url, {
       method,
       redirect: "error",
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(milliseconds),
       headers: { ...extra, authorization: `Bearer ${token}`, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
@@ -113,6 +128,8 @@ async function send(
 }
 
 const timeoutMs = 60_000;
+/** A control plane ends its streams after a minute. */
+const streamMs = 120_000;
 
 /** fetch says "fetch failed"; the reason stands in its cause. */
 function causeOf(error: unknown): string {

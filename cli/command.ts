@@ -1,5 +1,6 @@
 /** What a command is, and how its arguments are read: strictly, so that a mistyped option never runs anything. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { Note } from "#schema/primitives.ts";
 import { type ExitCode, type Output, UsageError } from "./output.ts";
 
 export interface Context {
@@ -7,6 +8,7 @@ export interface Context {
   readonly output: Output;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
+  readonly wait: (milliseconds: number) => Promise<void>;
 }
 
 export interface Command {
@@ -40,6 +42,13 @@ function tryParse<T extends ParseArgsOptionsConfig>(args: readonly string[], opt
     // node's message quotes the option, and goes on to explain itself after the first sentence.
     throw new UsageError(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "bad arguments");
   }
+}
+
+/** Reads a text that goes into a record, such as a reason. @throws UsageError */
+export function note(option: string, text: string): string {
+  const parsed = Note.safeParse(text);
+  if (!parsed.success) throw new UsageError(`${option}: ${parsed.error.issues[0]?.message ?? "not a text"}`);
+  return parsed.data;
 }
 
 /** @throws UsageError when the option is missing, or no whole number from 1 to `most` */

@@ -1,13 +1,18 @@
 #!/usr/bin/env node
 /** `portcullis`: the operator's command line. Finds the command, runs it, and says how it ended in one line. */
+import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { Command, Context } from "./command.ts";
 import { apply } from "./commands/apply.ts";
 import { cosignList, cosignShow, cosignSign } from "./commands/cosign.ts";
 import { enrol } from "./commands/enrol.ts";
 import { hosts } from "./commands/hosts.ts";
+import { pin, unpin } from "./commands/pin.ts";
 import { plan } from "./commands/plan.ts";
 import { revisions } from "./commands/revisions.ts";
+import { rolloutActions } from "./commands/rollout-act.ts";
+import { rolloutHosts, rolloutList, rolloutShow } from "./commands/rollout-read.ts";
+import { rolloutStart, rolloutWatch } from "./commands/rollout-start.ts";
 import { rootInit } from "./commands/root-init.ts";
 import { rootKeyMake } from "./commands/root-key.ts";
 import { rootPush } from "./commands/root-push.ts";
@@ -21,6 +26,14 @@ import { type ExitCode, exitCodes, Failure, Failures, terminal, UsageError } fro
 const commands: readonly Command[] = [
   plan,
   apply,
+  rolloutStart,
+  rolloutList,
+  rolloutShow,
+  rolloutHosts,
+  rolloutWatch,
+  ...rolloutActions,
+  pin,
+  unpin,
   hosts,
   enrol,
   revisions,
@@ -39,14 +52,17 @@ const commands: readonly Command[] = [
   cosignSign,
 ];
 
+const widest = Math.max(...commands.map(({ name }) => name.length));
+
 const overview = (): string =>
   [
     "portcullis COMMAND [OPTIONS]",
     "",
-    ...commands.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`),
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(widest)} ${summary}`),
     "",
     "portcullis COMMAND --help says more.",
-    "Exit codes: 0 done, 1 failed, 2 called wrongly; plan: 0 no change, 1 an error, 2 changes.",
+    "Exit codes: 0 done, 1 failed, 2 called wrongly; plan: 0 no change, 1 an error, 2 changes;",
+    "a rollout that is watched: 0 completed, 1 halted, rolled back or taken over, 3 paused.",
   ].join("\n");
 
 /** Runs one command line. @returns the exit code */
@@ -95,5 +111,6 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     env: process.env,
     output: terminal(process.env),
     now: () => Date.now(),
+    wait: (milliseconds) => setTimeout(milliseconds),
   });
 }

@@ -1,11 +1,11 @@
 /**
  * What the command line says and how it ends: 0 done, 1 failed, 2 called wrongly; where 2 is an answer, as in `plan`,
- * calling wrongly is a failure like any other. One line per error, no secrets. Colours only where a person reads them.
+ * calling wrongly is a failure like any other, and 3 is a rollout that waits for a person. One line per error, no secrets. Colours only where a person reads them.
  */
 import { createInterface } from "node:readline/promises";
-import { isatty } from "node:tty";
+import { isatty, type WriteStream } from "node:tty";
 
-export const exitCodes = { ok: 0, failed: 1, usage: 2, changes: 2 } as const;
+export const exitCodes = { ok: 0, failed: 1, usage: 2, changes: 2, paused: 3 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Called wrongly: the command cannot be what was meant. */
@@ -35,6 +35,8 @@ export interface Output {
   line(text: string): void;
   /** One line on stderr. */
   error(text: string): void;
+  /** Shows lines in place of those that it showed before; undefined where nobody looks at a terminal. */
+  readonly redraw: ((lines: readonly string[]) => void) | undefined;
   /** Asks a person yes or no; undefined where nobody can answer. */
   readonly confirm: ((question: string) => Promise<boolean>) | undefined;
 }
@@ -50,7 +52,23 @@ export function terminal(env: Readonly<NodeJS.ProcessEnv>): Output {
     colours: wantsColours(env, isatty(stdout.fd)),
     line: (text) => void stdout.write(`${text}\n`),
     error: (text) => void stderr.write(`${printable(text)}\n`),
+    redraw: isatty(stdout.fd) && env["TERM"] !== "dumb" ? redrawer(stdout) : undefined,
     confirm: isatty(stdin.fd) && isatty(stderr.fd) ? askOnTerminal : undefined,
+  };
+}
+
+/** Each line is cut to the terminal's width: a wrapped one would be two, and the next frame would miss one. */
+function redrawer(stdout: WriteStream): (lines: readonly string[]) => void {
+  let shown = 0;
+  return (lines) => {
+    const cut = lines.map((text) =>
+      Array.from(text)
+        .slice(0, Math.max(20, stdout.columns - 1))
+        .join(""),
+    );
+    const up = shown === 0 ? "" : `\u001b[${shown}A\u001b[0J`;
+    stdout.write(`${up}${cut.map((text) => `${text}\n`).join("")}`);
+    shown = cut.length;
   };
 }
 

@@ -19,6 +19,7 @@ export function printProposal(output: Output, { answer, warnings, notes }: Propo
   printLines(output, [
     ...answer.changes.flatMap(rowLines),
     ...answer.hosts.flatMap(hostLines),
+    ...heldLines(answer).map((held) => line("changed", held)),
     ...warnings.map((warning) => line("changed", `warning: ${warningText(warning)}`)),
     ...notes.map((note) => line("dim", `note: ${note}`)),
     line(undefined, summary(answer)),
@@ -57,6 +58,25 @@ export function hostLines({
     ),
   ];
 }
+
+/** Hosts that do not get it now, and why. */
+function heldLines({ staged, pinned, waiting }: PlanAnswer): readonly string[] {
+  const list = (what: string, hosts: readonly string[]): readonly string[] =>
+    hosts.length === 0 ? [] : [`${what}: ${shortened(hosts)}`];
+  return [
+    ...list("staged, for a rollout to bring", staged),
+    ...list("pinned, so withheld", pinned),
+    ...waiting.map(({ host, because }) => `waits for what is withheld already: ${host}: ${because}`),
+  ];
+}
+
+const hostsMax = 20;
+
+const shortened = (hosts: readonly string[]): string =>
+  [
+    ...hosts.slice(0, hostsMax),
+    ...(hosts.length > hostsMax ? [`and ${hosts.length - hostsMax} more`] : []),
+  ].join(", ");
 
 const membersMax = 6;
 

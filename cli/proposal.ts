@@ -3,7 +3,7 @@
  * is asked what it would mean, for every host. Nothing is sent unless every file is well formed.
  */
 import * as z from "zod";
-import type { Change } from "#schema/intent.ts";
+import type { Change, ReleaseTime } from "#schema/intent.ts";
 import { Key } from "#schema/primitives.ts";
 import { readCatalogFiles } from "./catalog/files.ts";
 import { locate, readCatalog } from "./catalog/index.ts";
@@ -15,6 +15,13 @@ import { readRows } from "./pages.ts";
 import { planChanges, type PlanOptions } from "./plan.ts";
 
 const Elements = z.object({ bundle_sha256: z.string(), rules: z.int(), elements: z.int() });
+
+/** Hosts that a commit is withheld from, by why. */
+export const HeldAnswer = {
+  staged: z.array(z.string()),
+  pinned: z.array(z.string()),
+  waiting: z.array(z.object({ host: z.string(), because: z.string() })),
+};
 
 /** Answer of `POST /v1/plan`. */
 export const PlanAnswer = z.object({
@@ -46,6 +53,7 @@ export const PlanAnswer = z.object({
       ),
     }),
   ),
+  ...HeldAnswer,
   warnings: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })),
 });
 export type PlanAnswer = z.infer<typeof PlanAnswer>;
@@ -143,6 +151,7 @@ export async function propose(
   client: Client,
   catalog: readonly CatalogRow[],
   options: ProposalOptions,
+  release: ReleaseTime = "now",
 ): Promise<Proposal> {
   const current = await readRows(client);
   const planned = planChanges(catalog, current.rows, options);
@@ -150,7 +159,7 @@ export async function propose(
   const { changes, notes } = planned;
   const { source, allowGuardRefusals } = options;
   const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: allowGuardRefusals };
-  const body = { parent: current.revision, source, ...allowed, changes };
+  const body = { parent: current.revision, source, release, ...allowed, changes };
   const answer = await inFiles(catalog, changes, () => client.call("POST", "/v1/plan", PlanAnswer, body));
   const warnings = answer.warnings.map(({ code, path, message }): PlacedWarning => {
     const found = locate(catalog, changes, { path, message });

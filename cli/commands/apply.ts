@@ -4,7 +4,6 @@
  */
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
-import { Note } from "#schema/primitives.ts";
 import {
   type Client,
   type Connection,
@@ -13,30 +12,38 @@ import {
   openClient,
   Unreachable,
 } from "../client.ts";
-import { type Command, readArguments } from "../command.ts";
+import { type Command, note, readArguments } from "../command.ts";
 import { exitCodes, Failure, type Output, UsageError } from "../output.ts";
 import { plural, printProposal } from "../proposal-text.ts";
 import {
   catalogHelp,
   catalogOptions,
+  HeldAnswer,
   inFiles,
   planOptions,
   type Proposal,
   propose,
   readCatalogOf,
 } from "../proposal.ts";
+import { strategyOf } from "../rollout-request.ts";
+import { watchRollout } from "../rollout.ts";
+import { printSuperseded, startRollout } from "./rollout-start.ts";
 
 const CommitAnswer = z.object({
   revision: z.int(),
   changed: z.boolean(),
   hosts: z.array(z.object({ host: z.string(), seq: z.int() })),
+  ...HeldAnswer,
 });
+type CommitAnswer = z.infer<typeof CommitAnswer>;
 
 const options = {
   ...catalogOptions,
   message: { type: "string", short: "m" },
   yes: { type: "boolean" },
   "on-behalf-of": { type: "string" },
+  stage: { type: "boolean" },
+  rollout: { type: "string" },
   ...connectionOptions,
 } as const;
 
@@ -46,21 +53,28 @@ export const apply: Command = {
   help: `portcullis apply -f FILE [-f FILE ...]
 
 Shows the plan, asks, and commits it. Exit codes: 0 done or nothing to do, 1 an error, 2 called wrongly.
+With --rollout, what the rollout came to: 0 completed, 1 stopped, 3 paused.
 
 ${catalogHelp}
   -m, --message TEXT  why, for the revision (default: apply of the source's name)
   --on-behalf-of WHO  for whom; a claim, recorded beside the token's own name
+  --stage             change no host: portcullis rollout start brings it to them
+  --rollout S         stage it, start a rollout to the hosts it changes, and watch that: canary, all, or
+                      labels:env=staging,env=prod; portcullis rollout start --help says more
   --yes               do not ask; needed where nobody can answer
 ${connectionHelp}`,
-  async run(args, { env, output }) {
+  async run(args, context) {
+    const { env, output } = context;
     const { values } = readArguments(args, options, 0);
+    const strategy = values.rollout === undefined ? undefined : strategyOf("--rollout", values.rollout);
+    const release = values.stage === true || strategy !== undefined ? "staged" : "now";
     const chosen = planOptions(values);
     const message = note("--message", values.message ?? `apply ${chosen.source}`);
     const behalf = values["on-behalf-of"];
     const on_behalf_of = behalf === undefined ? {} : { on_behalf_of: note("--on-behalf-of", behalf) };
     const catalog = readCatalogOf(values);
     const client = openClient(values satisfies Connection, env);
-    const proposal = await propose(client, catalog, chosen);
+    const proposal = await propose(client, catalog, chosen, release);
     const json = values.json === true;
     if (!json) printProposal(output, proposal);
     const { answer, warnings, notes } = proposal;
@@ -70,18 +84,28 @@ ${connectionHelp}`,
       return exitCodes.ok;
     }
     if (values.yes !== true) await agreed(output, proposal);
-    const written = await commit(client, proposal, { message, source: chosen.source, ...on_behalf_of });
+    const described = { message, source: chosen.source, release, ...on_behalf_of };
+    const written = await commit(client, proposal, described);
     if (json)
       output.line(JSON.stringify({ changed: written.changed, revision: written.revision, plan: planned }));
-    else output.line(`revision ${written.revision}: published to ${plural(written.hosts.length, "host")}`);
-    return exitCodes.ok;
+    else output.line(writtenText(written));
+    const hosts = [...written.staged, ...written.waiting.map(({ host }) => host)];
+    if (strategy === undefined || hosts.length === 0) return exitCodes.ok;
+    const { revision } = written;
+    const started = await startRollout(client, { revision, strategy, hosts, note: message, ...on_behalf_of });
+    if (!json) printSuperseded(output, started);
+    return watchRollout(client, started.id, context, json);
   },
 };
 
-function note(option: string, text: string): string {
-  const parsed = Note.safeParse(text);
-  if (!parsed.success) throw new UsageError(`${option}: ${parsed.error.issues[0]?.message ?? "not a text"}`);
-  return parsed.data;
+function writtenText({ revision, hosts, staged, pinned, waiting }: CommitAnswer): string {
+  const held = [
+    ...(staged.length === 0 ? [] : [`staged for ${plural(staged.length, "host")}`]),
+    ...(pinned.length === 0 ? [] : [`withheld from ${plural(pinned.length, "pinned host")}`]),
+    ...(waiting.length === 0 ? [] : [`waiting on ${plural(waiting.length, "host")}`]),
+  ];
+  const published = `published to ${plural(hosts.length, "host")}`;
+  return `revision ${revision}: ${[...(held.length > 0 && hosts.length === 0 ? [] : [published]), ...held].join(", ")}`;
 }
 
 /** @throws Failure unless a person says yes */
@@ -98,7 +122,7 @@ async function commit(
   client: Client,
   { catalog, changes, allowed, answer }: Proposal,
   described: Readonly<Record<string, string>>,
-): Promise<z.infer<typeof CommitAnswer>> {
+): Promise<CommitAnswer> {
   const body = { ...described, ...allowed, parent: answer.revision, changes };
   const headers = { "Idempotency-Key": randomUUID() };
   for (let attempt = 1; ; attempt += 1)

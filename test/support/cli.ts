@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { main } from "#cli/main.ts";
 
 export interface Ended {
@@ -15,6 +16,9 @@ export interface Surroundings {
   /** The answer of the person at the terminal; nobody is there without it. */
   readonly answer?: boolean;
   readonly colours?: boolean;
+  /** Where a terminal's frames go; there is no terminal without it. */
+  readonly frames?: (readonly string[])[];
+  readonly wait?: (milliseconds: number) => Promise<void>;
 }
 
 /** Runs one command line to its end. */
@@ -25,10 +29,12 @@ export async function runCli(args: readonly string[], around: Surroundings = {})
   const code = await main(args, {
     env: around.env ?? {},
     now: () => Date.now(),
+    wait: around.wait ?? ((milliseconds) => setTimeout(milliseconds)),
     output: {
       colours: around.colours ?? false,
       line: (text) => void lines.push(text),
       error: (text) => void errors.push(text),
+      redraw: around.frames === undefined ? undefined : (frame) => void around.frames?.push(frame),
       confirm: answer === undefined ? undefined : () => Promise.resolve(answer),
     },
   });

@@ -100,6 +100,19 @@ describe("before anything is sent", () => {
     [["token", "create", "--name", "ci", "--scope", "everything"], /--scope is one of/],
     [["ruleset", "web1", "--format", "iptables"], /--format is nft or json/],
     [["revisions", "last"], /a revision is a number/],
+    [["rollout"], /which of rollout start, /],
+    [["rollout", "watch"], /which rollout\?/],
+    [["rollout", "show", "r7"], /a rollout's id is a number/],
+    [["rollout", "resume", "7"], /--reason is needed/],
+    [["rollout", "hosts", "7", "--standing", "lost"], /--standing is one of pending/],
+    [["rollout", "list", "--status", "done"], /--status is one of awaiting_approval/],
+    [["rollout", "start", "--emergency"], /an emergency needs --reason/],
+    [["rollout", "start", "--strategy", "canary:50,25"], /--strategy is canary, canary:5,25,100, all or/],
+    [["rollout", "start", "--strategy", "labels:env"], /--strategy is canary/],
+    [["rollout", "start", "--bake", "10"], /--bake is a number of s, m, h or d/],
+    [["rollout", "start", "--max-failed", "101"], /max_failed_percent/],
+    [["apply", "-f", "x", "--rollout", "slowly"], /--rollout is canary/],
+    [["pin", "web1"], /--reason is needed/],
   ])("called wrongly is one line and exit code 2: %j", async (args, expected) => {
     const { code, lines, errors } = await runCli(args);
     expect({ code, lines, count: errors.length }).toEqual({ code: 2, lines: [], count: 1 });

@@ -149,6 +149,9 @@ describe("plans", () => {
       },
       { op: "delete", kind: "zone", key: "iot", before: {}, after: null, source_before: "catalog" },
     ],
+    staged: [],
+    pinned: [],
+    waiting: [],
     hosts: [
       {
         host: "web1",
@@ -169,6 +172,7 @@ describe("plans", () => {
       line: (text) => void lines.push(text),
       error: () => {},
       confirm: undefined,
+      redraw: undefined,
     };
     const place = { file: "a.yaml", line: 3, column: 5 };
     const warnings = [

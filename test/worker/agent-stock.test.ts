@@ -25,10 +25,11 @@ async function portcullis(...args: readonly string[]): Promise<Run> {
   const output = {
     colours: false,
     confirm: undefined,
+    redraw: undefined,
     line: (text: string) => void (said.stdout += `${text}\n`),
     error: (text: string) => void (said.stderr += `${text}\n`),
   };
-  const code = await main(args, { env: {}, output, now: () => Date.now() });
+  const code = await main(args, { env: {}, output, now: () => Date.now(), wait: () => Promise.resolve() });
   return { code, ...said };
 }
 
