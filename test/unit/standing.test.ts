@@ -19,6 +19,8 @@ const steady: Standing = {
   applied_revision: 9,
   applied_bundle_sha256: "a".repeat(64),
   refusal: null,
+  pinned: null,
+  withheld: 0,
 };
 
 describe("where a host stands", () => {
@@ -49,6 +51,8 @@ describe("where a host stands", () => {
       ["silent"],
     ],
     ["refused what it was served", { refusal: "guard_refused" }, "steady", ["refused"]],
+    ["is kept where it is", { pinned: "migration" }, "steady", ["pinned"]],
+    ["does not have all revisions", { withheld: 2 }, "steady", ["withheld"]],
     ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
   ])("tells a person about a host that %s", (_, over, state, codes) => {
     const view = standingView({ ...steady, ...over }, now);

@@ -63,6 +63,10 @@ const Standing = z.object({
   applied_revision: z.int().nullable(),
   applied_bundle_sha256: z.string().nullable(),
   refusal: z.enum(refusalCodes).nullable(),
+  /** Why a person keeps it where it is. */
+  pinned: z.string().nullable(),
+  /** Revisions that it does not have yet. */
+  withheld: z.int(),
 });
 /** Where a host stands, without its counters. Times in milliseconds since the Unix epoch. */
 export type Standing = z.infer<typeof Standing>;
@@ -72,7 +76,7 @@ export async function readStandings(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
-  const text = `SELECT h.value AS host, r.seq, r.revision, r.bundle_sha256, r.lease_expires_at, i.enrolled_at, i.revoked_at, p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision, p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256, p.body ->> '$.refusal.code' AS refusal FROM json_each(?1) AS h LEFT JOIN repository r ON r.host = h.value LEFT JOIN identity i ON i.host = h.value LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
+  const text = `SELECT h.value AS host, r.seq, r.revision, r.bundle_sha256, r.lease_expires_at, i.enrolled_at, i.revoked_at, p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision, p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256, p.body ->> '$.refusal.code' AS refusal, (SELECT reason FROM pin WHERE host = h.value) AS pinned, (SELECT count(*) FROM withheld WHERE host = h.value AND level <> 'released') AS withheld FROM json_each(?1) AS h LEFT JOIN repository r ON r.host = h.value LEFT JOIN identity i ON i.host = h.value LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z
