@@ -11,7 +11,7 @@ import { openStandalone } from "#worker/standalone/index.ts";
 import { openApi } from "./api.ts";
 import type { Runtime } from "./options.ts";
 import { must } from "./process.ts";
-import { type ControlPlane, fleet, leaseSeconds, pollSeconds } from "./settings.ts";
+import { type ControlPlane, fleet, leaseSeconds, maintainSeconds, pollSeconds } from "./settings.ts";
 import type { LabState } from "./state.ts";
 import { openWorkerd } from "./workerd.ts";
 
@@ -30,7 +30,8 @@ export async function openControlPlane(options: ControlPlaneOptions, state: LabS
       return openWorkerd({ data, port }, (pid) => state.started(pid));
     case "standalone": {
       const endpoint = { kind: "plain", host: "127.0.0.1", port } as const;
-      const opened = await openStandalone({ data, fleet, pollSeconds, leaseSeconds, endpoints: [endpoint] });
+      const settings = { fleet, pollSeconds, leaseSeconds, maintainSeconds };
+      const opened = await openStandalone({ data, ...settings, endpoints: [endpoint] });
       const [url = ""] = opened.urls;
       const { file, token } = opened.admin;
       const close = (): Promise<void> => opened.close();

@@ -13,3 +13,5 @@ export const fleet = "lab";
 /** The shortest that a control plane asks of its agents. */
 export const pollSeconds = 5;
 export const leaseSeconds = 86_400;
+/** Only the standalone runtime has a timer that can be told. */
+export const maintainSeconds = 5;

@@ -26,6 +26,8 @@ const steady: Standing = {
   undeclared: 0,
   silent: 0,
   missing_addresses: null,
+  pinned: null,
+  withheld: 0,
 };
 
 describe("where a host stands", () => {
@@ -61,6 +63,8 @@ describe("where a host stands", () => {
     ["does not say what listens", { undeclared: null, silent: null }, "steady", []],
     ["lacks a declared address", { missing_addresses: '["192.0.2.1"]' }, "steady", ["addresses_mismatch"]],
     ["has every declared address", { missing_addresses: "[]" }, "steady", []],
+    ["is kept where it is", { pinned: "migration" }, "steady", ["pinned"]],
+    ["does not have all revisions", { withheld: 2 }, "steady", ["withheld"]],
     ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
     ["has a lease that nobody renews", { lease_issued_at: now - 8 * hour }, "steady", ["expiring"]],
     ["has a snapshot near its end", { snapshot_expires_at: now + 40 * hour }, "steady", ["expiring"]],

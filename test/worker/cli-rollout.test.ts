@@ -220,6 +220,9 @@ test("a pinned host is passed by until it is unpinned", async () => {
   declare();
   const applied = await run("apply", "-f", catalog, "--yes");
   expect(applied.lines.at(-1)).toMatch(/^revision \d+: published to 3 hosts, withheld from 1 pinned host$/);
+  const shown = (await run("hosts", "w1")).lines.join("\n");
+  expect(shown).toMatch(/^warning +pinned: migration$/m);
+  expect(shown).toMatch(/^warning +revisions withheld from it: 1$/m);
   expect((await run("unpin", "w1")).lines).toEqual(["w1 is not pinned"]);
   const { code, lines } = await played(run("rollout", "start", "--wait"));
   expect({ code, first: lines[0] }).toEqual({ code: 0, first: expect.stringContaining("1 wave of 1 host ") });

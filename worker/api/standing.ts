@@ -43,8 +43,10 @@ function stateOf(standing: Standing | undefined): StandingView["state"] {
 const silentAfter = 2 * 3_600_000;
 
 function* warningsOf(standing: Standing, now: number): Generator<StandingView["warnings"][number]> {
-  const { last_report_at, refusal } = standing;
+  const { last_report_at, refusal, pinned, withheld } = standing;
   if (standing.revoked_at !== null) yield { code: "revoked", message: "its key is revoked" };
+  if (pinned !== null) yield { code: "pinned", message: `pinned: ${pinned}` };
+  if (withheld > 0) yield { code: "withheld", message: `revisions withheld from it: ${withheld}` };
   if (!isEnrolled(standing)) return;
   const since = last_report_at ?? standing.enrolled_at ?? now;
   if (now - since > silentAfter)

@@ -29,6 +29,8 @@ export interface StandaloneOptions {
   readonly pollSeconds?: number;
   /** `staged`: what changes hosts goes through a rollout; `open` by default. */
   readonly release?: "open" | "staged";
+  /** Between two runs of maintenance, which moves rollouts on and renews leases, 1–60; 60 by default. */
+  readonly maintainSeconds?: number;
   readonly clock?: Clock;
 }
 
@@ -47,6 +49,7 @@ const Limits = z.object({
   leaseSeconds: z.int().min(900).max(604_800).default(86_400),
   pollSeconds: z.int().min(5).max(900).default(30),
   release: z.enum(["open", "staged"]).default("open"),
+  maintainSeconds: z.int().min(1).max(60).default(60),
 });
 
 function limited(options: StandaloneOptions): z.infer<typeof Limits> {
@@ -59,7 +62,7 @@ const migrations = new URL("../../schema/migrations/", import.meta.url);
 
 /** Opens everything and listens. @throws Error with one sentence for the operator */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { fleet, leaseSeconds, pollSeconds, release } = limited(options);
+  const { fleet, leaseSeconds, pollSeconds, release, maintainSeconds } = limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   const secrets = await openSecrets(options.data);
   const admin = await openAdminToken(options.data);
@@ -75,7 +78,7 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
     };
     const app = createApp(ports);
     const listeners = await listenAll(app, options.endpoints);
-    const timer = everyMinute(() => maintain(ports));
+    const timer = repeat(maintainSeconds, () => maintain(ports));
     const close = async (): Promise<void> => {
       await Promise.all([...listeners.map((listener) => listener.close()), timer.stop()]);
       database.close();
@@ -99,8 +102,8 @@ async function listenAll(app: Hono<AppEnv>, endpoints: readonly Endpoint[]): Pro
   }
 }
 
-/** Runs a task every minute, never twice at once; a failure is logged and the next minute tries again. */
-function everyMinute(task: () => Promise<void>): { stop(): Promise<void> } {
+/** Runs a task again and again, never twice at once; a failure is logged and the next time tries again. */
+function repeat(seconds: number, task: () => Promise<void>): { stop(): Promise<void> } {
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     running ??= task()
@@ -108,7 +111,7 @@ function everyMinute(task: () => Promise<void>): { stop(): Promise<void> } {
       .finally(() => {
         running = undefined;
       });
-  }, 60_000);
+  }, seconds * 1000);
   timer.unref();
   return {
     stop: async () => {

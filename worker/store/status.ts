@@ -87,6 +87,10 @@ const Standing = z.object({
   silent: z.int().nullable(),
   /** Declared ones that its last report does not have, as a JSON list; null where it does not say, or not all. */
   missing_addresses: z.string().nullable(),
+  /** Why a person keeps it where it is. */
+  pinned: z.string().nullable(),
+  /** Revisions that it does not have yet. */
+  withheld: z.int(),
 });
 /** Where a host stands, without its counters. Times in milliseconds since the Unix epoch. */
 export type Standing = z.infer<typeof Standing>;
@@ -99,7 +103,27 @@ export async function readStandings(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
-  const text = `SELECT h.value AS host, r.seq, r.revision, r.bundle_sha256, r.lease_issued_at, r.lease_expires_at, r.snapshot_expires_at, r.targets_expires_at, 1000 * unixepoch(r.targets ->> '$.signed.targets."bundle.json".custom.issued') AS targets_issued_at, i.enrolled_at, i.revoked_at, p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision, p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256, p.body ->> '$.refusal.code' AS refusal, json_array_length(p.body, '$.listening.undeclared.entries') + (p.body ->> '$.listening.undeclared.more') AS undeclared, json_array_length(p.body, '$.listening.silent.entries') + (p.body ->> '$.listening.silent.more') AS silent, CASE WHEN json_array_length(p.body, '$.addresses') < ${addressesReportedMax} THEN (SELECT json_group_array(a.value) FROM json_each(d.body, '$.addresses') AS a WHERE a.value NOT IN (SELECT value FROM json_each(p.body, '$.addresses'))) END AS missing_addresses FROM json_each(?1) AS h LEFT JOIN intent d ON d.kind = 'host' AND d.key = h.value AND d.to_revision IS NULL LEFT JOIN repository r ON r.host = h.value LEFT JOIN identity i ON i.host = h.value LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
+  const text = `
+    SELECT h.value AS host,
+      r.seq, r.revision, r.bundle_sha256, r.lease_issued_at, r.lease_expires_at, r.snapshot_expires_at, r.targets_expires_at,
+      1000 * unixepoch(r.targets ->> '$.signed.targets."bundle.json".custom.issued') AS targets_issued_at,
+      i.enrolled_at, i.revoked_at,
+      p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.refusal.code' AS refusal,
+      p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision,
+      p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256,
+      json_array_length(p.body, '$.listening.undeclared.entries') + (p.body ->> '$.listening.undeclared.more') AS undeclared,
+      json_array_length(p.body, '$.listening.silent.entries') + (p.body ->> '$.listening.silent.more') AS silent,
+      CASE WHEN json_array_length(p.body, '$.addresses') < ${addressesReportedMax} THEN (
+        SELECT json_group_array(a.value) FROM json_each(d.body, '$.addresses') AS a
+        WHERE a.value NOT IN (SELECT value FROM json_each(p.body, '$.addresses'))
+      ) END AS missing_addresses,
+      (SELECT reason FROM pin WHERE host = h.value) AS pinned,
+      (SELECT count(*) FROM withheld WHERE host = h.value AND level <> 'released') AS withheld
+    FROM json_each(?1) AS h
+    LEFT JOIN intent d ON d.kind = 'host' AND d.key = h.value AND d.to_revision IS NULL
+    LEFT JOIN repository r ON r.host = h.value
+    LEFT JOIN identity i ON i.host = h.value
+    LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z
