@@ -357,14 +357,14 @@ function advance(driven: Driven, minutesOf: (host: number) => number): void {
   driven.hear(...due.map(({ host }) => driven.commit(host)));
 }
 
-test("a fleet with poisoned hosts and a bad network never has the revision beyond one wave", () => {
+test("a fleet with poisoned hosts and a bad network never has the revision beyond one wave", async () => {
   const shares = fc.constantFrom(0, 0.01, 0.03, 0.1, 0.3);
-  const property = fc.property(
+  const property = fc.asyncProperty(
     fc.record({ poisoned: shares, lost: shares, duplicate: shares, late: shares, offline: shares }),
     fc.nat(),
     fc.boolean(),
-    (chances, seed, auto) => {
-      const outcome = simulateFleet({
+    async (chances, seed, auto) => {
+      const outcome = await simulateFleet({
         ...chances,
         hosts: 120,
         seed,
@@ -375,12 +375,12 @@ test("a fleet with poisoned hosts and a bad network never has the revision beyon
       expect(["completed", "rolled_back", "halted", "paused"]).toContain(outcome.status);
     },
   );
-  fc.assert(property, { numRuns: 60 });
+  await fc.assert(property, { numRuns: 60 });
 });
 
-test("a sound revision reaches the whole fleet over a network that loses, repeats and delays a third", () => {
-  const property = fc.property(fc.nat(), (seed) => {
-    const outcome = simulateFleet({
+test("a sound revision reaches the whole fleet over a network that loses, repeats and delays a third", async () => {
+  const property = fc.asyncProperty(fc.nat(), async (seed) => {
+    const outcome = await simulateFleet({
       poisoned: 0,
       lost: 0.3,
       duplicate: 0.3,
@@ -393,5 +393,5 @@ test("a sound revision reaches the whole fleet over a network that loses, repeat
     });
     expect([outcome.status, outcome.took]).toEqual(["completed", 120]);
   });
-  fc.assert(property, { numRuns: 20 });
+  await fc.assert(property, { numRuns: 20 });
 });

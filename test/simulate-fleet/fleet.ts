@@ -38,8 +38,8 @@ export interface Outcome {
   readonly haltMs: number | null;
   readonly healedMs: number | null;
   readonly endedMs: number;
-  readonly transitions: number;
-  readonly entries: number;
+  /** What the transitions have cost, in lines for people. */
+  readonly cost: readonly string[];
 }
 
 const start = 1_800_000_000_000;
@@ -50,7 +50,10 @@ const dayTicks = 24 * 60 * minuteTicks;
 const lateTicks = 60;
 const roles = 10;
 
-export function simulateFleet(options: Options, open: (fleet: Fleet) => Plane = openPure): Outcome {
+export async function simulateFleet(
+  options: Options,
+  open: (fleet: Fleet) => Promise<Plane> = openPure,
+): Promise<Outcome> {
   const random = randomFrom(options.seed);
   const candidates = Array.from({ length: options.hosts }, (_, i): Candidate => ({
     host: `host-${i}`,
@@ -63,7 +66,7 @@ export function simulateFleet(options: Options, open: (fleet: Fleet) => Plane = 
     candidates.map(({ host }) => [host, start - (offline.has(host) ? 86_400_000 : 60_000)]),
   );
   const { strategy, gates } = options;
-  const plane = open({ hosts: candidates, strategy, gates, heardAt });
+  const plane = await open({ hosts: candidates, strategy, gates, heardAt });
   return new Simulation(options, random, agents, offline, plane).run();
 }
 
@@ -94,25 +97,25 @@ class Simulation {
     this.#plane = plane;
   }
 
-  run(): Outcome {
+  async run(): Promise<Outcome> {
     for (let tick = 0; tick < dayTicks; tick += 1) {
       const now = start + tick * tickMs;
       const before = this.#plane.state().status;
       const arrived = this.#wires.get(tick) ?? [];
       this.#wires.delete(tick);
-      if (arrived.length > 0) this.#plane.hear(arrived, now);
-      if (tick % minuteTicks === 0) this.#plane.tick(now);
+      if (arrived.length > 0) await this.#plane.hear(arrived, now);
+      if (tick % minuteTicks === 0) await this.#plane.tick(now);
       this.#watch(before, now);
       if (this.#isOver()) return this.#outcome(now);
-      for (let i = tick % pollTicks; i < this.#agents.length; i += pollTicks) this.#poll(i, tick, now);
+      for (let i = tick % pollTicks; i < this.#agents.length; i += pollTicks) await this.#poll(i, tick, now);
     }
     return this.#outcome(start + dayTicks * tickMs);
   }
 
-  #poll(i: number, tick: number, now: number): void {
+  async #poll(i: number, tick: number, now: number): Promise<void> {
     const agent = this.#agents[i];
     if (agent === undefined || this.#offline.has(agent.host)) return;
-    const report = agent.poll(this.#plane.published(agent.host), now);
+    const report = agent.poll(await this.#plane.published(agent.host, now), now);
     if (report === undefined) return;
     if (report.state === "reverted") this.#revertedAt ??= now;
     if (this.#random() < this.#options.lost) return;
@@ -186,7 +189,7 @@ class Simulation {
       haltMs: since(this.#haltedAt),
       healedMs: state.status === "rolled_back" ? since(now) : null,
       endedMs: now - start,
-      ...this.#plane.cost(),
+      cost: this.#plane.cost(),
     };
   }
 }

@@ -1,13 +1,16 @@
 /**
  * `npm run simulate-fleet -- --hosts 1000 --poisoned 3%`: simulated agents under one rollout. Prints how far the bad
- * revision got, how long it took to halt (simulated time) and what was written. Ends with 1 when more than one wave had
- * it beyond what evidence promoted, with 2 for a word it does not know. The same seed gives the same story.
+ * revision got, how long it took to halt (simulated time) and what that cost; with `--store` it is the real control
+ * plane that they call. Ends with 1 when more than one wave had it beyond what evidence promoted, or when polls that
+ * change nothing touched the store; with 2 for a word it does not know. The same seed gives the same story.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 import { Gates, Strategy } from "#schema/rollout.ts";
 import { type Outcome, simulateFleet } from "./fleet.ts";
+import type { Fleet } from "./plane.ts";
+import { openStore, type StorePlane } from "./store.ts";
 
 const usage = `npm run simulate-fleet -- [words]
   --hosts N       hosts, 1 to 100000 (1000)
@@ -17,7 +20,8 @@ const usage = `npm run simulate-fleet -- [words]
   --late P        reports that arrive up to five minutes late (5%)
   --offline P     hosts that were silent before, and stay so (1%)
   --seed N        of everything random; printed (random)
-  --no-rollback   halt only`;
+  --no-rollback   halt only
+  --store         the real app and its database; then all hosts poll on, which must touch no storage`;
 
 const Share = z
   .string()
@@ -35,6 +39,7 @@ const Words = z.strictObject({
   offline: share("1%"),
   seed: z.coerce.number().int().min(0).max(0x7fff_ffff).optional(),
   "no-rollback": z.boolean().default(false),
+  store: z.boolean().default(false),
 });
 
 const text = { type: "string" } as const;
@@ -51,6 +56,7 @@ const { values } = parseArgs({
     offline: text,
     seed: text,
     "no-rollback": { type: "boolean" },
+    store: { type: "boolean" },
   },
 });
 const { help, ...given } = values;
@@ -63,12 +69,11 @@ if (!words.success) {
   console.error(`${z.prettifyError(words.error)}\n${usage}`);
   process.exit(2);
 }
-const { "no-rollback": noRollback, seed = randomInt(0x7fff_ffff), ...chances } = words.data;
+const { "no-rollback": noRollback, store, seed = randomInt(0x7fff_ffff), ...chances } = words.data;
 
 const minutes = (ms: number | null): string => (ms === null ? "–" : `${(ms / 60_000).toFixed(1)} min`);
 
 function print(outcome: Outcome): void {
-  const { transitions, entries } = outcome;
   console.log(`waves          ${outcome.waves.join(", ")}`);
   console.log(
     `ended          ${outcome.status} after ${minutes(outcome.endedMs)}${outcome.reason === "" ? "" : `: ${outcome.reason}`}`,
@@ -79,15 +84,35 @@ function print(outcome: Outcome): void {
   console.log(
     `time to halt   ${minutes(outcome.haltMs)} from the first host that took itself back; healed ${minutes(outcome.healedMs)}`,
   );
-  console.log(`written        ${entries} entries in ${transitions} transitions`);
+  for (const line of outcome.cost) console.log(`cost           ${line}`);
+}
+
+/** Polls when nothing changes any more. @returns whether they left the store alone */
+async function settle(plane: StorePlane): Promise<boolean> {
+  const { polls, statements, refreshes, changed } = await plane.pollUnchanged();
+  console.log(
+    `then           ${polls} polls, ${changed} not 304, ${statements} statements for hosts, ${refreshes} looks at the fleet's news`,
+  );
+  return statements === 0 && changed === 0;
 }
 
 console.log(`seed ${seed}, ${chances.hosts} hosts`);
-const outcome = simulateFleet({
+const options = {
   ...chances,
   seed,
   strategy: Strategy.parse({ kind: "canary" }),
   gates: { ...Gates.parse({}), auto_rollback: !noRollback },
-});
+};
+const planes: StorePlane[] = [];
+const opened = async (fleet: Fleet): Promise<StorePlane> => {
+  const plane = await openStore(fleet);
+  planes.push(plane);
+  return plane;
+};
+const outcome = await (store ? simulateFleet(options, opened) : simulateFleet(options));
 print(outcome);
 process.exitCode = outcome.beyond === 0 && outcome.grown === 0 ? 0 : 1;
+for (const plane of planes) {
+  if (!(await settle(plane))) process.exitCode = 1;
+  await plane.close();
+}

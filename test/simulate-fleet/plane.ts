@@ -16,13 +16,13 @@ import type { Content, Published, Report } from "./agent.ts";
 
 export interface Plane {
   readonly state: () => RolloutState;
-  readonly published: (host: string) => Published;
+  readonly published: (host: string, now: number) => Promise<Published>;
   /** Reports that have just arrived, in the order of their arrival. */
-  readonly hear: (reports: readonly Report[], now: number) => void;
+  readonly hear: (reports: readonly Report[], now: number) => Promise<void>;
   /** What cron or a timer calls every minute. */
-  readonly tick: (now: number) => void;
-  /** Entries that were written, over all transitions, and how many of these there were. */
-  readonly cost: () => { readonly transitions: number; readonly entries: number };
+  readonly tick: (now: number) => Promise<void>;
+  /** What all transitions have cost, in lines for people. */
+  readonly cost: () => readonly string[];
 }
 
 export interface Fleet {
@@ -35,7 +35,7 @@ export interface Fleet {
 
 const first: Published = { seq: 1, content: "old" };
 
-export function openPure(fleet: Fleet): Plane {
+export async function openPure(fleet: Fleet): Promise<Plane> {
   const published = new Map<string, Published>();
   const newest = new Map<string, Report>();
   const cost = { transitions: 0, entries: 0 };
@@ -85,8 +85,8 @@ export function openPure(fleet: Fleet): Plane {
 
   return {
     state: () => state,
-    published: (host) => published.get(host) ?? first,
-    hear: (reports, now) => {
+    published: (host) => Promise.resolve(published.get(host) ?? first),
+    hear: async (reports, now) => {
       const fresh = reports.filter((report) => {
         const known = newest.get(report.host);
         if (known !== undefined && known.n >= report.n) return false;
@@ -96,7 +96,7 @@ export function openPure(fleet: Fleet): Plane {
       if (fresh.some((report) => report.state === "reverted"))
         advance({ kind: "evidence", evidence: fresh }, now);
     },
-    tick: (now) => advance({ kind: "evidence", evidence: [...newest.values()] }, now),
-    cost: () => cost,
+    tick: async (now) => advance({ kind: "evidence", evidence: [...newest.values()] }, now),
+    cost: () => [`${cost.entries} entries written in ${cost.transitions} transitions`],
   };
 }

@@ -1,0 +1,315 @@
+/**
+ * The real control plane under simulated agents: the standalone database, its app by its HTTP routes, real signatures,
+ * and the minute's maintenance on a clock that the simulation moves. Everything that reaches the store is counted.
+ * Hosts have their keys from the start: how they enrol is not what is simulated.
+ */
+import { hostCredentials } from "#worker/credential.ts";
+import { createApp } from "#worker/app.ts";
+import { openFleet } from "#worker/fleet.ts";
+import { maintain } from "#worker/maintain.ts";
+import type { RolloutState } from "#rollout/index.ts";
+import { Targets, envelope } from "#schema/tuf.ts";
+import { headers, Report as WireReport, Update } from "#schema/wire.ts";
+import { changesSince } from "#worker/store/changes.ts";
+import { storeReport } from "#worker/store/report.ts";
+import { findRollout } from "#worker/store/rollout.ts";
+import { commit } from "#worker/writer/index.ts";
+import { type Meter, openMeter, type Reading, since } from "#test/support/meter.ts";
+import { installRoot, openPlane, type Plane as Whole } from "#test/support/plane.ts";
+import * as z from "zod";
+import type { Published, Report } from "./agent.ts";
+import type { Fleet, Plane } from "./plane.ts";
+
+export interface StorePlane extends Plane {
+  /** Hosts that ever polled do so until they have everything, and then twice more. */
+  readonly pollUnchanged: () => Promise<Unchanged>;
+  readonly close: () => Promise<void>;
+}
+
+export interface Unchanged {
+  readonly polls: number;
+  /** Statements that the last two rounds of polls sent to the store, and those that asked for the fleet's news. */
+  readonly statements: number;
+  readonly refreshes: number;
+  /** Polls of these two rounds that were answered otherwise than 304. */
+  readonly changed: number;
+}
+
+/** What a host keeps of its polls. */
+interface Polled extends Published {
+  readonly sha256: string;
+  readonly revision: number;
+  readonly tag: string;
+  readonly generation: string;
+}
+
+export async function openStore(fleet: Fleet): Promise<StorePlane> {
+  const plane = await openPlane({ now: Math.max(...fleet.heardAt.values()) });
+  const meter = openMeter(plane.ports.sql);
+  const store = new Store(plane, meter, await declare(plane, fleet));
+  try {
+    await store.start(fleet);
+  } catch (error) {
+    await plane.close();
+    throw error;
+  }
+  return store;
+}
+
+interface Known {
+  readonly token: string;
+  /** Digest of what it is served before the rollout. */
+  readonly old: string;
+}
+
+/** The fleet in intent, each host with a key and its last report, and a revision that opens a port on each, staged. */
+async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, Known>> {
+  const { sql } = plane.ports;
+  await plane.commit(
+    ...fleet.hosts.map(({ host, roles, labels }) => ({
+      op: "put" as const,
+      kind: "host" as const,
+      key: host,
+      body: { addresses: [], roles: [...roles], labels: { ...labels } },
+    })),
+  );
+  await installRoot(plane);
+  const names = JSON.stringify(fleet.hosts.map(({ host }) => host));
+  await sql.batch([
+    sql.prepare(
+      "INSERT INTO enrolment (id, host, sha256, created_at, created_by, expires_at) VALUES ('fleet', 'fleet', printf('%064d', 0), 0, 'test', 0)",
+    ),
+    sql
+      .prepare(
+        "INSERT INTO identity (host, public_key, enrolled_at, enrolment, generation) SELECT value, 'none', 0, 'fleet', (SELECT generation FROM fleet) FROM json_each(?1)",
+      )
+      .bind(names),
+  ]);
+  const credentials = hostCredentials(plane.ports, openFleet(plane.ports));
+  const { results } = await sql
+    .prepare("SELECT host, bundle_sha256 AS old FROM repository")
+    .all<{ readonly host: string; readonly old: string }>();
+  const known = new Map<string, Known>();
+  for (const { host, old } of results) {
+    const [heardAt = 0, token] = [fleet.heardAt.get(host), await credentials.mint(host, "fleet", 0)];
+    const report = wireReport({ ...first, host, receivedAt: heardAt }, { revision: 1, sha256: old }, heardAt);
+    await storeReport(sql, host, report, heardAt);
+    known.set(host, { token, old });
+  }
+  return known;
+}
+
+const first = { n: 1, state: "steady", appliedSeq: 1, seenSeq: 1 } as const;
+
+const wireReport = (
+  report: Pick<Report, "host" | "n" | "state" | "appliedSeq" | "seenSeq" | "receivedAt">,
+  { revision, sha256 }: Pick<Polled, "revision" | "sha256">,
+  at: number,
+): WireReport =>
+  WireReport.parse({
+    n: report.n,
+    at: new Date(at).toISOString(),
+    boot_id: "boot",
+    agent_version: "0",
+    renderer: "simulated",
+    state: report.state,
+    applied: { seq: report.appliedSeq, revision, bundle_sha256: sha256, program_sha256: sha256 },
+    seen: { root: 1, timestamp: 1, targets: report.seenSeq },
+    guard_sha256: null,
+    refusal: null,
+    counters: [],
+  });
+
+const json = { "content-type": "application/json" };
+const Started = z.object({ id: z.int() });
+const signedTargets = envelope(Targets);
+
+class Store implements StorePlane {
+  readonly #plane: Whole;
+  readonly #meter: Meter;
+  readonly #fetch: (request: Request) => Response | Promise<Response>;
+  readonly #hosts: ReadonlyMap<string, Known>;
+  readonly #polled = new Map<string, Polled>();
+  /** What transitions cost, and minutes that led to none. */
+  readonly #moving: Reading[] = [];
+  readonly #still: Reading[] = [];
+  #rollout = 0;
+  #head = 0;
+  #state: RolloutState | undefined;
+
+  constructor(plane: Whole, meter: Meter, hosts: ReadonlyMap<string, Known>) {
+    this.#plane = plane;
+    this.#meter = meter;
+    this.#hosts = hosts;
+    const app = createApp({ ...plane.ports, sql: meter.sql });
+    this.#fetch = (request) => app.fetch(request);
+  }
+
+  async start({ hosts, strategy, gates }: Fleet): Promise<void> {
+    const roles = [...new Set(hosts.flatMap((host) => host.roles))];
+    const body = {
+      ingress: [{ from: "any", port: 8443, proto: "tcp" as const }],
+      to: roles.map((role) => `role:${role}`),
+    };
+    const staged = await commit(this.#plane.ports, "test", {
+      message: "simulated",
+      source: "api",
+      release: "staged",
+      changes: [{ op: "put", kind: "service", key: "opened", body }],
+    });
+    if (!staged.ok) throw new Error(`the commit was refused: ${JSON.stringify(staged)}`);
+    const response = await this.#plane.operator("POST", "/v1/rollouts", {
+      strategy,
+      gates,
+      note: "simulated",
+    });
+    if (response.status !== 201) throw new Error(`no rollout: ${await response.text()}`);
+    this.#rollout = Started.parse(await response.json()).id;
+    await this.#look();
+  }
+
+  state(): RolloutState {
+    if (this.#state === undefined) throw new Error("the rollout was not started");
+    return this.#state;
+  }
+
+  async published(host: string, now: number): Promise<Published> {
+    this.#moveTo(now);
+    await this.#poll(host);
+    return this.#polled.get(host) ?? { seq: 1, content: "old" };
+  }
+
+  async hear(reports: readonly Report[], now: number): Promise<void> {
+    this.#moveTo(now);
+    for (const report of reports) {
+      const polled = this.#polled.get(report.host);
+      const { token = "", old = "" } = this.#hosts.get(report.host) ?? {};
+      const holds = polled ?? { revision: 1, sha256: old };
+      const { status } = await this.#costed(() =>
+        this.#send("POST", "/v1/agent/report", token, json, JSON.stringify(wireReport(report, holds, now))),
+      );
+      if (status !== 200) throw new Error(`a report was answered ${status}`);
+    }
+  }
+
+  async tick(now: number): Promise<void> {
+    this.#moveTo(now);
+    await this.#costed(() => maintain({ ...this.#plane.ports, sql: this.#meter.sql }), this.#still);
+  }
+
+  cost(): readonly string[] {
+    return [
+      `${this.#moving.length} calls that moved it: rows ${spread(this.#moving)} each`,
+      `${this.#still.length} minutes that did not: rows ${spread(this.#still)} each`,
+    ];
+  }
+
+  async pollUnchanged(): Promise<Unchanged> {
+    const hosts = [...this.#polled.keys()];
+    for (const host of hosts) while ((await this.#poll(host)) !== 304);
+    const texts = new Set<string>();
+    const probe = openMeter(this.#plane.ports.sql);
+    await changesSince(probe.sql, 0);
+    for (const text of probe.texts().keys()) texts.add(text);
+    const before = this.#meter.texts();
+    let changed = 0;
+    for (let slice = 0; slice < 2 * slices; slice += 1) {
+      this.#plane.advance(sliceMs);
+      for (let i = slice % slices; i < hosts.length; i += slices)
+        if ((await this.#poll(hosts[i] ?? "")) !== 304) changed += 1;
+    }
+    let [statements, refreshes] = [0, 0];
+    for (const [text, count] of this.#meter.texts()) {
+      const fresh = count - (before.get(text) ?? 0);
+      if (texts.has(text)) refreshes += fresh / texts.size;
+      else statements += fresh;
+    }
+    return { polls: 2 * hosts.length, statements, refreshes, changed };
+  }
+
+  close(): Promise<void> {
+    return this.#plane.close();
+  }
+
+  #moveTo(now: number): void {
+    this.#plane.advance(now - this.#plane.ports.clock.now());
+  }
+
+  /** @returns the answer's status */
+  async #poll(host: string): Promise<number> {
+    const { token = "", old } = this.#hosts.get(host) ?? {};
+    const known = this.#polled.get(host);
+    const sent =
+      known === undefined ? {} : { "If-None-Match": known.tag, [headers.generation]: known.generation };
+    const response = await this.#send("GET", "/v1/agent/update", token, sent);
+    const { status } = response;
+    const generation = response.headers.get(headers.generation) ?? "";
+    if (status === 304) {
+      if (known !== undefined) this.#polled.set(host, { ...known, generation });
+      return status;
+    }
+    if (status !== 200) throw new Error(`a poll was answered ${status}: ${await response.text()}`);
+    const { targets } = Update.parse(await response.json());
+    const { signed } = signedTargets.parse(JSON.parse(Buffer.from(targets, "base64").toString()));
+    const [bundle] = Object.values(signed.targets);
+    if (bundle === undefined) throw new Error("a repository without a bundle");
+    const { sha256 } = bundle.hashes;
+    this.#polled.set(host, {
+      seq: signed.version,
+      content: sha256 === old ? "old" : "new",
+      sha256,
+      revision: bundle.custom.revision,
+      tag: response.headers.get("etag") ?? "",
+      generation,
+    });
+    return status;
+  }
+
+  async #send(
+    method: "GET" | "POST",
+    path: string,
+    token: string,
+    sent: Readonly<Record<string, string>>,
+    body?: string,
+  ): Promise<Response> {
+    return this.#fetch(
+      new Request(`http://plane${path}`, {
+        method,
+        headers: { ...sent, authorization: `Bearer ${token}` },
+        ...(body === undefined ? {} : { body }),
+      }),
+    );
+  }
+
+  /** Books what a call costs as a transition's when it made one, and otherwise to `idle`. */
+  async #costed<T>(call: () => Promise<T>, idle: Reading[] = []): Promise<T> {
+    const before = this.#meter.reading();
+    const result = await call();
+    const cost = since(this.#meter.reading(), before);
+    ((await this.#look()) ? this.#moving : idle).push(cost);
+    return result;
+  }
+
+  /** @returns whether the rollout moved since the last look; does not count as the store's own reading */
+  async #look(): Promise<boolean> {
+    const { sql } = this.#plane.ports;
+    const head = (await sql.prepare("SELECT max(seq) AS n FROM audit").first<number>("n")) ?? 0;
+    if (head === this.#head) return false;
+    this.#head = head;
+    this.#state = (await findRollout(sql, this.#rollout))?.state;
+    return true;
+  }
+}
+
+/** Polls of a round are spread over this many slices of time, as those of a fleet are. */
+const slices = 6;
+const sliceMs = 5000;
+
+function spread(readings: readonly Reading[]): string {
+  const of = (key: "read" | "written"): string => {
+    const values = readings.map((reading) => reading[key]);
+    const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+    return `${mean.toFixed(0)} (${Math.max(0, ...values)} at most)`;
+  };
+  return `${of("read")} given, ${of("written")} written`;
+}
