@@ -99,7 +99,10 @@ test("leave refuses beside a running agent, and removes the table without one", 
   await host.must(["systemctl", "stop", "portcullis-agent"]);
   await host.must(["portcullis-agent", "leave"]);
   expect(await knock(site, ports.undeclared)).toEqual(both("open"));
-  await converge(host, startAgent);
+  // Who left begins like a new host: it counts until a person says adopt.
+  await host.must(startAgent);
+  await converge(host, ["portcullis-agent", "adopt", "--yes"]);
+  await expectEnforced();
 });
 
 test("removing the package ends the agent, leaves the rules, and says so", async () => {
