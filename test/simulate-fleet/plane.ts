@@ -4,6 +4,7 @@
  */
 import {
   begin,
+  nextReportSeconds,
   planWaves,
   step,
   type Candidate,
@@ -19,6 +20,8 @@ export interface Plane {
   readonly published: (host: string) => Published;
   /** Reports that have just arrived, in the order of their arrival. */
   readonly hear: (reports: readonly Report[], now: number) => void;
+  /** Seconds until the next report that it would like of a host; null when the usual hour will do. */
+  readonly nextReport: (host: string) => number | null;
   /** What cron or a timer calls every minute. */
   readonly tick: (now: number) => void;
   /** Entries that were written, over all transitions, and how many of these there were. */
@@ -95,6 +98,10 @@ export function openPure(fleet: Fleet): Plane {
       });
       if (fresh.some((report) => report.state === "reverted"))
         advance({ kind: "evidence", evidence: fresh }, now);
+    },
+    nextReport: (host) => {
+      const entry = state.entries.find((each) => each.host === host);
+      return entry === undefined ? null : nextReportSeconds(entry, state);
     },
     tick: (now) => advance({ kind: "evidence", evidence: [...newest.values()] }, now),
     cost: () => cost,

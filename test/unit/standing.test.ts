@@ -13,6 +13,7 @@ const steady: Standing = {
   lease_expires_at: now + hour,
   enrolled_at: now - 30 * hour,
   revoked_at: null,
+  suspected_at: null,
   last_report_at: now - hour,
   state: "steady",
   applied_seq: 4,

@@ -11,6 +11,7 @@ import { accessContract } from "./contract/access.ts";
 import { routeContract } from "./contract/routes.ts";
 import { historyContract } from "./contract/history.ts";
 import { releaseContract } from "./contract/release.ts";
+import { evidenceContract } from "./contract/evidence.ts";
 import { rolloutContract } from "./contract/rollouts.ts";
 import { raceContract, storeContract } from "./contract/store.ts";
 
@@ -36,6 +37,7 @@ accessContract("standalone", open);
 historyContract("standalone", open);
 releaseContract("standalone", open);
 rolloutContract("standalone", open);
+evidenceContract("standalone", open);
 raceContract("standalone", open);
 raceContract("standalone without its queue", async () => {
   const adapter = await open();

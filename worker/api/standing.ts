@@ -44,6 +44,11 @@ function* warningsOf(standing: Standing, now: number): Generator<StandingView["w
   const { last_report_at, refusal } = standing;
   if (standing.revoked_at !== null) yield { code: "revoked", message: "its key is revoked" };
   if (!isEnrolled(standing)) return;
+  if (standing.suspected_at !== null)
+    yield {
+      code: "suspected_clone",
+      message: `two agents report under its key since ${iso(standing.suspected_at)}: enrol it anew`,
+    };
   const since = last_report_at ?? standing.enrolled_at ?? now;
   if (now - since > silentAfter)
     yield { code: "silent", message: "it has said nothing for more than two hours" };

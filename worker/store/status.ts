@@ -72,6 +72,7 @@ const Standing = z.object({
   lease_expires_at: z.int().nullable(),
   enrolled_at: z.int().nullable(),
   revoked_at: z.int().nullable(),
+  suspected_at: z.int().nullable(),
   last_report_at: z.int().nullable(),
   state: AgentState.nullable(),
   applied_seq: z.int().nullable(),
@@ -94,7 +95,7 @@ export async function readStandings(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Standing>> {
-  const text = `SELECT h.value AS host, r.seq, r.revision, r.bundle_sha256, r.lease_expires_at, i.enrolled_at, i.revoked_at, p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision, p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256, p.body ->> '$.refusal.code' AS refusal, json_array_length(p.body, '$.listening.undeclared.entries') + (p.body ->> '$.listening.undeclared.more') AS undeclared, json_array_length(p.body, '$.listening.silent.entries') + (p.body ->> '$.listening.silent.more') AS silent, CASE WHEN json_array_length(p.body, '$.addresses') < ${addressesReportedMax} THEN (SELECT json_group_array(a.value) FROM json_each(d.body, '$.addresses') AS a WHERE a.value NOT IN (SELECT value FROM json_each(p.body, '$.addresses'))) END AS missing_addresses FROM json_each(?1) AS h LEFT JOIN intent d ON d.kind = 'host' AND d.key = h.value AND d.to_revision IS NULL LEFT JOIN repository r ON r.host = h.value LEFT JOIN identity i ON i.host = h.value LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
+  const text = `SELECT h.value AS host, r.seq, r.revision, r.bundle_sha256, r.lease_expires_at, i.enrolled_at, i.revoked_at, i.suspected_at, p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision, p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256, p.body ->> '$.refusal.code' AS refusal, json_array_length(p.body, '$.listening.undeclared.entries') + (p.body ->> '$.listening.undeclared.more') AS undeclared, json_array_length(p.body, '$.listening.silent.entries') + (p.body ->> '$.listening.silent.more') AS silent, CASE WHEN json_array_length(p.body, '$.addresses') < ${addressesReportedMax} THEN (SELECT json_group_array(a.value) FROM json_each(d.body, '$.addresses') AS a WHERE a.value NOT IN (SELECT value FROM json_each(p.body, '$.addresses'))) END AS missing_addresses FROM json_each(?1) AS h LEFT JOIN intent d ON d.kind = 'host' AND d.key = h.value AND d.to_revision IS NULL LEFT JOIN repository r ON r.host = h.value LEFT JOIN identity i ON i.host = h.value LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z
