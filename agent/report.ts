@@ -2,16 +2,13 @@
  * What this host says about itself: on every transition and at least once an hour, several changes in one report.
  * Evidence only: nothing in it is trusted by the control plane beyond "this host's key said so".
  */
-import { join } from "node:path";
-import * as z from "zod";
 import type { RoleExpiry } from "#schema/expiry.ts";
 import type { CounterReading, Drift, ForeignDrop, Listening, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#render/index.ts";
 import { bootId } from "./clock.ts";
 import type { LoadedGuard } from "./guard/index.ts";
 import { ownAddresses } from "./observe/addresses.ts";
-import { isErrno, readOptional, writeDurable } from "./persist.ts";
-import { type Refusal, Refused } from "./refusal.ts";
+import type { Refusal } from "./refusal.ts";
 import { committedOf } from "./standing.ts";
 import type { State } from "./state.ts";
 import { agentVersion } from "./version.ts";
@@ -27,6 +24,8 @@ export interface Facts {
   readonly guard: LoadedGuard | null;
   readonly refusal: DatedRefusal | null;
   readonly counters: readonly CounterReading[];
+  /** Packets that the ruleset in force dropped or rejected; null when that was not read. */
+  readonly drops: number | null;
   readonly drift: Drift | null;
   readonly foreignDrops: readonly ForeignDrop[] | null;
   readonly listening: Listening | null;
@@ -37,8 +36,8 @@ export const reportIntervalMs = 3_600_000;
 /** A report of 256 KiB is refused (worker/api/agent.ts); a guard file of 64 KiB fits into the difference. */
 const counterBytesMax = 160 * 1024;
 
-/** A report, complete but for its number. `now` in milliseconds since the Unix epoch. */
-export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
+/** A report, complete but for its place in the chain (agent/report-chain.ts). `now` in milliseconds since the Unix epoch. */
+export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "prev"> {
   const applied = committedOf(facts.state);
   return {
     at: new Date(now).toISOString(),
@@ -64,7 +63,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n"> {
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
     listening: facts.listening,
     addresses: [...ownAddresses()],
-    drops: null,
+    drops: facts.drops,
     expires: [...facts.expires],
   };
 }
@@ -76,31 +75,4 @@ function fitting(counters: readonly CounterReading[]): CounterReading[] {
     (counter) => (bytes += JSON.stringify(counter).length + 1) > counterBytesMax,
   );
   return counters.slice(0, end < 0 ? undefined : end);
-}
-
-/**
- * The next report number, kept before it is used: a number is never given twice, not even after a crash.
- * @param above what the control plane has already, which is more than was kept where a host joined anew
- * @throws Refused `state_unwritable`
- */
-export function nextReportNumber(directory: string, above = 0): number {
-  const path = join(directory, "report.json");
-  try {
-    const text = readOptional(path)?.toString("utf8");
-    const n = Math.max(above, text === undefined ? 0 : readNumber(text)) + 1;
-    writeDurable(path, JSON.stringify({ n }));
-    return n;
-  } catch (error) {
-    if (isErrno(error)) throw new Refused("state_unwritable", `report number: ${error.code}`);
-    throw error;
-  }
-}
-
-function readNumber(text: string): number {
-  try {
-    return z.strictObject({ n: z.int().min(0) }).parse(JSON.parse(text)).n;
-  } catch {
-    // Torn. Numbers only have to rise, so start above any that was used: reports are at least a second apart.
-    return Math.floor(Date.now() / 1000);
-  }
 }

@@ -1,6 +1,7 @@
 /**
  * When this host reports, and what it has said so far: on every transition, when what stands beside the rules changed,
- * and once an hour; several changes in one report. What did not arrive is due at the next cycle.
+ * and once an hour, or sooner while the control plane asks for it; several changes in one report. What did not arrive
+ * is due at the next cycle.
  */
 import type { RoleExpiry } from "#schema/expiry.ts";
 import type { ForeignDrop, Listening, Seen } from "#schema/wire.ts";
@@ -8,7 +9,9 @@ import type { LoadedGuard } from "./guard/index.ts";
 import type { Parts } from "./parts.ts";
 import { dropBallast } from "./ballast.ts";
 import { outcome } from "./refusal.ts";
-import { type DatedRefusal, describeHost, nextReportNumber, reportIntervalMs } from "./report.ts";
+import { type DatedRefusal, describeHost, reportIntervalMs } from "./report.ts";
+import { linkReport } from "./report-chain.ts";
+import { openDrops } from "./drops.ts";
 import type { State } from "./state.ts";
 
 /** What only the agent knows. */
@@ -28,11 +31,14 @@ export class Reporter {
   readonly #parts: Parts;
   #due = true;
   #sentAt = 0;
+  #intervalMs = reportIntervalMs;
   #toldDrops = "null";
+  readonly #drops: ReturnType<typeof openDrops>;
   #refusal: DatedRefusal | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#drops = openDrops(parts.directory);
   }
 
   /** A report goes out with this cycle. */
@@ -53,7 +59,7 @@ export class Reporter {
     const drifted = drift.takeNews();
     if (drifted || services.isNews || JSON.stringify(beside.foreignDrops) !== this.#toldDrops)
       this.#due = true;
-    if (!this.#due && now - this.#sentAt < reportIntervalMs) return;
+    if (!this.#due && now - this.#sentAt < this.#intervalMs) return;
     // A drift that was taken as news is told, now or later.
     this.#due = true;
     const sent = await outcome(() => this.#send(standing, beside, now, stop));
@@ -63,19 +69,27 @@ export class Reporter {
     }
     this.#due = false;
     this.#sentAt = now;
+    this.#intervalMs = sent.value;
     this.#toldDrops = JSON.stringify(beside.foreignDrops);
     services.told(beside.listening);
     this.#refusal = null;
   }
 
-  async #send(standing: Standing, beside: Beside, now: number, stop: AbortSignal): Promise<void> {
+  /** @returns milliseconds until the next report is due by itself */
+  async #send(standing: Standing, beside: Beside, now: number, stop: AbortSignal): Promise<number> {
     const { directory, client, kernel, drift, cycleMs } = this.#parts;
     const counters = await kernel.counters();
-    const facts = { ...standing, ...beside, refusal: this.#refusal, counters, drift: drift.summary(now) };
+    const told = { refusal: this.#refusal, drift: drift.summary(now) };
+    const drops = this.#drops(standing.state, counters);
+    const facts = { ...standing, ...beside, ...told, counters, drops };
     const cycle = AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]);
     const described = describeHost(facts, now);
-    const n = nextReportNumber(directory);
-    const stored = await client.report({ n, ...described }, now, cycle);
-    if (stored > n) await client.report({ n: nextReportNumber(directory, stored), ...described }, now, cycle);
+    const { n, body } = linkReport(directory, described);
+    const answer = await client.report(body, now, cycle);
+    const lost = answer.n > n;
+    const last = lost
+      ? await client.report(linkReport(directory, described, answer.n).body, now, cycle)
+      : answer;
+    return last.next_s === undefined ? reportIntervalMs : last.next_s * 1000;
   }
 }

@@ -20,7 +20,7 @@ const Percent = z.number().min(0).max(100);
 
 /** When a wave may be left (the canary wave: all committed, none failed), and when it must be halted. */
 export const Gates = z.strictObject({
-  /** Quiet seconds after the last host of a wave has settled. Below three polls it is raised to three polls. */
+  /** Quiet seconds after the last host of a wave has settled. Below four polls it is raised to four polls. */
   bake_seconds: z.int().min(0).max(604_800).default(600),
   /** Seconds after which a host that said nothing about its assignment has failed, or is unknown if it was silent before. */
   timeout_seconds: z.int().min(10).max(604_800).default(900),

@@ -181,6 +181,11 @@ export type Listening = z.infer<typeof Listening>;
 /** One report; idempotent by (host, n), where n only rises. */
 export const Report = z.strictObject({
   n: z.int().min(1),
+  /**
+   * SHA-256 of the body of report n-1 as it was sent; null where none was, or the count was lost. One from an agent that
+   * leaves it out is no link, and that agent knows no `next_s`.
+   */
+  prev: Sha256.nullable().optional(),
   at: z.iso.datetime(),
   boot_id: z.string().max(64),
   agent_version: z.string().max(32),
@@ -220,6 +225,8 @@ export const ReportResponse = z.strictObject({
     .int()
     .min(1)
     .max(2 ** 52),
+  /** Seconds until the next report that the control plane would like, while a rollout decides on this host. */
+  next_s: z.int().min(15).max(3600).optional(),
 });
 export type ReportResponse = z.infer<typeof ReportResponse>;
 

@@ -12,7 +12,6 @@ import {
   Confirmation,
   formatSeen,
   headers,
-  type Report,
   ReportResponse,
   type Seen,
   type TokenRequest,
@@ -64,10 +63,11 @@ export interface Client {
   /** Shows the control plane that this host reaches it, by a connection of its own. @throws Refused */
   confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void>;
   /**
+   * @param report the text of one, sent as it is
    * @returns the highest number of a report that the control plane has; above this report's, it did not take it
    * @throws Refused
    */
-  report(report: Report, now: number, cycle: AbortSignal): Promise<number>;
+  report(report: string, now: number, cycle: AbortSignal): Promise<ReportResponse>;
 }
 
 /** A client of one control plane for one host. `url` may differ from the one enrolled at; trust does not rest on it. */
@@ -114,16 +114,16 @@ class WireClient implements Client {
     return { kind: "update", update: decodeUpdate(reply.body), hint: { etag, generation }, pollAfter };
   }
 
-  async report(report: Report, now: number, cycle: AbortSignal): Promise<number> {
+  async report(report: string, now: number, cycle: AbortSignal): Promise<ReportResponse> {
     const reply = await this.#authorized(
-      { ...json(report), url: `${this.#url}/v1/agent/report`, bodyBytesMax: smallBytesMax },
+      { ...jsonText(report), url: `${this.#url}/v1/agent/report`, bodyBytesMax: smallBytesMax },
       now,
       cycle,
     );
     if (reply.status < 200 || reply.status > 299) throw unexpectedStatus("report", reply);
     const stored = ReportResponse.safeParse(parseReply(reply.body));
     if (!stored.success) throw new Refused("response_malformed", "expected the number of a report");
-    return stored.data.n;
+    return stored.data;
   }
 
   async confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void> {
@@ -189,11 +189,15 @@ function pollHeaders(request: PollRequest): Record<string, string> {
   };
 }
 
-export const json = (body: unknown): Pick<Call, "method" | "headers" | "body"> => ({
+type Sent = Pick<Call, "method" | "headers" | "body">;
+
+const jsonText = (body: string): Sent => ({
   method: "POST",
   headers: { "content-type": "application/json" },
-  body: JSON.stringify(body),
+  body,
 });
+
+export const json = (body: unknown): Sent => jsonText(JSON.stringify(body));
 
 /** The envelope is only a container: strict, but every byte in it is still to be verified. */
 function decodeUpdate(body: Buffer): UpdateBytes {

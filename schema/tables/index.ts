@@ -123,6 +123,7 @@ export const identity = sqliteTable("identity", {
   enrolment: text().notNull(),
   generation: integer().notNull(),
   revoked_at: integer(),
+  suspected_at: integer(),
 });
 
 export const assertion = sqliteTable("assertion", {
@@ -151,6 +152,7 @@ export const report = sqliteTable(
     n: integer().notNull(),
     received_at: integer().notNull(),
     body: text().notNull(),
+    sha256: text(),
   },
   (table) => [primaryKey({ columns: [table.host, table.n] })],
 );

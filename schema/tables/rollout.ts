@@ -47,6 +47,7 @@ export const rolloutHost = sqliteTable(
     heard_at: integer(),
     baseline: real(),
     detail: text().notNull(),
+    affirmed_at: integer(),
   },
   (table) => [primaryKey({ columns: [table.rollout, table.phase, table.host] })],
 );

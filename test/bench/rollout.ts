@@ -51,6 +51,7 @@ function fleetOf(count: number): Fleet {
     drift: 0,
     denyRate: 0,
     suspectedClone: false,
+    heartbeats: true,
   }));
   return { state: { ...begun, entries }, evidence };
 }

@@ -60,7 +60,7 @@ const minuteMs = 60_000;
 
 /** What may happen; made concrete on the rollout as it stands. */
 type Happening =
-  | { readonly kind: "tick" }
+  | { readonly kind: "tick" | "quiet" }
   | { readonly kind: "wild"; readonly report: Omit<Evidence, "receivedAt">; readonly ageMs: number }
   | { readonly kind: "commits" | "reverts"; readonly hosts: readonly string[] }
   | { readonly kind: "pause" | "resume" | "halt" | "rollback" | "skip" | "force" }
@@ -77,10 +77,11 @@ const wild: fc.Arbitrary<Omit<Evidence, "receivedAt">> = fc.record({
   drift: fc.constantFrom(0, 0, 1),
   denyRate: fc.constantFrom(null, 0, 5),
   suspectedClone: fc.constantFrom(false, false, true),
+  heartbeats: fc.boolean(),
 });
 const some = fc.subarray([...hosts]);
 const byItself: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 3, arbitrary: fc.constant({ kind: "tick" as const }) },
+  { weight: 4, arbitrary: fc.constantFrom("tick", "tick", "quiet").map((kind) => ({ kind })) },
   { weight: 4, arbitrary: some.map((list) => ({ kind: "commits" as const, hosts: list })) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("reverts" as const), hosts: some }) },
   {
@@ -133,7 +134,9 @@ function open({ silent, ...over }: World): Driven {
 function inputOf(driven: Driven, happening: Happening): Input {
   switch (happening.kind) {
     case "tick":
-      return happening;
+      return { kind: "evidence", evidence: driven.heartbeats() };
+    case "quiet":
+      return { kind: "tick" };
     case "wild":
       return {
         kind: "evidence",
@@ -204,7 +207,7 @@ describe("a rollout", () => {
 
   test("without a commit nothing beyond the first wave is given, whatever else is said", () => {
     const noCommit = byItself.filter(
-      (happening) => happening.kind === "tick" || happening.kind === "reverts",
+      (happening) => happening.kind === "tick" || happening.kind === "quiet" || happening.kind === "reverts",
     );
     const property = fc.property(worlds, storyOf(noCommit), (world, story) => {
       const driven = open(world);

@@ -1,6 +1,6 @@
 /**
  * An agent as a rollout sees it: it polls, takes what is newer, puts itself back when the new content breaks it, and
- * reports on each transition and every hour. What was not acknowledged is sent again with the next poll.
+ * reports on each transition and every hour, or as often as it is asked to. What was not acknowledged is sent again with the next poll.
  */
 import type { Evidence } from "#rollout/index.ts";
 
@@ -28,6 +28,7 @@ export class Agent {
   #n = 1;
   #unsent = false;
   #reportedAt: number;
+  #everyMs = reportEveryMs;
 
   constructor(host: string, poisoned: boolean, now: number) {
     this.host = host;
@@ -38,12 +39,14 @@ export class Agent {
   /** A report when there is one to send; the caller says by `acknowledge` that it arrived. */
   poll(published: Published, now: number): Report | undefined {
     if (published.seq > this.#seen) this.#take(published);
-    if (now - this.#reportedAt >= reportEveryMs) this.#change();
+    if (now - this.#reportedAt >= this.#everyMs) this.#change();
     return this.#unsent ? this.#report(now) : undefined;
   }
 
-  acknowledge(now: number): void {
+  /** @param nextSeconds until the next report that the control plane would like, or null */
+  acknowledge(now: number, nextSeconds: number | null): void {
     this.#unsent = false;
+    this.#everyMs = nextSeconds === null ? reportEveryMs : nextSeconds * 1000;
     this.#reportedAt = now;
   }
 
@@ -77,6 +80,7 @@ export class Agent {
       drift: 0,
       denyRate: 0,
       suspectedClone: false,
+      heartbeats: true,
     };
   }
 }

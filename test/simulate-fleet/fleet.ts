@@ -119,7 +119,7 @@ class Simulation {
     if (report === undefined) return;
     if (report.state === "reverted") this.#revertedAt ??= now;
     if (this.#random() < this.#options.lost) return;
-    agent.acknowledge(now);
+    agent.acknowledge(now, this.#plane.nextReport(agent.host));
     const copies = this.#random() < this.#options.duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       const late = this.#random() < this.#options.late ? Math.floor(this.#random() * lateTicks) : 0;

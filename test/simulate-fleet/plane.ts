@@ -4,6 +4,7 @@
  */
 import {
   begin,
+  nextReportSeconds,
   planWaves,
   step,
   type Candidate,
@@ -19,6 +20,8 @@ export interface Plane {
   readonly published: (host: string, now: number) => Promise<Published>;
   /** Reports that have just arrived, in the order of their arrival. */
   readonly hear: (reports: readonly Report[], now: number) => Promise<void>;
+  /** Seconds until the next report that it would like of a host; null when the usual hour will do. */
+  readonly nextReport: (host: string) => number | null;
   /** What cron or a timer calls every minute. */
   readonly tick: (now: number) => Promise<void>;
   /** What all transitions have cost, in lines for people. */
@@ -95,6 +98,10 @@ export async function openPure(fleet: Fleet): Promise<Plane> {
       });
       if (fresh.some((report) => report.state === "reverted"))
         advance({ kind: "evidence", evidence: fresh }, now);
+    },
+    nextReport: (host) => {
+      const entry = state.entries.find((each) => each.host === host);
+      return entry === undefined ? null : nextReportSeconds(entry, state);
     },
     tick: async (now) => advance({ kind: "evidence", evidence: [...newest.values()] }, now),
     cost: () => [`${cost.entries} entries written in ${cost.transitions} transitions`],

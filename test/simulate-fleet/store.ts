@@ -9,7 +9,7 @@ import { openFleet } from "#worker/fleet.ts";
 import { maintain } from "#worker/maintain.ts";
 import type { RolloutState } from "#rollout/index.ts";
 import { Targets, envelope } from "#schema/tuf.ts";
-import { headers, Report as WireReport, Update } from "#schema/wire.ts";
+import { headers, Report as WireReport, ReportResponse, Update } from "#schema/wire.ts";
 import { changesSince } from "#worker/store/changes.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { findRollout } from "#worker/store/rollout.ts";
@@ -130,6 +130,8 @@ class Store implements StorePlane {
   readonly #fetch: (request: Request) => Response | Promise<Response>;
   readonly #hosts: ReadonlyMap<string, Known>;
   readonly #polled = new Map<string, Polled>();
+  /** Seconds, by the answer to a host's last report. */
+  readonly #nextReports = new Map<string, number | null>();
   /** What transitions cost, and minutes that led to none. */
   readonly #moving: Reading[] = [];
   readonly #still: Reading[] = [];
@@ -185,11 +187,17 @@ class Store implements StorePlane {
       const polled = this.#polled.get(report.host);
       const { token = "", old = "" } = this.#hosts.get(report.host) ?? {};
       const holds = polled ?? { revision: 1, sha256: old };
-      const { status } = await this.#costed(() =>
+      const response = await this.#costed(() =>
         this.#send("POST", "/v1/agent/report", token, json, JSON.stringify(wireReport(report, holds, now))),
       );
-      if (status !== 200) throw new Error(`a report was answered ${status}`);
+      if (response.status !== 200) throw new Error(`a report was answered ${response.status}`);
+      const { next_s } = ReportResponse.parse(await response.json());
+      this.#nextReports.set(report.host, next_s ?? null);
     }
+  }
+
+  nextReport(host: string): number | null {
+    return this.#nextReports.get(host) ?? null;
   }
 
   async tick(now: number): Promise<void> {

@@ -49,6 +49,7 @@ export const newest = (host: string, over: Partial<Evidence> = {}): Evidence => 
   drift: 0,
   denyRate: 0,
   suspectedClone: false,
+  heartbeats: true,
   ...over,
 });
 
@@ -77,9 +78,19 @@ export class Driven {
     return outcome.effects;
   }
 
+  /** Time passes, in which every host that committed, and is not quiet, goes on reporting. */
   tick(seconds = 0): readonly Effect[] {
     this.now += seconds * second;
-    return this.do({ kind: "tick" });
+    return this.hear(...this.heartbeats());
+  }
+
+  /** Hosts that committed and then fell silent. */
+  readonly quiet = new Set<string>();
+
+  heartbeats(): readonly Evidence[] {
+    return this.standing("committed")
+      .filter((host) => !this.quiet.has(host))
+      .map((host) => this.commit(host));
   }
 
   say(

@@ -17,6 +17,7 @@ const steady: Standing = {
   targets_expires_at: now + 29 * 24 * hour,
   enrolled_at: now - 30 * hour,
   revoked_at: null,
+  suspected_at: null,
   last_report_at: now - hour,
   state: "steady",
   applied_seq: 4,

@@ -12,6 +12,7 @@ import { routeContract } from "./contract/routes.ts";
 import { historyContract } from "./contract/history.ts";
 import { releaseContract } from "./contract/release.ts";
 import { rolloutRouteContract } from "./contract/rollout-routes.ts";
+import { evidenceContract } from "./contract/evidence.ts";
 import { rolloutContract } from "./contract/rollouts.ts";
 import { raceContract, storeContract } from "./contract/store.ts";
 
@@ -38,6 +39,7 @@ historyContract("standalone", open);
 releaseContract("standalone", open);
 rolloutContract("standalone", open);
 rolloutRouteContract("standalone", open);
+evidenceContract("standalone", open);
 raceContract("standalone", open);
 raceContract("standalone without its queue", async () => {
   const adapter = await open();

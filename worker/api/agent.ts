@@ -18,11 +18,11 @@ import {
 } from "#schema/wire.ts";
 import { redeemAssertion } from "../assertion.ts";
 import { type Caller, type HostCredentials, hostTokenLifetime } from "../credential.ts";
+import { sha256Hex } from "../encoding.ts";
 import { answerPoll } from "../poll.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
 import { told } from "../release/told.ts";
-import { storeReport } from "../store/report.ts";
 import { bearer } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
@@ -62,9 +62,10 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
     async (c) => {
       const { host } = await callerOf(c, credentials);
       const report = c.req.valid("json");
-      const n = await storeReport(ports.sql, host, report, ports.clock.now());
-      await told(ports, host, report);
-      return c.json({ n } satisfies ReportResponse);
+      const { n, next } = await told(ports, host, report, await sha256Hex(await c.req.text()));
+      // An agent that does not chain its reports would refuse an answer with more than the number.
+      const asks = next !== null && report.prev !== undefined;
+      return c.json({ n, ...(asks ? { next_s: next } : {}) } satisfies ReportResponse);
     },
   );
   api.post(

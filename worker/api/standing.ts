@@ -48,6 +48,11 @@ function* warningsOf(standing: Standing, now: number): Generator<StandingView["w
   if (pinned !== null) yield { code: "pinned", message: `pinned: ${pinned}` };
   if (withheld > 0) yield { code: "withheld", message: `revisions withheld from it: ${withheld}` };
   if (!isEnrolled(standing)) return;
+  if (standing.suspected_at !== null)
+    yield {
+      code: "suspected_clone",
+      message: `two agents report under its key since ${iso(standing.suspected_at)}: enrol it anew`,
+    };
   const since = last_report_at ?? standing.enrolled_at ?? now;
   if (now - since > silentAfter)
     yield { code: "silent", message: "it has said nothing for more than two hours" };

@@ -8,6 +8,7 @@ import { type Effect, type Evidence, type Input, type RolloutState, step } from 
 import type { Entry } from "../rollout/state.ts";
 import { type Attempt, type AuditAction, audited } from "../store/audit.ts";
 import { readEvidence } from "../store/evidence.ts";
+import { suspectedOf } from "../store/identity.ts";
 import { forget, readReleases } from "../store/release.ts";
 import { findRollout, openRollouts, type StoredRollout, updateRollout } from "../store/rollout.ts";
 import { execute, Uncompilable } from "./effects.ts";
@@ -20,7 +21,7 @@ export const advance = (ports: Ports, id: number): Promise<void> =>
   audited(ports.sql, async (): Promise<Attempt<void>> => {
     const stored = await findRollout(ports.sql, id);
     if (stored === undefined) return { write: false, result: undefined };
-    const state = await passPinned(ports, stored.state);
+    const state = await passBy(ports, stored.state);
     const evidence = await readEvidence(ports.sql, exposed(state));
     const input: Input = { kind: "evidence", evidence: [...evidence.values()] };
     const moved = await transition(ports, { ...stored, state }, input, stored.state);
@@ -35,14 +36,28 @@ export async function advanceAll(ports: Ports): Promise<void> {
 const exposed = ({ entries, phase }: RolloutState): readonly string[] =>
   entries.filter((entry) => entry.phase === phase && entry.assignedAt !== null).map(({ host }) => host);
 
-/** Hosts that were pinned after the start are passed by. */
-async function passPinned({ sql }: Ports, state: RolloutState): Promise<RolloutState> {
+/**
+ * Hosts that were pinned after the start are passed by, and nothing is widened on one whose key two agents use. What
+ * such a host must lose it is told to lose all the same; its standing says then that it has failed.
+ */
+async function passBy({ sql }: Ports, state: RolloutState): Promise<RolloutState> {
+  const pending = state.entries.filter(({ standing }) => standing === "pending");
+  if (pending.length === 0) return state;
   const { pinned } = await readReleases(sql);
-  const passed = ({ host, standing }: Entry): boolean => standing === "pending" && pinned.has(host);
-  if (!state.entries.some(passed)) return state;
-  const entries = state.entries.map((entry): Entry =>
-    passed(entry) ? { ...entry, standing: "skipped", detail: "pinned" } : entry,
+  const cloned = await suspectedOf(
+    sql,
+    pending.map(({ host }) => host),
   );
+  const because = ({ host, phase, standing }: Entry): string | undefined => {
+    if (standing !== "pending") return undefined;
+    if (pinned.has(host)) return "pinned";
+    return phase === "widen" && cloned.has(host) ? "two agents report under its key" : undefined;
+  };
+  if (!pending.some((entry) => because(entry) !== undefined)) return state;
+  const entries = state.entries.map((entry): Entry => {
+    const detail = because(entry);
+    return detail === undefined ? entry : { ...entry, standing: "skipped", detail };
+  });
   return { ...state, entries };
 }
 

@@ -1,31 +1,70 @@
 /**
- * What a report means for the rollouts that are open. The report itself is one row of the host's own; a rollout moves
- * only where that may matter: on news that is bad, or when it waits for nobody else. All else waits for the minute.
+ * What a report means beyond itself. It is one row of the host's own; a rollout moves only where that may matter: on
+ * news that changes how the host stands for the worse, or when it waits for nobody else. All else waits for the minute.
+ * Two agents under one key are written down once, and told to nobody but people and rollouts: leases go on, as a thief
+ * of one key must not close the host.
  */
 import type { Report } from "#schema/wire.ts";
 import type { Ports } from "../ports.ts";
-import { awaitedBy } from "../store/rollout.ts";
+import { judge, nextReportSeconds } from "../rollout/index.ts";
+import { audited } from "../store/audit.ts";
+import { readEvidence } from "../store/evidence.ts";
+import { findIdentity, suspectClone } from "../store/identity.ts";
+import { storeReport } from "../store/report.ts";
+import { judgedIn } from "../store/rollout.ts";
 import { advance } from "./advance.ts";
 
-export async function told(ports: Ports, host: string, report: Report): Promise<void> {
-  const awaited = await awaitedBy(ports.sql, host);
-  if (awaited === undefined) return;
-  const holds = awaited.seq !== null && (report.applied?.seq ?? 0) >= awaited.seq;
-  if (isBad(report) || (holds && awaited.others === 0)) await advance(ports, awaited.rollout);
+export interface Answered {
+  /** The highest number stored for the host. */
+  readonly n: number;
+  /** Seconds; null when the usual hour will do. */
+  readonly next: number | null;
 }
 
-function isBad({ state, refusal, drift }: Report): boolean {
-  switch (state) {
-    case "reverted":
-    case "hold":
-    case "closed":
-    case "degraded":
-      return true;
-    case "unenrolled":
-    case "adopting":
-    case "steady":
-    case "applying":
-    case "stale":
-      return refusal !== null || drift !== null;
-  }
+/** @param sha256 of the report as it was sent, lower-case hex; null for one that is no link in a chain */
+export async function told(
+  ports: Ports,
+  host: string,
+  report: Report,
+  sha256: string | null = null,
+): Promise<Answered> {
+  const { n, forked } = await storeReport(ports.sql, host, report, ports.clock.now(), sha256);
+  if (forked) await suspect(ports, host, report.n);
+  return { n, next: await moved(ports, host) };
 }
+
+/** @returns seconds until the host should report again; null when no rollout decides on it */
+async function moved(ports: Ports, host: string): Promise<number | null> {
+  const judged = await judgedIn(ports.sql, host);
+  if (judged.length === 0) return null;
+  const newest = (await readEvidence(ports.sql, [host])).get(host);
+  const wishes: number[] = [];
+  for (const { rollout, entry, place, awaitsOthers } of judged) {
+    const { standing } = judge(entry, newest, place, ports.clock.now());
+    const news = standing !== entry.standing;
+    if (news && (standing !== "committed" || !awaitsOthers)) await advance(ports, rollout);
+    const wish = nextReportSeconds({ ...entry, standing }, place);
+    if (wish !== null) wishes.push(wish);
+  }
+  return wishes.length === 0 ? null : Math.min(...wishes);
+}
+
+const suspect = (ports: Ports, host: string, report: number): Promise<void> =>
+  audited(ports.sql, async () => {
+    const identity = await findIdentity(ports.sql, host);
+    if (identity === undefined || identity.suspected_at !== null) return { write: false, result: undefined };
+    const at = ports.clock.now();
+    return {
+      write: true,
+      entry: {
+        at,
+        actor: "portcullis",
+        on_behalf_of: null,
+        action: "host.suspect",
+        revision: null,
+        body: { host, enrolment: identity.enrolment, report },
+      },
+      statements: [suspectClone(ports.sql, host, at)],
+      result: undefined,
+    };
+  });

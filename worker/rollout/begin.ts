@@ -14,9 +14,9 @@ export interface Beginning {
   readonly by: string;
 }
 
-/** An emergency does not bake; any other wave bakes for three polls at least. */
+/** An emergency does not bake; any other wave bakes for four polls at least, so that a quarter of it is one. */
 export function begin({ plan, pinned, gates, pollSeconds, emergency, by }: Beginning): RolloutState {
-  const bake = emergency ? 0 : Math.max(gates.bake_seconds, 3 * pollSeconds);
+  const bake = emergency ? 0 : Math.max(gates.bake_seconds, 4 * pollSeconds);
   return {
     status: emergency ? "awaiting_approval" : "running",
     reason: "",
@@ -46,6 +46,7 @@ const entry = (host: string, phase: Phase, wave: number): Entry => ({
   seq: null,
   assignedAt: null,
   settledAt: null,
+  affirmedAt: null,
   heardAt: null,
   baseline: null,
   detail: wave === 0 ? "pinned" : "",

@@ -4,10 +4,9 @@
  * commits after its timeout is committed. What a report does not say is no evidence: silence settles nothing well.
  */
 import type { Gates } from "#schema/rollout.ts";
+import { lostAfterMs, type Place, silentAfterMs } from "./heartbeat.ts";
 import type { Entry, Evidence } from "./state.ts";
 
-/** Agents report every hour; a host that misses two reports is silent. */
-const silentAfterMs = 2 * 3_600_000;
 const never = Number.NEGATIVE_INFINITY;
 /** Drops per second that are noise on any host. */
 const denyNoise = 1;
@@ -24,11 +23,16 @@ const ofTransport: ReadonlySet<string> = new Set([
 
 type Verdict = Pick<Entry, "standing" | "detail">;
 
-/** The entry as `report`, the host's newest, and the time leave it; the same object when nothing changed. */
-export function judge(entry: Entry, report: Evidence | undefined, gates: Gates, now: number): Entry {
+/**
+ * The entry as `report`, the host's newest, and the time leave it; the same object when nothing changed.
+ * @param place where the rollout stands: only in its current wave heartbeats are missed
+ */
+export function judge(entry: Entry, report: Evidence | undefined, place: Place, now: number): Entry {
+  const { gates } = place;
   if (!isExposed(entry) || entry.standing === "skipped") return entry;
-  const told = report === undefined ? undefined : verdictOf(entry, report, gates, now);
-  if (report !== undefined && told !== undefined) return settle(entry, told, report.receivedAt, gates);
+  const told = report === undefined ? undefined : verdictOf(entry, report, place, now);
+  if (report !== undefined && told !== undefined)
+    return affirm(settle(entry, told, report.receivedAt, gates), report, gates);
   const deadline = deadlineOf(entry, gates);
   return entry.standing === "assigned" && now >= deadline
     ? { ...entry, ...late(entry, report), settledAt: deadline }
@@ -43,14 +47,27 @@ export const isExposed = (entry: Entry): boolean =>
 const deadlineOf = (entry: Entry, gates: Gates): number =>
   (entry.assignedAt ?? 0) + gates.timeout_seconds * 1000;
 
+const isCommitted = ({ standing }: Pick<Entry, "standing">): boolean => standing === "committed";
+
 function settle(entry: Entry, verdict: Verdict, receivedAt: number, gates: Gates): Entry {
   const { assignedAt, settledAt } = entry;
   const at = Math.max(receivedAt, assignedAt ?? 0);
-  if (entry.standing === verdict.standing && entry.detail === verdict.detail) {
-    return settledAt !== null && at >= settledAt ? entry : { ...entry, settledAt: at };
+  if (entry.standing === verdict.standing && (isCommitted(entry) || entry.detail === verdict.detail)) {
+    // What is known once of a host that committed stays known: its bake does not begin anew.
+    const detail = entry.detail === "" ? "" : verdict.detail;
+    const first = settledAt !== null && at >= settledAt;
+    return first && detail === entry.detail ? entry : { ...entry, detail, settledAt: first ? settledAt : at };
   }
   const older = settledAt !== null && at < settledAt && settledAt !== deadlineOf(entry, gates);
-  return older ? entry : { ...entry, ...verdict, settledAt: at };
+  return older ? entry : { ...entry, ...verdict, settledAt: at, affirmedAt: null };
+}
+
+/** Once a host that committed was heard of past half of its bake. What it held since before is not waited for. */
+function affirm(entry: Entry, { receivedAt }: Evidence, { bake_seconds: bake }: Gates): Entry {
+  const { assignedAt, settledAt, affirmedAt } = entry;
+  if (!isCommitted(entry) || affirmedAt !== null || settledAt === null) return entry;
+  const due = receivedAt < (assignedAt ?? 0) ? receivedAt : settledAt + bake * 500;
+  return receivedAt < due ? entry : { ...entry, affirmedAt: receivedAt };
 }
 
 /** A host that was silent before its assignment and since may be off; one that spoke should have answered. */
@@ -63,21 +80,21 @@ function late(entry: Entry, report: Evidence | undefined): Verdict {
 }
 
 /** Undefined when the report says nothing about the assignment. */
-function verdictOf(entry: Entry, report: Evidence, gates: Gates, now: number): Verdict | undefined {
+function verdictOf(entry: Entry, report: Evidence, place: Place, now: number): Verdict | undefined {
   if (entry.seq === null || entry.assignedAt === null) return undefined;
+  if (report.suspectedClone) return failed("two agents report under its key");
   const holds = report.appliedSeq !== null && report.appliedSeq >= entry.seq;
   if (report.receivedAt < entry.assignedAt) {
     // Equal bytes publish nothing: then it holds the seq that it was given since before.
     const held = holds && entry.standing === "assigned" && report.state === "steady";
     return held ? { standing: "committed", detail: "had it already" } : undefined;
   }
-  if (report.suspectedClone) return failed("two agents report under its key");
-  return holds ? whileHolding(entry, report, gates, now) : beforeHolding(entry.seq, report);
+  return holds ? whileHolding(entry, report, place, now) : beforeHolding(entry.seq, report);
 }
 
-function whileHolding(entry: Entry, report: Evidence, gates: Gates, now: number): Verdict | undefined {
+function whileHolding(entry: Entry, report: Evidence, place: Place, now: number): Verdict | undefined {
   if (report.drift > 0) return failed("its kernel drifted from what was applied");
-  if (denies(entry, report, gates))
+  if (denies(entry, report, place.gates))
     return failed(`drops ${report.denyRate} packets a second, ${entry.baseline} before`);
   switch (report.state) {
     case "degraded":
@@ -95,7 +112,8 @@ function whileHolding(entry: Entry, report: Evidence, gates: Gates, now: number)
     case "stale":
       return undefined;
   }
-  if (now - report.receivedAt > silentAfterMs) return failed("not heard of for two hours since it committed");
+  const lost = lostAfterMs(entry, report.heartbeats, place);
+  if (now - report.receivedAt > lost) return failed("not heard of any more since it committed");
   const unknown = report.denyRate === null || entry.baseline === null;
   return { standing: "committed", detail: unknown ? "its drops are not known" : "" };
 }

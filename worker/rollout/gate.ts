@@ -32,7 +32,7 @@ export function gate(wave: readonly Entry[], gates: Gates, canary: boolean, now:
   if (total > 0 && percent(committed) < (canary ? 100 : gates.min_committed_percent))
     return { kind: "pause", reason: `${committed} of ${total} hosts committed` };
   const bakedAt = lastSettled(wave) + gates.bake_seconds * 1000;
-  return { kind: now < bakedAt ? "wait" : "advance" };
+  return { kind: now < bakedAt || isUnheard(wave, gates) ? "wait" : "advance" };
 }
 
 function tally(wave: readonly Entry[]): Readonly<Tally> {
@@ -61,6 +61,10 @@ function tally(wave: readonly Entry[]): Readonly<Tally> {
   }
   return counts;
 }
+
+/** A bake is evidence only of hosts that said something in it. */
+const isUnheard = (wave: readonly Entry[], { bake_seconds: bake }: Gates): boolean =>
+  bake > 0 && wave.some(({ standing, affirmedAt }) => standing === "committed" && affirmedAt === null);
 
 const sample = (wave: readonly Entry[]): string =>
   wave

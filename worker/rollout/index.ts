@@ -1,4 +1,6 @@
 /** The door of the room: which host may be given what, and when. Pure; the store writes what `step` says. */
+export { judge } from "./evidence.ts";
+export { nextReportSeconds } from "./heartbeat.ts";
 export { begin, type Beginning } from "./begin.ts";
 export type { Effect, Evidence, Input, RolloutState } from "./state.ts";
 export { step } from "./step.ts";

@@ -43,7 +43,7 @@ function withReports(state: RolloutState, reports: readonly Evidence[], now: num
   let changed = false;
   const entries = state.entries.map((entry) => {
     if (entry.phase !== state.phase) return entry;
-    const judged = judge(entry, newest.get(entry.host), state.gates, now);
+    const judged = judge(entry, newest.get(entry.host), state, now);
     changed ||= judged !== entry;
     return judged;
   });
@@ -139,6 +139,7 @@ const assigned = (entry: Entry, now: number): Entry => ({
   seq: null,
   assignedAt: now,
   settledAt: null,
+  affirmedAt: null,
   heardAt: null,
   baseline: null,
   detail: "",

@@ -50,7 +50,7 @@ function takenBack(entry: Entry, now: number): Entry {
   const kept = isBad(entry)
     ? entry
     : { ...entry, standing: "rolled_back" as const, settledAt: now, detail: "" };
-  return { ...kept, seq: null, assignedAt: null };
+  return { ...kept, seq: null, assignedAt: null, affirmedAt: null };
 }
 
 /** It did not commit, and no longer may be waited for. */

@@ -18,6 +18,8 @@ export interface Entry {
   readonly assignedAt: number | null;
   /** When its standing became what it is after `assigned`. */
   readonly settledAt: number | null;
+  /** When it was heard of as committed in the second half of its bake; null before. Without it no wave is left. */
+  readonly affirmedAt: number | null;
   /** When it was last heard of as the assignment was made; null: never. A silent host's timeout is `unknown`. */
   readonly heardAt: number | null;
   /** Its own drops per second before the assignment; null when its reports do not say. */
@@ -57,6 +59,8 @@ export interface Evidence {
   /** Drops per second since the report before; null when unknown. */
   readonly denyRate: number | null;
   readonly suspectedClone: boolean;
+  /** It reports again when it is asked to, not only every hour. */
+  readonly heartbeats: boolean;
 }
 
 export type Input =

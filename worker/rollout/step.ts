@@ -89,7 +89,7 @@ function goOn(state: RolloutState, input: Spoken): Outcome {
     return { refused: `${exposed.length} hosts did not commit: roll it back first` };
   const detail = input.kind === "skip" ? said(input) : "";
   const entries = state.entries.map((entry): Entry => {
-    const again = { ...entry, seq: null, assignedAt: null, settledAt: null };
+    const again = { ...entry, seq: null, assignedAt: null, settledAt: null, affirmedAt: null };
     if (entry.standing === "rolled_back") return { ...again, standing: "pending", detail: "" };
     if (!isInTheWay(entry)) return entry;
     return { ...again, standing: input.kind === "skip" ? "skipped" : "pending", detail };

@@ -22,6 +22,7 @@ export type AuditAction =
   | "enrolment.create"
   | "host.enrol"
   | "host.revoke"
+  | "host.suspect"
   | "root.put"
   | "targets.propose"
   | "targets.sign"

@@ -24,6 +24,8 @@ const Told = z.object({
   refusal: z.string().nullable(),
   drift: z.int().nullable(),
   drops: z.int().nullable(),
+  suspected_at: z.int().nullable(),
+  chained: z.int(),
 });
 type Told = z.infer<typeof Told>;
 
@@ -33,7 +35,7 @@ export async function readEvidence(
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Evidence>> {
   const text =
-    "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops FROM json_each(?1) AS h JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
+    "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops, i.suspected_at, json_type(p.body, '$.prev') IS NOT NULL AS chained FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   const closed = await sha256Hex(encodeBundle(emptyRuleset));
   return new Map(
@@ -54,8 +56,8 @@ const evidenceOf = (newest: Told, before: Told | undefined, closed: string): Evi
   refusal: newest.refusal,
   drift: driftSince(newest, before),
   denyRate: denyRate(newest, before),
-  // Reports do not tell yet whether two agents share a key.
-  suspectedClone: false,
+  suspectedClone: newest.suspected_at !== null,
+  heartbeats: newest.chained === 1,
 });
 
 /** The count is since the agent started: one that is lower than before began anew. */

@@ -47,6 +47,7 @@ const HostRow = z.object({
   heard_at: z.int().nullable(),
   baseline: z.number().nullable(),
   detail: z.string(),
+  affirmed_at: z.int().nullable(),
 });
 
 export interface StoredRollout {
@@ -93,6 +94,7 @@ const entryOf = ({ host, phase, wave, standing, seq, detail, ...row }: z.infer<t
   seq,
   assignedAt: row.assigned_at,
   settledAt: row.settled_at,
+  affirmedAt: row.affirmed_at,
   heardAt: row.heard_at,
   baseline: row.baseline,
   detail,
@@ -141,15 +143,37 @@ export async function nextRollout(sql: Sql): Promise<number> {
   return (last?.id ?? 0) + 1;
 }
 
-/** The open rollout that waits for this host's answer, and how many others of its wave it waits for besides. */
-export async function awaitedBy(
-  sql: Sql,
-  host: string,
-): Promise<{ readonly rollout: number; readonly seq: number | null; readonly others: number } | undefined> {
+const Judged = z.object({
+  ...HostRow.shape,
+  rollout: z.int(),
+  gates: json(Gates),
+  current_wave: z.int(),
+  others: z.int(),
+});
+
+/** A host in the phase that an open rollout is in, with what it was given there. */
+export interface Judged {
+  readonly rollout: number;
+  readonly entry: Entry;
+  readonly place: Pick<RolloutState, "gates" | "phase" | "wave">;
+  /** It waits for other hosts besides. */
+  readonly awaitsOthers: boolean;
+}
+
+/** Where open rollouts judge this host, the oldest first. */
+export async function judgedIn(sql: Sql, host: string): Promise<readonly Judged[]> {
   const text =
-    "SELECT e.rollout, e.seq, (SELECT count(*) FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase AND o.standing = 'assigned' AND o.host <> e.host) AS others FROM rollout_host e JOIN rollout r ON r.id = e.rollout WHERE e.host = ?1 AND e.standing = 'assigned' AND e.standing IN ('pending', 'assigned') AND r.status NOT IN ('completed', 'superseded') ORDER BY e.rollout DESC LIMIT 1";
+    "SELECT e.*, r.gates, r.wave AS current_wave, EXISTS (SELECT 1 FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase AND o.standing = 'assigned' AND o.host <> e.host) AS others FROM rollout r CROSS JOIN rollout_host e ON e.rollout = r.id AND e.phase = r.phase AND e.host = ?1 WHERE r.status NOT IN ('completed', 'superseded') AND e.assigned_at IS NOT NULL ORDER BY r.id";
   const { results } = await sql.prepare(text).bind(host).all();
-  return z.array(z.object({ rollout: z.int(), seq: z.int().nullable(), others: z.int() })).parse(results)[0];
+  return z
+    .array(Judged)
+    .parse(results)
+    .map(({ rollout: id, gates, current_wave: wave, others, ...row }) => ({
+      rollout: id,
+      entry: entryOf(row),
+      place: { gates, phase: row.phase, wave },
+      awaitsOthers: others === 1,
+    }));
 }
 
 export function insertRollout(
@@ -201,7 +225,7 @@ export function updateRollout(
   const known = new Set(before.entries);
   const entries = after.entries.filter((entry) => !known.has(entry));
   const text =
-    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8 FROM json_each(?1) AS n WHERE rollout = n.value ->> 9 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
+    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8, affirmed_at = n.value ->> 9 FROM json_each(?1) AS n WHERE rollout = n.value ->> 10 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
   const values = entries.map((entry) => [
     entry.phase,
     entry.host,
@@ -212,6 +236,7 @@ export function updateRollout(
     entry.heardAt,
     entry.baseline,
     entry.detail,
+    entry.affirmedAt,
     // Within the list, so that SQLite looks each row up by its whole key and never reads all of a rollout for each.
     id,
   ]);

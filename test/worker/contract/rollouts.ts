@@ -6,7 +6,6 @@ import { type AgentState, Report } from "#schema/wire.ts";
 import { maintain } from "#worker/maintain.ts";
 import { told } from "#worker/release/told.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
-import { storeReport } from "#worker/store/report.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
 
 const webs = ["w1", "w2", "w3", "w4"] as const;
@@ -88,7 +87,6 @@ async function report(h: Harness, key: string, state: AgentState = "steady", too
 }
 
 async function receive(h: Harness, key: string, said: Report): Promise<void> {
-  await storeReport(h.ports.sql, key, said, h.ports.clock.now());
   await told(h.ports, key, said);
 }
 
@@ -108,9 +106,16 @@ async function start(
 const view = async (h: Harness, id: number): Promise<RolloutView> =>
   RolloutView.parse((await h.call("GET", `/v1/rollouts/${id}`)).json);
 
-/** Past the bake of three polls. */
+/** Past the bake of four polls, in which every host that committed is heard of again. */
 async function bake(h: Harness): Promise<void> {
-  h.advance(91_000);
+  await maintain(h.ports);
+  h.advance(121_000);
+  const { results } = await h.ports.sql
+    .prepare(
+      "SELECT DISTINCT e.host FROM rollout r JOIN rollout_host e ON e.rollout = r.id AND e.phase = r.phase WHERE e.standing = 'committed' AND r.status IN ('running', 'paused')",
+    )
+    .all<{ host: string }>();
+  for (const { host: key } of results) await report(h, key);
   await maintain(h.ports);
 }
 
