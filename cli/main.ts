@@ -48,7 +48,7 @@ const commands: readonly Command[] = [
   rootPush,
 ];
 
-const widest = Math.max(...commands.map(({ name }) => name.length));
+const widest = Math.max(...commands.map(({ name }) => name.length)) + 1;
 
 const overview = (): string =>
   [
