@@ -52,7 +52,7 @@ const commands: readonly Command[] = [
   cosignSign,
 ];
 
-const widest = Math.max(...commands.map(({ name }) => name.length));
+const widest = Math.max(...commands.map(({ name }) => name.length)) + 1;
 
 const overview = (): string =>
   [

@@ -57,11 +57,13 @@ export function terminal(env: Readonly<NodeJS.ProcessEnv>): Output {
   };
 }
 
-/** Each line is cut to the terminal's width: a wrapped one would be two, and the next frame would miss one. */
+/** Cut to the terminal, but for the last line: what wrapped or scrolled away could not be drawn over. */
 function redrawer(stdout: WriteStream): (lines: readonly string[]) => void {
   let shown = 0;
   return (lines) => {
-    const cut = lines.map((text) =>
+    const fits = Math.max(2, stdout.rows - 1);
+    const kept = lines.length > fits ? [...lines.slice(0, fits - 1), ...lines.slice(-1)] : lines;
+    const cut = kept.map((text) =>
       Array.from(text)
         .slice(0, Math.max(20, stdout.columns - 1))
         .join(""),

@@ -4,6 +4,7 @@
  */
 import type { Lab } from "#lab/lab.ts";
 import { askOf } from "#lab/probe.ts";
+import { onTestFinished } from "vitest";
 
 /** What one round reached, as `from > to asked`; in one family is enough. */
 export type Round = ReadonlySet<string>;
@@ -23,6 +24,8 @@ export async function reached(lab: Lab, questions: readonly string[]): Promise<R
   return new Set(questions.filter((_, i) => answers[i]?.v4 === true || answers[i]?.v6 === true));
 }
 
+const ignore = (): void => undefined;
+
 /** Asks again and again. Probers take one order at a time, so nobody else may ask meanwhile. */
 export function watchPackets(lab: Lab, questions: readonly string[]): PacketWatch {
   const rounds: Round[] = [];
@@ -30,11 +33,12 @@ export function watchPackets(lab: Lab, questions: readonly string[]): PacketWatc
   const asking = (async () => {
     while (!stopped) rounds.push(await reached(lab, questions));
   })();
-  return {
-    stop: async () => {
-      stopped = true;
-      await asking;
-      return rounds;
-    },
+  const stop = async (): Promise<readonly Round[]> => {
+    stopped = true;
+    await asking;
+    return rounds;
   };
+  // A test that failed meanwhile has its own reason; its lab must not be closed under a round.
+  onTestFinished(() => stop().then(ignore, ignore));
+  return { stop };
 }
