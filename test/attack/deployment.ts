@@ -2,7 +2,7 @@
  * A whole deployment under attack: a control plane as one process, operators at their command line, and hosts whose
  * wire a thief can take over. Real signatures, real kernels, one folder.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,6 +25,7 @@ export interface Host {
   readonly namespace: Namespace;
   readonly agent: Agent;
   readonly front: Front;
+  readonly rootSha256: string;
 }
 
 export const cycle = ({ agent }: Host): Promise<Cycle> => agent.cycle(new AbortController().signal);
@@ -108,19 +109,32 @@ export class Deployment {
     return createSigner(secrets.signing_keys, secrets.token_secret);
   }
 
-  /** A declared host that joined and did not poll yet. */
-  async join(name: string): Promise<Host> {
-    const namespace = await openNamespace();
+  /** A declared host that joined and did not poll yet. @param folder of its state and guard */
+  async join(name: string, folder = name): Promise<Host> {
     const front = await openFront(() => this.plane.urls[0] ?? "");
-    mkdirSync(this.at(name));
-    const guardPath = this.at(`${name}/guard.yaml`);
-    writeFileSync(guardPath, guardText, { mode: 0o600 });
+    const directory = this.at(`${folder}/state`);
+    mkdirSync(this.at(folder));
     const [text = ""] = await this.run("enrol", name, "--json");
     const { token, root_sha256: rootSha256 } = Enrolment.parse(JSON.parse(text));
-    const directory = this.at(`${name}/state`);
     await join({ directory, url: front.url, rootSha256, token, ca: null }, defaultLimits);
+    return this.#host(name, folder, front, rootSha256);
+  }
+
+  /** A second machine with the state of a host that joined, as an image of it has. */
+  async copy(name: string, folder: string): Promise<Host> {
+    const joined = this.#hosts.find((host) => host.name === name);
+    if (joined === undefined) throw new Error(`${name} did not join`);
+    cpSync(this.at(name), this.at(folder), { recursive: true });
+    const front = await openFront(() => this.plane.urls[0] ?? "");
+    return this.#host(name, folder, front, joined.rootSha256);
+  }
+
+  async #host(name: string, folder: string, front: Front, rootSha256: string): Promise<Host> {
+    const namespace = await openNamespace();
+    const [directory, guardPath] = [this.at(`${folder}/state`), this.at(`${folder}/guard.yaml`)];
+    writeFileSync(guardPath, guardText, { mode: 0o600 });
     const agent = agentIn({ namespace, directory, guardPath, url: front.url, rootSha256, log: [] });
-    const host = { name, namespace, agent, front };
+    const host = { name, namespace, agent, front, rootSha256 };
     this.#hosts.push(host);
     return host;
   }

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { Report, type Update } from "#schema/wire.ts";
+import { Report, type ReportResponse, type Update } from "#schema/wire.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
 import type { OnlineRole, Signer } from "#worker/ports.ts";
 import { type Floor, publishHost } from "#worker/publish/index.ts";
@@ -172,6 +172,8 @@ export interface Plane {
   serve(files: Files): void;
   /** Whether hosts under a new ruleset get through; they do at first. */
   confirm(whether: boolean): void;
+  /** Asks in every answer to a report for the next one in so many seconds. */
+  askIn(seconds: number | undefined): void;
   /** Answers polls in the test's own way. */
   answer(how: Answer): void;
   close(): Promise<void>;
@@ -183,7 +185,11 @@ export async function openPlane(root: string): Promise<Plane> {
   let poll: Answer = (_, response) => void response.writeHead(503).end();
   let confirms = true;
   let highest = 0;
-  const reported = (body: string): number => (highest = Math.max(highest, Report.parse(JSON.parse(body)).n));
+  let asks: Partial<ReportResponse> = {};
+  const reported = (body: string): ReportResponse => {
+    highest = Math.max(highest, Report.parse(JSON.parse(body)).n);
+    return { n: highest, ...asks };
+  };
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       const path = request.url ?? "";
@@ -208,6 +214,9 @@ export async function openPlane(root: string): Promise<Plane> {
     confirm(whether) {
       confirms = whether;
     },
+    askIn(seconds) {
+      asks = seconds === undefined ? {} : { next_s: seconds };
+    },
     answer(how) {
       poll = how;
     },
@@ -225,7 +234,7 @@ function route(
   root: string,
   poll: Answer,
   confirms: () => boolean,
-  reported: (body: string) => number,
+  reported: (body: string) => ReportResponse,
 ): void {
   const json = (status: number, body: unknown): void =>
     void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
@@ -237,7 +246,7 @@ function route(
     case "POST /v1/agent/token":
       return json(200, { access_token: "t", token_type: "Bearer", expires_in: 86_400 });
     case "POST /v1/agent/report":
-      return json(200, { n: reported(request.body) });
+      return json(200, reported(request.body));
     case "POST /v1/agent/confirm":
       return json(confirms() ? 200 : 503, JSON.parse(request.body));
     case "GET /v1/agent/update":

@@ -58,6 +58,7 @@ export class Driven {
   state: RolloutState;
   now = start;
   readonly effects: Effect[] = [];
+  readonly #said = new Map<string, Evidence>();
   readonly #seqs = new Map<string, number>();
   readonly heard = new Map<string, number>();
 
@@ -87,10 +88,12 @@ export class Driven {
   /** Hosts that committed and then fell silent. */
   readonly quiet = new Set<string>();
 
+  /** What a store has as the newest of every host that committed. */
   heartbeats(): readonly Evidence[] {
-    return this.standing("committed")
-      .filter((host) => !this.quiet.has(host))
-      .map((host) => this.commit(host));
+    return this.standing("committed").flatMap((host) => {
+      const report = this.quiet.has(host) ? this.#said.get(host) : this.commit(host);
+      return report === undefined ? [] : [report];
+    });
   }
 
   say(
@@ -101,6 +104,7 @@ export class Driven {
   }
 
   hear(...evidence: readonly Evidence[]): readonly Effect[] {
+    for (const report of evidence) this.#said.set(report.host, report);
     return this.do({ kind: "evidence", evidence });
   }
 

@@ -283,6 +283,18 @@ describe("a report", () => {
     ]);
   });
 
+  test("is answered with when to report next while a rollout decides on its host, where the agent chains", async () => {
+    const { token } = await enrolled(plane, "b");
+    const grant = { ingress: [{ from: "any", port: 443, proto: "tcp" }], to: ["host:b"] };
+    const changes = [{ op: "put", kind: "service", key: "web", body: grant }];
+    const staged = { message: "m", release: "staged", changes };
+    expect((await plane.operator("POST", "/v1/commits", staged)).status).toBe(201);
+    const rollout = { strategy: { kind: "all" }, gates: { bake_seconds: 600 }, note: "m", hosts: ["b"] };
+    expect((await plane.operator("POST", "/v1/rollouts", rollout)).status).toBe(201);
+    expect(await (await send(token, report(1))).json()).toEqual({ n: 1 });
+    expect(await (await send(token, report(2, { prev: null }))).json()).toEqual({ n: 2, next_s: 150 });
+  });
+
   test("is refused without a credential, of another shape, or above 256 KiB", async () => {
     const { token } = await enrolled(plane, "a");
     expect((await postJson(plane, "/v1/agent/report", report(9))).status).toBe(401);
