@@ -1,5 +1,5 @@
 /**
- * What `portcullis-agent status` tells: the loop leaves it in `status.json` after every cycle, and the command reads
+ * What `portcullis-agent status` tells: the loop leaves it in `status.json` where a cycle changed it, and the command reads
  * it. It says what a person should do about the last refusal, in one line per code.
  */
 import { join } from "node:path";
@@ -16,6 +16,7 @@ export const Status = z.strictObject({
   state: AgentState,
   /** When the host entered that state. */
   since: z.iso.datetime(),
+  /** When it began to say this. */
   updated_at: z.iso.datetime(),
   host: z.string(),
   fleet: z.string(),
@@ -33,8 +34,16 @@ export const Status = z.strictObject({
 });
 export type Status = z.infer<typeof Status>;
 
-export const writeStatus = (directory: string, status: Status): void =>
-  writeDurable(join(directory, "status.json"), `${JSON.stringify(status, null, 2)}\n`);
+/** Writes where it says something new: a file made durable at each poll is most of what a poll costs. */
+export function statusWriter(directory: string): (status: Status) => void {
+  let told = "";
+  return (status) => {
+    const says = JSON.stringify({ ...status, updated_at: null });
+    if (says === told) return;
+    writeDurable(join(directory, "status.json"), `${JSON.stringify(status, null, 2)}\n`);
+    told = says;
+  };
+}
 
 /** What there is to tell. `now` and `since` in ISO 8601. */
 export function statusOf(

@@ -27,6 +27,16 @@ export function loadGuard(path: string): LoadedGuard {
   return parseGuard(readOwned(path));
 }
 
+/** The same, for who asks at each poll: reads and checks the file each time, and parses only what has changed. */
+export function guardReader(path: string): () => LoadedGuard {
+  let last: { readonly text: string; readonly loaded: LoadedGuard } | undefined;
+  return () => {
+    const text = readOwned(path);
+    if (last?.text !== text) last = { text, loaded: parseGuard(text) };
+    return last.loaded;
+  };
+}
+
 /** @throws Refused `guard_invalid` */
 export function parseGuard(text: string): LoadedGuard {
   const document = parseDocument(text, { version: "1.2", strict: true, uniqueKeys: true, stringKeys: true });
