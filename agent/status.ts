@@ -34,13 +34,15 @@ export const Status = z.strictObject({
 });
 export type Status = z.infer<typeof Status>;
 
+export const statusFile = (directory: string): string => join(directory, "status.json");
+
 /** Writes where it says something new: a file made durable at each poll is most of what a poll costs. */
 export function statusWriter(directory: string): (status: Status) => void {
   let told = "";
   return (status) => {
     const says = JSON.stringify({ ...status, updated_at: null });
     if (says === told) return;
-    writeDurable(join(directory, "status.json"), `${JSON.stringify(status, null, 2)}\n`);
+    writeDurable(statusFile(directory), `${JSON.stringify(status, null, 2)}\n`);
     told = says;
   };
 }
@@ -84,7 +86,7 @@ export function statusOf(
 /** @returns undefined before the first cycle, or when the file is torn */
 export function readStatus(directory: string): Status | undefined {
   try {
-    const text = readOptional(join(directory, "status.json"));
+    const text = readOptional(statusFile(directory));
     return text === undefined ? undefined : Status.parse(JSON.parse(text.toString("utf8")));
   } catch {
     return undefined;
