@@ -28,6 +28,8 @@ import { buildProgram } from "./build.mjs";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const here = (...names) => join(root, ...names);
+/** A first line takes one option. A small nursery costs an idle agent no CPU, and it keeps 7 MB less. */
+const runtime = "/usr/lib/portcullis/node --max-semi-space-size=1";
 const architectures = { x64: "amd64", arm64: "arm64" };
 
 const { values } = parseArgs({
@@ -58,7 +60,7 @@ async function fill(tree) {
   execFileSync("strip", [join(tree, "usr/lib/portcullis/node")]);
   const program = join(tree, "usr/lib/portcullis/portcullis-agent.mjs");
   await buildProgram("agent/main.ts", program);
-  writeFileSync(program, readFileSync(program, "utf8").replace(/^#!.*/, "#!/usr/lib/portcullis/node"));
+  writeFileSync(program, readFileSync(program, "utf8").replace(/^#!.*/, `#!${runtime}`));
   mkdirSync(join(tree, "usr/bin"));
   symlinkSync("../lib/portcullis/portcullis-agent.mjs", join(tree, "usr/bin/portcullis-agent"));
   for (const unit of ["portcullis-agent.service", "portcullis-boot.service"])

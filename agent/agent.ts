@@ -12,7 +12,7 @@ import { signedAfter } from "./clock.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
 import { keepFallback } from "./fallback.ts";
-import { type LoadedGuard, loadGuard, policyOf } from "./guard/index.ts";
+import { type LoadedGuard, policyOf } from "./guard/index.ts";
 import { publicHalf } from "./identity.ts";
 import { closeJournal, cutOff } from "./journal.ts";
 import type { Rules } from "./apply/flows.ts";
@@ -35,7 +35,7 @@ import {
   type State,
   step,
 } from "./state.ts";
-import { statusOf, writeStatus } from "./status.ts";
+import { statusOf, statusWriter } from "./status.ts";
 import type { Trust } from "./trust/index.ts";
 
 export class Agent {
@@ -50,10 +50,12 @@ export class Agent {
   /** What the committed ruleset means, once it is known. */
   #rules: Rules | undefined;
   readonly #reporter: Reporter;
+  readonly #tellStatus: ReturnType<typeof statusWriter>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#reporter = new Reporter(parts);
+    this.#tellStatus = statusWriter(parts.directory);
     this.#since = new Date(parts.now()).toISOString();
   }
 
@@ -299,7 +301,7 @@ export class Agent {
   }
 
   async #guard(): Promise<LoadedGuard | undefined> {
-    const loaded = await outcome(async () => loadGuard(this.#parts.guardPath, this.#parts.url));
+    const loaded = await outcome(async () => this.#parts.readGuard());
     const before = this.#lastGuard?.sha256;
     this.#lastGuard = loaded.ok ? loaded.value : null;
     if (loaded.ok) {
@@ -338,7 +340,7 @@ export class Agent {
   }
 
   #writeStatus(): void {
-    const { directory, identity, url, drift, kernel, services, now, log } = this.#parts;
+    const { identity, url, drift, kernel, services, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     try {
@@ -348,7 +350,7 @@ export class Agent {
         listening: services.found,
       };
       const beside = { ...seen, ...heldFacts(this.#trust()) };
-      writeStatus(directory, statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
+      this.#tellStatus(statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {
       if (!isErrno(error)) throw error;
       log(`status not written: ${error.code}`);

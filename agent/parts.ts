@@ -4,6 +4,7 @@ import type { Rules } from "./apply/flows.ts";
 import type { Watchdog } from "./apply/watchdog.ts";
 import type { LeaseClock } from "./clock.ts";
 import type { Failpoint } from "./enforce.ts";
+import type { LoadedGuard } from "./guard/index.ts";
 import type { HostIdentity } from "./identity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { DriftLog } from "./observe/drift-log.ts";
@@ -16,7 +17,8 @@ import type { Trust } from "./trust/index.ts";
 
 export interface Parts {
   readonly directory: string;
-  readonly guardPath: string;
+  /** @throws Refused `guard_invalid` */
+  readonly readGuard: () => LoadedGuard;
   readonly identity: HostIdentity;
   readonly url: string;
   /** Milliseconds for everything one cycle asks of the network. */

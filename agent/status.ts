@@ -1,5 +1,5 @@
 /**
- * What `portcullis-agent status` tells: the loop leaves it in `status.json` after every cycle, and the command reads
+ * What `portcullis-agent status` tells: the loop leaves it in `status.json` where a cycle changed it, and the command reads
  * it. It says what a person should do about the last refusal, in one line per code.
  */
 import { join } from "node:path";
@@ -17,6 +17,7 @@ export const Status = z.strictObject({
   state: AgentState,
   /** When the host entered that state. */
   since: z.iso.datetime(),
+  /** When it began to say this. */
   updated_at: z.iso.datetime(),
   host: z.string(),
   fleet: z.string(),
@@ -36,8 +37,18 @@ export const Status = z.strictObject({
 });
 export type Status = z.infer<typeof Status>;
 
-export const writeStatus = (directory: string, status: Status): void =>
-  writeDurable(join(directory, "status.json"), `${JSON.stringify(status, null, 2)}\n`);
+export const statusFile = (directory: string): string => join(directory, "status.json");
+
+/** Writes where it says something new: a file made durable at each poll is most of what a poll costs. */
+export function statusWriter(directory: string): (status: Status) => void {
+  let told = "";
+  return (status) => {
+    const says = JSON.stringify({ ...status, updated_at: null });
+    if (says === told) return;
+    writeDurable(statusFile(directory), `${JSON.stringify(status, null, 2)}\n`);
+    told = says;
+  };
+}
 
 /** What there is to tell. `now` and `since` in ISO 8601. */
 export function statusOf(
@@ -80,7 +91,7 @@ export function statusOf(
 /** @returns undefined before the first cycle, or when the file is torn */
 export function readStatus(directory: string): Status | undefined {
   try {
-    const text = readOptional(join(directory, "status.json"));
+    const text = readOptional(statusFile(directory));
     return text === undefined ? undefined : Status.parse(JSON.parse(text.toString("utf8")));
   } catch {
     return undefined;

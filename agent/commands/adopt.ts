@@ -76,7 +76,7 @@ function begin({ stateDir }: Options, guard: LoadedGuard, { out }: Terminal): nu
 
 async function foresee(options: Options, bundle: TrustedBundle, guard: LoadedGuard): Promise<Adoption> {
   const rules = rulesOf(bundle, guard);
-  const found = (await listeners()).filter(({ ephemeral }) => !ephemeral);
+  const found = listeners().filter(({ ephemeral }) => !ephemeral);
   const owners = await socketOwners(new Set(found.map(({ inode }) => inode)));
   const own = ownAddresses();
   const outlook = listenerOutlook(found, rules, own, owners);

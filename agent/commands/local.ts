@@ -6,6 +6,7 @@ import { exitCodes, type Options } from "../args.ts";
 import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
+import { closeJournal } from "../journal.ts";
 import { describeEvent, readEvents } from "../observe/event-log.ts";
 import { lockHolder } from "../lock.ts";
 import { makeDirectory, removeDurable, writeDurable } from "../persist.ts";
@@ -13,7 +14,7 @@ import { fallenFile, holdFile } from "../posture.ts";
 import { programOf } from "../programs.ts";
 import { Refused } from "../refusal.ts";
 import { committedSlot, enforcedFile } from "../slots.ts";
-import { formatStatus, readStatus, type Status } from "../status.ts";
+import { formatStatus, readStatus, type Status, statusFile } from "../status.ts";
 import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What this host runs, by the last cycle's account. */
@@ -86,7 +87,10 @@ export async function closed(options: Options, terminal: Terminal): Promise<numb
   return exitCodes.ok;
 }
 
-/** Removes our table; refuses while an agent runs, which would bring it back. The state directory stays. */
+/**
+ * Removes our table and whatever boot would load one for; refuses while an agent runs, which would bring it back.
+ * Identity and trust stay. The slots last: cut off before them, boot loads what was committed and closes nobody.
+ */
 export async function leave(options: Options, terminal: Terminal): Promise<number> {
   const pid = lockHolder(options.stateDir);
   if (pid !== undefined) {
@@ -94,12 +98,10 @@ export async function leave(options: Options, terminal: Terminal): Promise<numbe
     return exitCodes.failed;
   }
   await nftOf(options).remove();
-  for (const path of [
-    `${options.stateDir}/slots`,
-    enforcedFile(options.stateDir),
-    fallenFile(options.stateDir),
-  ])
-    removeDurable(path);
+  const marks = [holdFile, fallenFile, enforcedFile].map((file) => file(options.stateDir));
+  for (const path of [...marks, `${options.stateDir}/slots`, statusFile(options.stateDir)])
+    if (existsSync(path)) removeDurable(path);
+  closeJournal(options.stateDir);
   writeBeginning(options.stateDir, "count");
   terminal.out("removed table inet portcullis; this host is no longer filtered by it\n");
   return exitCodes.ok;

@@ -8,7 +8,7 @@ import { openWatchdog } from "../apply/watchdog.ts";
 import { Witness } from "../apply/witness.ts";
 import type { Options } from "../args.ts";
 import { openLeaseClock, systemClocks } from "../clock.ts";
-import { loadGuard } from "../guard/index.ts";
+import { guardReader, type LoadedGuard } from "../guard/index.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
 import { openEventLog, recordDrift } from "../observe/event-log.ts";
 import { openIntended } from "../observe/intended.ts";
@@ -68,7 +68,7 @@ export function openParts(
   const clock = openLeaseClock(options.stateDir, systemClocks());
   return {
     directory: options.stateDir,
-    guardPath: options.guard,
+    readGuard: guardReader(options.guard, url),
     identity,
     url,
     cycleMs: defaultLimits.cycleMs,
@@ -90,8 +90,8 @@ export function openParts(
 
 /** The watch over our table for an agent at work; `parts` and `witness` are the agent's. */
 export function openPatrol(options: Options, parts: Parts, witness: Witness, agent: Agent): Patrol {
-  const { directory, guardPath, url, kernel, drift, events, now, log } = parts;
-  const intended = openIntended({ directory, guardPath, url, holdFile: holdFile(directory) });
+  const { directory, readGuard, kernel, drift, events, now, log } = parts;
+  const intended = openIntended({ directory, readGuard, holdFile: holdFile(directory) });
   return new Patrol({
     kernel,
     follow: spawnFollow(),
@@ -99,7 +99,7 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
     witness,
     log: drift,
     intended: () => intended(agent.state),
-    mode: () => driftMode(guardPath, url),
+    mode: () => driftMode(readGuard),
     now,
     tell: (told) => {
       log(describeDrift(told));
@@ -109,9 +109,9 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
 }
 
 /** An unreadable guard says nothing about drift, so the default stands. */
-function driftMode(guardPath: string, url: string): "repair" | "report" {
+function driftMode(readGuard: () => LoadedGuard): "repair" | "report" {
   try {
-    return loadGuard(guardPath, url).guard.drift;
+    return readGuard().guard.drift;
   } catch (error) {
     if (error instanceof Refused) return "repair";
     throw error;

@@ -5,7 +5,7 @@ import { guardRefusals } from "#simulate/admission.ts";
 import { Refused } from "../refusal.ts";
 import type { TrustedBundle } from "../trust/index.ts";
 
-export { type LoadedGuard, loadGuard, parseGuard } from "./load.ts";
+export { guardReader, type LoadedGuard, loadGuard, parseGuard } from "./load.ts";
 export { lookAround, proposeGuard } from "./propose.ts";
 export { policyOf } from "./policy.ts";
 

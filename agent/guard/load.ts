@@ -31,6 +31,16 @@ export function loadGuard(path: string, controlPlane: string | undefined): Loade
   return parseGuard(readOwned(path), controlPlane);
 }
 
+/** The same, for who asks at each poll: reads and checks the file each time, and parses only what has changed. */
+export function guardReader(path: string, controlPlane: string): () => LoadedGuard {
+  let last: { readonly text: string; readonly loaded: LoadedGuard } | undefined;
+  return () => {
+    const text = readOwned(path);
+    if (last?.text !== text) last = { text, loaded: parseGuard(text, controlPlane) };
+    return last.loaded;
+  };
+}
+
 /** @throws Refused `guard_invalid` */
 export function parseGuard(text: string, controlPlane?: string): LoadedGuard {
   const document = parseDocument(text, { version: "1.2", strict: true, uniqueKeys: true, stringKeys: true });

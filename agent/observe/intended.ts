@@ -5,16 +5,14 @@
  */
 import { existsSync } from "node:fs";
 import { type Program, renderClosed } from "#render/index.ts";
-import { loadGuard } from "../guard/index.ts";
+import type { LoadedGuard } from "../guard/index.ts";
 import { Refused } from "../refusal.ts";
 import { committedSlot } from "../slots.ts";
 import type { State } from "../state.ts";
 
 export interface Places {
   readonly directory: string;
-  readonly guardPath: string;
-  /** URL of the control plane. */
-  readonly url: string;
+  readonly readGuard: () => LoadedGuard;
   /** A person's mark that this host is closed (`closed`): it is written before the closed ruleset is loaded. */
   readonly holdFile: string;
 }
@@ -34,7 +32,7 @@ export function openIntended(places: Places): (state: State) => Program | undefi
     if (state.kind === "unenrolled" || state.kind === "applying") return undefined;
     const held = existsSync(places.holdFile);
     if (held || (state.kind === "closed" && state.by !== "bundle" && state.kernel === "holds")) {
-      closed ??= closedProgram(places);
+      closed ??= closedProgram(places.readGuard);
       return closed;
     }
     closed = undefined;
@@ -44,9 +42,9 @@ export function openIntended(places: Places): (state: State) => Program | undefi
 }
 
 /** An unreadable guard says so at the next poll; until it is mended there is nothing to compare with. */
-function closedProgram({ guardPath, url }: Places): Program | undefined {
+function closedProgram(readGuard: Places["readGuard"]): Program | undefined {
   try {
-    return renderClosed(loadGuard(guardPath, url).guard);
+    return renderClosed(readGuard().guard);
   } catch (error) {
     if (error instanceof Refused) return undefined;
     throw error;

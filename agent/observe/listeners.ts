@@ -3,7 +3,8 @@
  * in the network namespace of this process. Reads /proc/net (proc_net(5)); starts no program and needs no privilege,
  * and costs the same however many connections there are. Sockets on a loopback address are left out.
  */
-import { open, readdir, readFile, readlink } from "node:fs/promises";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { endianness } from "node:os";
 import { compareNetworks, formatAddress, knownNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
@@ -38,14 +39,12 @@ const tables = [
 const waiting = { tcp: "0A", udp: "07" } as const;
 
 /** By protocol, port and address, each once. A table that this kernel does not have holds nothing. @throws errno */
-export async function listeners(): Promise<readonly Listener[]> {
-  const given = parsePortRange(await readFile("/proc/sys/net/ipv4/ip_local_port_range", "utf8"));
-  const read = await Promise.all(
-    tables.map(async ([protocol, path]) =>
-      parseListeners(protocol, await waitingLines(protocol, path), given),
-    ),
+export function listeners(): readonly Listener[] {
+  const given = parsePortRange(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8"));
+  const read = tables.flatMap(([protocol, path]) =>
+    parseListeners(protocol, waitingLines(protocol, path), given),
   );
-  const byPlace = new Map(read.flat().map((found) => [place(found), found]));
+  const byPlace = new Map(read.map((found) => [place(found), found]));
   return [...byPlace.values()].toSorted(compareListeners);
 }
 
@@ -57,20 +56,38 @@ const compareListeners = (a: Listener, b: Listener): number =>
   compareNetworks(knownNetwork(a.address), knownNetwork(b.address));
 
 /** The kernel prints listening TCP sockets before all others (tcp_seq_start), so reading ends with the last of them. */
-async function waitingLines(protocol: "tcp" | "udp", path: string): Promise<readonly string[]> {
-  const lines: string[] = [];
+function waitingLines(protocol: "tcp" | "udp", path: string): readonly string[] {
+  let table: number;
   try {
-    const table = await open(path);
-    for await (const line of table.readLines()) {
-      if (protocol === "tcp" && stateOf(line) !== undefined && stateOf(line) !== waiting.tcp) break;
-      lines.push(line);
-    }
+    table = openSync(path, "r");
   } catch (error) {
     // A kernel without IPv6.
-    if (!isErrno(error) || error.code !== "ENOENT") throw error;
+    if (isErrno(error) && error.code === "ENOENT") return [];
+    throw error;
   }
-  return lines;
+  try {
+    const part = Buffer.allocUnsafe(readBytes);
+    let text = "";
+    let bytes = 0;
+    do {
+      bytes = readSync(table, part);
+      text += part.toString("latin1", 0, bytes);
+    } while (bytes > 0 && !(protocol === "tcp" && isPastListening(text)));
+    return text.split("\n");
+  } finally {
+    closeSync(table);
+  }
 }
+
+/** By the last line of a text. */
+const isPastListening = (text: string): boolean => {
+  const read = text.trimEnd();
+  const state = stateOf(read.slice(read.lastIndexOf("\n") + 1));
+  return state !== undefined && state !== waiting.tcp;
+};
+
+/** Of a table at once. */
+const readBytes = 16_384;
 
 const entry = /^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) (.*)$/;
 

@@ -1,7 +1,8 @@
 /**
- * Looks at each cycle what listens beside the ruleset, by agent/observe/services.ts. Costs four short reads while
- * nothing changes: processes are looked up only for a socket that was not there the time before. A port that comes and
- * goes between two looks is told with the next report and makes none due by itself.
+ * Looks what listens beside the ruleset, by agent/observe/services.ts: once a minute and when the rules changed, as the
+ * kernel goes through all its buckets to print a short table, some milliseconds each time. Processes are looked up only
+ * for a socket that was not there the time before. A port that comes and goes between two looks is told with the next
+ * report and makes none due by itself.
  */
 import type { Listening } from "#schema/wire.ts";
 import type { Rules } from "../apply/flows.ts";
@@ -9,8 +10,11 @@ import { isErrno } from "../persist.ts";
 import { type Listener, processNames } from "./listeners.ts";
 import { describeListening, unmatched } from "./services.ts";
 
+/** Between two looks under the same rules. */
+const betweenSeconds = 60;
+
 export class ServiceWatch {
-  readonly #listeners: () => Promise<readonly Listener[]>;
+  readonly #listeners: () => readonly Listener[];
   readonly #log: (line: string) => void;
   #found: Listening | null = null;
   #before = "null";
@@ -18,9 +22,11 @@ export class ServiceWatch {
   /** Processes by inode, of sockets that were looked up; empty where nobody could say. */
   #names: ReadonlyMap<number, string | undefined> = new Map();
   #failure = "";
+  #rules: Rules | undefined;
+  #at = 0;
 
   /** @param listeners of the network namespace that the rules are for */
-  constructor(listeners: () => Promise<readonly Listener[]>, log: (line: string) => void) {
+  constructor(listeners: () => readonly Listener[], log: (line: string) => void) {
     this.#listeners = listeners;
     this.#log = log;
   }
@@ -43,6 +49,10 @@ export class ServiceWatch {
 
   /** @param rules what the committed ruleset means; undefined while that is not known. @param at Unix seconds */
   async look(rules: Rules | undefined, at: number): Promise<void> {
+    // A clock that was set back is no reason to wait.
+    if (rules === this.#rules && this.#at <= at && at < this.#at + betweenSeconds) return;
+    this.#rules = rules;
+    this.#at = at;
     this.#before = JSON.stringify(this.#found);
     try {
       this.#found = rules === undefined ? null : await this.#compared(rules, at);
@@ -56,7 +66,7 @@ export class ServiceWatch {
   }
 
   async #compared(rules: Rules, at: number): Promise<Listening | null> {
-    const all = unmatched(await this.#listeners(), rules, at);
+    const all = unmatched(this.#listeners(), rules, at);
     if (all === undefined) return null;
     const inodes = all.undeclared.flat().map(({ inode }) => inode);
     const fresh = await processNames(new Set(inodes.filter((inode) => inode > 0 && !this.#names.has(inode))));

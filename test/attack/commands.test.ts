@@ -199,6 +199,17 @@ test("one agent at a time; leave is refused while it runs, and removes our table
   expect(await namespace.ruleset()).toBe("table inet theirs {\n}\n");
 });
 
+test("after leave, of a closed host too, boot loads nothing and status says that nothing is committed", async () => {
+  await agent("once");
+  await agent("closed");
+  expect(await agent("leave")).toMatchObject({ status: 0 });
+  const state = join(directory, "state");
+  await exec(["/bin/sh", join(state, "restore.sh"), state, join(directory, "nft")], "");
+  expect(await namespace.ruleset()).toBe("table inet theirs {\n}\n");
+  const { stdout } = await agent("status", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ state: "adopting", applied: null, running: false });
+});
+
 test("closed holds against what is signed until it is lifted", async () => {
   await agent("once");
   expect(await agent("closed")).toMatchObject({ status: 0 });

@@ -10,6 +10,7 @@ import type { Cycle, Parts } from "#agent/parts.ts";
 import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
+import { guardReader } from "#agent/guard/index.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
 import { type LeaseClock, openLeaseClock, systemClocks } from "#agent/clock.ts";
@@ -132,7 +133,7 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
   const limits = changes.limits ?? defaultLimits;
   return new Agent({
     directory,
-    guardPath,
+    readGuard: guardReader(guardPath, url),
     identity,
     url,
     cycleMs: limits.cycleMs,
@@ -146,7 +147,7 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
     events: openEventLog(directory, Date.now, (line) => void log.push(line)),
     // The victim's rules are for its namespace, and this process listens in another.
     services: new ServiceWatch(
-      async () => [],
+      () => [],
       (line) => void log.push(line),
     ),
     cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),

@@ -14,10 +14,19 @@ const Words = z.strictObject({
   seed: z.coerce.number().int().min(0).max(0x7fff_ffff).optional(),
 });
 
-const { values } = parseArgs({
-  options: { packets: { type: "string" }, backend: { type: "string" }, seed: { type: "string" } },
-});
-const words = Words.safeParse(values);
+function given(): unknown {
+  try {
+    return parseArgs({
+      options: { packets: { type: "string" }, backend: { type: "string" }, seed: { type: "string" } },
+    }).values;
+  } catch (error) {
+    // What parseArgs says names the word; where it was thrown helps nobody.
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exit(2);
+  }
+}
+
+const words = Words.safeParse(given());
 if (!words.success) {
   console.error(z.prettifyError(words.error));
   process.exit(2);

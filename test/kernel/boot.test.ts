@@ -123,4 +123,5 @@ test("the unit runs this very script before the network, and the agent's unit le
     /^ExecStart=\/bin\/sh \/var\/lib\/portcullis\/restore\.sh \/var\/lib\/portcullis \/usr\/sbin\/nft$/m,
   );
   expect(unit("portcullis-agent.service")).toMatch(/^KillMode=process$/m);
+  expect(unit("portcullis-agent.service")).toMatch(/^OOMPolicy=continue$/m);
 });

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lock, lockHolder } from "#agent/lock.ts";
 import { linkDurable, readOptional, writeDurable } from "#agent/persist.ts";
+import { readStatus, type Status, statusWriter } from "#agent/status.ts";
 import { committedSlot, commitSlot, everCommitted, revokeSlot, stageSlot } from "#agent/slots.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
 import { readFloors, initialFloors, writeFloors } from "#agent/trust/floors.ts";
@@ -31,6 +32,37 @@ test("replaces a file whole, private, and over the leftover of a crash", () => {
   expect(readFileSync(path, "utf8")).toBe("two");
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(directory)).toEqual(["x.json"]);
+});
+
+test("status is written where it says something new, and what could not be written is written later", () => {
+  const path = join(directory, "status.json");
+  const at = (minute: number): string => `2026-01-01T00:0${minute}:00.000Z`;
+  const status: Status = {
+    state: "steady",
+    since: at(0),
+    updated_at: at(0),
+    host: "gw",
+    fleet: "acme",
+    url: "https://control.example",
+    applied: null,
+    counting: null,
+    lease_ends_at: null,
+    last_refusal: null,
+    drift: null,
+    foreign_drops: null,
+    listening: null,
+    expires: [],
+  };
+  const write = statusWriter(directory);
+  mkdirSync(path);
+  expect(() => write(status)).toThrow(expect.objectContaining({ code: "EISDIR" }));
+  rmSync(path, { recursive: true });
+  write(status);
+  const { ino } = statSync(path);
+  write({ ...status, updated_at: at(1) });
+  expect(statSync(path).ino).toBe(ino);
+  write({ ...status, state: "stale", updated_at: at(2) });
+  expect(readStatus(directory)).toMatchObject({ state: "stale", updated_at: at(2) });
 });
 
 test("does not write through a symbolic link that lies in its way", () => {

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { admit, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
+import { admit, guardReader, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { neverFromAny } from "#schema/guard.ts";
 import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
@@ -49,6 +49,23 @@ test.each([0o622, 0o606, 0o666])("refuses a file that others may write (mode %o)
   expect(() => loadGuard(path, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
   chmodSync(path, 0o644);
   expect(loadGuard(path, undefined).guard.management.allow).toHaveLength(1);
+});
+
+test("a reader at work follows the file, and refuses one that others may write though it says the same", () => {
+  const path = join(directory, "read.yaml");
+  const read = guardReader(path, "https://control.example");
+  writeFileSync(path, good);
+  const first = read();
+  expect(read()).toBe(first);
+  writeFileSync(path, good.replace("22", "23"));
+  expect(read().guard.management.allow).toMatchObject([{ port: 23 }]);
+  writeFileSync(path, "management: {}\n");
+  expect(read).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  writeFileSync(path, good.replace("22", "23"));
+  chmodSync(path, 0o666);
+  expect(read).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  rmSync(path);
+  expect(read).toThrow(expect.objectContaining({ code: "guard_invalid" }));
 });
 
 test("refuses a file that is not there, and a directory", () => {

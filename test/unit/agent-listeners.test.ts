@@ -91,7 +91,7 @@ describe("what listens here", () => {
       closing.unshift(async () => socket.destroy());
       await once(socket, "connect");
     }
-    found = await listeners();
+    found = listeners();
   });
   afterAll(async () => {
     for (const close of closing) await close();

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DriftLog } from "#agent/observe/drift-log.ts";
+import { guardReader } from "#agent/guard/index.ts";
 import { openIntended } from "#agent/observe/intended.ts";
 import { type Generation, readMonitor } from "#agent/observe/monitor.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
@@ -87,7 +88,11 @@ describe("what is intended", () => {
   const guardPath = join(directory, "guard.yaml");
   writeFileSync(guardPath, "management:\n  interfaces: [mgmt0]\n", { mode: 0o600 });
   const holdFile = join(directory, "closed");
-  const intended = openIntended({ directory, guardPath, url: "https://control.example", holdFile });
+  const intended = openIntended({
+    directory,
+    readGuard: guardReader(guardPath, "https://control.example"),
+    holdFile,
+  });
   const program = mustRender(groupsRuleset({ dev: ["10.8.0.2"] }));
   const digest = "0".repeat(64);
   const applied: Committed = {

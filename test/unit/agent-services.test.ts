@@ -157,7 +157,7 @@ describe("the watch", () => {
   it("makes news of what stood for two looks, and of nothing that was told", async () => {
     let found: readonly Listener[] = [];
     const watch = new ServiceWatch(
-      async () => found,
+      () => found,
       () => undefined,
     );
     const look = async (...open: readonly Listener[]): Promise<boolean> => {
@@ -179,10 +179,28 @@ describe("the watch", () => {
     expect(await look(port)).toBe(false);
   });
 
+  it("looks once a minute, and at once when the rules changed or the clock was set back", async () => {
+    let looks = 0;
+    const watch = new ServiceWatch(
+      () => ((looks += 1), []),
+      () => undefined,
+    );
+    const [before, after] = [rules(), rules()];
+    const looksAt = async (which: typeof before, at: number): Promise<number> => {
+      await watch.look(which, at);
+      return looks;
+    };
+    expect([await looksAt(before, now), await looksAt(before, now + 59)]).toEqual([1, 1]);
+    expect([await looksAt(before, now + 60), await looksAt(after, now + 61)]).toEqual([2, 3]);
+    expect([await looksAt(after, now), await looksAt(after, now + 1)]).toEqual([4, 4]);
+  });
+
   it("says once that it cannot look, and compares with nothing before there are rules", async () => {
     const lines: string[] = [];
     const watch = new ServiceWatch(
-      async () => Promise.reject(Object.assign(new Error("EACCES: no"), { code: "EACCES" })),
+      () => {
+        throw Object.assign(new Error("EACCES: no"), { code: "EACCES" });
+      },
       (line) => void lines.push(line),
     );
     await watch.look(undefined, now);
