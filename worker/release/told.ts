@@ -11,7 +11,7 @@ export async function told(ports: Ports, host: string, report: Report): Promise<
   const awaited = await awaitedBy(ports.sql, host);
   if (awaited === undefined) return;
   const holds = awaited.seq !== null && (report.applied?.seq ?? 0) >= awaited.seq;
-  if (isBad(report) || (holds && awaited.others === 0)) await advance(ports, awaited.rollout);
+  if (isBad(report) || (holds && !awaited.awaitsOthers)) await advance(ports, awaited.rollout);
 }
 
 function isBad({ state, refusal, drift }: Report): boolean {

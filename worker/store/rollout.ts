@@ -54,8 +54,18 @@ export interface StoredRollout {
   readonly state: RolloutState;
 }
 
-/** By phase, wave and name. */
-export async function findRollout(sql: Sql, id: number): Promise<StoredRollout | undefined> {
+/** By phase, wave and name. @param only hosts whose entries are wanted; all when left out */
+export async function findRollout(
+  sql: Sql,
+  id: number,
+  only?: readonly string[],
+): Promise<StoredRollout | undefined> {
+  // Both phases are named, so that each of these rows is looked up by its whole key.
+  const wanted =
+    only === undefined
+      ? undefined
+      : and(inArray(rolloutHost.phase, [...Phase.options]), inArray(rolloutHost.host, listed(only)));
+
   const [rows, entries, approvals] = await sql.batch([
     statement(sql, db(sql).select().from(rollout).where(eq(rollout.id, id))),
     statement(
@@ -63,7 +73,7 @@ export async function findRollout(sql: Sql, id: number): Promise<StoredRollout |
       db(sql)
         .select()
         .from(rolloutHost)
-        .where(eq(rolloutHost.rollout, id))
+        .where(and(eq(rolloutHost.rollout, id), wanted))
         .orderBy(asc(rolloutHost.phase), asc(rolloutHost.wave), asc(rolloutHost.host)),
     ),
     statement(sql, db(sql).select().from(approval).where(eq(approval.rollout, id)).orderBy(asc(approval.at))),
@@ -97,6 +107,9 @@ const entryOf = ({ host, phase, wave, standing, seq, detail, ...row }: z.infer<t
   baseline: row.baseline,
   detail,
 });
+
+/** Any number of names in one bound parameter. */
+const listed = (names: readonly string[]) => raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`;
 
 const over = ["completed", "superseded"] as const satisfies readonly RolloutStatus[];
 
@@ -141,15 +154,20 @@ export async function nextRollout(sql: Sql): Promise<number> {
   return (last?.id ?? 0) + 1;
 }
 
-/** The open rollout that waits for this host's answer, and how many others of its wave it waits for besides. */
+/** The open rollout that waits for this host's answer, and whether it waits for others besides. */
 export async function awaitedBy(
   sql: Sql,
   host: string,
-): Promise<{ readonly rollout: number; readonly seq: number | null; readonly others: number } | undefined> {
+): Promise<
+  { readonly rollout: number; readonly seq: number | null; readonly awaitsOthers: boolean } | undefined
+> {
   const text =
-    "SELECT e.rollout, e.seq, (SELECT count(*) FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase AND o.standing = 'assigned' AND o.host <> e.host) AS others FROM rollout_host e JOIN rollout r ON r.id = e.rollout WHERE e.host = ?1 AND e.standing = 'assigned' AND e.standing IN ('pending', 'assigned') AND r.status NOT IN ('completed', 'superseded') ORDER BY e.rollout DESC LIMIT 1";
+    "SELECT e.rollout, e.seq, EXISTS (SELECT 1 FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase AND o.standing = 'assigned' AND o.host <> e.host) AS others FROM rollout_host e JOIN rollout r ON r.id = e.rollout WHERE e.host = ?1 AND e.standing = 'assigned' AND e.standing IN ('pending', 'assigned') AND r.status NOT IN ('completed', 'superseded') ORDER BY e.rollout DESC LIMIT 1";
   const { results } = await sql.prepare(text).bind(host).all();
-  return z.array(z.object({ rollout: z.int(), seq: z.int().nullable(), others: z.int() })).parse(results)[0];
+  const [row] = z
+    .array(z.object({ rollout: z.int(), seq: z.int().nullable(), others: z.int() }))
+    .parse(results);
+  return row && { rollout: row.rollout, seq: row.seq, awaitsOthers: row.others === 1 };
 }
 
 export function insertRollout(
@@ -273,12 +291,7 @@ export async function openRolloutsOf(sql: Sql, hosts: readonly string[]): Promis
     .selectDistinct({ id: rollout.id })
     .from(rollout)
     .innerJoin(rolloutHost, eq(rolloutHost.rollout, rollout.id))
-    .where(
-      and(
-        notInArray(rollout.status, [...over]),
-        inArray(rolloutHost.host, raw`(SELECT value FROM json_each(${JSON.stringify(hosts)}))`),
-      ),
-    )
+    .where(and(notInArray(rollout.status, [...over]), inArray(rolloutHost.host, listed(hosts))))
     .orderBy(asc(rollout.id));
   return rows.map(({ id }) => id);
 }
