@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, stop as stopEsbuild } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import type { Sql } from "#worker/ports.ts";
 import { openAdminToken, openSecrets } from "#worker/standalone/secrets.ts";
 import { openApi } from "./api.ts";
 import { childProcesses } from "./process.ts";
@@ -50,7 +51,7 @@ export async function openWorkerd(
   );
   const url = (await runtime.ready).origin;
   for (const pid of childProcesses()) started(pid);
-  await migrate(runtime);
+  await migrate(await runtime.getD1Database("DB"));
   const close = (): Promise<void> => runtime.dispose();
   return {
     url,
@@ -79,8 +80,7 @@ async function bundle(): Promise<string> {
 }
 
 /** A new database gets the migrations, one statement a line or up to the line that ends in `;`. */
-async function migrate(runtime: Miniflare): Promise<void> {
-  const database = await runtime.getD1Database("DB");
+export async function migrate(database: Sql): Promise<void> {
   const present = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'fleet'").first();
   if (present !== null) return;
   const files = readdirSync(migrations)

@@ -52,6 +52,13 @@ export const rolloutHost = sqliteTable(
   (table) => [primaryKey({ columns: [table.rollout, table.phase, table.host] })],
 );
 
+export const rolloutLook = sqliteTable("rollout_look", {
+  rollout: integer().primaryKey(),
+  audit: integer().notNull(),
+  looked_at: integer().notNull(),
+  quiet_until: integer().notNull(),
+});
+
 export const approval = sqliteTable(
   "approval",
   { rollout: integer().notNull(), principal: text().notNull(), at: integer().notNull() },

@@ -8,6 +8,7 @@ import { bench as footprint } from "./footprint.ts";
 import { bench as packet } from "./packet.ts";
 import { bench as poll } from "./poll.ts";
 import { bench as rollout } from "./rollout.ts";
+import { bench as rolloutRows } from "./rollout-rows.ts";
 
 interface Row {
   readonly name: string;
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, Bench>> = {
   packet: { run: packet, goal: "at most" },
   poll: { run: poll, goal: "at least" },
   rollout: { run: rollout, goal: "at most" },
+  rows: { run: rolloutRows, goal: "at most" },
 };
 
 const meets = (row: Row, { goal }: Bench): boolean =>

@@ -1,10 +1,9 @@
 /** No reports, however wrong, late or repeated, and no person's words make a rollout outrun what hosts have committed. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Effect, Evidence, Input } from "#rollout/index.ts";
+import { type Effect, type Evidence, type Input, isNews, quietUntil, step } from "#rollout/index.ts";
 import type { Phase, Strategy } from "#schema/rollout.ts";
 import { AgentState } from "#schema/wire.ts";
-import { simulateFleet } from "#test/simulate-fleet/fleet.ts";
 import { Driven, gatesOf, hostNames, wavesOf } from "#test/support/rollout.ts";
 
 const roles = ["web", "db", "dns"];
@@ -327,6 +326,32 @@ describe("a rollout", () => {
     fc.assert(property, runs);
   });
 
+  test("may be left alone as long as it says so, and until a report is news", () => {
+    const property = fc.property(worlds, anyStory, byItself, (world, story, then) => {
+      const driven = open(world);
+      const newest = new Map<string, Evidence>();
+      for (const { input, after } of play(driven, story)) {
+        const heard = input.kind === "evidence" ? input.evidence : [];
+        for (const one of heard)
+          if (one.receivedAt >= (newest.get(one.host)?.receivedAt ?? 0)) newest.set(one.host, one);
+        const until = quietUntil(after, [...newest.values()], driven.now);
+        if (until === driven.now) continue;
+        for (let now = driven.now; now <= until; now += minuteMs) {
+          const later = inputOf(Object.assign(open(world), { state: after, now }), then);
+          const fresh = later.kind === "evidence" ? later.evidence.filter(isNewer(newest)) : [];
+          const theirs = after.entries.filter(({ host }) => fresh.some((one) => one.host === host));
+          if (isNews({ ...after, entries: theirs }, fresh, now)) continue;
+          const all = new Map([...newest, ...fresh.map((one) => [one.host, one] as const)]);
+          expect(step(after, { kind: "evidence", evidence: [...all.values()] }, now)).toEqual({
+            state: after,
+            effects: [],
+          });
+        }
+      }
+    });
+    fc.assert(property, runs);
+  });
+
   test("has gone as far at any time, or further, when hosts commit sooner", () => {
     // Minutes from a host's assignment to its commit; past 15 it is late, and some never commit.
     const never = 10_000;
@@ -348,6 +373,11 @@ describe("a rollout", () => {
   });
 });
 
+const isNewer =
+  (known: ReadonlyMap<string, Evidence>) =>
+  ({ host, receivedAt }: Evidence): boolean =>
+    receivedAt >= (known.get(host)?.receivedAt ?? 0);
+
 /** One minute of a rollout in which each host commits that many minutes after it was assigned. */
 function advance(driven: Driven, minutesOf: (host: number) => number): void {
   driven.tick(60);
@@ -359,42 +389,3 @@ function advance(driven: Driven, minutesOf: (host: number) => number): void {
   );
   driven.hear(...due.map(({ host }) => driven.commit(host)));
 }
-
-test("a fleet with poisoned hosts and a bad network never has the revision beyond one wave", async () => {
-  const shares = fc.constantFrom(0, 0.01, 0.03, 0.1, 0.3);
-  const property = fc.asyncProperty(
-    fc.record({ poisoned: shares, lost: shares, duplicate: shares, late: shares, offline: shares }),
-    fc.nat(),
-    fc.boolean(),
-    async (chances, seed, auto) => {
-      const outcome = await simulateFleet({
-        ...chances,
-        hosts: 120,
-        seed,
-        strategy: { kind: "canary", percentages: [5, 25, 50, 100] },
-        gates: gatesOf({ auto_rollback: auto }),
-      });
-      expect([outcome.beyond, outcome.grown]).toEqual([0, 0]);
-      expect(["completed", "rolled_back", "halted", "paused"]).toContain(outcome.status);
-    },
-  );
-  await fc.assert(property, { numRuns: 60 });
-});
-
-test("a sound revision reaches the whole fleet over a network that loses, repeats and delays a third", async () => {
-  const property = fc.asyncProperty(fc.nat(), async (seed) => {
-    const outcome = await simulateFleet({
-      poisoned: 0,
-      lost: 0.3,
-      duplicate: 0.3,
-      late: 0.3,
-      offline: 0,
-      hosts: 120,
-      seed,
-      strategy: { kind: "canary", percentages: [5, 25, 50, 100] },
-      gates: gatesOf(),
-    });
-    expect([outcome.status, outcome.took]).toEqual(["completed", 120]);
-  });
-  await fc.assert(property, { numRuns: 20 });
-});

@@ -6,31 +6,35 @@
 import type { Ports } from "../ports.ts";
 import { type Effect, type Evidence, type Input, type RolloutState, step } from "../rollout/index.ts";
 import type { Entry } from "../rollout/state.ts";
-import { type Attempt, type AuditAction, audited } from "../store/audit.ts";
+import { type Attempt, type AuditAction, audited, auditHead } from "../store/audit.ts";
 import { readEvidence } from "../store/evidence.ts";
 import { suspectedOf } from "../store/identity.ts";
-import { forget, readReleases } from "../store/release.ts";
+import { forget, readPinned } from "../store/release.ts";
 import { findRollout, openRollouts, type StoredRollout, updateRollout } from "../store/rollout.ts";
 import { execute, Uncompilable } from "./effects.ts";
+import { isQuiet, remember, type Seen } from "./look.ts";
 
 /** Who moves a rollout on when nobody does. */
 const itself = "portcullis";
 
 /** Brings a rollout to where time and the newest reports of its hosts lead. A rollout that is over stays. */
-export const advance = (ports: Ports, id: number): Promise<void> =>
-  audited(ports.sql, async (): Promise<Attempt<void>> => {
+export async function advance(ports: Ports, id: number): Promise<void> {
+  const seen = await audited(ports.sql, async (): Promise<Attempt<Seen | undefined>> => {
+    const [{ seq: audit }, at] = [await auditHead(ports.sql), ports.clock.now()];
     const stored = await findRollout(ports.sql, id);
     if (stored === undefined) return { write: false, result: undefined };
     const state = await passBy(ports, stored.state);
-    const evidence = await readEvidence(ports.sql, exposed(state));
-    const input: Input = { kind: "evidence", evidence: [...evidence.values()] };
-    const moved = await transition(ports, { ...stored, state }, input, stored.state);
-    return "refused" in moved ? { write: false, result: undefined } : moved;
+    const evidence = [...(await readEvidence(ports.sql, exposed(state))).values()];
+    const moved = await transition(ports, { ...stored, state }, { kind: "evidence", evidence }, stored.state);
+    if ("refused" in moved) return { write: false, result: undefined };
+    return moved.write ? moved : { write: false, result: { state, evidence, audit, at } };
   });
+  if (seen !== undefined) await remember(ports, id, seen);
+}
 
-/** The same for every rollout that is not over, the oldest first. */
+/** The same for every rollout that is not over and that may have news, the oldest first. */
 export async function advanceAll(ports: Ports): Promise<void> {
-  for (const id of await openRollouts(ports.sql)) await advance(ports, id);
+  for (const id of await openRollouts(ports.sql)) if (!(await isQuiet(ports, id))) await advance(ports, id);
 }
 
 const exposed = ({ entries, phase }: RolloutState): readonly string[] =>
@@ -43,7 +47,7 @@ const exposed = ({ entries, phase }: RolloutState): readonly string[] =>
 async function passBy({ sql }: Ports, state: RolloutState): Promise<RolloutState> {
   const pending = state.entries.filter(({ standing }) => standing === "pending");
   if (pending.length === 0) return state;
-  const { pinned } = await readReleases(sql);
+  const pinned = await readPinned(sql);
   const cloned = await suspectedOf(
     sql,
     pending.map(({ host }) => host),
@@ -78,7 +82,9 @@ export async function transition(
   before: RolloutState = stored.state,
   by: Speaker = { principal: itself, onBehalfOf: null },
 ): Promise<
-  Extract<Attempt<void>, { write: true }> | { readonly write: false; readonly result: undefined } | Refusal
+  | Extract<Attempt<undefined>, { write: true }>
+  | { readonly write: false; readonly result: undefined }
+  | Refusal
 > {
   const now = ports.clock.now();
   const { id, revision } = stored.row;

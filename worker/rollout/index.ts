@@ -2,6 +2,8 @@
 export { judge } from "./evidence.ts";
 export { nextReportSeconds } from "./heartbeat.ts";
 export { begin, type Beginning } from "./begin.ts";
+export { isNews } from "./progress.ts";
+export { quietUntil } from "./quiet.ts";
 export type { Effect, Evidence, Input, RolloutState } from "./state.ts";
 export { step } from "./step.ts";
 export { planWaves, wavesDigest, type Candidate } from "./waves.ts";

@@ -50,6 +50,10 @@ function withReports(state: RolloutState, reports: readonly Evidence[], now: num
   return changed ? { ...state, entries } : state;
 }
 
+/** Whether these reports change how any host of the state stands; it may hold only the entries of their hosts. */
+export const isNews = (state: RolloutState, reports: readonly Evidence[], now: number): boolean =>
+  withReports(state, reports, now) !== state;
+
 function pausedStep(state: RolloutState, now: number): Stepped {
   const verdict = verdictOn(state, now);
   if (verdict.kind === "halt") return halt(state, verdict.reason, now);

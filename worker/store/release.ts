@@ -41,15 +41,15 @@ export async function readReleases(sql: Sql): Promise<Releases> {
     .from(withheld)
     .where(ne(withheld.level, "released"))
     .orderBy(asc(withheld.host), asc(withheld.revision));
-  const [levels, pins] = await sql.batch([
-    statement(sql, rows),
-    statement(sql, db(sql).select({ host: pin.host }).from(pin)),
-  ]);
-  return {
-    levels: levelsOf(Withheld.parse(levels?.results)),
-    pinned: new Set(Pins.parse(pins?.results).map(({ host }) => host)),
-  };
+  const [levels, pins] = await sql.batch([statement(sql, rows), pinsStatement(sql)]);
+  return { levels: levelsOf(Withheld.parse(levels?.results)), pinned: pinnedIn(pins?.results) };
 }
+
+export const readPinned = async (sql: Sql): Promise<ReadonlySet<string>> =>
+  pinnedIn((await pinsStatement(sql).all()).results);
+
+const pinsStatement = (sql: Sql) => statement(sql, db(sql).select({ host: pin.host }).from(pin));
+const pinnedIn = (rows: unknown): ReadonlySet<string> => new Set(Pins.parse(rows).map(({ host }) => host));
 
 const levelsOf = (rows: z.infer<typeof Withheld>): ReadonlyMap<string, Level> =>
   shareLevels([...Map.groupBy(rows, ({ host }) => host)].map(([host, own]) => [host, levelOf(own)]));

@@ -55,8 +55,18 @@ export interface StoredRollout {
   readonly state: RolloutState;
 }
 
-/** By phase, wave and name. */
-export async function findRollout(sql: Sql, id: number): Promise<StoredRollout | undefined> {
+/** By phase, wave and name. @param only hosts whose entries are wanted; all when left out */
+export async function findRollout(
+  sql: Sql,
+  id: number,
+  only?: readonly string[],
+): Promise<StoredRollout | undefined> {
+  // Both phases are named, so that each of these rows is looked up by its whole key.
+  const wanted =
+    only === undefined
+      ? undefined
+      : and(inArray(rolloutHost.phase, [...Phase.options]), inArray(rolloutHost.host, listed(only)));
+
   const [rows, entries, approvals] = await sql.batch([
     statement(sql, db(sql).select().from(rollout).where(eq(rollout.id, id))),
     statement(
@@ -64,7 +74,7 @@ export async function findRollout(sql: Sql, id: number): Promise<StoredRollout |
       db(sql)
         .select()
         .from(rolloutHost)
-        .where(eq(rolloutHost.rollout, id))
+        .where(and(eq(rolloutHost.rollout, id), wanted))
         .orderBy(asc(rolloutHost.phase), asc(rolloutHost.wave), asc(rolloutHost.host)),
     ),
     statement(sql, db(sql).select().from(approval).where(eq(approval.rollout, id)).orderBy(asc(approval.at))),
@@ -99,6 +109,9 @@ const entryOf = ({ host, phase, wave, standing, seq, detail, ...row }: z.infer<t
   baseline: row.baseline,
   detail,
 });
+
+/** Any number of names in one bound parameter. */
+const listed = (names: readonly string[]) => raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`;
 
 const over = ["completed", "superseded"] as const satisfies readonly RolloutStatus[];
 
@@ -298,12 +311,7 @@ export async function openRolloutsOf(sql: Sql, hosts: readonly string[]): Promis
     .selectDistinct({ id: rollout.id })
     .from(rollout)
     .innerJoin(rolloutHost, eq(rolloutHost.rollout, rollout.id))
-    .where(
-      and(
-        notInArray(rollout.status, [...over]),
-        inArray(rolloutHost.host, raw`(SELECT value FROM json_each(${JSON.stringify(hosts)}))`),
-      ),
-    )
+    .where(and(notInArray(rollout.status, [...over]), inArray(rolloutHost.host, listed(hosts))))
     .orderBy(asc(rollout.id));
   return rows.map(({ id }) => id);
 }
