@@ -9,7 +9,6 @@ import { maintain } from "#worker/maintain.ts";
 import { told } from "#worker/release/told.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { commit } from "#worker/writer/index.ts";
-import { storeReport } from "#worker/store/report.ts";
 import { type Ended, runCli } from "../support/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-cli-rollout-"));
@@ -93,20 +92,21 @@ async function report(host: string, state: AgentState): Promise<void> {
     refusal: null,
     counters: [],
   });
-  await storeReport(sql, host, said, clock.now());
   await told(plane.ports, host, said);
 }
 
-/** Hosts that were given something answer, bake and let the rest follow, until the command ends. */
+/** Hosts that were given something answer and go on to report while they bake, until the command ends. */
 async function played(ending: Promise<Ended>, state: AgentState = "steady"): Promise<Ended> {
   let ended: Ended | undefined;
   void ending.then((value) => (ended = value));
   for (let round = 0; round < 600 && ended === undefined; round += 1) {
-    const assigned = await plane.ports.sql
-      .prepare("SELECT host FROM rollout_host WHERE standing = 'assigned'")
+    const given = await plane.ports.sql
+      .prepare(
+        "SELECT DISTINCT e.host FROM rollout_host e JOIN rollout r ON r.id = e.rollout WHERE r.status = 'running' AND e.standing IN ('assigned', 'committed')",
+      )
       .all<{ host: string }>();
-    for (const { host } of assigned.results) await report(host, state);
-    ahead += 100_000;
+    for (const { host } of given.results) await report(host, state);
+    ahead += 30_000;
     await maintain(plane.ports);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
