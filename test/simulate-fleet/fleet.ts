@@ -5,7 +5,7 @@
  */
 import type { Candidate } from "#rollout/index.ts";
 import type { Gates, Strategy } from "#schema/rollout.ts";
-import { Agent, type Report } from "./agent.ts";
+import { Agent, type Published, type Report } from "./agent.ts";
 import { type Fleet, openPure, type Plane } from "./plane.ts";
 import { type Random, randomFrom } from "./random.ts";
 
@@ -107,16 +107,18 @@ class Simulation {
       if (tick % minuteTicks === 0) await this.#plane.tick(now);
       this.#watch(before, now);
       if (this.#isOver()) return this.#outcome(now);
-      for (let i = tick % pollTicks; i < this.#agents.length; i += pollTicks) await this.#poll(i, tick, now);
+      const due = this.#agents.filter(
+        ({ host }, i) => i % pollTicks === tick % pollTicks && !this.#offline.has(host),
+      );
+      const answers = await Promise.all(due.map(({ host }) => this.#plane.published(host, now)));
+      for (const [i, published] of answers.entries()) this.#poll(due[i], published, tick, now);
     }
     return this.#outcome(start + dayTicks * tickMs);
   }
 
-  async #poll(i: number, tick: number, now: number): Promise<void> {
-    const agent = this.#agents[i];
-    if (agent === undefined || this.#offline.has(agent.host)) return;
-    const report = agent.poll(await this.#plane.published(agent.host, now), now);
-    if (report === undefined) return;
+  #poll(agent: Agent | undefined, published: Published, tick: number, now: number): void {
+    const report = agent?.poll(published, now);
+    if (agent === undefined || report === undefined) return;
     if (report.state === "reverted") this.#revertedAt ??= now;
     if (this.#random() < this.#options.lost) return;
     agent.acknowledge(now, this.#plane.nextReport(agent.host));

@@ -2,10 +2,11 @@
 import type { RolloutAction } from "#schema/rollout.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
-import type { Input } from "../rollout/index.ts";
+import type { Input, RolloutState } from "../rollout/index.ts";
 import { type Attempt, audited } from "../store/audit.ts";
 import { findRollout } from "../store/rollout.ts";
 import { advance, transition } from "./advance.ts";
+import { takeOver } from "./take-over.ts";
 
 export interface Said {
   readonly reason?: string | undefined;
@@ -36,9 +37,19 @@ export async function act(
     if (stored === undefined) throw new Refused("not_found");
     const moved = await transition(ports, stored, input, stored.state, by);
     if ("refused" in moved) throw new Refused("conflict", { detail: sentence(moved.refused) });
-    return moved;
+    return action === "approve" && moved.write ? overtaking(ports, id, stored.state, moved) : moved;
   });
   await advance(ports, id);
 }
+
+/** An approved emergency takes its hosts over from every other rollout, in the batch that approves it. */
+async function overtaking(ports: Ports, id: number, state: RolloutState, moved: Written): Promise<Written> {
+  const hosts = state.entries.flatMap(({ host, standing }) => (standing === "pending" ? [host] : []));
+  const { rollouts, statements } = await takeOver(ports, id, hosts);
+  const entry = { ...moved.entry, body: { ...moved.entry.body, supersedes: rollouts } };
+  return { ...moved, entry, statements: [...statements, ...moved.statements] };
+}
+
+type Written = Extract<Attempt<undefined>, { readonly write: true }>;
 
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

@@ -2,19 +2,19 @@
  * Starting a rollout: which hosts lose and which gain, their waves, and the rollouts that it takes over from. All of it
  * is one audited batch; giving the first wave its content is the first transition after it.
  */
-import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { meet } from "#compile/meet.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import type { Phase, RolloutRequest } from "#schema/rollout.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
-import { begin, type Candidate, planWaves, step, wavesDigest } from "../rollout/index.ts";
+import { begin, type Candidate, planWaves, wavesDigest } from "../rollout/index.ts";
 import { type Attempt, audited } from "../store/audit.ts";
 import { type Intent, readHead } from "../store/intent.ts";
 import { forget, type Level, readReleases, readVersions, type Releases } from "../store/release.ts";
-import { findRollout, insertRollout, nextRollout, openRolloutsOf, updateRollout } from "../store/rollout.ts";
+import { insertRollout, nextRollout } from "../store/rollout.ts";
 import { advance } from "./advance.ts";
 import { type Bases, basesOf, type Content, servedOf } from "./content.ts";
+import { nothingTaken, takeOver } from "./take-over.ts";
 
 export interface Started {
   readonly id: number;
@@ -64,11 +64,14 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
   };
   const rest = { gates: state.gates, emergency, status: state.status, reason: state.reason };
   const place = { phase: state.phase, wave: state.wave, wave_started_at: null, superseded_by: null };
-  const taken = await takeOver(
-    ports,
-    id,
-    changing.map(({ host }) => host),
-  );
+  // An emergency takes nothing from anybody before it is approved.
+  const taken = emergency
+    ? nothingTaken
+    : await takeOver(
+        ports,
+        id,
+        changing.map(({ host }) => host),
+      );
   return {
     write: true,
     result: { id, supersedes: taken.rollouts },
@@ -170,36 +173,3 @@ function wavesOf(changing: readonly Changing[], { strategy, emergency }: Rollout
   return { narrow: planWaves(losers, strategy), widen: planWaves(gainers, strategy) };
 }
 type Plan = Readonly<Record<Phase, ReturnType<typeof planWaves>>>;
-
-/** One open rollout a host: what an older one has not finished becomes this one's. */
-async function takeOver(
-  { sql, clock }: Ports,
-  by: number,
-  hosts: readonly string[],
-): Promise<{ readonly rollouts: readonly number[]; readonly statements: readonly D1PreparedStatement[] }> {
-  const statements: D1PreparedStatement[] = [];
-  const rollouts: number[] = [];
-  for (const id of await openRolloutsOf(sql, hosts)) {
-    const older = await findRollout(sql, id);
-    if (older === undefined) continue;
-    const outcome = step(older.state, { kind: "supersede", by, hosts }, clock.now());
-    if ("refused" in outcome) throw new Refused("conflict", { detail: `Rollout ${id} ${outcome.refused}.` });
-    const { state } = outcome;
-    if (state === older.state) continue;
-    rollouts.push(id);
-    const change = { before: older.state, after: state, at: clock.now() };
-    statements.push(...updateRollout(sql, id, change, state.status === "superseded" ? by : null));
-    const committed = state.entries.filter(
-      ({ phase, standing }) => phase === "widen" && standing === "committed",
-    );
-    if (state.status === "superseded" && committed.length > 0)
-      statements.push(
-        forget(
-          sql,
-          older.row.revision,
-          committed.map(({ host }) => host),
-        ),
-      );
-  }
-  return { rollouts, statements };
-}
