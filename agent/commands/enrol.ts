@@ -20,7 +20,7 @@ import { nftOf, type Terminal } from "./open.ts";
 /** @throws UsageError, Refused */
 export async function enrol(options: Options, terminal: Terminal): Promise<number> {
   if (options.proposeGuard) {
-    terminal.out(await proposal());
+    terminal.out(proposal());
     return exitCodes.ok;
   }
   const { url, rootSha256 } = options;
@@ -29,7 +29,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
     throw new UsageError("expected --root-sha256: without it anybody could answer");
   if (!Sha256.safeParse(rootSha256).success) throw new UsageError("expected --root-sha256 in lower-case hex");
   parseEndpoint(url);
-  if (options.writeGuard) await writeGuard(options.guard, terminal);
+  if (options.writeGuard) writeGuard(options.guard, terminal);
   if (readIdentity(options.stateDir) !== undefined)
     throw new Refused(
       "state_invalid",
@@ -61,8 +61,8 @@ async function closeFirst(options: Options): Promise<void> {
 }
 
 /** @throws Refused `guard_invalid` */
-async function proposal(): Promise<string> {
-  const proposed = proposeGuard(await lookAround(process.env));
+function proposal(): string {
+  const proposed = proposeGuard(lookAround(process.env));
   if (proposed === undefined)
     throw new Refused(
       "guard_invalid",
@@ -72,8 +72,8 @@ async function proposal(): Promise<string> {
 }
 
 /** A guard that is there is a person's decision and stays. */
-async function writeGuard(path: string, { log }: Terminal): Promise<void> {
-  const text = await proposal();
+function writeGuard(path: string, { log }: Terminal): void {
+  const text = proposal();
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     writeFileSync(path, text, { flag: "wx", mode: 0o600 });

@@ -36,10 +36,10 @@ export function proposeGuard({ sshPorts, peer, uplink }: Surroundings): string |
 }
 
 /** What this machine says; anything that cannot be read is left out. */
-export async function lookAround(environment: NodeJS.ProcessEnv): Promise<Surroundings> {
+export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
   // By process, not by the first who holds a socket: that is systemd where it listened for sshd.
   const held = new Set(processesNamed("sshd").flatMap(socketsOf));
-  const found = (await listeners()).filter(({ protocol, inode }) => protocol === "tcp" && held.has(inode));
+  const found = listeners().filter(({ protocol, inode }) => protocol === "tcp" && held.has(inode));
   return {
     sshPorts: [...new Set(found.map(({ port }) => port))],
     // sshd(8): client address, client port, server address, server port.

@@ -216,7 +216,7 @@ test("finds the ports of sshd, each once, and none that only this host reaches",
   const [anywhere, loopback] = String((await once(sshd.stdout, "data"))[0])
     .split(" ")
     .map(Number);
-  const { sshPorts } = await lookAround({});
+  const { sshPorts } = lookAround({});
   sshd.stdin.end();
   other.close();
   await ended;
@@ -224,7 +224,7 @@ test("finds the ports of sshd, each once, and none that only this host reaches",
 });
 
 test("reads the peer from the session and survives processes that end while it looks", async () => {
-  const seen = await lookAround({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" });
+  const seen = lookAround({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" });
   expect(seen.peer).toBe("198.51.100.7");
-  expect((await lookAround({})).peer).toBeUndefined();
+  expect(lookAround({}).peer).toBeUndefined();
 });
