@@ -149,13 +149,11 @@ export class Driven {
   #store(effect: Effect): void {
     if (effect.kind === "release") return;
     for (const host of effect.hosts) this.#seqs.set(host, this.seq(host) + 1);
-    if (effect.kind !== "assign") return;
+    if (effect.kind === "restore") return;
+    const phase = effect.kind === "assign" ? effect.phase : "widen";
     const given = new Set(effect.hosts);
     const entries = this.state.entries.map((entry) =>
-      entry.phase === effect.phase &&
-      entry.standing === "assigned" &&
-      entry.seq === null &&
-      given.has(entry.host)
+      entry.phase === phase && entry.assignedAt !== null && entry.seq === null && given.has(entry.host)
         ? {
             ...entry,
             seq: this.seq(entry.host),

@@ -157,14 +157,16 @@ async function filled(
   seqs: ReadonlyMap<string, number>,
 ): Promise<RolloutState> {
   const given = new Map(
-    effects.flatMap((effect) =>
-      effect.kind === "assign" ? effect.hosts.map((host) => [`${effect.phase} ${host}`, host] as const) : [],
-    ),
+    effects.flatMap((effect) => {
+      if (effect.kind !== "assign" && effect.kind !== "narrow") return [];
+      const phase = effect.kind === "assign" ? effect.phase : "widen";
+      return effect.hosts.map((host) => [`${phase} ${host}`, host] as const);
+    }),
   );
   if (given.size === 0) return state;
   const before: ReadonlyMap<string, Evidence> = await readEvidence(sql, [...new Set(given.values())]);
   const entries = state.entries.map((entry): Entry => {
-    if (!given.has(`${entry.phase} ${entry.host}`)) return entry;
+    if (entry.assignedAt === null || !given.has(`${entry.phase} ${entry.host}`)) return entry;
     const told = before.get(entry.host);
     return {
       ...entry,

@@ -50,15 +50,15 @@ export async function execute(ports: Ports, upTo: number, effects: readonly Effe
   const wanted = new Map<string, Level>();
   const firm = new Set<string>();
   for (const effect of effects) {
-    if (effect.kind !== "assign" && effect.kind !== "restore") {
+    const level = levelAfter(effect);
+    if (level === undefined) {
       statements.push(forget(sql, upTo, effect.hosts));
       continue;
     }
-    const level = effect.kind === "assign" ? phaseLevels[effect.phase] : "withheld";
     statements.push(setLevel(sql, upTo, level, effect.hosts));
     for (const host of effect.hosts) {
       wanted.set(host, levelOf(atLevel(standings.get(host) ?? [], upTo, level)));
-      if (effect.kind === "restore") firm.add(host);
+      if (effect.kind !== "assign") firm.add(host);
     }
   }
   const published = await publishLevels(ports, intent, shareLevels(wanted), firm);
@@ -72,7 +72,19 @@ export async function execute(ports: Ports, upTo: number, effects: readonly Effe
   };
 }
 
-const phaseLevels = { narrow: "narrowed", widen: "released" } as const;
+/** Undefined where the withholding ends. */
+function levelAfter(effect: Effect): ReleaseLevel | undefined {
+  switch (effect.kind) {
+    case "assign":
+      return effect.phase === "narrow" ? "narrowed" : "released";
+    case "narrow":
+      return "narrowed";
+    case "restore":
+      return "withheld";
+    case "release":
+      return undefined;
+  }
+}
 
 const atLevel = (standings: readonly Standing[], upTo: number, level: ReleaseLevel): readonly Standing[] =>
   standings.map((standing) => (standing.revision <= upTo ? { ...standing, level } : standing));

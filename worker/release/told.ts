@@ -40,8 +40,8 @@ async function moved(ports: Ports, host: string): Promise<number | null> {
   const newest = (await readEvidence(ports.sql, [host])).get(host);
   const wishes: number[] = [];
   for (const { rollout, entry, place, awaitsOthers } of judged) {
-    const { standing } = judge(entry, newest, place, ports.clock.now());
-    const news = standing !== entry.standing;
+    const { standing, assignedAt } = judge(entry, newest, place, ports.clock.now());
+    const news = standing !== entry.standing || assignedAt !== entry.assignedAt;
     if (news && (standing !== "committed" || !awaitsOthers)) await advance(ports, rollout);
     const wish = nextReportSeconds({ ...entry, standing }, place);
     if (wish !== null) wishes.push(wish);

@@ -30,6 +30,7 @@ type Verdict = Pick<Entry, "standing" | "detail">;
 export function judge(entry: Entry, report: Evidence | undefined, place: Place, now: number): Entry {
   const { gates } = place;
   if (!isExposed(entry) || entry.standing === "skipped") return entry;
+  if (isGoingBack(entry)) return wentBack(entry, report, gates, now);
   const told = report === undefined ? undefined : verdictOf(entry, report, place, now);
   if (report !== undefined && told !== undefined)
     return affirm(settle(entry, told, report.receivedAt, gates), report, gates);
@@ -42,6 +43,19 @@ export function judge(entry: Entry, report: Evidence | undefined, place: Place, 
 /** It was given the content of a phase, and nobody took that back. */
 export const isExposed = (entry: Entry): boolean =>
   entry.assignedAt !== null && entry.standing !== "superseded";
+
+/** It was told to go back to what the first phase had left it, and did not say yet that it did. */
+export const isGoingBack = (entry: Entry): boolean => entry.standing === "rolled_back" && isExposed(entry);
+
+function wentBack(entry: Entry, report: Evidence | undefined, gates: Gates, now: number): Entry {
+  const back: Entry = { ...entry, seq: null, assignedAt: null };
+  const holds = entry.seq !== null && (report?.appliedSeq ?? 0) >= entry.seq;
+  if (report !== undefined && holds) return { ...back, settledAt: report.receivedAt };
+  const deadline = deadlineOf(entry, gates);
+  return now < deadline
+    ? entry
+    : { ...back, settledAt: deadline, detail: "did not say in time that it went back" };
+}
 
 /** Milliseconds since the Unix epoch. A timeout is dated to it, which tells it from what a report settled. */
 const deadlineOf = (entry: Entry, gates: Gates): number =>

@@ -6,7 +6,7 @@
 import type { Phase } from "#schema/rollout.ts";
 import { isExposed, judge } from "./evidence.ts";
 import { gate, type Verdict } from "./gate.ts";
-import { hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
+import { assigned, hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
 import type { Entry, Evidence, RolloutState } from "./state.ts";
 
 /** What a pause that evidence may end begins with; a person's pause begins otherwise. */
@@ -136,18 +136,6 @@ function assign(before: RolloutState, now: number): Stepped {
     effects: [{ kind: "assign", phase, hosts: [...hosts] }],
   };
 }
-
-const assigned = (entry: Entry, now: number): Entry => ({
-  ...entry,
-  standing: "assigned",
-  seq: null,
-  assignedAt: now,
-  settledAt: null,
-  affirmedAt: null,
-  heardAt: null,
-  baseline: null,
-  detail: "",
-});
 
 function leaveWave(state: RolloutState, now: number): Stepped {
   const own = entriesOf(state, state.phase);

@@ -78,9 +78,10 @@ export type Input =
 
 /**
  * What is to be done in the same batch as the new state. `assign` gives hosts the content of a phase; the store fills
- * `seq`, `heardAt` and `baseline` of their entries. `restore` gives the old content under a higher seq. `release`
- * ends the withholding from hosts that only lost something: their bytes are the same.
+ * `seq`, `heardAt` and `baseline` of their entries. `narrow` gives hosts that widened what the first
+ * phase had left them, and is filled alike. `restore` gives the old content under a higher seq. `release` ends the
+ * withholding from hosts that only lost something: their bytes are the same.
  */
 export type Effect =
   | { readonly kind: "assign"; readonly phase: Phase; readonly hosts: readonly string[] }
-  | { readonly kind: "restore" | "release"; readonly hosts: readonly string[] };
+  | { readonly kind: "narrow" | "restore" | "release"; readonly hosts: readonly string[] };

@@ -79,10 +79,11 @@ function goOn(state: RolloutState, input: Spoken): Outcome {
   if (refused !== undefined) return refused;
   // A person's pause is not about hosts: those stand as they are.
   const retries = input.kind === "skip" || state.status !== "paused" || isWaiting(state);
-  const isInTheWay = (entry: Entry): boolean => retries && entry.phase === state.phase && isBad(entry);
+  const isInTheWay = (entry: Entry): boolean =>
+    retries && (entry.phase === state.phase || entry.assignedAt === null) && isBad(entry);
   const bad = state.entries.filter(isInTheWay);
   if (input.kind === "skip" && bad.length === 0) return { refused: "no host is in its way" };
-  if (input.kind === "skip" && state.phase === "narrow")
+  if (input.kind === "skip" && bad.some(({ phase }) => phase === "narrow"))
     return { refused: "hosts that must lose something are not skipped, only forced" };
   const exposed = bad.filter(isExposed).map(({ host }) => host);
   if (exposed.length > hostsPerStep)

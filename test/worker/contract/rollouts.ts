@@ -243,6 +243,34 @@ function twoPhases(h: () => Harness): void {
     expect(await h().count("SELECT count(*) AS n FROM withheld WHERE host IN ('db', 'cache')")).toBe(0);
   });
 
+  test("who loses gets old bytes again only when nobody runs any more what was given", async () => {
+    await commit(h(), [grant("move", "host:cache", 5432)]);
+    const before = { db: await served(h(), "db"), cache: await served(h(), "cache") };
+    await commit(h(), [grant("move", "host:db", 5433)], "staged");
+    const { id } = await start(h(), { strategy: { kind: "all" }, hosts: ["db", "cache"] });
+    await report(h(), "cache");
+    await bake(h());
+    expect(await view(h(), id)).toMatchObject({ phase: "widen", wave: 1 });
+    await report(h(), "db");
+    const back = await h().call("POST", `/v1/rollouts/${id}/rollback`, { body: { reason: "not that one" } });
+    expect(back.json).toMatchObject({ status: "halted" });
+    expect(await served(h(), "db")).toMatchObject({ bundle_sha256: before.db.bundle_sha256 });
+    expect((await served(h(), "cache")).bundle_sha256).not.toBe(before.cache.bundle_sha256);
+    await maintain(h().ports);
+    expect((await served(h(), "cache")).bundle_sha256).not.toBe(before.cache.bundle_sha256);
+    await report(h(), "db");
+    expect(await view(h(), id)).toMatchObject({ status: "rolled_back", phase: "narrow" });
+    expect(await served(h(), "cache")).toMatchObject({ bundle_sha256: before.cache.bundle_sha256 });
+    const resumed = await h().call("POST", `/v1/rollouts/${id}/resume`, { body: { reason: "it is" } });
+    expect(resumed.json).toMatchObject({ status: "running", phase: "narrow" });
+    await report(h(), "cache");
+    await bake(h());
+    await report(h(), "db");
+    await bake(h());
+    expect(await view(h(), id)).toMatchObject({ status: "completed" });
+    await commit(h(), [grant("move", "host:cache", 5432)]);
+  });
+
   test("pinned hosts are passed by and listed, and get it by a later rollout", async () => {
     await h().call("PUT", "/v1/hosts/db/pin", { body: { reason: "migration" } });
     const old = await served(h(), "db");
