@@ -74,7 +74,7 @@ const wild: fc.Arbitrary<Omit<Evidence, "receivedAt">> = fc.record({
   seenSeq: fc.integer({ min: 0, max: 4 }),
   refusal: fc.constantFrom(null, "unreachable", "guard_refused"),
   drift: fc.constantFrom(0, 0, 1),
-  denyRate: fc.constantFrom(null, 0, 5),
+  denyRate: fc.constantFrom(null, 0, 50),
   suspectedClone: fc.constantFrom(false, false, true),
   heartbeats: fc.boolean(),
 });

@@ -141,7 +141,7 @@ describe("a rollout", () => {
   test.each([
     ["drift", { drift: 1 }],
     ["a suspected clone", { suspectedClone: true }],
-    ["drops far above its own rate before", { denyRate: 2 }],
+    ["drops far above its own rate before", { denyRate: 20 }],
     ["closing itself", { state: "closed" as const }],
     ["its state lost", { state: "degraded" as const }],
     ["a report before and none for two hours", { receivedAt: start + 60_000 }],
@@ -159,7 +159,7 @@ describe("a rollout", () => {
   test("drops below noise, or without a baseline, are no breach, and it says what it does not know", () => {
     const driven = new Driven();
     driven.tick();
-    driven.commitAll({ denyRate: 0.9 });
+    driven.commitAll({ denyRate: 9 });
     expect(driven.state.entries[0]).toMatchObject({ standing: "committed", detail: "" });
     const blind = new Driven();
     blind.tick();

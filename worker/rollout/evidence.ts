@@ -8,8 +8,8 @@ import { lostAfterMs, type Place, silentAfterMs } from "./heartbeat.ts";
 import type { Entry, Evidence } from "./state.ts";
 
 const never = Number.NEGATIVE_INFINITY;
-/** Drops per second that are noise on any host. */
-const denyNoise = 1;
+/** Drops per second that are noise on any host: an address on the Internet is scanned, and somebody always retries. */
+const denyNoise = 10;
 
 /** Refusals that say that the control plane was not reached well, and nothing about what it published. */
 const ofTransport: ReadonlySet<string> = new Set([
