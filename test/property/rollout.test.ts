@@ -2,53 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Effect, type Evidence, type Input, isNews, quietUntil, step } from "#rollout/index.ts";
-import type { Phase, Strategy } from "#schema/rollout.ts";
+import type { Phase } from "#schema/rollout.ts";
 import { AgentState } from "#schema/wire.ts";
-import { Driven, gatesOf, hostNames, wavesOf } from "#test/support/rollout.ts";
-
-const roles = ["web", "db", "dns"];
-const labels = fc.record({ env: fc.constantFrom("test", "prod"), site: fc.constantFrom("x", "y") });
-const candidates = fc
-  .array(fc.record({ roles: fc.subarray(roles), labels }), { maxLength: 40 })
-  .map((list) => list.map((one, i) => ({ ...one, host: `h${i}` })));
-const strategies: fc.Arbitrary<Strategy> = fc.oneof(
-  fc.constant({ kind: "all" as const }),
-  fc
-    .uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 4 })
-    .map((list) => ({ kind: "canary" as const, percentages: [...list.toSorted((a, b) => a - b), 100] })),
-  fc
-    .array(fc.oneof(labels, fc.record({ env: fc.constant("test") })), { minLength: 1, maxLength: 3 })
-    .map((waves) => ({ kind: "labels" as const, waves })),
-);
-
-describe("waves", () => {
-  test("are the same for hosts in any order, and hold each host once", () => {
-    const shuffled = candidates.chain((hosts) =>
-      fc.tuple(fc.constant(hosts), fc.shuffledSubarray(hosts, { minLength: hosts.length })),
-    );
-    const property = fc.property(shuffled, strategies, ([hosts, other], strategy) => {
-      const waves = wavesOf(hosts, strategy);
-      expect(wavesOf(other, strategy)).toEqual(waves);
-      expect(waves.flat().toSorted()).toEqual(hosts.map(({ host }) => host).toSorted());
-      expect(waves.every((wave) => wave.length > 0)).toBe(true);
-    });
-    fc.assert(property);
-  });
-
-  test("hold at most half of a role's hosts, or its only one, but for the strategy `all`", () => {
-    const property = fc.property(candidates, strategies, (hosts, strategy) => {
-      fc.pre(strategy.kind !== "all");
-      for (const wave of wavesOf(hosts, strategy)) {
-        for (const role of roles) {
-          const all = hosts.filter((host) => host.roles.includes(role));
-          const going = all.filter(({ host }) => wave.includes(host));
-          expect(going.length).toBeLessThanOrEqual(Math.max(1, Math.floor(all.length / 2)));
-        }
-      }
-    });
-    fc.assert(property);
-  });
-});
+import { Driven, gatesOf, hostNames, Kernels } from "#test/support/rollout.ts";
 
 const hosts = hostNames(8);
 const plans: readonly Readonly<Record<Phase, readonly (readonly string[])[]>>[] = [
@@ -175,36 +131,6 @@ function* play(driven: Driven, story: readonly (readonly [Happening, number])[])
     yield { before, input, after: driven.state, effects };
   }
 }
-
-type Content = "old" | "narrowed" | "widened";
-
-/** What honest hosts run, by what they were given and what they say that they did with it. */
-class Kernels {
-  readonly #served = new Map<string, Content>();
-  readonly #runs = new Map<string, Content>();
-
-  runs(host: string): Content {
-    return this.#runs.get(host) ?? "old";
-  }
-
-  give(effects: readonly Effect[]): void {
-    for (const effect of effects)
-      for (const host of effect.kind === "release" ? [] : effect.hosts)
-        this.#served.set(host, contentOf(effect));
-  }
-
-  commit(names: readonly string[]): void {
-    for (const host of names) this.#runs.set(host, this.#served.get(host) ?? "old");
-  }
-
-  /** A host takes back what it did not commit, and nothing else. */
-  holds = (host: string): boolean => this.runs(host) === (this.#served.get(host) ?? "old");
-}
-
-const contentOf = (effect: Effect): Content => {
-  if (effect.kind === "restore") return "old";
-  return effect.kind === "assign" && effect.phase === "widen" ? "widened" : "narrowed";
-};
 
 const assignedIn = (effects: readonly Effect[], phase: Phase): readonly string[] =>
   effects.flatMap((effect) => (effect.kind === "assign" && effect.phase === phase ? effect.hosts : []));

@@ -165,3 +165,33 @@ export class Driven {
     this.state = { ...this.state, entries };
   }
 }
+
+type Content = "old" | "narrowed" | "widened";
+
+/** What honest hosts run, by what they were given and what they say that they did with it. */
+export class Kernels {
+  readonly #served = new Map<string, Content>();
+  readonly #runs = new Map<string, Content>();
+
+  runs(host: string): Content {
+    return this.#runs.get(host) ?? "old";
+  }
+
+  give(effects: readonly Effect[]): void {
+    for (const effect of effects)
+      for (const host of effect.kind === "release" ? [] : effect.hosts)
+        this.#served.set(host, contentOf(effect));
+  }
+
+  commit(names: readonly string[]): void {
+    for (const host of names) this.#runs.set(host, this.#served.get(host) ?? "old");
+  }
+
+  /** A host takes back what it did not commit, and nothing else. */
+  holds = (host: string): boolean => this.runs(host) === (this.#served.get(host) ?? "old");
+}
+
+const contentOf = (effect: Effect): Content => {
+  if (effect.kind === "restore") return "old";
+  return effect.kind === "assign" && effect.phase === "widen" ? "widened" : "narrowed";
+};

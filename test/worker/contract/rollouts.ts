@@ -1,14 +1,24 @@
 /** Rollouts in the store: who is given what and when, what goes back, and that it is all written once; on every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
-import { RolloutView } from "#schema/rollout.ts";
-import { type AgentState, Report } from "#schema/wire.ts";
+import type { RolloutView } from "#schema/rollout.ts";
 import { maintain } from "#worker/maintain.ts";
-import { told } from "#worker/release/told.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
+import {
+  bake,
+  commit,
+  digests,
+  grant,
+  host,
+  level,
+  receive,
+  report,
+  served,
+  start,
+  view,
+  webs,
+} from "./rollout-play.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
-
-const webs = ["w1", "w2", "w3", "w4"] as const;
 
 export function rolloutContract(name: string, open: () => Promise<Adapter>): void {
   describe(`rollouts on ${name}`, () => {
@@ -21,115 +31,12 @@ export function rolloutContract(name: string, open: () => Promise<Adapter>): voi
     promoted(() => h);
     halted(() => h);
     twoPhases(() => h);
+    goingBack(() => h);
     takenOver(() => h);
     emergencies(() => h);
     reading(() => h);
   });
 }
-
-const host = (key: string, role: string): Change => ({
-  op: "put",
-  kind: "host",
-  key,
-  body: { addresses: [], roles: [role], labels: {} },
-});
-
-const grant = (key: string, to: string, ...ports: readonly number[]): Change => ({
-  op: "put",
-  kind: "service",
-  key,
-  body: { ingress: ports.map((port) => ({ from: "any", port, proto: "tcp" })), to: [to] },
-});
-
-async function commit(h: Harness, changes: readonly Change[], release: "now" | "staged" = "now") {
-  const result = await h.commit(changes, undefined, release);
-  if (!result.ok) throw new Error(`refused: ${JSON.stringify(result)}`);
-  return result;
-}
-
-interface Served {
-  readonly seq: number;
-  readonly revision: number;
-  readonly bundle_sha256: string;
-}
-
-async function served(h: Harness, key: string): Promise<Served> {
-  const row = await h.ports.sql
-    .prepare("SELECT seq, revision, bundle_sha256 FROM repository WHERE host = ?1")
-    .bind(key)
-    .first<Served>();
-  if (row === null) throw new Error(`${key} is served nothing`);
-  return row;
-}
-
-const counts = new Map<string, number>();
-
-/** What the agent of a host would report now, as the report route takes it. */
-async function report(h: Harness, key: string, state: AgentState = "steady", took = true): Promise<Report> {
-  const { seq, revision, bundle_sha256 } = await served(h, key);
-  const n = (counts.get(key) ?? 0) + 1;
-  counts.set(key, n);
-  const said = Report.parse({
-    n,
-    at: new Date(h.ports.clock.now()).toISOString(),
-    boot_id: "boot",
-    agent_version: "0",
-    renderer: "r",
-    state,
-    applied: { seq: took ? seq : seq - 1, revision, bundle_sha256, program_sha256: bundle_sha256 },
-    seen: { root: 1, timestamp: 1, targets: seq },
-    guard_sha256: null,
-    refusal: null,
-    counters: [],
-  });
-  await receive(h, key, said);
-  return said;
-}
-
-async function receive(h: Harness, key: string, said: Report): Promise<void> {
-  await told(h.ports, key, said);
-}
-
-const strategy = { kind: "canary", percentages: [50, 100] };
-
-async function start(
-  h: Harness,
-  body: object = {},
-): Promise<RolloutView & { readonly supersedes: number[] }> {
-  const answer = await h.call("POST", "/v1/rollouts", {
-    body: { strategy, gates: { bake_seconds: 0 }, note: "test", ...body },
-  });
-  expect(answer.status).toBe(201);
-  return answer.json as RolloutView & { readonly supersedes: number[] };
-}
-
-const view = async (h: Harness, id: number): Promise<RolloutView> =>
-  RolloutView.parse((await h.call("GET", `/v1/rollouts/${id}`)).json);
-
-/** Past the bake of four polls, in which every host that committed is heard of again. */
-async function bake(h: Harness): Promise<void> {
-  await maintain(h.ports);
-  h.advance(121_000);
-  const { results } = await h.ports.sql
-    .prepare(
-      "SELECT DISTINCT e.host FROM rollout r JOIN rollout_host e ON e.rollout = r.id AND e.phase = r.phase WHERE e.standing = 'committed' AND r.status IN ('running', 'paused')",
-    )
-    .all<{ host: string }>();
-  for (const { host: key } of results) await report(h, key);
-  await maintain(h.ports);
-}
-
-async function digests(h: Harness, keys: readonly string[] = webs): Promise<readonly string[]> {
-  const all: string[] = [];
-  for (const key of keys) all.push((await served(h, key)).bundle_sha256);
-  return all;
-}
-
-const level = (h: Harness, key: string) =>
-  h.ports.sql
-    .prepare("SELECT level FROM withheld WHERE host = ?1 ORDER BY revision DESC LIMIT 1")
-    .bind(key)
-    .first<string>("level");
 
 function promoted(h: () => Harness): void {
   test("each wave gets the revision only when the one before committed and baked", async () => {
@@ -243,6 +150,33 @@ function twoPhases(h: () => Harness): void {
     expect(await h().count("SELECT count(*) AS n FROM withheld WHERE host IN ('db', 'cache')")).toBe(0);
   });
 
+  test("pinned hosts are passed by and listed, and get it by a later rollout", async () => {
+    await h().call("PUT", "/v1/hosts/db/pin", { body: { reason: "migration" } });
+    const old = await served(h(), "db");
+    expect(await commit(h(), [grant("both", "role:base", 22)], "staged")).toMatchObject({
+      held: [
+        { host: "cache", as: "staged" },
+        { host: "db", as: "pinned" },
+      ],
+    });
+    const { id } = await start(h(), { hosts: ["db", "cache"] });
+    await report(h(), "cache");
+    await bake(h());
+    expect(await view(h(), id)).toMatchObject({
+      status: "completed",
+      attention: [{ host: "db", standing: "skipped", detail: "pinned" }],
+    });
+    expect(await served(h(), "db")).toEqual(old);
+    expect((await h().call("DELETE", "/v1/hosts/db/pin")).status).toBe(200);
+    const later = await start(h(), { hosts: ["db"] });
+    expect((await served(h(), "db")).seq).toBe(old.seq + 1);
+    await report(h(), "db");
+    await bake(h());
+    expect(await view(h(), later.id)).toMatchObject({ status: "completed" });
+  });
+}
+
+function goingBack(h: () => Harness): void {
   test("who loses gets old bytes again only when nobody runs any more what was given", async () => {
     await commit(h(), [grant("move", "host:cache", 5432)]);
     const before = { db: await served(h(), "db"), cache: await served(h(), "cache") };
@@ -269,31 +203,6 @@ function twoPhases(h: () => Harness): void {
     await bake(h());
     expect(await view(h(), id)).toMatchObject({ status: "completed" });
     await commit(h(), [grant("move", "host:cache", 5432)]);
-  });
-
-  test("pinned hosts are passed by and listed, and get it by a later rollout", async () => {
-    await h().call("PUT", "/v1/hosts/db/pin", { body: { reason: "migration" } });
-    const old = await served(h(), "db");
-    expect(await commit(h(), [grant("both", "role:base", 22)], "staged")).toMatchObject({
-      held: [
-        { host: "cache", as: "staged" },
-        { host: "db", as: "pinned" },
-      ],
-    });
-    const { id } = await start(h(), { hosts: ["db", "cache"] });
-    await report(h(), "cache");
-    await bake(h());
-    expect(await view(h(), id)).toMatchObject({
-      status: "completed",
-      attention: [{ host: "db", standing: "skipped", detail: "pinned" }],
-    });
-    expect(await served(h(), "db")).toEqual(old);
-    expect((await h().call("DELETE", "/v1/hosts/db/pin")).status).toBe(200);
-    const later = await start(h(), { hosts: ["db"] });
-    expect((await served(h(), "db")).seq).toBe(old.seq + 1);
-    await report(h(), "db");
-    await bake(h());
-    expect(await view(h(), later.id)).toMatchObject({ status: "completed" });
   });
 }
 
