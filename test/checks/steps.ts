@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
+import { faultFindings } from "./faults.ts";
 import { registryFindings } from "./registry.ts";
 import { threatFindings } from "./threats.ts";
 
@@ -57,6 +58,7 @@ export const steps: readonly Step[] = [
   { name: "dead code", run: tool("knip", "--no-progress") },
   { name: "documents", run: reading(documentFindings) },
   { name: "threats", run: reading(threatFindings) },
+  { name: "faults", run: reading(faultFindings) },
   { name: "agent's edges", run: reading(edgeFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];

@@ -1,6 +1,7 @@
 /** What the check of THREATS.md finds in a table that is not true. */
 import { expect, test } from "vitest";
-import { citedTests, tableFindings } from "../checks/threats.ts";
+import { citedTests } from "../checks/cited-tests.ts";
+import { tableFindings } from "../checks/threats.ts";
 
 const file = "test/attack/a.test.ts";
 const table = (last: string): string =>
