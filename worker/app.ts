@@ -17,6 +17,7 @@ import { routers } from "./api/routers.ts";
 import { unchanged } from "./api/unchanged.ts";
 import { hostCredentials } from "./credential.ts";
 import { openFleet } from "./fleet.ts";
+import { describeError } from "./log.ts";
 import type { Ports } from "./ports.ts";
 import { problem, Refused } from "./problem.ts";
 
@@ -45,7 +46,7 @@ export function createApp(ports: Ports): Hono<AppEnv> {
     if (error instanceof Refused) return problem(c, error.code, error.more);
     // The framework throws this for a body that is not JSON; its text could quote the body.
     if (error instanceof HTTPException && error.status === 400) return problem(c, "bad_request");
-    console.error(JSON.stringify({ request_id: c.get("requestId"), error: nameOf(error) }));
+    console.error(JSON.stringify({ request_id: c.get("requestId"), error: describeError(error) }));
     return problem(c, "internal");
   });
   // A router that finds one route among all, and its middleware, cost more than this answer itself.
@@ -53,10 +54,4 @@ export function createApp(ports: Ports): Hono<AppEnv> {
   const { fetch } = app;
   app.fetch = (request, ...rest) => fromMemory(request) ?? fetch(request, ...rest);
   return app;
-}
-
-/** What a log may say of an unexpected error: drizzle puts a query's values into its message, its cause does not. */
-function nameOf(error: Error): string {
-  const inner = error.cause instanceof Error ? error.cause : error;
-  return `${error.name}: ${inner.message.startsWith("Failed query") ? "failed query" : inner.message}`;
 }

@@ -3,6 +3,7 @@
  * signed again. Everything that is written here ends in an audit row.
  */
 import { operatorsSign, type Root, type Signature } from "#schema/tuf.ts";
+import type { Part } from "./part.ts";
 import type { Ports } from "./ports.ts";
 import { Refused } from "./problem.ts";
 import { ownSignatures, proposeAgain, publishPending, withSignatures } from "./publish/cosign.ts";
@@ -78,27 +79,35 @@ async function take(
 const atOnce = 100;
 
 /** Keeps what waits in step with the root: proposes what must be signed anew, or signs what waits where it may alone. */
-export async function tendPending(ports: Ports, root: RootInForce): Promise<void> {
-  if (operatorsSign(root.signed)) return proposeDue(ports, root.signed);
+export async function tendPending(ports: Ports, root: RootInForce, part: Part): Promise<void> {
+  if (operatorsSign(root.signed)) return proposeDue(ports, root.signed, part);
   for (const waiting of await listPending(ports.sql, "", atOnce))
-    await audited(ports.sql, async (): Promise<Attempt<unknown>> => {
-      const pending = await readPending(ports.sql, waiting.host);
-      if (pending?.seq !== waiting.seq) return { write: false, result: undefined };
-      const own = await ownSignatures(root.signed, ports.signer, pending.targets);
-      const signed = await withSignatures(pending, root.signed, own);
-      if (signed === undefined || own.length === 0) return { write: false, result: undefined };
-      return take(ports, root.signed, signed, { actor: "maintenance", keys: own.map(({ keyid }) => keyid) });
-    });
+    await part(`what waits for host ${waiting.host}`, () => signWaiting(ports, root.signed, waiting));
 }
 
+const signWaiting = (ports: Ports, root: Root, waiting: Pending): Promise<unknown> =>
+  audited(ports.sql, async (): Promise<Attempt<unknown>> => {
+    const pending = await readPending(ports.sql, waiting.host);
+    if (pending?.seq !== waiting.seq) return { write: false, result: undefined };
+    const own = await ownSignatures(root, ports.signer, pending.targets);
+    const signed = await withSignatures(pending, root, own);
+    if (signed === undefined || own.length === 0) return { write: false, result: undefined };
+    return take(ports, root, signed, { actor: "maintenance", keys: own.map(({ keyid }) => keyid) });
+  });
+
 /** From half of their lives on, so that people have weeks; or as soon as the root names other keys. */
-const proposeDue = (ports: Ports, root: Root): Promise<void> =>
+const proposeDue = (ports: Ports, root: Root, part: Part): Promise<void> =>
   audited(ports.sql, async (): Promise<Attempt<void>> => {
     const now = ports.clock.now();
     const due = await unsignedTargets(ports.sql, root, now + operatorsLifetime / 2, atOnce);
     if (due.length === 0) return { write: false, result: undefined };
     const lease = { ...ports.settings, now, signer: ports.signer, root, waiting: undefined };
-    const pending = await Promise.all(due.map((previous) => proposeAgain({ ...lease, previous })));
+    const pending: Pending[] = [];
+    for (const previous of due)
+      await part(`what host ${previous.host} needs signed`, async () => {
+        pending.push(await proposeAgain({ ...lease, previous }));
+      });
+    if (pending.length === 0) return { write: false, result: undefined };
     const body = { hosts: pending.map(({ host, seq }) => `${host} ${seq}`) };
     return {
       write: true,

@@ -4,34 +4,47 @@
  * Agents renew their own leases past half of them; this renews what nobody asked for, so that a plain TUF reader of a
  * silent host's repository does not find it expired, or signed by keys that the root no longer names: a lease that is
  * older than the root in force is renewed too. A bounded number each time, the soonest end first.
+ *
+ * Every part stands alone, and so does every rollout and host in it: one that fails is told, and the others go on.
  */
 import { tendPending } from "./cosign.ts";
+import { openParts, type Part } from "./part.ts";
 import type { Ports } from "./ports.ts";
-import { advanceAll } from "./release/advance.ts";
+import { advanceIfNews } from "./release/advance.ts";
 import { renewRepository } from "./poll.ts";
 import { givesLeaseTo } from "./publish/signers.ts";
 import { forgetAnswers } from "./store/idempotency.ts";
 import { forgetAssertions } from "./store/identity.ts";
 import { leasesEndingBefore } from "./store/lease.ts";
+import { openRollouts } from "./store/rollout.ts";
 import { rootInForce, type RootInForce } from "./store/root.ts";
 
 const renewedAtOnce = 100;
 
+/** @throws Error that names what failed, after all else is done */
 export async function maintain(ports: Ports): Promise<void> {
   const now = ports.clock.now();
-  await forgetAssertions(ports.sql, now);
-  await forgetAnswers(ports.sql, now);
-  await advanceAll(ports);
-  const root = await rootInForce(ports.sql);
-  if (root === undefined || !(await givesLeaseTo(root.signed, ports.signer))) return;
-  await renewUnasked(ports, root, now);
-  await tendPending(ports, root);
+  const { part, failed } = openParts("maintenance");
+  await part("used assertions", () => forgetAssertions(ports.sql, now));
+  await part("remembered answers", () => forgetAnswers(ports.sql, now));
+  await part("rollouts", async () => {
+    for (const id of await openRollouts(ports.sql))
+      await part(`rollout ${id}`, () => advanceIfNews(ports, id));
+  });
+  await part("leases and signatures", async () => {
+    const root = await rootInForce(ports.sql);
+    if (root === undefined || !(await givesLeaseTo(root.signed, ports.signer))) return;
+    await part("leases", () => renewUnasked(ports, root, now, part));
+    await part("signatures", () => tendPending(ports, root, part));
+  });
+  if (failed.length > 0) throw new Error(`maintenance failed in part: ${failed.slice(0, 20).join(", ")}`);
 }
 
-async function renewUnasked(ports: Ports, root: RootInForce, now: number): Promise<void> {
+async function renewUnasked(ports: Ports, root: RootInForce, now: number, part: Part): Promise<void> {
   const lease = ports.settings.leaseSeconds * 1000;
   const before = Math.max(now + lease / 4, root.at + lease);
   const ending = await leasesEndingBefore(ports.sql, before, renewedAtOnce);
   // Losing to a publish or to the host's own renewal is as good as renewing.
-  for (const previous of ending) await renewRepository(ports, root.signed, previous);
+  for (const previous of ending)
+    await part(`the lease of host ${previous.host}`, () => renewRepository(ports, root.signed, previous));
 }

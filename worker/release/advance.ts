@@ -10,7 +10,7 @@ import { type Attempt, type AuditAction, audited, auditHead } from "../store/aud
 import { readEvidence } from "../store/evidence.ts";
 import { suspectedOf } from "../store/identity.ts";
 import { forget, readPinned } from "../store/release.ts";
-import { findRollout, openRollouts, type StoredRollout, updateRollout } from "../store/rollout.ts";
+import { findRollout, type StoredRollout, updateRollout } from "../store/rollout.ts";
 import { execute, Uncompilable } from "./effects.ts";
 import { isQuiet, remember, type Seen } from "./look.ts";
 
@@ -32,9 +32,9 @@ export async function advance(ports: Ports, id: number): Promise<void> {
   if (seen !== undefined) await remember(ports, id, seen);
 }
 
-/** The same for every rollout that is not over and that may have news, the oldest first. */
-export async function advanceAll(ports: Ports): Promise<void> {
-  for (const id of await openRollouts(ports.sql)) if (!(await isQuiet(ports, id))) await advance(ports, id);
+/** The same where there may be news. */
+export async function advanceIfNews(ports: Ports, id: number): Promise<void> {
+  if (!(await isQuiet(ports, id))) await advance(ports, id);
 }
 
 const exposed = ({ entries, phase }: RolloutState): readonly string[] =>

@@ -107,7 +107,7 @@ function repeat(seconds: number, task: () => Promise<void>): { stop(): Promise<v
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     running ??= task()
-      .catch((error: unknown) => console.error(`maintenance failed: ${String(error)}`))
+      .catch((error: unknown) => console.error(error instanceof Error ? error.message : String(error)))
       .finally(() => {
         running = undefined;
       });
