@@ -2,33 +2,16 @@
  * How the agent says no: a closed code and one sentence. Code branches on the code, people read the sentence.
  * Neither ever carries a secret or bytes that came from the network unescaped.
  */
-import type { RefusalCode } from "#schema/errors.ts";
+import { type RefusalCode, refusalEntry } from "#schema/refusals.ts";
 
 export interface Refusal {
   readonly code: RefusalCode;
   readonly message: string;
 }
 
-/** Something came that claimed to be signed, and was not what it claimed. Late, old or missing news is none of these. */
-const forged: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
-  "metadata_too_large",
-  "metadata_malformed",
-  "root_invalid",
-  "signature_invalid",
-  "version_jump",
-  "version_mismatch",
-  "hash_mismatch",
-  "wrong_host",
-  "unknown_critical",
-  "min_revision",
-  "bundle_hash_mismatch",
-  "bundle_not_canonical",
-  "bundle_schema",
-]);
-
 /** Whether a poll failed on its way or in verification; the guard's `on_failure` is about the latter. */
 export const causeOf = ({ code }: Refusal): "transport" | "verification" =>
-  forged.has(code) ? "verification" : "transport";
+  refusalEntry(code).class === "forged" ? "verification" : "transport";
 
 /** A refusal on its way to the door of its room, where it becomes a value again. */
 export class Refused extends Error {

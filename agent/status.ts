@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { type RefusalCode, refusalCodes } from "#schema/errors.ts";
+import { refusalCodes, refusalEntry } from "#schema/refusals.ts";
 import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
@@ -113,7 +113,7 @@ export function formatStatus(status: Status, running: boolean, now: number): str
       ? []
       : [
           `refused   ${refusal.code} at ${refusal.at}: ${refusal.message}`,
-          `          ${advice[refusal.code]}`,
+          `          ${refusalEntry(refusal.code).remedy}`,
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),
@@ -179,56 +179,3 @@ function formatLease(leftMs: number, ends: string): string {
   const span = `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   return leftMs > 0 ? `${span} left (until ${ends})` : `over for ${span} (since ${ends})`;
 }
-
-const wait = "Nothing to do here: the last committed ruleset stays, and the agent asks again.";
-const ask =
-  "The last committed ruleset stays. Tell whoever runs the control plane: it serves what it should not.";
-const disk = "Free or repair the disk that holds the state directory; the last committed ruleset stays.";
-const upgrade =
-  "The last committed ruleset stays. Upgrade this agent, or take back the change that needs a newer one.";
-const mend =
-  "Correct the guard file; until then nothing new is accepted and the last committed ruleset stays.";
-
-/** What to do about each refusal. */
-const advice: Readonly<Record<RefusalCode, string>> = {
-  unreachable: wait,
-  http_status: `${wait} After a long 401 or 403, enrol the host again.`,
-  response_too_large: ask,
-  response_too_slow: wait,
-  response_encoding: "A proxy changes what the control plane sends; let it pass this address unchanged.",
-  response_malformed: ask,
-  metadata_too_large: ask,
-  metadata_malformed: ask,
-  root_invalid: ask,
-  signature_invalid: ask,
-  metadata_expired:
-    "The control plane no longer renews leases, or this host's clock is wrong; after its grace this host does what its guard says: closes, or holds.",
-  version_rollback: "The control plane serves an older state than this host has seen, perhaps from a backup.",
-  version_jump: ask,
-  version_mismatch: ask,
-  hash_mismatch: ask,
-  wrong_host: ask,
-  unknown_critical: upgrade,
-  min_revision: ask,
-  bundle_hash_mismatch: ask,
-  bundle_not_canonical: ask,
-  bundle_schema: upgrade,
-  state_unwritable: disk,
-  state_invalid: "Nothing new is accepted. Run leave and enrol this host again; the rules stay until you do.",
-  clock_ahead:
-    "Set this host's clock (NTP). Until then its lease ages by the machine's own counter, and the rules stay.",
-  guard_invalid: mend,
-  guard_refused:
-    "The bundle is larger than the guard's limits; raise them there, or make the bundle smaller.",
-  preset_missing:
-    "Nothing is enforced before the guard names the preset: presets: [{ name: proxmox-node, cluster: [<the cluster's networks>] }].",
-  render_unsupported: upgrade,
-  check_failed:
-    "nft refuses the ruleset on this kernel; the last committed ruleset stays. Report it with this message.",
-  load_failed:
-    "nft could not load the ruleset; the last committed ruleset stays. Is nft there, and are you root?",
-  probe_failed:
-    "Under the new ruleset this host did not reach the control plane, or what the guard's probes name: it went back. Correct the rules and publish again.",
-  readback_mismatch:
-    "The kernel held something else than was loaded; another program may edit table inet portcullis.",
-};

@@ -8,7 +8,7 @@ import { RoleExpiry } from "./expiry.ts";
 import { Guard } from "./guard.ts";
 import { Address, Key, Note, Port, Revision, Sha256 } from "./primitives.ts";
 import { RowId } from "./ruleset.ts";
-import { refusalCodes } from "./errors.ts";
+import { refusalCodes } from "./refusals.ts";
 import { KeyId, TufKey } from "./tuf.ts";
 
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */

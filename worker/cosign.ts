@@ -48,7 +48,7 @@ const notOurs = {
   path: "/signatures",
   code: "targets_signature",
   message: "expected signatures by targets keys of the root in force over the targets that wait",
-};
+} as const;
 
 async function take(
   ports: Ports,

@@ -3,37 +3,10 @@
  * what was sent, because requests carry tokens.
  */
 import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import * as z from "zod";
-import type { ProblemCode } from "#schema/errors.ts";
+import { findingCodes, type ProblemCode, problemCodes, problemEntry } from "#schema/refusals.ts";
 import { headers as wireHeaders } from "#schema/wire.ts";
 import type { AppEnv } from "./api/env.ts";
-
-interface Kind {
-  readonly status: ContentfulStatusCode;
-  readonly title: string;
-}
-
-const kinds = {
-  bad_request: { status: 400, title: "The request is malformed" },
-  unauthenticated: { status: 401, title: "Authentication is needed" },
-  forbidden: { status: 403, title: "This credential may not do that" },
-  not_found: { status: 404, title: "There is nothing here" },
-  method_not_allowed: { status: 405, title: "This resource does not know that method" },
-  conflict: { status: 409, title: "Something else stands in the way" },
-  nothing_to_release: { status: 409, title: "Nothing is withheld from these hosts" },
-  release_staged: { status: 409, title: "What changes hosts goes through a rollout here" },
-  token_used: { status: 409, title: "This one-time token was used before" },
-  root_mismatch: { status: 409, title: "This is not the root of trust in force" },
-  stale_parent: { status: 412, title: "The parent revision is no longer head" },
-  precondition_failed: { status: 412, title: "The row is not what the precondition expects" },
-  body_too_large: { status: 413, title: "The body is too large" },
-  unsupported_media_type: { status: 415, title: "The body is not of a type this resource reads" },
-  invalid_intent: { status: 422, title: "The intent is not valid, nothing was written" },
-  internal: { status: 500, title: "Something went wrong here" },
-  busy: { status: 503, title: "Too many writers at once, try again" },
-  root_missing: { status: 503, title: "This deployment has no root of trust yet" },
-} as const satisfies Record<ProblemCode, Kind>;
 
 /**
  * One finding inside a problem: a JSON pointer into the request or into intent, a code, a sentence. `referencers` are
@@ -41,7 +14,7 @@ const kinds = {
  */
 export const Finding = z.strictObject({
   path: z.string(),
-  code: z.string(),
+  code: z.enum(findingCodes),
   message: z.string(),
   referencers: z.array(z.strictObject({ kind: z.string(), key: z.string(), path: z.string() })).optional(),
 });
@@ -52,7 +25,7 @@ export const ProblemBody = z.strictObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),
-  code: z.string(),
+  code: z.enum(problemCodes),
   detail: z.string().optional(),
   request_id: z.string(),
   errors: z.array(Finding).optional(),
@@ -79,7 +52,7 @@ export class Refused extends Error {
 
 /** The response for a refusal. */
 export function problem(c: Context<AppEnv>, code: ProblemCode, more: ProblemDetail = {}): Response {
-  const { status, title } = kinds[code];
+  const { status, title } = problemEntry(code);
   const body = {
     type: `urn:portcullis:problem:${code}`,
     title,
@@ -102,14 +75,7 @@ export function problem(c: Context<AppEnv>, code: ProblemCode, more: ProblemDeta
 }
 
 function retryHint(code: ProblemCode): Record<string, string> {
-  switch (code) {
-    case "unauthenticated":
-      return { "WWW-Authenticate": "Bearer" };
-    case "busy":
-      return { "Retry-After": "1" };
-    case "root_missing":
-      return { "Retry-After": "60" };
-    default:
-      return {};
-  }
+  if (code === "unauthenticated") return { "WWW-Authenticate": "Bearer" };
+  const { retryAfter } = problemEntry(code);
+  return retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) };
 }

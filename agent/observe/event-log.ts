@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { refusalCodes } from "#schema/errors.ts";
+import { refusalCodes } from "#schema/refusals.ts";
 import { AgentState, Drift } from "#schema/wire.ts";
 import { isErrno, readOptional } from "../persist.ts";
 import { printable } from "../refusal.ts";

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { memorySigner } from "#test/support/signing.ts";
-import type { RefusalCode } from "#schema/errors.ts";
+import type { RefusalCode } from "#schema/refusals.ts";
 import { customEdit, type Files, filesOf, newAuthority, publish, resign } from "./plane.ts";
 import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
-import type { RefusalCode } from "#schema/errors.ts";
+import type { RefusalCode } from "#schema/refusals.ts";
 import { envelopeOf, filesOf, publish } from "./plane.ts";
 import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 

@@ -2,7 +2,7 @@
  * The table of THREATS.md is true: every row is there, names tests that exist, or says what is open; and a refusal code
  * it names is one.
  */
-import { refusalCodes } from "#schema/errors.ts";
+import { refusalCodes } from "#schema/refusals.ts";
 import { citationFindings, type ReadFile, readerOf } from "./cited-tests.ts";
 
 const rows = 35;

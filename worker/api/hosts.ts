@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { AgentState, Listening } from "#schema/wire.ts";
-import { refusalCodes } from "#schema/errors.ts";
+import { refusalCodes } from "#schema/refusals.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type DatedRow, findRow, listRows } from "../store/intent.ts";

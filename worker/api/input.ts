@@ -6,7 +6,7 @@
 import type { Context, MiddlewareHandler, ValidationTargets } from "hono";
 import { validator } from "hono-openapi";
 import * as z from "zod";
-import type { ProblemCode } from "#schema/errors.ts";
+import type { ProblemCode } from "#schema/refusals.ts";
 import { type Finding, problem, Refused } from "../problem.ts";
 import type { AppEnv } from "./env.ts";
 

@@ -1,6 +1,6 @@
 /** What the API answers with, as schemas: the same that the OpenAPI document shows. Times are ISO 8601 in UTC. */
 import * as z from "zod";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import { Host, type Kind, kinds, Member, Overlay, Service, Zone } from "#schema/intent.ts";
 import type { DatedRow, RevisionDetail, RevisionRow } from "../store/intent.ts";
 import type { HeldHost } from "../writer/project.ts";

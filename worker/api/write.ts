@@ -1,7 +1,7 @@
 /** From a request that writes intent to the writer, and from its result to a response. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import { type Change, type Commit, ReleaseTime } from "#schema/intent.ts";
 import { Note } from "#schema/primitives.ts";
 import type { Ports } from "../ports.ts";
@@ -91,7 +91,7 @@ function releaseTime(text: string | undefined): ReleaseTime {
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues.map(({ message }) => ({
     path: "/query/release",
-    code: "schema",
+    code: "schema" as const,
     message,
   }));
   throw new Refused("bad_request", { errors });
@@ -100,7 +100,7 @@ function releaseTime(text: string | undefined): ReleaseTime {
 function note(path: string, text: string): string {
   const parsed = Note.safeParse(text);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(({ message }) => ({ path, code: "schema", message }));
+  const errors = parsed.error.issues.map(({ message }) => ({ path, code: "schema" as const, message }));
   throw new Refused("bad_request", { errors });
 }
 

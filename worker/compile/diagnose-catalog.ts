@@ -2,7 +2,7 @@
  * What is wrong with hosts and services: addresses that two hosts claim, names in `from` and `to` that mean nothing or
  * two things, sources and targets that are empty, names too long for the kernel. All findings, and no repair (law 1).
  */
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import { compareText } from "#schema/order.ts";
 import type { Entry } from "./catalog.ts";
 import type { Directory, Reference } from "./directory.ts";

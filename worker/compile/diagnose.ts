@@ -5,7 +5,7 @@
  * Relies on bodies having passed schema/intent.ts. Of two rows that collide the later one, by key, is reported.
  */
 import { contains, knownNetwork, overlaps } from "#schema/address.ts";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Member, Overlay, Snapshot } from "#schema/intent.ts";
 import { splitMemberKey } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";

@@ -1,5 +1,5 @@
 /** How the compiler words a finding. Errors stop a revision, warnings do not. */
-import type { Diagnostic, DiagnosticCode } from "#schema/errors.ts";
+import type { Diagnostic, DiagnosticCode } from "#schema/refusals.ts";
 
 export const error = (code: DiagnosticCode, path: string, message: string): Diagnostic => ({
   severity: "error",

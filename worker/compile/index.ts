@@ -2,7 +2,7 @@
  * The compiler: all intent at one revision in, one ruleset per declared host out, or every reason why not.
  * Pure, and blind to the order of rows: equal intent gives equal canonical bytes (law 4).
  */
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";

@@ -5,7 +5,7 @@
  * Must never see a private key or a clock: both come in.
  */
 import { type BundleCustom, bundlePath, encodeBundle, sizeLimits } from "#schema/bundle.ts";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { envelope, operatorsSign, type Root, Targets } from "#schema/tuf.ts";
 import { sha256Hex, utf8 } from "../encoding.ts";

@@ -6,6 +6,7 @@
 import { sizeLimits } from "#schema/bundle.ts";
 import { canonicalBytes, parseCanonical } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
+import type { RootRefusalCode } from "#schema/refusals.ts";
 import { envelope, operatorsSign, Root, roles, type Signature, type TufKey, tufKey } from "#schema/tuf.ts";
 import { fromHex, sha256Hex, toHex, utf8 } from "../encoding.ts";
 import { onlineRoles, type Signer } from "../ports.ts";
@@ -19,15 +20,6 @@ export interface ReadRoot {
   readonly signed: Root;
   readonly signatures: readonly Signature[];
 }
-
-export type RootRefusalCode =
-  | "root_too_large"
-  | "root_malformed"
-  | "root_keys"
-  | "root_version"
-  | "root_expired"
-  | "root_threshold"
-  | "root_online_keys";
 
 export interface RootRefusal {
   readonly ok: false;

@@ -6,7 +6,7 @@
 import { type Prepared, prepare } from "#compile/index.ts";
 import { meet } from "#compile/meet.ts";
 import type { BundleCustom } from "#schema/bundle.ts";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { type Intent, type Row, snapshotOf } from "../store/intent.ts";

@@ -3,6 +3,7 @@
  * from the assignment and the newest report alone, so that repeated and late reports change nothing, and a host that
  * commits after its timeout is committed. What a report does not say is no evidence: silence settles nothing well.
  */
+import { refusalEntry } from "#schema/refusals.ts";
 import type { Gates } from "#schema/rollout.ts";
 import { lostAfterMs, type Place, silentAfterMs } from "./heartbeat.ts";
 import type { Entry, Evidence } from "./state.ts";
@@ -10,16 +11,6 @@ import type { Entry, Evidence } from "./state.ts";
 const never = Number.NEGATIVE_INFINITY;
 /** Drops per second that are noise on any host: an address on the Internet is scanned, and somebody always retries. */
 const denyNoise = 10;
-
-/** Refusals that say that the control plane was not reached well, and nothing about what it published. */
-const ofTransport: ReadonlySet<string> = new Set([
-  "unreachable",
-  "http_status",
-  "response_too_large",
-  "response_too_slow",
-  "response_encoding",
-  "response_malformed",
-]);
 
 type Verdict = Pick<Entry, "standing" | "detail">;
 
@@ -151,7 +142,7 @@ function beforeHolding(seq: number, report: Evidence): Verdict | undefined {
     case "stale":
       break;
   }
-  const refused = report.refusal !== null && !ofTransport.has(report.refusal);
+  const refused = report.refusal !== null && refusalEntry(report.refusal).class !== "transport";
   return refused ? failed(`refused: ${report.refusal}`) : undefined;
 }
 

@@ -2,6 +2,7 @@
  * What a rollout is, as values. Plain data: the store reads it from rows and writes back what `step` changed.
  * Times are milliseconds since the Unix epoch; waves count from 1.
  */
+import type { RefusalCode } from "#schema/refusals.ts";
 import type { Gates, HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
 import type { AgentState } from "#schema/wire.ts";
 
@@ -53,7 +54,7 @@ export interface Evidence {
   readonly appliedSeq: number | null;
   /** The highest seq that it has verified. */
   readonly seenSeq: number;
-  readonly refusal: string | null;
+  readonly refusal: RefusalCode | null;
   /** Changes by others that it found since the report before. */
   readonly drift: number;
   /** Drops per second since the report before; null when unknown. */

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { encodeBundle } from "#schema/bundle.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";
+import { refusalCodes } from "#schema/refusals.ts";
 import { AgentState } from "#schema/wire.ts";
 import { sha256Hex } from "../encoding.ts";
 import type { Sql } from "../ports.ts";
@@ -21,7 +22,7 @@ const Told = z.object({
   bundle_sha256: z.string().nullable(),
   program_sha256: z.string().nullable(),
   seen: z.int(),
-  refusal: z.string().nullable(),
+  refusal: z.enum(refusalCodes).nullable(),
   drift: z.int().nullable(),
   drops: z.int().nullable(),
   suspected_at: z.int().nullable(),

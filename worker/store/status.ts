@@ -1,7 +1,7 @@
 /** What is known of hosts: what they are served, who they are, and the last thing they said. One consistent read each. */
 import { desc, eq } from "drizzle-orm";
 import * as z from "zod";
-import { refusalCodes } from "#schema/errors.ts";
+import { refusalCodes } from "#schema/refusals.ts";
 import { Guard } from "#schema/guard.ts";
 import { identity, repository, report } from "#schema/tables/index.ts";
 import { AgentState, Report } from "#schema/wire.ts";

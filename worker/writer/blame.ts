@@ -1,5 +1,5 @@
 /** Says in which change of a commit a compile finding lies, so that a caller can point at their own input. Pure. */
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Change, Kind } from "#schema/intent.ts";
 import { collections, rowName } from "./plan.ts";
 

@@ -7,7 +7,7 @@
  * be old, and one whose guard refuses what it is served already: no commit could mend another row there.
  */
 import type { BundleCustom } from "#schema/bundle.ts";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { type GuardRefusal, guardRefusals } from "#simulate/admission.ts";

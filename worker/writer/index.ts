@@ -2,7 +2,7 @@
  * The one writer: the only way a row of intent is written. A commit is compiled and signed for every host it changes
  * before anything is written, and then written in one batch with its audit row, or not at all.
  */
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Commit, Kind } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
 import { type Attempt, audited } from "../store/audit.ts";

@@ -4,7 +4,7 @@
  */
 import { references } from "#compile/index.ts";
 import { canonicalText } from "#schema/canonical.ts";
-import type { Diagnostic, DiagnosticCode } from "#schema/errors.ts";
+import type { Diagnostic, DiagnosticCode } from "#schema/refusals.ts";
 import type { Change, Kind } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import { type Intent, type Row, snapshotOf } from "../store/intent.ts";

@@ -3,7 +3,7 @@
  * what it is served now: the bundle that was published, not an opinion of it.
  */
 import { decodeBundle } from "#schema/bundle.ts";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Commit } from "#schema/intent.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { type Difference, difference, elementCount } from "#simulate/difference.ts";

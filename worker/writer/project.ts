@@ -6,7 +6,7 @@
  * signed with mode `closed`: absence alone changes nothing on a host, so it is told to close.
  */
 import { affectedHosts } from "#compile/index.ts";
-import type { Diagnostic } from "#schema/errors.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { Commit, ReleaseTime, Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Sql } from "../ports.ts";
