@@ -5,6 +5,7 @@
 import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
 import * as z from "zod";
 import { Key, Sha256 } from "#schema/primitives.ts";
+import { checkedBlobs } from "./blobs.ts";
 import type { Blobs, Ports } from "./ports.ts";
 import { createSigner, SigningKeys, TokenSecret } from "./signer.ts";
 
@@ -59,13 +60,14 @@ export function openEnv(bindings: unknown): Ports {
   };
 }
 
-/** R2 checks the hash itself and refuses bytes that are not those of their name. */
-const r2Blobs = (bucket: R2Bucket): Blobs => ({
-  put: async (sha256, bytes) => {
-    await bucket.put(`bundles/${sha256}`, bytes, { sha256 });
-  },
-  get: async (sha256) => {
-    const object = await bucket.get(`bundles/${sha256}`);
-    return object === null ? undefined : new Uint8Array(await object.arrayBuffer());
-  },
-});
+/** R2 checks the hash too as it stores; what is there already is written anew, whatever it is. */
+const r2Blobs = (bucket: R2Bucket): Blobs =>
+  checkedBlobs({
+    put: async (sha256, bytes) => {
+      await bucket.put(`bundles/${sha256}`, bytes, { sha256 });
+    },
+    get: async (sha256) => {
+      const object = await bucket.get(`bundles/${sha256}`);
+      return object === null ? undefined : new Uint8Array(await object.arrayBuffer());
+    },
+  });

@@ -13,7 +13,10 @@ export type Sql = Pick<D1Database, "prepare" | "batch"> & {
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
 };
 
-/** Immutable bytes by their SHA-256 in lower-case hex. Putting the same bytes twice is a no-op. */
+/**
+ * Immutable bytes by their SHA-256 in lower-case hex. Putting bytes that are there changes nothing; in the place of
+ * damaged ones it mends them. Reading damaged ones throws.
+ */
 export interface Blobs {
   put(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   get(sha256: string): Promise<Uint8Array<ArrayBuffer> | undefined>;

@@ -1,9 +1,10 @@
 /** The contract suite on the standalone adapter, and what only this adapter promises. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStandalone } from "#worker/standalone/index.ts";
 import type { Adapter } from "./contract/harness.ts";
+import { blobContract } from "./contract/blobs.ts";
 import { catalogContract } from "./contract/catalog.ts";
 import { planContract } from "./contract/plan.ts";
 import { reportContract } from "./contract/reports.ts";
@@ -22,6 +23,12 @@ async function open(): Promise<Adapter> {
   return {
     ports,
     admin: admin.token,
+    damage: async (sha256) => {
+      const file = join(data, "blobs", sha256.slice(0, 2), sha256);
+      const bytes = readFileSync(file);
+      bytes[0] = (bytes[0] ?? 0) ^ 1;
+      writeFileSync(file, bytes);
+    },
     close: async () => {
       await close();
       rmSync(data, { recursive: true, force: true });
@@ -30,6 +37,7 @@ async function open(): Promise<Adapter> {
 }
 
 storeContract("standalone", open);
+blobContract("standalone", open);
 routeContract("standalone", open);
 catalogContract("standalone", open);
 planContract("standalone", open);

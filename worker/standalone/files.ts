@@ -1,7 +1,7 @@
 /** Files that survive a power cut: written beside, flushed, then renamed over; the directory is flushed too. */
 import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 /** Writes a file whole or not at all, with these permissions. */
 export async function writeDurably(
@@ -24,6 +24,21 @@ export async function writeDurably(
     throw error;
   }
   await flush(dirname(path));
+}
+
+/** As `writeDurably` names what it has not finished. */
+const unfinished = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+
+/**
+ * Removes what a killed process left unfinished in a directory and its folders. To be called before anything is
+ * written there; a writer that loses its file to another process fails and leaves what was there before.
+ */
+export async function sweepUnfinished(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await sweepUnfinished(path);
+    else if (entry.isFile() && unfinished.test(entry.name)) await rm(path, { force: true });
+  }
 }
 
 async function flush(directory: string): Promise<void> {

@@ -13,6 +13,7 @@ import { maintain } from "../maintain.ts";
 import type { Clock, Ports } from "../ports.ts";
 import { createSigner } from "../signer.ts";
 import { openBlobs } from "./blobs.ts";
+import { sweepUnfinished } from "./files.ts";
 import { type Endpoint, listen, type Listener } from "./listen.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { type AdminToken, openAdminToken, openSecrets } from "./secrets.ts";
@@ -64,6 +65,7 @@ const migrations = new URL("../../schema/migrations/", import.meta.url);
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
   const { fleet, leaseSeconds, pollSeconds, release, maintainSeconds } = limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
+  await sweepUnfinished(options.data);
   const secrets = await openSecrets(options.data);
   const admin = await openAdminToken(options.data);
   const database = openDatabase(join(options.data, "portcullis.sqlite"));

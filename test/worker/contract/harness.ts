@@ -14,6 +14,8 @@ export interface Adapter {
   readonly ports: Ports;
   /** The operator token whose hash is in the settings. */
   readonly admin: string;
+  /** Changes one byte of a stored blob behind the adapter's back. */
+  damage(sha256: string): Promise<void>;
   close(): Promise<void>;
 }
 
