@@ -4,7 +4,7 @@
  * holds. Read from a local file, never from the network; what agents report of it only informs the control plane.
  */
 import * as z from "zod";
-import { Cidr, InterfaceName, Port, unique } from "./primitives.ts";
+import { Cidr, InterfaceName, list, Port, unique } from "./primitives.ts";
 
 /**
  * New connections to a port, or to the range from `port` to `last_port`: of the management plane from `cidr` to this
@@ -28,13 +28,13 @@ const nonEmpty =
 
 const Management = z
   .strictObject({
-    interfaces: unique(InterfaceName).max(16).default([]),
-    allow: z.array(GuardFlow).max(256).default([]),
+    interfaces: unique(InterfaceName, { max: 16 }).default([]),
+    allow: list(GuardFlow, { max: 256 }).default([]),
   })
   .refine((management) => management.interfaces.length + management.allow.length > 0, { error: nonEmpty });
 
 /** Every flow that this host may begin; without one not even its control plane would be among them. */
-const outputOf = (max: number) => z.strictObject({ allow: z.array(GuardFlow).min(1).max(max) }).optional();
+const outputOf = (max: number) => z.strictObject({ allow: list(GuardFlow, { min: 1, max }) }).optional();
 
 /** A host name or address; it reaches a resolver and a socket, never a shell. */
 const HostName = z
@@ -74,14 +74,11 @@ const fields = {
   confirm: z
     .strictObject({
       seconds: z.int().min(15).max(600).default(60),
-      probes: z.array(Probe).max(8).default([]),
+      probes: list(Probe, { max: 8 }).default([]),
     })
     .prefault({}),
   /** Ports that no bundle opens to everybody. */
-  never_accept_from_any: z
-    .array(Port)
-    .max(1_024)
-    .default([...neverFromAny]),
+  never_accept_from_any: list(Port, { max: 1_024 }).default([...neverFromAny]),
   /** What to do when somebody else changed our table: load the committed program again, or only say so. */
   drift: z.enum(["repair", "report"]).default("repair"),
 };
@@ -93,7 +90,7 @@ export type Guard = z.infer<typeof Guard>;
 /** What a role of a host needs, in one word. */
 const Preset = z.discriminatedUnion("name", [
   /** A Proxmox VE node: its interface, consoles, corosync, migration and Ceph, inside the cluster's networks only. */
-  z.strictObject({ name: z.literal("proxmox-node"), cluster: unique(Cidr).min(1).max(16) }),
+  z.strictObject({ name: z.literal("proxmox-node"), cluster: unique(Cidr, { min: 1, max: 16 }) }),
   /** Managed over a NetBird network. */
   z.strictObject({ name: z.literal("netbird"), interface: InterfaceName.default("wt0") }),
 ]);
@@ -103,13 +100,13 @@ export const GuardFile = z.strictObject({
   ...fields,
   management: z
     .strictObject({
-      interfaces: unique(InterfaceName).max(16).default([]),
-      allow: z.array(GuardFlow).max(64).default([]),
+      interfaces: unique(InterfaceName, { max: 16 }).default([]),
+      allow: list(GuardFlow, { max: 64 }).default([]),
     })
     .prefault({}),
   output: outputOf(64),
   on_expiry: z.enum(["close", "hold"]).optional(),
-  presets: z.array(Preset).max(4).default([]),
+  presets: list(Preset, { max: 4 }).default([]),
 });
 export type GuardFile = z.infer<typeof GuardFile>;
 

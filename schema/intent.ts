@@ -25,8 +25,8 @@ import { unixSeconds } from "./time.ts";
  * Roles say what it is for: a service's rules go to the hosts that fill its role. Labels are for people and rollouts.
  */
 export const Host = z.strictObject({
-  addresses: unique(Address).max(64).default([]),
-  roles: unique(Name).max(64).default([]),
+  addresses: unique(Address, { max: 64 }).default([]),
+  roles: unique(Name, { max: 64 }).default([]),
   labels: z
     .record(Key, z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }))
     .default({}),
@@ -35,7 +35,7 @@ export type Host = z.infer<typeof Host>;
 
 /** A named network: what `from: lan` means. Without a CIDR it matches nothing. */
 export const Zone = z.strictObject({
-  cidrs: unique(Cidr).max(1000).default([]),
+  cidrs: unique(Cidr, { max: 1000 }).default([]),
 });
 export type Zone = z.infer<typeof Zone>;
 
@@ -94,7 +94,7 @@ export type Ingress = z.infer<typeof Ingress>;
 /** A catalog entry, for the hosts that fill the role of its own name unless `to` says otherwise. */
 export const Service = z.strictObject({
   ingress: z.array(Ingress).max(1000),
-  to: unique(TargetExpression).min(1, { error: "expected at least one target" }).max(64).optional(),
+  to: unique(TargetExpression, { min: 1, max: 64, tooFew: "expected at least one target" }).optional(),
 });
 export type Service = z.infer<typeof Service>;
 
@@ -110,17 +110,17 @@ export type OverlayPolicy = z.infer<typeof OverlayPolicy>;
 /** A VPN: the host that terminates it, its tunnel interfaces there, and the networks its clients get addresses from. */
 export const Overlay = z.strictObject({
   host: Key,
-  interfaces: unique(InterfaceName).min(1, { error: "expected at least one interface" }).max(16),
-  subnets: unique(Cidr).min(1, { error: "expected at least one subnet" }).max(64),
+  interfaces: unique(InterfaceName, { min: 1, max: 16, tooFew: "expected at least one interface" }),
+  subnets: unique(Cidr, { min: 1, max: 64, tooFew: "expected at least one subnet" }),
   policy: OverlayPolicy,
-  groups: unique(Key).max(1000).default([]),
+  groups: unique(Key, { max: 1000 }).default([]),
 });
 export type Overlay = z.infer<typeof Overlay>;
 
 /** An overlay's client, keyed `overlay/cn`. Without a fixed address it matches nothing. */
 export const Member = z.strictObject({
   group: Key,
-  addresses: unique(Address).max(16).default([]),
+  addresses: unique(Address, { max: 16 }).default([]),
 });
 export type Member = z.infer<typeof Member>;
 
@@ -193,7 +193,7 @@ export const Commit = z.strictObject({
   on_behalf_of: Note.optional(),
   source: Key.default("api"),
   /** Hosts that get their bundle although the guard they reported refuses it: guards change where they stand. */
-  allow_guard_refusals: unique(Key).max(10_000).optional(),
+  allow_guard_refusals: unique(Key, { max: 10_000 }).optional(),
   release: ReleaseTime.default("now"),
   changes: z.array(Change).min(1, { error: "expected at least one change" }).max(10_000),
 });

@@ -10,6 +10,13 @@ import { parseAddress, parseCidr } from "./address.ts";
 const named = (what: string, pattern: RegExp, expected: string) =>
   z.string({ error: `expected ${what}` }).regex(pattern, { error: `expected ${expected}` });
 
+/** Longest textual IPv6 address, with IPv4 at its end (INET6_ADDRSTRLEN - 1). */
+const addressLengthMax = 45;
+
+/** Text whose length ends the check, so that what reads it reads no more than that. */
+const shortText = (expected: string, max: number) =>
+  z.string({ error: expected }).max(max, { error: expected, abort: true });
+
 /** Key of a host, overlay or group: 1–63 characters of `A-Z a-z 0-9 . _ -`, starting with a letter or a digit. */
 export const Key = named(
   "a name",
@@ -38,7 +45,7 @@ export const InterfaceName = named(
 export type InterfaceName = z.infer<typeof InterfaceName>;
 
 /** One canonical IPv4 or IPv6 address. */
-export const Address = z.string({ error: "expected an IP address" }).check((ctx) => {
+export const Address = shortText("expected an IP address", addressLengthMax).check((ctx) => {
   const parsed = parseAddress(ctx.value);
   if (!parsed.ok)
     ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
@@ -46,7 +53,7 @@ export const Address = z.string({ error: "expected an IP address" }).check((ctx)
 export type Address = z.infer<typeof Address>;
 
 /** One canonical IPv4 or IPv6 network, host bits clear. */
-export const Cidr = z.string({ error: "expected a network" }).check((ctx) => {
+export const Cidr = shortText("expected a network", addressLengthMax + "/128".length).check((ctx) => {
   const parsed = parseCidr(ctx.value);
   if (!parsed.ok)
     ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
@@ -64,13 +71,38 @@ export const Revision = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** Lower-case hex SHA-256. */
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: "expected a SHA-256 in lower-case hex" });
 
+/** How many items a list holds: at most `max`, at least `min` (0 where left out), told by `tooFew`. */
+export interface Length {
+  readonly min?: number;
+  readonly max: number;
+  readonly tooFew?: string;
+}
+
+/** A list whose length is judged before any item is read, so that a list beyond its bound costs nothing. */
+export function list<T extends z.ZodType>(
+  item: T,
+  length: Length,
+): z.ZodType<z.output<T>[], readonly z.input<T>[]> {
+  const { min = 0, max, tooFew = `expected at least ${count(min)}` } = length;
+  const items = z.array(item).min(min, { error: tooFew }).max(max);
+  return z.preprocess((value, ctx) => {
+    if (Array.isArray(value) && value.length > max)
+      ctx.addIssue({ code: "custom", message: `expected at most ${count(max)}, found ${value.length}` });
+    return value;
+  }, items) as z.ZodType<z.output<T>[], readonly z.input<T>[]>;
+}
+
+const count = (items: number): string => (items === 1 ? "1 item" : `${items} items`);
+
 /** A list without duplicates; order is kept as given, so bodies read back as they were written. */
-export const unique = <T extends z.ZodType<string>>(item: T) =>
-  z.array(item).check((ctx) => {
-    ctx.value.forEach((value, index) => {
-      if (ctx.value.indexOf(value) !== index)
+export const unique = <T extends z.ZodType<string>>(item: T, length: Length) =>
+  list(item, length).check((ctx) => {
+    const seen = new Set<string>();
+    for (const [index, value] of ctx.value.entries()) {
+      if (seen.has(value))
         ctx.issues.push({ code: "custom", input: value, path: [index], message: "expected no duplicates" });
-    });
+      seen.add(value);
+    }
   });
 
 /** Free text for people: no control characters (they forge log lines), 1–500 characters. */

@@ -15,8 +15,24 @@
  * - A set or class without elements matches nothing.
  */
 import * as z from "zod";
-import { Address, Cidr, InterfaceName, Key, Port, unique } from "./primitives.ts";
+import { Address, Cidr, InterfaceName, Key, list, Port, unique } from "./primitives.ts";
 import { unixSecondsMax } from "./time.ts";
+
+/**
+ * Most items of each list of a ruleset. No bundle of 4 MiB (`sizeLimits` in schema/bundle.ts) that means something comes
+ * near; what a host takes of them is its guard's to say.
+ */
+const rulesetBounds = {
+  scopes: 1_024,
+  interfaces: 1_024,
+  subnets: 1_024,
+  sets: 65_536,
+  elements: 1_048_576,
+  maps: 1_024,
+  classes: 65_536,
+  rules: 65_536,
+  ranges: 65_535,
+} as const;
 
 /** Name of a set, class map, class or counter inside a ruleset; renderers encode it further. */
 export const ObjectName = z
@@ -34,8 +50,8 @@ export const Scope = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("overlay"),
     name: Key,
-    interfaces: unique(InterfaceName).min(1),
-    subnets: unique(Cidr).min(1),
+    interfaces: unique(InterfaceName, { min: 1, max: rulesetBounds.interfaces }),
+    subnets: unique(Cidr, { min: 1, max: rulesetBounds.subnets }),
   }),
 ]);
 export type Scope = z.infer<typeof Scope>;
@@ -50,15 +66,15 @@ export const scopeId = (scope: Scope): string => (scope.kind === "host" ? "host"
 export const NamedSet = z.strictObject({
   name: ObjectName,
   kind: z.enum(["addresses", "hosts", "networks"]),
-  elements: z.array(z.union([Address, Cidr])),
+  elements: list(z.union([Address, Cidr]), { max: rulesetBounds.elements }),
 });
 export type NamedSet = z.infer<typeof NamedSet>;
 
 /** Address → class. One address is in one class at most, so dispatch is one lookup however many classes there are. */
 export const ClassMap = z.strictObject({
   name: ObjectName,
-  classes: z.array(ObjectName),
-  elements: z.array(z.strictObject({ address: Address, class: ObjectName })),
+  classes: list(ObjectName, { max: rulesetBounds.classes }),
+  elements: list(z.strictObject({ address: Address, class: ObjectName }), { max: rulesetBounds.elements }),
 });
 export type ClassMap = z.infer<typeof ClassMap>;
 
@@ -66,9 +82,10 @@ const Ports = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("any") }),
   z.strictObject({
     kind: z.literal("ranges"),
-    ranges: z
-      .array(z.strictObject({ from: Port, to: Port }).refine((r) => r.from <= r.to, "expected from ≤ to"))
-      .min(1, { error: "expected at least one port range" }),
+    ranges: list(
+      z.strictObject({ from: Port, to: Port }).refine((r) => r.from <= r.to, "expected from ≤ to"),
+      { min: 1, max: rulesetBounds.ranges, tooFew: "expected at least one port range" },
+    ),
   }),
 ]);
 export type Ports = z.infer<typeof Ports>;
@@ -133,10 +150,10 @@ export const tallies = ["c_same_subnet", "c_cross_subnet", "c_egress", "c_ingres
 export type Tally = (typeof tallies)[number];
 
 const Shape = z.strictObject({
-  scopes: z.array(Scope),
-  sets: z.array(NamedSet),
-  classes: z.array(ClassMap),
-  rules: z.array(Rule),
+  scopes: list(Scope, { max: rulesetBounds.scopes }),
+  sets: list(NamedSet, { max: rulesetBounds.sets }),
+  classes: list(ClassMap, { max: rulesetBounds.maps }),
+  rules: list(Rule, { max: rulesetBounds.rules }),
 });
 export type Ruleset = z.infer<typeof Shape>;
 
