@@ -1,5 +1,5 @@
 /** The control plane's side of a root ceremony: the root in force, its online keys, and putting the next root in force. */
-import { OnlineKeysResponse, RootResponse } from "#schema/wire.ts";
+import { OnlineKeySet, StoredRoot } from "#schema/api/trust.ts";
 import { type Client, Refusal } from "./client.ts";
 import { Failure } from "./output.ts";
 import { type RootFile, readRootFile, signersAmong } from "./root-file.ts";
@@ -25,7 +25,7 @@ export async function rootBefore(client: Client): Promise<RootFile | undefined> 
 
 /** A key under a name that is not its own digest would end up in a root that every agent refuses. */
 export async function onlineKeysOf(client: Client): Promise<{ fleet: string; online: OnlineKeys }> {
-  const { fleet, keys } = await client.call("GET", "/v1/root/keys", OnlineKeysResponse);
+  const { fleet, keys } = await client.call("GET", "/v1/root/keys", OnlineKeySet);
   for (const { keyid, key } of Object.values(keys))
     if (keyId(key) !== keyid) throw new Failure("the control plane names a key by another's id");
   const { targets, snapshot, timestamp } = keys;
@@ -33,8 +33,8 @@ export async function onlineKeysOf(client: Client): Promise<{ fleet: string; onl
 }
 
 /** @throws Refusal when the control plane does not take it; Failure when it says that it stored something else */
-export async function putRoot(client: Client, text: string): Promise<RootResponse> {
-  const stored = await client.call("PUT", "/v1/root", RootResponse, { root: text });
+export async function putRoot(client: Client, text: string): Promise<StoredRoot> {
+  const stored = await client.call("PUT", "/v1/root", StoredRoot, { root: text });
   if (stored.sha256 !== sha256Of(text))
     throw new Failure("the control plane stored another root than was sent");
   return stored;

@@ -6,7 +6,7 @@ import * as z from "zod";
 import { Key, Revision, Sha256 } from "./primitives.ts";
 import { KeyId, Signature } from "./tuf.ts";
 
-export const PendingItem = z.strictObject({
+export const PendingItem = z.object({
   host: Key,
   seq: z.int().min(1),
   revision: Revision,
@@ -19,12 +19,12 @@ export const PendingItem = z.strictObject({
 });
 export type PendingItem = z.infer<typeof PendingItem>;
 
-export const PendingDetail = z.strictObject({
+export const PendingDetail = z.object({
   ...PendingItem.shape,
   targets: z.string(),
   bundle: z.string(),
   /** What the host is served now; null before the first. */
-  served: z.strictObject({ targets: z.string(), bundle: z.string() }).nullable(),
+  served: z.object({ targets: z.string(), bundle: z.string() }).nullable(),
 });
 export type PendingDetail = z.infer<typeof PendingDetail>;
 
@@ -34,5 +34,5 @@ export const CosignRequest = z.strictObject({
 });
 
 /** `published`: the threshold was reached, and the host gets it at its next poll. */
-export const CosignResponse = z.strictObject({ ...PendingItem.shape, published: z.boolean() });
+export const CosignResponse = z.object({ ...PendingItem.shape, published: z.boolean() });
 export type CosignResponse = z.infer<typeof CosignResponse>;

@@ -300,7 +300,7 @@ export interface Diagnostic {
   readonly referencers?: readonly { readonly kind: string; readonly key: string; readonly path: string }[];
 }
 
-const diagnosticCodes = [
+export const diagnosticCodes = [
   "schema",
   "unknown_host",
   "unknown_overlay",

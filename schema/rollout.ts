@@ -108,7 +108,7 @@ export const RolloutActionRequest = z.strictObject({
 
 const Tally = z.partialRecord(HostStanding, z.int().min(0));
 
-export const RolloutView = z.strictObject({
+export const RolloutView = z.object({
   id: z.int().min(1),
   revision: Revision,
   status: RolloutStatus,
@@ -123,7 +123,7 @@ export const RolloutView = z.strictObject({
   /** Over the wave lists, which never change once it has started. */
   waves_sha256: Sha256,
   waves: z.array(
-    z.strictObject({
+    z.object({
       phase: Phase,
       n: z.int().min(1),
       hosts: z.int().min(0),
@@ -140,8 +140,6 @@ export const RolloutView = z.strictObject({
   approved_by: z.array(z.string()),
   superseded_by: z.int().nullable(),
   /** Hosts that the rollout waits for or lost, the first 100, by name. */
-  attention: z.array(z.strictObject({ host: Key, standing: HostStanding, detail: z.string() })),
+  attention: z.array(z.object({ host: Key, standing: HostStanding, detail: z.string() })),
 });
 export type RolloutView = z.infer<typeof RolloutView>;
-
-export const PinRequest = z.strictObject({ reason: Note, on_behalf_of: Note.optional() });

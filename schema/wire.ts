@@ -3,13 +3,11 @@
  * host's own key; the agent trusts nothing that is not signed by a role of its pinned root.
  */
 import * as z from "zod";
-import { sizeLimits } from "./bundle.ts";
 import { RoleExpiry } from "./expiry.ts";
 import { Guard } from "./guard.ts";
-import { Address, Key, Note, Port, Revision, Sha256 } from "./primitives.ts";
+import { Address, Key, Port, Revision, Sha256 } from "./primitives.ts";
 import { RowId } from "./ruleset.ts";
 import { refusalCodes } from "./refusals.ts";
-import { KeyId, TufKey } from "./tuf.ts";
 
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
 const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
@@ -233,50 +231,3 @@ export type ReportResponse = z.infer<typeof ReportResponse>;
 /** `POST /v1/agent/confirm`: a host under a new ruleset shows that it gets here by a new connection; the answer echoes. */
 export const Confirmation = z.strictObject({ nonce: z.uuid() });
 export type Confirmation = z.infer<typeof Confirmation>;
-
-/** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's. */
-export const TokenScope = z.enum([
-  "intent:read",
-  "intent:write",
-  "rollouts:write",
-  "rollouts:approve",
-  "hosts:enrol",
-  "audit:read",
-  "root:write",
-  "targets:sign",
-  "tokens:write",
-]);
-export type TokenScope = z.infer<typeof TokenScope>;
-
-/** Body of `POST /v1/enrolments`. */
-export const EnrolmentRequest = z.strictObject({
-  host: Key,
-  ttl_seconds: z.int().min(60).max(86_400).default(900),
-  on_behalf_of: Note.optional(),
-});
-
-/** Answer: the token is shown once. `root_sha256` is of the latest root's exact bytes; the join command carries it. */
-export const EnrolmentResponse = z.strictObject({
-  id: z.string(),
-  host: Key,
-  token: z.string(),
-  expires_at: z.iso.datetime(),
-  root_version: z.int().min(1),
-  root_sha256: Sha256,
-});
-export type EnrolmentResponse = z.infer<typeof EnrolmentResponse>;
-
-const OnlineKey = z.strictObject({ keyid: KeyId, key: TufKey });
-
-/** `GET /v1/root/keys`: public halves of the online keys, for the root ceremony. */
-export const OnlineKeysResponse = z.strictObject({
-  fleet: Key,
-  keys: z.strictObject({ targets: OnlineKey, snapshot: OnlineKey, timestamp: OnlineKey }),
-});
-export type OnlineKeysResponse = z.infer<typeof OnlineKeysResponse>;
-
-/** Body of `PUT /v1/root`: the exact text of root.json, which is canonical JSON. */
-export const RootRequest = z.strictObject({ root: z.string().min(1).max(sizeLimits.root) });
-
-export const RootResponse = z.strictObject({ version: z.int().min(1), sha256: Sha256 });
-export type RootResponse = z.infer<typeof RootResponse>;

@@ -3,33 +3,10 @@
  * what was sent, because requests carry tokens.
  */
 import type { Context } from "hono";
-import * as z from "zod";
-import { findingCodes, type ProblemCode, problemCodes, problemEntry } from "#schema/refusals.ts";
+import type { Finding, Problem } from "#schema/api/common.ts";
+import { type ProblemCode, problemEntry } from "#schema/refusals.ts";
 import { headers as wireHeaders } from "#schema/wire.ts";
 import type { AppEnv } from "./api/env.ts";
-
-/**
- * One finding inside a problem: a JSON pointer into the request or into intent, a code, a sentence. `referencers` are
- * the rows that name one to be deleted, each with the pointer into intent where it does; the first hundred.
- */
-export const Finding = z.strictObject({
-  path: z.string(),
-  code: z.enum(findingCodes),
-  message: z.string(),
-  referencers: z.array(z.strictObject({ kind: z.string(), key: z.string(), path: z.string() })).optional(),
-});
-export type Finding = z.infer<typeof Finding>;
-
-/** The body of every refusal. */
-export const ProblemBody = z.strictObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  code: z.enum(problemCodes),
-  detail: z.string().optional(),
-  request_id: z.string(),
-  errors: z.array(Finding).optional(),
-});
 
 export interface ProblemDetail {
   readonly detail?: string;
@@ -61,7 +38,7 @@ export function problem(c: Context<AppEnv>, code: ProblemCode, more: ProblemDeta
     ...(more.detail === undefined ? {} : { detail: more.detail }),
     request_id: c.get("requestId"),
     ...(more.errors === undefined ? {} : { errors: [...more.errors] }),
-  } satisfies z.infer<typeof ProblemBody>;
+  } satisfies Problem;
   return new Response(JSON.stringify(body), {
     status,
     headers: {

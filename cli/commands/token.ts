@@ -1,7 +1,7 @@
 /** `portcullis token create | list | revoke`: who may call the control plane. A token is shown once and kept nowhere. */
 import * as z from "zod";
 import { Key } from "#schema/primitives.ts";
-import { TokenScope } from "#schema/wire.ts";
+import { TokenScope } from "#schema/api/tokens.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";

@@ -1,14 +1,8 @@
 /** A host as the control plane meets it: a key of its own, and the requests that an agent makes. */
 import { createHash, generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { SignJWT } from "jose";
-import {
-  assertionAudience,
-  EnrolmentResponse,
-  enrolProof,
-  type EnrolRequest,
-  headers,
-  TokenResponse,
-} from "#schema/wire.ts";
+import { Enrolment } from "#schema/api/trust.ts";
+import { assertionAudience, enrolProof, type EnrolRequest, headers, TokenResponse } from "#schema/wire.ts";
 import type { Plane } from "./plane.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -55,10 +49,10 @@ export function newHost(plane: Plane, name: string): TestHost {
   };
 }
 
-export async function enrolment(plane: Plane, name: string): Promise<EnrolmentResponse> {
+export async function enrolment(plane: Plane, name: string): Promise<Enrolment> {
   const response = await plane.operator("POST", "/v1/enrolments", { host: name });
   if (response.status !== 201) throw new Error(`no enrolment: ${await response.text()}`);
-  return EnrolmentResponse.parse(await response.json());
+  return Enrolment.parse(await response.json());
 }
 
 export const postJson = (plane: Plane, path: string, body: unknown, token?: string): Promise<Response> =>

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRoot, newRootKey, type RootKey, signRoot, type TargetsRole } from "#cli/root.ts";
 import type { Change } from "#schema/intent.ts";
-import { OnlineKeysResponse } from "#schema/wire.ts";
+import { OnlineKeySet } from "#schema/api/trust.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports, Signer, Sql } from "#worker/ports.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
@@ -120,7 +120,7 @@ async function makeRoot(
   targets: TargetsRole | undefined,
 ): Promise<Ceremony> {
   const response = await plane.operator("GET", "/v1/root/keys");
-  const { keys: online } = OnlineKeysResponse.parse(await response.json());
+  const { keys: online } = OnlineKeySet.parse(await response.json());
   const keys = [newRootKey(), newRootKey(), newRootKey()];
   const signed = buildRoot({
     version,

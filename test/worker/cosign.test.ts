@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newRootKey, type RootKey, signatureOver } from "#cli/root.ts";
 import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
-import { OnlineKeysResponse } from "#schema/wire.ts";
+import { OnlineKeySet } from "#schema/api/trust.ts";
 import { enrolled, poll } from "#test/support/host.ts";
 import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 import { maintain } from "#worker/maintain.ts";
@@ -99,7 +99,7 @@ test("leases go on over what operators signed; from half of its 90 days on it wa
 
 describe("a root edit switches", () => {
   test("to the control plane and one operator: its own signature is there, and never enough", async () => {
-    const { keys } = OnlineKeysResponse.parse(await (await plane.operator("GET", "/v1/root/keys")).json());
+    const { keys } = OnlineKeySet.parse(await (await plane.operator("GET", "/v1/root/keys")).json());
     await installRoot(plane, 3, ceremony, { keys: [keys.targets.key, a.key, b.key], threshold: 2 });
     await plane.commit(overlay("vpn", "gw"));
     expect(await show()).toMatchObject({ seq: 2, signed_by: [keys.targets.keyid] });

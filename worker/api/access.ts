@@ -2,7 +2,7 @@
  * Who may call which route: one table, read by the middleware, the OpenAPI document and the scope-matrix test.
  * A route that is not here answers nobody (deny by default), and `describe` takes only names from here.
  */
-import type { TokenScope } from "#schema/wire.ts";
+import type { TokenScope } from "#schema/api/tokens.ts";
 
 export type Access =
   /** Anyone: it says nothing that is secret. */

@@ -7,7 +7,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
-import { TokenScope } from "#schema/wire.ts";
+import { TokenScope } from "#schema/api/tokens.ts";
 import { sha256Hex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";

@@ -1,8 +1,8 @@
 /** Many changes of intent at once: what they would mean, and making them, all or none. */
 import { type Context, Hono } from "hono";
-import * as z from "zod";
+import { Committed, Plan, PlanRequest } from "#schema/api/commits.ts";
 import { canonicalText } from "#schema/canonical.ts";
-import { Change, Commit } from "#schema/intent.ts";
+import { Commit } from "#schema/intent.ts";
 import { sha256Hex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
@@ -12,25 +12,16 @@ import { principalOf } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
 import { jsonBody } from "./input.ts";
-import { PlanView, planView } from "./plan-view.ts";
-import { CommitView, commitView } from "./views.ts";
+import { planView } from "./plan-view.ts";
+import { commitView } from "./views.ts";
 import { refusal, success } from "./write.ts";
-
-/** `source` is read so that a plan and its commit can be the same body; it decides nothing here. */
-const PlanRequest = z.strictObject({
-  parent: Commit.shape.parent,
-  source: Commit.shape.source,
-  allow_guard_refusals: Commit.shape.allow_guard_refusals,
-  release: Commit.shape.release,
-  changes: z.array(Change).max(10_000),
-});
 
 export function commits(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.post(
     "/v1/plan",
     describe("POST /v1/plan", "What changes would mean, row by row and host by host; nothing is written", {
-      200: PlanView,
+      200: Plan,
     }),
     ...jsonBody(PlanRequest, "invalid_intent"),
     async (c) => {
@@ -44,8 +35,8 @@ export function commits(ports: Ports): Hono<AppEnv> {
       "POST /v1/commits",
       "Commit changes of intent: all of them or none; once for an Idempotency-Key",
       {
-        200: CommitView,
-        201: CommitView,
+        200: Committed,
+        201: Committed,
       },
     ),
     ...jsonBody(Commit, "invalid_intent"),

@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import type * as z from "zod";
+import { Page, pageOf } from "#schema/api/common.ts";
 import { CosignRequest, CosignResponse, PendingDetail, PendingItem } from "#schema/cosign.ts";
 import { takeSignatures } from "../cosign.ts";
 import type { Ports } from "../ports.ts";
@@ -16,9 +17,9 @@ import { rootInForce } from "../store/root.ts";
 import { principalOf } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, Page, params, query } from "./input.ts";
+import { jsonBody, params, query } from "./input.ts";
 import { HostParam } from "./rows.ts";
-import { iso, pageOf, pageView } from "./views.ts";
+import { iso, pageView } from "./views.ts";
 
 export function cosign(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();

@@ -2,7 +2,7 @@
 import type { MiddlewareHandler } from "hono";
 import { describeRoute, resolver } from "hono-openapi";
 import type * as z from "zod";
-import { ProblemBody } from "../problem.ts";
+import { Problem } from "#schema/api/common.ts";
 import { type Access, access, type RouteName } from "./access.ts";
 
 /** A schema for a JSON response, or a media type for any other. */
@@ -22,7 +22,7 @@ export function describe(
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
       default: {
         description: "A problem (RFC 9457)",
-        content: { "application/problem+json": { schema: resolver(ProblemBody) } },
+        content: { "application/problem+json": { schema: resolver(Problem) } },
       },
     },
   });

@@ -5,13 +5,8 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { Key } from "#schema/primitives.ts";
-import {
-  EnrolmentRequest,
-  EnrolmentResponse,
-  enrolProof,
-  EnrolRequest,
-  EnrolResponse,
-} from "#schema/wire.ts";
+import { Enrolment, EnrolmentRequest } from "#schema/api/trust.ts";
+import { enrolProof, EnrolRequest, EnrolResponse } from "#schema/wire.ts";
 import { fromBase64Url, sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
@@ -31,7 +26,7 @@ export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.post(
     "/v1/enrolments",
-    describe("POST /v1/enrolments", "Make a one-time token for a declared host", { 201: EnrolmentResponse }),
+    describe("POST /v1/enrolments", "Make a one-time token for a declared host", { 201: Enrolment }),
     ...jsonBody(EnrolmentRequest),
     async (c) => c.json(await makeEnrolment(ports, c.req.valid("json"), principalOf(c).name), 201),
   );
@@ -59,11 +54,7 @@ export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes));
 
-async function makeEnrolment(
-  ports: Ports,
-  request: z.infer<typeof EnrolmentRequest>,
-  actor: string,
-): Promise<EnrolmentResponse> {
+async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: string): Promise<Enrolment> {
   const { host, ttl_seconds, on_behalf_of = null } = request;
   const id = toHex(random(8));
   const token = `pce_${toBase64Url(random(32))}`;

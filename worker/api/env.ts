@@ -1,5 +1,5 @@
 /** What a request carries through the app besides itself. Types only. */
-import type { TokenScope } from "#schema/wire.ts";
+import type { TokenScope } from "#schema/api/tokens.ts";
 
 /** Who is asking, as authenticated: `admin` or `token:<name>`. */
 export interface Principal {

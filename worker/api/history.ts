@@ -1,39 +1,24 @@
 /** What ran on a host from when to when: exact, because a row opens and closes with the reports themselves. */
 import { Hono } from "hono";
-import * as z from "zod";
+import { pageOf } from "#schema/api/common.ts";
+import { Run, RunsQuery } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
 import { listRuns, type RunRow } from "../store/run.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { Page, params, query } from "./input.ts";
+import { params, query } from "./input.ts";
 import { HostParam } from "./rows.ts";
-import { iso, pageOf, pageView } from "./views.ts";
-
-/** `to` is null for what runs now; the rest is null before the first commit. */
-const RunView = z.strictObject({
-  from: z.iso.datetime(),
-  to: z.iso.datetime().nullable(),
-  state: z.string(),
-  seq: z.int().nullable(),
-  revision: z.int().nullable(),
-  bundle_sha256: z.string().nullable(),
-  program_sha256: z.string().nullable(),
-  guard_sha256: z.string().nullable(),
-});
-
-/** Milliseconds since the Unix epoch. */
-const Time = z.iso.datetime().transform((text) => z.coerce.date().parse(text).getTime());
-const HistoryQuery = z.strictObject({ ...Page.shape, at: Time.optional() });
+import { iso, pageView } from "./views.ts";
 
 export function history(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.get(
     "/v1/hosts/:host/history",
     describe("GET /v1/hosts/:host/history", "Which bundle ran when, newest first; `at` asks for one time", {
-      200: pageOf(RunView),
+      200: pageOf(Run),
     }),
     params(HostParam),
-    query(HistoryQuery),
+    query(RunsQuery),
     async (c) => {
       const { limit, cursor, at } = c.req.valid("query");
       const page = { before: beforeOf(cursor), at, limit };
@@ -49,7 +34,7 @@ function beforeOf(cursor: string | undefined): { from_at: number; report: number
   return from_at === undefined ? undefined : { from_at: Number(from_at), report: Number(report) };
 }
 
-const runView = (row: RunRow): z.infer<typeof RunView> => ({
+const runView = (row: RunRow): Run => ({
   from: iso(row.from_at),
   to: row.to_at === null ? null : iso(row.to_at),
   state: row.state,

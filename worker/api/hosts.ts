@@ -1,50 +1,19 @@
 /** Hosts as declared, and their status as published and reported. */
 import { Hono } from "hono";
-import * as z from "zod";
-import { AgentState, Listening } from "#schema/wire.ts";
-import { refusalCodes } from "#schema/refusals.ts";
+import { Page, pageOf } from "#schema/api/common.ts";
+import { HostItem, HostStatus } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type DatedRow, findRow, listRows } from "../store/intent.ts";
-import { type HostStatus, readHostStatus, readStandings } from "../store/status.ts";
+import { type HostStatus as StoredStatus, readHostStatus, readStandings } from "../store/status.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { Page, params, query } from "./input.ts";
+import { params, query } from "./input.ts";
 import { addWrites } from "./row-routes.ts";
 import { HostParam } from "./rows.ts";
-import { StandingView, standingView } from "./standing.ts";
-import { iso, pageOf, pageView, RowViews, rowView } from "./views.ts";
+import { standingView } from "./standing.ts";
+import { iso, pageView, rowView } from "./views.ts";
 import { rowTag } from "./write.ts";
-
-/** `current`: the last report says that the kernel holds what is published. */
-const StatusView = z.strictObject({
-  host: z.string(),
-  current: z.boolean(),
-  published: z
-    .strictObject({
-      seq: z.int(),
-      revision: z.int(),
-      bundle_sha256: z.string(),
-      lease_issued_at: z.iso.datetime(),
-      lease_expires_at: z.iso.datetime(),
-    })
-    .nullable(),
-  enrolled_at: z.iso.datetime().nullable(),
-  revoked_at: z.iso.datetime().nullable(),
-  report: z
-    .strictObject({
-      received_at: z.iso.datetime(),
-      state: AgentState,
-      applied_seq: z.int().nullable(),
-      applied_revision: z.int().nullable(),
-      applied_bundle_sha256: z.string().nullable(),
-      refusal: z.strictObject({ code: z.enum(refusalCodes), at: z.iso.datetime() }).nullable(),
-      listening: Listening.nullable(),
-      agent_version: z.string(),
-      renderer: z.string(),
-    })
-    .nullable(),
-});
 
 export function hosts(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
@@ -53,7 +22,7 @@ export function hosts(ports: Ports): Hono<AppEnv> {
   api.get(
     "/v1/hosts/:host/status",
     describe("GET /v1/hosts/:host/status", "What a host is served and what it last said", {
-      200: StatusView,
+      200: HostStatus,
     }),
     params(HostParam),
     async (c) => {
@@ -65,13 +34,10 @@ export function hosts(ports: Ports): Hono<AppEnv> {
   return api;
 }
 
-/** A host's row and where it stands; the tag is the row's, because that is what a write replaces. */
-const HostView = z.strictObject({ ...RowViews.host.shape, status: StandingView });
-
 function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
   api.get(
     "/v1/hosts",
-    describe("GET /v1/hosts", "Hosts and where they stand, by key", { 200: pageOf(HostView) }),
+    describe("GET /v1/hosts", "Hosts and where they stand, by key", { 200: pageOf(HostItem) }),
     query(Page),
     async (c) => {
       const { limit, cursor = "" } = c.req.valid("query");
@@ -89,7 +55,7 @@ function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
   );
   api.get(
     "/v1/hosts/:host",
-    describe("GET /v1/hosts/:host", "One host and where it stands", { 200: HostView }),
+    describe("GET /v1/hosts/:host", "One host and where it stands", { 200: HostItem }),
     params(HostParam),
     async (c) => {
       const row = await findRow(ports.sql, "host", c.req.valid("param").host);
@@ -109,7 +75,7 @@ async function hostViews(ports: Ports, rows: readonly DatedRow[]) {
   return rows.map((row) => ({ ...rowView(row), status: standingView(standings.get(row.key), now) }));
 }
 
-function statusView(host: string, { served, identity, report }: HostStatus): z.infer<typeof StatusView> {
+function statusView(host: string, { served, identity, report }: StoredStatus): HostStatus {
   const applied = report?.body.applied ?? null;
   return {
     host,
@@ -128,7 +94,7 @@ function statusView(host: string, { served, identity, report }: HostStatus): z.i
   };
 }
 
-function reportView({ received_at, body }: NonNullable<HostStatus["report"]>) {
+function reportView({ received_at, body }: NonNullable<StoredStatus["report"]>) {
   const { state, applied, refusal, listening, agent_version, renderer } = body;
   return {
     received_at: iso(received_at),

@@ -5,32 +5,14 @@
  */
 import type { Context, MiddlewareHandler, ValidationTargets } from "hono";
 import { validator } from "hono-openapi";
-import * as z from "zod";
+import type * as z from "zod";
 import type { ProblemCode } from "#schema/refusals.ts";
-import { type Finding, problem, Refused } from "../problem.ts";
+import type { Finding } from "#schema/api/common.ts";
+import { problem, Refused } from "../problem.ts";
 import type { AppEnv } from "./env.ts";
 
 /** Largest body of any request, in bytes. */
 export const bodyBytesMax = 1024 * 1024;
-
-/** Most rows a list gives at once. */
-const pageMax = 1000;
-
-/** `?limit=&cursor=`: the cursor is the `next_cursor` of the page before. */
-export const Page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(pageMax).default(100),
-  cursor: z.string().max(200).optional(),
-});
-
-/** The same for lists by number: the cursor is one too. */
-export const NumberedPage = z.strictObject({
-  limit: Page.shape.limit,
-  cursor: z
-    .string()
-    .regex(/^[1-9][0-9]{0,14}$/, { error: "expected a cursor that a page before gave" })
-    .transform(Number)
-    .optional(),
-});
 
 /** What a body is refused as: intent that is not valid is a finding about intent, anything else a bad request. */
 type BodyCode = Extract<ProblemCode, "bad_request" | "invalid_intent">;

@@ -1,47 +1,18 @@
 /** Intent as a whole: every row with its source, whatever its kind. */
 import { Hono } from "hono";
-import * as z from "zod";
-import { Key } from "#schema/primitives.ts";
+import { RowsPage, RowsQuery } from "#schema/api/rows.ts";
 import type { Ports } from "../ports.ts";
 import { type DatedRow, selectRows } from "../store/intent.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { Page, query } from "./input.ts";
-import { Body, bodyOf, iso, KindName } from "./views.ts";
-
-const RowsQuery = z.strictObject({
-  ...Page.shape,
-  kind: KindName.optional(),
-  source: Key.optional(),
-  cursor: z
-    .string()
-    .regex(/^[a-z]{1,20}\/[\x21-\x7e]{1,170}$/, { error: "expected a cursor that a page before gave" })
-    .optional(),
-});
-
-/** `revision` is the head that this page was read at; pages of two heads are not one list. */
-const RowsView = z.strictObject({
-  revision: z.int(),
-  rows: z.array(
-    z.strictObject({
-      kind: KindName,
-      key: z.string(),
-      body: Body,
-      source: z.string(),
-      from_revision: z.int(),
-      updated_at: z.iso.datetime(),
-      updated_by: z.string(),
-      on_behalf_of: z.string().nullable(),
-    }),
-  ),
-  next_cursor: z.string().nullable(),
-});
+import { query } from "./input.ts";
+import { bodyOf, iso } from "./views.ts";
 
 export function intent(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.get(
     "/v1/rows",
-    describe("GET /v1/rows", "Rows of every kind, by kind and key", { 200: RowsView }),
+    describe("GET /v1/rows", "Rows of every kind, by kind and key", { 200: RowsPage }),
     query(RowsQuery),
     async (c) => {
       const { kind, source, cursor = "/", limit } = c.req.valid("query");
@@ -50,7 +21,7 @@ export function intent(ports: Ports): Hono<AppEnv> {
       const { revision, rows } = await selectRows(ports.sql, { kind, source, after, limit });
       const last = rows.length < limit ? undefined : rows.at(-1);
       const next_cursor = last === undefined ? null : `${last.kind}/${last.key}`;
-      return c.json({ revision, rows: rows.map(view), next_cursor } satisfies z.infer<typeof RowsView>);
+      return c.json({ revision, rows: rows.map(view), next_cursor } satisfies RowsPage);
     },
   );
   return api;

@@ -1,12 +1,13 @@
 /** `GET /v1/metrics`: what an alarm needs, in Prometheus' text format. Counts and times, no names of hosts. */
 import { Hono } from "hono";
+import { Standing } from "#schema/api/hosts.ts";
 import { roles } from "#schema/tuf.ts";
 import type { Ports } from "../ports.ts";
 import { listRows } from "../store/intent.ts";
 import { readExpiries, readStandings } from "../store/status.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { StandingView, standingView } from "./standing.ts";
+import { standingView } from "./standing.ts";
 
 const media = "text/plain; version=0.0.4";
 
@@ -45,7 +46,7 @@ async function expiryLines(ports: Ports): Promise<readonly string[]> {
 const pageSize = 1000;
 
 async function hostLines(ports: Ports): Promise<readonly string[]> {
-  const states = new Map(StandingView.shape.state.options.map((state) => [state, 0]));
+  const states = new Map(Standing.shape.state.options.map((state) => [state, 0]));
   const warnings = new Map<string, number>();
   const now = ports.clock.now();
   for (let after: string | undefined = ""; after !== undefined;) {

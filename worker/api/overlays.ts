@@ -1,14 +1,16 @@
 /** Overlays and their members. */
 import { Hono } from "hono";
+import { Page, pageOf } from "#schema/api/common.ts";
+import { Committed } from "#schema/api/commits.ts";
+import { RowItems } from "#schema/api/rows.ts";
 import { Member, memberKey } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { findRow } from "../store/intent.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, Page, params, query } from "./input.ts";
+import { jsonBody, params, query } from "./input.ts";
 import { answerRow, answerRows, MemberParams, OverlayParam } from "./rows.ts";
-import { CommitView, pageOf, RowViews } from "./views.ts";
 import { addList, addRead, addWrites } from "./row-routes.ts";
 import { writeRow } from "./write.ts";
 
@@ -25,7 +27,7 @@ function addMembers(api: Hono<AppEnv>, ports: Ports): void {
   api.get(
     "/v1/overlays/:overlay/members",
     describe("GET /v1/overlays/:overlay/members", "An overlay's members, by key", {
-      200: pageOf(RowViews.member),
+      200: pageOf(RowItems.member),
     }),
     params(OverlayParam),
     query(Page),
@@ -37,15 +39,15 @@ function addMembers(api: Hono<AppEnv>, ports: Ports): void {
   );
   api.get(
     "/v1/overlays/:overlay/members/:cn",
-    describe("GET /v1/overlays/:overlay/members/:cn", "One member", { 200: RowViews.member }),
+    describe("GET /v1/overlays/:overlay/members/:cn", "One member", { 200: RowItems.member }),
     params(MemberParams),
     (c) => answerRow(c, ports, "member", keyOf(c.req.valid("param"))),
   );
   api.put(
     "/v1/overlays/:overlay/members/:cn",
     describe("PUT /v1/overlays/:overlay/members/:cn", "Declare a member, or move it to another group", {
-      200: CommitView,
-      201: CommitView,
+      200: Committed,
+      201: Committed,
     }),
     params(MemberParams),
     ...jsonBody(Member, "invalid_intent"),
@@ -56,7 +58,7 @@ function addMembers(api: Hono<AppEnv>, ports: Ports): void {
   );
   api.delete(
     "/v1/overlays/:overlay/members/:cn",
-    describe("DELETE /v1/overlays/:overlay/members/:cn", "Delete a member", { 200: CommitView }),
+    describe("DELETE /v1/overlays/:overlay/members/:cn", "Delete a member", { 200: Committed }),
     params(MemberParams),
     (c) => writeRow(c, ports, { op: "delete", kind: "member", key: keyOf(c.req.valid("param")) }),
   );

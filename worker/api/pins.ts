@@ -1,7 +1,6 @@
 /** Pins: hosts that a person keeps where they are. Both directions say the same when they are said again. */
 import { Hono } from "hono";
-import * as z from "zod";
-import { PinRequest } from "#schema/rollout.ts";
+import { Pinned, PinRequest } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
 import { pin, unpin } from "../release/pin.ts";
 import { principalOf } from "./authorize.ts";
@@ -10,13 +9,11 @@ import type { AppEnv } from "./env.ts";
 import { jsonBody, params } from "./input.ts";
 import { HostParam } from "./rows.ts";
 
-const PinView = z.strictObject({ host: z.string(), pinned: z.boolean() });
-
 export function pins(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.put(
     "/v1/hosts/:host/pin",
-    describe("PUT /v1/hosts/:host/pin", "Keep a host where it is", { 200: PinView }),
+    describe("PUT /v1/hosts/:host/pin", "Keep a host where it is", { 200: Pinned }),
     params(HostParam),
     ...jsonBody(PinRequest),
     async (c) => {
@@ -27,7 +24,7 @@ export function pins(ports: Ports): Hono<AppEnv> {
   );
   api.delete(
     "/v1/hosts/:host/pin",
-    describe("DELETE /v1/hosts/:host/pin", "Let rollouts reach a host again", { 200: PinView }),
+    describe("DELETE /v1/hosts/:host/pin", "Let rollouts reach a host again", { 200: Pinned }),
     params(HostParam),
     async (c) => {
       const { host } = c.req.valid("param");

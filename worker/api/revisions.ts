@@ -3,6 +3,8 @@ import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { compileHosts } from "#compile/index.ts";
 import { emptyInventory, render, transaction } from "#render/index.ts";
+import { NumberedPage, pageOf } from "#schema/api/common.ts";
+import { RevisionDetail, RevisionItem } from "#schema/api/commits.ts";
 import { Guard } from "#schema/guard.ts";
 import { Key } from "#schema/primitives.ts";
 import { Ruleset } from "#schema/ruleset.ts";
@@ -12,15 +14,8 @@ import { findRevision, listRevisions, readIntent, snapshotOf } from "../store/in
 import { readHostStatus } from "../store/status.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { NumberedPage, params, query } from "./input.ts";
-import {
-  pageOf,
-  pageView,
-  revisionDetailView,
-  RevisionDetailView,
-  revisionView,
-  RevisionView,
-} from "./views.ts";
+import { params, query } from "./input.ts";
+import { pageView, revisionDetailView, revisionView } from "./views.ts";
 
 /** A revision in a path: digits and nothing else, so that `12abc` is not 12. */
 const RevisionNumber = z
@@ -32,7 +27,7 @@ export function revisions(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.get(
     "/v1/revisions",
-    describe("GET /v1/revisions", "Revisions, newest first", { 200: pageOf(RevisionView) }),
+    describe("GET /v1/revisions", "Revisions, newest first", { 200: pageOf(RevisionItem) }),
     query(NumberedPage),
     async (c) => {
       const { limit, cursor } = c.req.valid("query");
@@ -46,7 +41,7 @@ export function revisions(ports: Ports): Hono<AppEnv> {
   api.get(
     "/v1/revisions/:revision",
     describe("GET /v1/revisions/:revision", "One revision with the rows it changed", {
-      200: RevisionDetailView,
+      200: RevisionDetail,
     }),
     params(z.strictObject({ revision: RevisionNumber })),
     async (c) => {

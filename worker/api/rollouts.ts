@@ -1,15 +1,9 @@
 /** Rollouts: starting one, reading it, and what a person may do to it. */
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import {
-  HostStanding,
-  Phase,
-  RolloutAction,
-  RolloutActionRequest,
-  RolloutRequest,
-  RolloutStatus,
-  RolloutView,
-} from "#schema/rollout.ts";
+import { pageOf } from "#schema/api/common.ts";
+import { RolloutHost, RolloutHostsQuery, RolloutsQuery, StartedRollout } from "#schema/api/rollouts.ts";
+import { RolloutAction, RolloutActionRequest, RolloutRequest, RolloutView } from "#schema/rollout.ts";
 import { namesTag } from "../etag.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
@@ -20,34 +14,11 @@ import { listRollouts, pageOfHosts } from "../store/rollout.ts";
 import { principalOf } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, NumberedPage, Page, params, query } from "./input.ts";
+import { jsonBody, params, query } from "./input.ts";
 import { streamRollout, viewTag } from "./rollout-events.ts";
-import { pageOf, pageView } from "./views.ts";
+import { pageView } from "./views.ts";
 
 const IdParam = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
-const StartedView = z.strictObject({ ...RolloutView.shape, supersedes: z.array(z.int()) });
-const HostView = z.strictObject({
-  host: z.string(),
-  phase: Phase,
-  wave: z.int(),
-  standing: HostStanding,
-  seq: z.int().nullable(),
-  detail: z.string(),
-});
-
-/** A view counts every host of its rollout, so fewer of them make a page. */
-const RolloutsPage = z.strictObject({
-  ...NumberedPage.shape,
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  status: RolloutStatus.optional(),
-});
-const HostsPage = z.strictObject({
-  ...Page.shape,
-  standing: HostStanding.optional(),
-  phase: Phase.optional(),
-  wave: z.coerce.number().int().min(0).optional(),
-});
-
 export function rollouts(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   addStart(api, ports);
@@ -60,7 +31,7 @@ export function rollouts(ports: Ports): Hono<AppEnv> {
 function addStart(api: Hono<AppEnv>, ports: Ports): void {
   api.post(
     "/v1/rollouts",
-    describe("POST /v1/rollouts", "Bring what is withheld to hosts, wave by wave", { 201: StartedView }),
+    describe("POST /v1/rollouts", "Bring what is withheld to hosts, wave by wave", { 201: StartedRollout }),
     ...jsonBody(RolloutRequest),
     async (c) => {
       const { id, supersedes } = await startRollout(ports, principalOf(c).name, c.req.valid("json"));
@@ -76,7 +47,7 @@ function addLists(api: Hono<AppEnv>, ports: Ports): void {
     describe("GET /v1/rollouts", "Rollouts, newest first; those of one `status` where it is given", {
       200: pageOf(RolloutView),
     }),
-    query(RolloutsPage),
+    query(RolloutsQuery),
     async (c) => {
       const { limit, cursor: before, status } = c.req.valid("query");
       const ids = await listRollouts(ports.sql, { before, status, limit });
@@ -96,10 +67,10 @@ function addLists(api: Hono<AppEnv>, ports: Ports): void {
     describe(
       "GET /v1/rollouts/:id/hosts",
       "Where each host of a rollout stands, by host and phase; those of one `standing`, `phase` or `wave`",
-      { 200: pageOf(HostView) },
+      { 200: pageOf(RolloutHost) },
     ),
     params(IdParam),
-    query(HostsPage),
+    query(RolloutHostsQuery),
     async (c) => {
       const { limit, cursor = "", ...only } = c.req.valid("query");
       const { id } = c.req.valid("param");

@@ -4,19 +4,14 @@
  */
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import {
-  OnlineKeysResponse,
-  RootRequest,
-  RootResponse,
-  type RootResponse as RootResponseBody,
-} from "#schema/wire.ts";
+import { OnlineKeySet, RootRequest, StoredRoot } from "#schema/api/trust.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { checkSuccessor, onlineKeys, type ReadRoot, readRoot, type RootRefusal } from "../publish/root.ts";
 import { keyId } from "../publish/sign.ts";
 import { audited } from "../store/audit.ts";
 import { raiseGeneration } from "../store/fleet.ts";
-import { insertRoot, latestRoot, rootByVersion, type StoredRoot } from "../store/root.ts";
+import { insertRoot, latestRoot, rootByVersion, type StoredRoot as RootRow } from "../store/root.ts";
 import { describe } from "./describe.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv } from "./env.ts";
@@ -34,7 +29,7 @@ export function root(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.get(
     "/v1/root/keys",
-    describe("GET /v1/root/keys", "Public halves of the online keys", { 200: OnlineKeysResponse }),
+    describe("GET /v1/root/keys", "Public halves of the online keys", { 200: OnlineKeySet }),
     async (c) => c.json(await describeKeys(ports)),
   );
   api.get(
@@ -50,19 +45,19 @@ export function root(ports: Ports): Hono<AppEnv> {
   );
   api.put(
     "/v1/root",
-    describe("PUT /v1/root", "Put the next root in force", { 200: RootResponse, 201: RootResponse }),
+    describe("PUT /v1/root", "Put the next root in force", { 200: StoredRoot, 201: StoredRoot }),
     ...jsonBody(RootRequest),
     async (c) => {
       const read = await readRoot(c.req.valid("json").root);
       if (!read.ok) throw refused(read);
       const { created, ...stored } = await putRoot(ports, read.root, principalOf(c).name);
-      return c.json(stored satisfies RootResponseBody, created ? 201 : 200);
+      return c.json(stored satisfies StoredRoot, created ? 201 : 200);
     },
   );
   return api;
 }
 
-async function describeKeys(ports: Ports): Promise<OnlineKeysResponse> {
+async function describeKeys(ports: Ports): Promise<OnlineKeySet> {
   const keys = await onlineKeys(ports.signer);
   const named = async (key: (typeof keys)["targets"]) => ({ keyid: await keyId(key), key });
   return {
@@ -94,7 +89,7 @@ async function putRoot(ports: Ports, next: ReadRoot, actor: string) {
   });
 }
 
-async function reread(stored: StoredRoot | undefined): Promise<ReadRoot | undefined> {
+async function reread(stored: RootRow | undefined): Promise<ReadRoot | undefined> {
   if (stored === undefined) return undefined;
   const read = await readRoot(stored.body);
   if (!read.ok) throw new Error("the stored root cannot be read");
@@ -108,7 +103,7 @@ const refused = ({ code, message }: RootRefusal): Refused =>
 
 function exactBytes(
   c: Context<AppEnv>,
-  stored: StoredRoot | undefined,
+  stored: RootRow | undefined,
   missing: "root_missing" | "not_found",
 ): Response {
   if (stored === undefined) throw new Refused(missing);

@@ -1,13 +1,15 @@
 /** The verbs of one row, the same for every kind that is keyed by one name: read, declare, delete. */
 import type { Hono } from "hono";
 import * as z from "zod";
+import { Page, pageOf } from "#schema/api/common.ts";
+import { Committed } from "#schema/api/commits.ts";
+import { RowItems } from "#schema/api/rows.ts";
 import { Change, kinds } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, Page, params, query } from "./input.ts";
+import { jsonBody, params, query } from "./input.ts";
 import { answerRow, answerRows } from "./rows.ts";
-import { CommitView, pageOf, RowViews } from "./views.ts";
 import { writeRow } from "./write.ts";
 
 /** A kind keyed by one name, by the collection it is found in. */
@@ -19,7 +21,7 @@ export function addList(api: Hono<AppEnv>, ports: Ports, collection: Collection)
   const kind = named[collection];
   api.get(
     `/v1/${collection}`,
-    describe(`GET /v1/${collection}`, `All ${collection}, by key`, { 200: pageOf(RowViews[kind]) }),
+    describe(`GET /v1/${collection}`, `All ${collection}, by key`, { 200: pageOf(RowItems[kind]) }),
     query(Page),
     (c) => answerRows(c, ports, kind, c.req.valid("query")),
   );
@@ -33,8 +35,8 @@ export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collectio
   api.put(
     path,
     describe(`PUT ${path}` as PutRoute, `Declare one of the ${collection}`, {
-      200: CommitView,
-      201: CommitView,
+      200: Committed,
+      201: Committed,
     }),
     params(Params),
     ...jsonBody(kinds[kind].body, "invalid_intent"),
@@ -46,7 +48,7 @@ export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collectio
   api.delete(
     path,
     describe(`DELETE ${path}` as DeleteRoute, `Delete one of the ${collection} that nothing refers to`, {
-      200: CommitView,
+      200: Committed,
     }),
     params(Params),
     (c) => writeRow(c, ports, Change.parse({ op: "delete", kind, key: c.req.param(kind) })),
@@ -59,7 +61,7 @@ export function addRead(api: Hono<AppEnv>, ports: Ports, collection: Collection)
   const path = `/v1/${collection}/:${kind}` as const;
   api.get(
     path,
-    describe(`GET ${path}` as GetRoute, `One of the ${collection}`, { 200: RowViews[kind] }),
+    describe(`GET ${path}` as GetRoute, `One of the ${collection}`, { 200: RowItems[kind] }),
     params(paramsOf(collection)),
     (c) => answerRow(c, ports, kind, c.req.param(kind) ?? ""),
   );

@@ -1,23 +1,10 @@
 /** Where a host stands, in one look: what it is served, what it holds, and what deserves a person's attention. */
 import * as z from "zod";
+import type { Held, Standing as StandingView } from "#schema/api/hosts.ts";
 import { expiryWarning } from "#schema/expiry.ts";
-import { AgentState } from "#schema/wire.ts";
 import { snapshotLifetime } from "../publish/metadata.ts";
 import type { Standing } from "../store/status.ts";
 import { iso } from "./views.ts";
-
-const Held = z.strictObject({ seq: z.int(), revision: z.int() });
-
-/** `state` is the agent's own word in its last report; `unenrolled` while no key is good, `unknown` before a report. */
-export const StandingView = z.strictObject({
-  state: z.enum([...AgentState.options, "unknown"]),
-  published: Held.nullable(),
-  applied: Held.nullable(),
-  last_report_at: z.iso.datetime().nullable(),
-  lease_expires_at: z.iso.datetime().nullable(),
-  warnings: z.array(z.strictObject({ code: z.string(), message: z.string() })),
-});
-type StandingView = z.infer<typeof StandingView>;
 
 /** @param now milliseconds since the Unix epoch */
 export function standingView(standing: Standing | undefined, now: number): StandingView {
@@ -100,7 +87,7 @@ function* listeningWarnings({ undeclared, silent }: Standing): Generator<Standin
 const counted = (count: number, one: string, many = `${one}s`): string =>
   count === 1 ? `1 ${one} is` : `${count} ${many} are`;
 
-const held = (seq: number | null | undefined, revision: number | null | undefined) =>
+const held = (seq: number | null | undefined, revision: number | null | undefined): Held | null =>
   typeof seq === "number" && typeof revision === "number" ? { seq, revision } : null;
 
 const isoOrNull = (milliseconds: number | null | undefined): string | null =>

@@ -4,8 +4,8 @@
  */
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { Key } from "#schema/primitives.ts";
-import { TokenScope } from "#schema/wire.ts";
+import { Page, pageOf } from "#schema/api/common.ts";
+import { NewToken, NewTokenRequest, TokenItem, TokenScope } from "#schema/api/tokens.ts";
 import { sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
@@ -21,39 +21,14 @@ import {
 import { describe } from "./describe.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv, Principal } from "./env.ts";
-import { jsonBody, Page, params, query } from "./input.ts";
-import { iso, pageOf, pageView } from "./views.ts";
-
-/** With neither `ttl_seconds` nor `expires_at` the token lives as long as its maker. */
-const TokenRequest = z
-  .strictObject({
-    name: Key,
-    scopes: z.array(TokenScope).min(1),
-    /** Seconds from now, a minute to ten years. */
-    ttl_seconds: z.int().min(60).max(315_360_000).optional(),
-    expires_at: z.iso.datetime({ error: "expected a UTC time such as 2026-12-31T23:59:59Z" }).optional(),
-  })
-  .refine((request) => request.ttl_seconds === undefined || request.expires_at === undefined, {
-    error: "expected ttl_seconds or expires_at, not both",
-  });
-
-const TokenView = z.strictObject({
-  id: z.string(),
-  name: z.string(),
-  scopes: z.array(TokenScope),
-  created_at: z.iso.datetime(),
-  created_by: z.string(),
-  expires_at: z.iso.datetime().nullable(),
-  revoked_at: z.iso.datetime().nullable(),
-});
-
-const NewTokenView = z.strictObject({ ...TokenView.shape, token: z.string() });
+import { jsonBody, params, query } from "./input.ts";
+import { iso, pageView } from "./views.ts";
 
 export function tokens(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.get(
     "/v1/tokens",
-    describe("GET /v1/tokens", "Tokens, without their secrets", { 200: pageOf(TokenView) }),
+    describe("GET /v1/tokens", "Tokens, without their secrets", { 200: pageOf(TokenItem) }),
     query(Page),
     async (c) => {
       const { limit, cursor } = c.req.valid("query");
@@ -63,8 +38,8 @@ export function tokens(ports: Ports): Hono<AppEnv> {
   );
   api.post(
     "/v1/tokens",
-    describe("POST /v1/tokens", "Make a token; it is shown this once", { 201: NewTokenView }),
-    ...jsonBody(TokenRequest),
+    describe("POST /v1/tokens", "Make a token; it is shown this once", { 201: NewToken }),
+    ...jsonBody(NewTokenRequest),
     async (c) => {
       const { row, token } = await mint(ports, principalOf(c), c.req.valid("json"));
       c.header("Cache-Control", "no-store");
@@ -73,7 +48,7 @@ export function tokens(ports: Ports): Hono<AppEnv> {
   );
   api.delete(
     "/v1/tokens/:id",
-    describe("DELETE /v1/tokens/:id", "Revoke a token", { 200: TokenView }),
+    describe("DELETE /v1/tokens/:id", "Revoke a token", { 200: TokenItem }),
     params(z.strictObject({ id: z.string().regex(/^[a-z0-9]{16}$/) })),
     (c) => revoke(c, ports, c.req.valid("param").id),
   );
@@ -83,7 +58,7 @@ export function tokens(ports: Ports): Hono<AppEnv> {
 async function mint(
   ports: Ports,
   maker: Principal,
-  request: z.infer<typeof TokenRequest>,
+  request: NewTokenRequest,
 ): Promise<{ readonly row: Token; readonly token: string }> {
   const excess = request.scopes.filter((scope) => !maker.scopes.has(scope));
   if (excess.length > 0)
@@ -126,7 +101,7 @@ async function mint(
 }
 
 /** Milliseconds since the Unix epoch; undefined when the request says none. */
-function expiryOf(request: z.infer<typeof TokenRequest>, now: number): number | undefined {
+function expiryOf(request: NewTokenRequest, now: number): number | undefined {
   if (request.ttl_seconds !== undefined) return now + request.ttl_seconds * 1000;
   return request.expires_at === undefined ? undefined : Date.parse(request.expires_at);
 }
@@ -146,7 +121,7 @@ function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response>
   });
 }
 
-const tokenView = (row: Token): z.infer<typeof TokenView> => ({
+const tokenView = (row: Token): TokenItem => ({
   id: row.id,
   name: row.name,
   scopes: [...row.scopes],

@@ -1,6 +1,6 @@
 /** Pins: a host that a person keeps where it is. What is withheld from it meanwhile stays so until a rollout brings it. */
 import type * as z from "zod";
-import type { PinRequest } from "#schema/rollout.ts";
+import type { PinRequest } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { audited } from "../store/audit.ts";

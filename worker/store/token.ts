@@ -3,7 +3,7 @@ import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { and, asc, eq, gt, isNull } from "drizzle-orm";
 import * as z from "zod";
 import { token } from "#schema/tables/index.ts";
-import { TokenScope } from "#schema/wire.ts";
+import { TokenScope } from "#schema/api/tokens.ts";
 import type { Sql } from "../ports.ts";
 import { db, statement } from "./db.ts";
 

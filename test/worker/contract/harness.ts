@@ -3,10 +3,10 @@
  * node:*; requests go straight to the app.
  */
 import { expect } from "vitest";
+import { type Finding, Problem } from "#schema/api/common.ts";
 import type { Change, Kind, ReleaseTime } from "#schema/intent.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports } from "#worker/ports.ts";
-import { type Finding, ProblemBody } from "#worker/problem.ts";
 import { commit, type CommitResult } from "#worker/writer/index.ts";
 
 /** An adapter with an empty, migrated store. */
@@ -141,7 +141,7 @@ export const memberChange = (key: string, group: string, ...addresses: readonly 
 
 /** The first finding of a refusal that has one at least. */
 export function firstError(answer: Answer): Finding {
-  const [first] = ProblemBody.parse(answer.json).errors ?? [];
+  const [first] = Problem.parse(answer.json).errors ?? [];
   if (first === undefined) throw new Error(`no finding in ${answer.text}`);
   return first;
 }
@@ -180,9 +180,9 @@ export function expectProblem(
   answer: Answer,
   status: number,
   code: string,
-): ReturnType<typeof ProblemBody.parse> {
+): ReturnType<typeof Problem.parse> {
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
-  const body = ProblemBody.parse(answer.json);
+  const body = Problem.parse(answer.json);
   expect(body).toMatchObject({ status, code, type: `urn:portcullis:problem:${code}` });
   expect(answer.status).toBe(status);
   expect(answer.headers.get("x-request-id")).toBe(body.request_id);

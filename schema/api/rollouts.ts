@@ -1,0 +1,30 @@
+/** Rollouts as the API shows them; what starts one and what people may do to it stands in schema/rollout.ts. */
+import * as z from "zod";
+import { HostStanding, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
+import { NumberedPage, Page } from "./common.ts";
+
+/** `supersedes`: rollouts that it takes unfinished hosts over from. */
+export const StartedRollout = z.object({ ...RolloutView.shape, supersedes: z.array(z.int()) });
+export type StartedRollout = z.infer<typeof StartedRollout>;
+
+export const RolloutHost = z.object({
+  host: z.string(),
+  phase: Phase,
+  wave: z.int(),
+  standing: HostStanding,
+  seq: z.int().nullable(),
+  detail: z.string(),
+});
+
+/** A view counts every host of its rollout, so fewer of them make a page. */
+export const RolloutsQuery = z.strictObject({
+  ...NumberedPage.shape,
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  status: RolloutStatus.optional(),
+});
+export const RolloutHostsQuery = z.strictObject({
+  ...Page.shape,
+  standing: HostStanding.optional(),
+  phase: Phase.optional(),
+  wave: z.coerce.number().int().min(0).optional(),
+});
