@@ -55,6 +55,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "pre
             program_sha256: applied.program_sha256,
           },
     seen: facts.seen,
+    reverted_seq: revertedSeqOf(facts.state),
     guard_sha256: facts.guard?.sha256 ?? null,
     guard: facts.guard?.guard ?? null,
     refusal: facts.refusal,
@@ -66,6 +67,17 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "pre
     drops: facts.drops,
     expires: [...facts.expires],
   };
+}
+
+function revertedSeqOf(state: State): number | null {
+  switch (state.kind) {
+    case "unenrolled":
+      return null;
+    case "applying":
+      return state.from.reverts.barred?.seq ?? null;
+    default:
+      return state.reverts.barred?.seq ?? null;
+  }
 }
 
 /** As many counters, in order, as one report may carry. */

@@ -33,7 +33,7 @@ export const rolloutTable = (views: readonly RolloutView[]): readonly string[] =
 
 /** Standings that always have a column, and those that have one only where they occur. */
 const always: readonly HostStanding[] = ["pending", "assigned", "committed", "reverted", "failed", "unknown"];
-const sometimes: readonly HostStanding[] = ["skipped", "rolled_back", "superseded"];
+const sometimes: readonly HostStanding[] = ["shown", "apart", "skipped", "rolled_back", "superseded"];
 
 /** All there is to see of one rollout. @param now milliseconds since the Unix epoch */
 export function rolloutLines(view: RolloutView, now: number): readonly string[] {

@@ -83,7 +83,10 @@ export const RolloutStatus = z.enum([
 ]);
 export type RolloutStatus = z.infer<typeof RolloutStatus>;
 
-/** Where a host stands in one phase of a rollout. */
+/**
+ * Where a host stands in one phase of a rollout. `shown`: it is adopting, so it counts what it was given and enforces
+ * nothing. `apart`: it was closed, degraded or in hold before the assignment, which says nothing about the revision.
+ */
 export const HostStanding = z.enum([
   "pending",
   "assigned",
@@ -91,6 +94,8 @@ export const HostStanding = z.enum([
   "reverted",
   "failed",
   "unknown",
+  "shown",
+  "apart",
   "skipped",
   "rolled_back",
   "superseded",

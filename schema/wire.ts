@@ -197,6 +197,11 @@ export const Report = z.strictObject({
   guard_sha256: Sha256.nullable(),
   /** The guard's canonical content, presets merged in; null while the file is invalid. */
   guard: Guard.nullable().default(null),
+  /**
+   * The seq that this host took itself back from last, until a later one is committed; null when there is none. An agent
+   * that leaves it out does not say.
+   */
+  reverted_seq: z.int().min(1).nullable().optional(),
   /** The last refusal since the previous report, or null. */
   refusal: z
     .strictObject({ code: z.enum(refusalCodes), message: z.string().max(500), at: z.iso.datetime() })

@@ -1,6 +1,6 @@
 /** `portcullis rollout list | show | hosts`: rollouts, one of them, and where each of its hosts stands. */
 import * as z from "zod";
-import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
+import { HostStanding, Phase, RolloutHostView, RolloutStatus } from "#schema/rollout.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments, wholeNumber } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
@@ -57,15 +57,6 @@ ${help}`,
   },
 };
 
-const HostItem = z.object({
-  host: z.string(),
-  phase: Phase,
-  wave: z.int(),
-  standing: HostStanding,
-  seq: z.int().nullable(),
-  detail: z.string(),
-});
-
 export const rolloutHosts: Command = {
   name: "rollout hosts",
   summary: "list where each host of a rollout stands",
@@ -91,15 +82,31 @@ ${help}`,
       wave: values.wave === undefined ? undefined : String(wholeNumber("--wave", values.wave, 99_999)),
     });
     const client = openClient(values satisfies Connection, env);
-    const items = await listItems(client, `/v1/rollouts/${id}/hosts${asked}`, HostItem);
+    const items = await listItems(client, `/v1/rollouts/${id}/hosts${asked}`, RolloutHostView);
     const lines = table(
-      ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY"],
-      items.map(({ host, phase, wave, standing, seq, detail }) => [host, phase, wave, standing, seq, detail]),
+      ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY", "IT REPORTED"],
+      items.map((item) => [
+        item.host,
+        item.phase,
+        item.wave,
+        item.standing,
+        item.seq,
+        item.detail,
+        reportedText(item),
+      ]),
     );
     for (const text of values.json === true ? [JSON.stringify(items)] : lines) output.line(text);
     return exitCodes.ok;
   },
 };
+
+/** What the host itself said last: a standing such as `rolled_back` says what it was told, not what it did. */
+function reportedText({ reported }: RolloutHostView): string {
+  if (reported === null) return "nothing yet";
+  const holds = reported.applied_seq === null ? "holds nothing" : `holds seq ${reported.applied_seq}`;
+  const refusal = reported.refusal === null ? "" : `, refused: ${reported.refusal}`;
+  return `${reported.state}, ${holds}${refusal}`;
+}
 
 /** @throws UsageError when it is given and none of them */
 function oneOf(

@@ -48,6 +48,8 @@ export const rolloutHost = sqliteTable(
     baseline: real(),
     detail: text().notNull(),
     affirmed_at: integer(),
+    aside: text(),
+    state_before: text(),
   },
   (table) => [primaryKey({ columns: [table.rollout, table.phase, table.host] })],
 );

@@ -30,6 +30,7 @@ function fleetOf(count: number): Fleet {
   const begun = begin({
     plan: { narrow: [], widen: [half, hosts.slice(count / 2)] },
     pinned: [],
+    states: new Map(),
     gates: Gates.parse({}),
     pollSeconds: 30,
     emergency: false,
@@ -47,6 +48,7 @@ function fleetOf(count: number): Fleet {
     appliedMode: "enforce",
     appliedSeq: i < count / 2 ? 2 : 1,
     seenSeq: i < count / 2 ? 2 : 1,
+    revertedSeq: null,
     refusal: null,
     drift: 0,
     denyRate: 0,

@@ -7,7 +7,7 @@ import { wavesOf } from "#test/support/rollout.ts";
 const roles = ["web", "db", "dns"];
 const labels = fc.record({ env: fc.constantFrom("test", "prod"), site: fc.constantFrom("x", "y") });
 const candidates = fc
-  .array(fc.record({ roles: fc.subarray(roles), labels }), { maxLength: 40 })
+  .array(fc.record({ roles: fc.subarray(roles), labels, enforces: fc.boolean() }), { maxLength: 40 })
   .map((list) => list.map((one, i) => ({ ...one, host: `h${i}` })));
 const strategies: fc.Arbitrary<Strategy> = fc.oneof(
   fc.constant({ kind: "all" as const }),

@@ -28,6 +28,7 @@ const wild: fc.Arbitrary<Omit<Evidence, "receivedAt">> = fc.record({
   appliedMode: fc.constantFrom("enforce", "closed"),
   appliedSeq: fc.option(fc.integer({ min: 1, max: 4 }), { nil: null }),
   seenSeq: fc.integer({ min: 0, max: 4 }),
+  revertedSeq: fc.option(fc.integer({ min: 1, max: 4 })),
   refusal: fc.constantFrom(null, "unreachable", "guard_refused"),
   drift: fc.constantFrom(0, 0, 1),
   denyRate: fc.constantFrom(null, 0, 50),

@@ -76,6 +76,7 @@ export class Agent {
       appliedMode: "enforce",
       appliedSeq: this.applied.seq,
       seenSeq: this.#seen,
+      revertedSeq: this.#state === "reverted" ? this.#seen : null,
       refusal: null,
       drift: 0,
       denyRate: 0,

@@ -59,6 +59,7 @@ export async function simulateFleet(
     host: `host-${i}`,
     roles: [`role-${i % roles}`],
     labels: {},
+    enforces: true,
   }));
   const agents = candidates.map(({ host }) => new Agent(host, random() < options.poisoned, start));
   const offline = new Set(candidates.map(({ host }) => host).filter(() => random() < options.offline));

@@ -45,6 +45,7 @@ export async function openPure(fleet: Fleet): Promise<Plane> {
   let state = begin({
     plan: { narrow: [], widen: planWaves(fleet.hosts, fleet.strategy) },
     pinned: [],
+    states: new Map(),
     gates: fleet.gates,
     pollSeconds: 30,
     emergency: false,

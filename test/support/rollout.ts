@@ -11,6 +11,7 @@ import {
   type RolloutState,
 } from "#rollout/index.ts";
 import { Gates, type Phase, Strategy } from "#schema/rollout.ts";
+import type { AgentState } from "#schema/wire.ts";
 
 const second = 1000;
 /** Away from zero, so that hours before it are times too. */
@@ -18,7 +19,7 @@ export const start = 1_800_000_000_000;
 
 export const gatesOf = (over: Partial<Gates> = {}): Gates => ({ ...Gates.parse({}), ...over });
 
-export const plain = (host: string): Candidate => ({ host, roles: [], labels: {} });
+export const plain = (host: string): Candidate => ({ host, roles: [], labels: {}, enforces: true });
 
 export const hostNames = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, i) => `h${i}`);
@@ -31,6 +32,7 @@ export const wavesOf = (
 const beginning = (over: Partial<Beginning> = {}): Beginning => ({
   plan: { narrow: [], widen: [["a"], ["b", "c"], ["d", "e", "f", "g"]] },
   pinned: [],
+  states: new Map(),
   gates: gatesOf(),
   pollSeconds: 30,
   emergency: false,
@@ -45,6 +47,7 @@ export const newest = (host: string, over: Partial<Evidence> = {}): Evidence => 
   appliedMode: "enforce",
   appliedSeq: 1,
   seenSeq: 1,
+  revertedSeq: null,
   refusal: null,
   drift: 0,
   denyRate: 0,
@@ -65,6 +68,9 @@ export class Driven {
   constructor(over: Partial<Beginning> = {}) {
     this.state = begin(beginning(over));
   }
+
+  /** What hosts had said of themselves before they were given anything; `steady` where nothing is said here. */
+  readonly statesBefore = new Map<string, AgentState>();
 
   /** Undefined when it was refused, with the reason in `refused`. */
   refused: string | undefined;
@@ -120,7 +126,13 @@ export class Driven {
 
   revert(host: string): Evidence {
     const seq = this.seq(host);
-    return newest(host, { receivedAt: this.now, state: "reverted", appliedSeq: seq - 1, seenSeq: seq });
+    return newest(host, {
+      receivedAt: this.now,
+      state: "reverted",
+      appliedSeq: seq - 1,
+      seenSeq: seq,
+      revertedSeq: seq,
+    });
   }
 
   seq(host: string): number {
@@ -158,6 +170,7 @@ export class Driven {
             ...entry,
             seq: this.seq(entry.host),
             heardAt: this.heard.get(entry.host) ?? this.now,
+            stateBefore: this.statesBefore.get(entry.host) ?? "steady",
             baseline: 0,
           }
         : entry,

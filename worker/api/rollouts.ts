@@ -10,13 +10,15 @@ import { Refused } from "../problem.ts";
 import { act } from "../release/act.ts";
 import { readRollout } from "../release/read.ts";
 import { startRollout } from "../release/start.ts";
+import type { Entry, Evidence } from "../rollout/state.ts";
+import { readEvidence } from "../store/evidence.ts";
 import { listRollouts, pageOfHosts } from "../store/rollout.ts";
 import { principalOf } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
 import { jsonBody, params, query } from "./input.ts";
 import { streamRollout, viewTag } from "./rollout-events.ts";
-import { pageView } from "./views.ts";
+import { iso, pageView } from "./views.ts";
 
 const IdParam = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 export function rollouts(ports: Ports): Hono<AppEnv> {
@@ -76,17 +78,42 @@ function addLists(api: Hono<AppEnv>, ports: Ports): void {
       const { id } = c.req.valid("param");
       const hosts = await pageOfHosts(ports.sql, id, { ...only, cursor, limit });
       if (hosts.length === 0) await known(ports, id);
+      const said = await readEvidence(
+        ports.sql,
+        hosts.map(({ host }) => host),
+      );
       return c.json(
         pageView(
           hosts,
           limit,
-          ({ host, phase, wave, standing, seq, detail }) => ({ host, phase, wave, standing, seq, detail }),
+          (entry) => hostView(entry, said.get(entry.host)),
           ({ host, phase }) => `${host} ${phase}`,
         ),
       );
     },
   );
 }
+
+const hostView = (
+  { host, phase, wave, standing, seq, detail }: Entry,
+  said: Evidence | undefined,
+): RolloutHost => ({
+  host,
+  phase,
+  wave,
+  standing,
+  seq,
+  detail,
+  reported:
+    said === undefined
+      ? null
+      : {
+          at: iso(said.receivedAt),
+          state: said.state,
+          applied_seq: said.appliedSeq,
+          refusal: said.refusal,
+        },
+});
 
 function addOne(api: Hono<AppEnv>, ports: Ports): void {
   api.get(

@@ -172,6 +172,7 @@ async function filled(
       ...entry,
       seq: seqs.get(entry.host) ?? null,
       heardAt: told?.receivedAt ?? null,
+      stateBefore: told?.state ?? null,
       baseline: told?.denyRate ?? null,
     };
   });

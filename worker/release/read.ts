@@ -34,10 +34,12 @@ const viewOf = ({ row, state }: StoredRollout): RolloutView =>
     approved_by: [...state.approvals],
     superseded_by: row.superseded_by,
     attention: state.entries
-      .filter(({ standing, detail }) => needsAttention[standing] || (standing === "skipped" && detail !== ""))
+      .filter(({ standing, detail }) => needsAttention[standing] || (isForetold(standing) && detail !== ""))
       .slice(0, shownMax)
       .map(({ host, standing, detail }) => ({ host, standing, detail })),
   });
+
+const isForetold = (standing: HostStanding): boolean => standing === "skipped" || standing === "pending";
 
 const needsAttention: Readonly<Record<HostStanding, boolean>> = {
   pending: false,
@@ -46,6 +48,8 @@ const needsAttention: Readonly<Record<HostStanding, boolean>> = {
   reverted: true,
   failed: true,
   unknown: true,
+  shown: false,
+  apart: true,
   skipped: false,
   rolled_back: false,
   superseded: false,

@@ -5,10 +5,12 @@
 import { meet } from "#compile/meet.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import type { Phase, RolloutRequest } from "#schema/rollout.ts";
+import type { AgentState } from "#schema/wire.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
-import { begin, type Candidate, planWaves, wavesDigest } from "../rollout/index.ts";
+import { begin, type Candidate, isIll, planWaves, wavesDigest } from "../rollout/index.ts";
 import { type Attempt, audited } from "../store/audit.ts";
+import { readEvidence } from "../store/evidence.ts";
 import { type Intent, readHead } from "../store/intent.ts";
 import { forget, type Level, readReleases, readVersions, type Releases } from "../store/release.ts";
 import { insertRollout, nextRollout } from "../store/rollout.ts";
@@ -43,12 +45,20 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
   if (revision > intent.revision)
     throw new Refused("bad_request", { detail: `Head is revision ${intent.revision}.` });
   const releases = await readReleases(sql);
-  const { changing, same, pinned } = await hostsOf(ports, intent, releases, revision, request.hosts);
+  const { changing, same, pinned, states } = await hostsOf(ports, intent, releases, revision, request.hosts);
   if (changing.length + pinned.length === 0 && same.length === 0)
     throw new Refused("nothing_to_release", { detail: `Up to revision ${revision} every host has all.` });
   const plan = wavesOf(changing, request);
   const { gates, emergency, strategy, note } = request;
-  const state = begin({ plan, pinned, gates, pollSeconds: settings.pollSeconds, emergency, by: principal });
+  const state = begin({
+    plan,
+    pinned,
+    states,
+    gates,
+    pollSeconds: settings.pollSeconds,
+    emergency,
+    by: principal,
+  });
   const id = await nextRollout(sql);
   const at = ports.clock.now();
   const on_behalf_of = request.on_behalf_of ?? null;
@@ -103,6 +113,8 @@ interface Hosts {
   /** Hosts whose bytes stay the same: there is nothing to wait for. */
   readonly same: readonly string[];
   readonly pinned: readonly string[];
+  /** Newest states of the hosts that it changes, by name. */
+  readonly states: ReadonlyMap<string, AgentState>;
 }
 
 async function hostsOf(
@@ -124,6 +136,11 @@ async function hostsOf(
   const versions = await readVersions(sql, [
     ...new Set([...groups.keys()].flatMap(({ withheld }) => withheld)),
   ]);
+  const evidence = await readEvidence(
+    sql,
+    [...groups.values()].flat().map(([host]) => host),
+  );
+  const states = new Map([...evidence].map(([host, { state }]) => [host, state]));
   const changing: Changing[] = [];
   const same: string[] = [];
   for (const [level, group] of groups) {
@@ -135,10 +152,14 @@ async function hostsOf(
       const [a, between, b] = [old, common(old, next), next].map(bytesOf);
       const { roles = [], labels = {} } = target.low.hosts.get(host) ?? now.low.hosts.get(host) ?? {};
       if (a === b) same.push(host);
-      else changing.push({ host, roles, labels, loses: between !== a, gains: between !== b });
+      else {
+        const state = states.get(host);
+        const enforces = state !== "adopting" && !isIll(state);
+        changing.push({ host, roles, labels, enforces, loses: between !== a, gains: between !== b });
+      }
     }
   }
-  return { changing, same, pinned: due.flatMap(([host]) => (pinned.has(host) ? [host] : [])) };
+  return { changing, same, states, pinned: due.flatMap(([host]) => (pinned.has(host) ? [host] : [])) };
 }
 
 const after = ({ withheld, narrowed }: Level, upTo: number): Level => ({

@@ -5,6 +5,7 @@
  */
 import { refusalEntry } from "#schema/refusals.ts";
 import type { Gates } from "#schema/rollout.ts";
+import type { AgentState } from "#schema/wire.ts";
 import { lostAfterMs, type Place, silentAfterMs } from "./heartbeat.ts";
 import type { Entry, Evidence } from "./state.ts";
 
@@ -77,6 +78,9 @@ function affirm(entry: Entry, { receivedAt }: Evidence, { bake_seconds: bake }: 
 
 /** A host that was silent before its assignment and since may be off; one that spoke should have answered. */
 function late(entry: Entry, report: Evidence | undefined): Verdict {
+  if (isIll(entry.stateBefore)) return apart(entry.stateBefore);
+  if ((report?.state ?? entry.stateBefore) === "adopting")
+    return { standing: "unknown", detail: "adopting, and did not say that it counts this" };
   const assignedAt = entry.assignedAt ?? 0;
   const heardAt = Math.max(entry.heardAt ?? never, report?.receivedAt ?? never);
   return heardAt < assignedAt - silentAfterMs
@@ -94,8 +98,17 @@ function verdictOf(entry: Entry, report: Evidence, place: Place, now: number): V
     const held = holds && entry.standing === "assigned" && report.state === "steady";
     return held ? { standing: "committed", detail: "had it already" } : undefined;
   }
-  return holds ? whileHolding(entry, report, place, now) : beforeHolding(entry.seq, report);
+  return holds ? whileHolding(entry, report, place, now) : beforeHolding(entry, entry.seq, report);
 }
+
+/** States in which an agent takes nothing new, or may take nothing. */
+export const isIll = (state: AgentState | null | undefined): state is "hold" | "closed" | "degraded" =>
+  state === "hold" || state === "closed" || state === "degraded";
+
+const apart = (state: "hold" | "closed" | "degraded"): Verdict => ({
+  standing: "apart",
+  detail: `${state === "hold" ? "in hold" : state} since before its assignment`,
+});
 
 function whileHolding(entry: Entry, report: Evidence, place: Place, now: number): Verdict | undefined {
   if (report.drift > 0) return failed("its kernel drifted from what was applied");
@@ -123,20 +136,35 @@ function whileHolding(entry: Entry, report: Evidence, place: Place, now: number)
   return { standing: "committed", detail: unknown ? "its drops are not known" : "" };
 }
 
-function beforeHolding(seq: number, report: Evidence): Verdict | undefined {
+/** What it took itself back from is said by seq: an earlier revert says nothing about this assignment. */
+function tookItselfBack(seq: number, { revertedSeq, state, seenSeq }: Evidence): boolean {
+  if (revertedSeq === undefined) return (state === "reverted" || state === "hold") && seenSeq >= seq;
+  return revertedSeq !== null && revertedSeq >= seq;
+}
+
+function beforeHolding({ stateBefore }: Entry, seq: number, report: Evidence): Verdict | undefined {
   const tried = report.seenSeq >= seq;
+  if (tookItselfBack(seq, report))
+    return {
+      standing: "reverted",
+      detail: `took itself back from seq ${report.revertedSeq ?? report.seenSeq}`,
+    };
   switch (report.state) {
     case "degraded":
-      return failed("degraded");
+      return isIll(stateBefore) ? apart(report.state) : failed("degraded");
     case "closed":
+      if (isIll(stateBefore)) return apart(report.state);
       if (tried) return failed("closed");
       break;
-    case "reverted":
     case "hold":
-      if (tried) return { standing: "reverted", detail: `took itself back from seq ${report.seenSeq}` };
+      // With the reverts of before: what was assigned was not tried.
+      if (tried) return apart(report.state);
       break;
-    case "unenrolled":
     case "adopting":
+      if (tried) return { standing: "shown", detail: "adopting: it counts this and enforces nothing" };
+      break;
+    case "reverted":
+    case "unenrolled":
     case "steady":
     case "applying":
     case "stale":

@@ -14,11 +14,15 @@ interface Tally {
   committed: number;
   bad: number;
   unknown: number;
+  apart: number;
 }
 
-/** Entries of one wave. `canary`: all must commit and none may fail. A wave of nobody is left at once. */
+/**
+ * Entries of one wave. `canary`: all must commit and none may fail. A wave of nobody is left at once. Hosts that were
+ * shown it or wait apart are no evidence either way: they count in no share, and hosts apart alone promote nothing.
+ */
 export function gate(wave: readonly Entry[], gates: Gates, canary: boolean, now: number): Verdict {
-  const { open, committed, bad, unknown } = tally(wave);
+  const { open, committed, bad, unknown, apart } = tally(wave);
   const total = open + committed + bad + unknown;
   const percent = (count: number): number => (total === 0 ? 0 : (count * 100) / total);
   if (percent(bad) > (canary ? 0 : gates.max_failed_percent))
@@ -31,12 +35,17 @@ export function gate(wave: readonly Entry[], gates: Gates, canary: boolean, now:
     return { kind: "pause", reason: `${unknown} of ${total} hosts do not answer` };
   if (total > 0 && percent(committed) < (canary ? 100 : gates.min_committed_percent))
     return { kind: "pause", reason: `${committed} of ${total} hosts committed` };
+  if (apart > 0 && committed === 0)
+    return {
+      kind: "pause",
+      reason: `nobody committed, and ${apart} hosts were closed, degraded or in hold before`,
+    };
   const bakedAt = lastSettled(wave) + gates.bake_seconds * 1000;
   return { kind: now < bakedAt || isUnheard(wave, gates) ? "wait" : "advance" };
 }
 
 function tally(wave: readonly Entry[]): Readonly<Tally> {
-  const counts: Tally = { open: 0, committed: 0, bad: 0, unknown: 0 };
+  const counts: Tally = { open: 0, committed: 0, bad: 0, unknown: 0, apart: 0 };
   for (const { standing } of wave) {
     switch (standing) {
       case "pending":
@@ -53,6 +62,10 @@ function tally(wave: readonly Entry[]): Readonly<Tally> {
       case "unknown":
         counts.unknown += 1;
         break;
+      case "apart":
+        counts.apart += 1;
+        break;
+      case "shown":
       case "skipped":
       case "rolled_back":
       case "superseded":

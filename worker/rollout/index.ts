@@ -1,5 +1,5 @@
 /** The door of the room: which host may be given what, and when. Pure; the store writes what `step` says. */
-export { judge } from "./evidence.ts";
+export { isIll, judge } from "./evidence.ts";
 export { nextReportSeconds } from "./heartbeat.ts";
 export { begin, type Beginning } from "./begin.ts";
 export { isNews } from "./progress.ts";

@@ -3,7 +3,7 @@
  * on evidence reach the next one. Nothing is given to a host of a wave that was not reached, and nothing is widened
  * before every host that must lose something has committed that, or was passed over by a person.
  */
-import type { Phase } from "#schema/rollout.ts";
+import type { HostStanding, Phase } from "#schema/rollout.ts";
 import { isExposed, judge } from "./evidence.ts";
 import { gate, type Verdict } from "./gate.ts";
 import { assigned, hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
@@ -141,10 +141,14 @@ function leaveWave(state: RolloutState, now: number): Stepped {
   const own = entriesOf(state, state.phase);
   if (own.some(({ wave }) => wave > state.wave)) return reach(state, state.phase, state.wave + 1, now);
   if (state.phase === "widen") return complete(state);
-  const missing = own.filter(({ standing }) => standing !== "committed" && standing !== "skipped");
+  const missing = own.filter(({ standing }) => !isPast(standing));
   if (missing.length > 0) return pause(state, `${names(missing)} did not lose yet what others depend on`);
   return entriesOf(state, "widen").length === 0 ? complete(state) : reach(state, "widen", 1, now);
 }
+
+/** It lost what others depend on, never enforced it, or was passed over by a person. */
+const isPast = (standing: HostStanding): boolean =>
+  standing === "committed" || standing === "shown" || standing === "skipped";
 
 /** Goes on from there at once: a wave of nobody is left as soon as it is reached. */
 const reach = (state: RolloutState, phase: Phase, wave: number, now: number): Stepped =>

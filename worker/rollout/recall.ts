@@ -24,6 +24,8 @@ const isTakenBack = ({ standing, assignedAt }: Entry): boolean => {
     case "pending":
     case "assigned":
     case "committed":
+    case "shown":
+    case "apart":
     case "skipped":
     case "superseded":
       return false;
@@ -84,6 +86,7 @@ export const assigned = (entry: Entry, now: number): Entry => ({
   settledAt: null,
   affirmedAt: null,
   heardAt: null,
+  stateBefore: null,
   baseline: null,
   detail: "",
 });

@@ -23,6 +23,8 @@ export interface Entry {
   readonly affirmedAt: number | null;
   /** When it was last heard of as the assignment was made; null: never. A silent host's timeout is `unknown`. */
   readonly heardAt: number | null;
+  /** The agent's state in its last report before the assignment; null where it had sent none. */
+  readonly stateBefore: AgentState | null;
   /** Its own drops per second before the assignment; null when its reports do not say. */
   readonly baseline: number | null;
   /** Why it stands so, for people; empty when there is nothing to say. */
@@ -55,6 +57,8 @@ export interface Evidence {
   /** The highest seq that it has verified. */
   readonly seenSeq: number;
   readonly refusal: RefusalCode | null;
+  /** The seq that it took itself back from last; null when there is none, undefined from an agent that does not say. */
+  readonly revertedSeq: number | null | undefined;
   /** Changes by others that it found since the report before. */
   readonly drift: number;
   /** Drops per second since the report before; null when unknown. */
@@ -79,7 +83,7 @@ export type Input =
 
 /**
  * What is to be done in the same batch as the new state. `assign` gives hosts the content of a phase; the store fills
- * `seq`, `heardAt` and `baseline` of their entries. `narrow` gives hosts that widened what the first
+ * `seq`, `heardAt`, `stateBefore` and `baseline` of their entries. `narrow` gives hosts that widened what the first
  * phase had left them, and is filled alike. `restore` gives the old content under a higher seq. `release` ends the
  * withholding from hosts that only lost something: their bytes are the same.
  */

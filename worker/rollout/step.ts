@@ -5,7 +5,7 @@
  * Invariants, held by test/property/rollout.test.ts: no host of a wave that was not reached is ever given anything;
  * halted and paused never grow; only evidence promotes; nothing widens before everything narrowed.
  */
-import type { RolloutStatus } from "#schema/rollout.ts";
+import type { HostStanding, RolloutStatus } from "#schema/rollout.ts";
 import { isExposed } from "./evidence.ts";
 import { isWaiting, proceed } from "./progress.ts";
 import { effectsBefore, hostsPerStep, isBad, isRollingBack, rollBack, type Stepped } from "./recall.ts";
@@ -117,14 +117,15 @@ function force(state: RolloutState, input: Spoken, now: number): Outcome {
   const refused = fits(state, ["running", "paused"]);
   if (refused !== undefined) return refused;
   if (state.phase !== "narrow") return { refused: "nothing waits for a host to lose something" };
-  const inTheWay = (entry: Entry): boolean =>
+  const inTheWay = new Set<HostStanding>(["assigned", "apart", "superseded"]);
+  const isInTheWay = (entry: Entry): boolean =>
     entry.phase === "narrow" &&
     entry.wave > 0 &&
     entry.wave <= state.wave &&
-    (isBad(entry) || entry.standing === "assigned" || entry.standing === "superseded");
-  if (!state.entries.some(inTheWay)) return { refused: "no host is in its way" };
+    (isBad(entry) || inTheWay.has(entry.standing));
+  if (!state.entries.some(isInTheWay)) return { refused: "no host is in its way" };
   const entries = state.entries.map((entry): Entry => {
-    if (!inTheWay(entry)) return entry;
+    if (!isInTheWay(entry)) return entry;
     const passed: Entry = { ...entry, standing: "skipped", settledAt: now, detail: said(input) };
     return entry.standing === "superseded" ? { ...passed, assignedAt: null } : passed;
   });
@@ -162,4 +163,4 @@ function supersede(state: RolloutState, input: Said<"supersede">): Outcome {
 }
 
 const isUnfinished = ({ standing }: Entry): boolean =>
-  standing !== "committed" && standing !== "skipped" && standing !== "superseded";
+  standing !== "committed" && standing !== "shown" && standing !== "skipped" && standing !== "superseded";

@@ -1,6 +1,6 @@
 /**
  * Which host goes in which wave. Pure and deterministic: the order of the input decides nothing, and neither do names,
- * as hosts are ordered by the hash of theirs. Whatever the strategy but `all`, a wave holds at most half of a role's
+ * as hosts are ordered by the hash of theirs, those that enforce before those that do not. Whatever the strategy but `all`, a wave holds at most half of a role's
  * hosts, or its only one; who does not fit goes with a later wave.
  */
 import type { Phase, Strategy } from "#schema/rollout.ts";
@@ -12,6 +12,8 @@ export interface Candidate {
   readonly host: string;
   readonly roles: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  /** Its last report says that its rules decide: a host that only counts, or takes nothing new, shows nothing to others. */
+  readonly enforces: boolean;
 }
 
 /** Hosts by name, wave by wave; no wave is empty. */
@@ -44,7 +46,8 @@ export const wavesDigest = (plan: Readonly<Record<Phase, Waves>>): string =>
 
 function byHash(hosts: readonly Candidate[]): Queue {
   const hashed = hosts.map((candidate) => ({ candidate, hash: sha256Text(candidate.host) }));
-  return hashed.toSorted((a, b) => compareText(a.hash, b.hash)).map(({ candidate }) => candidate);
+  const ordered = hashed.toSorted((a, b) => compareText(a.hash, b.hash)).map(({ candidate }) => candidate);
+  return [...ordered.filter(({ enforces }) => enforces), ...ordered.filter(({ enforces }) => !enforces)];
 }
 
 function limitsOf(queue: Queue): Limits {

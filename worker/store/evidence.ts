@@ -23,6 +23,9 @@ const Told = z.object({
   program_sha256: z.string().nullable(),
   seen: z.int(),
   refusal: z.enum(refusalCodes).nullable(),
+  /** 0: the agent does not say. */
+  says_reverted: z.int(),
+  reverted_seq: z.int().nullable(),
   drift: z.int().nullable(),
   drops: z.int().nullable(),
   suspected_at: z.int().nullable(),
@@ -36,7 +39,7 @@ export async function readEvidence(
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Evidence>> {
   const text =
-    "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops, i.suspected_at, json_type(p.body, '$.prev') IS NOT NULL AS chained FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
+    "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, json_type(p.body, '$.reverted_seq') IS NOT NULL AS says_reverted, p.body ->> '$.reverted_seq' AS reverted_seq, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops, i.suspected_at, json_type(p.body, '$.prev') IS NOT NULL AS chained FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   const closed = await sha256Hex(encodeBundle(emptyRuleset));
   return new Map(
@@ -54,6 +57,7 @@ const evidenceOf = (newest: Told, before: Told | undefined, closed: string): Evi
   appliedMode: newest.bundle_sha256 === closed ? "closed" : "enforce",
   appliedSeq: newest.seq,
   seenSeq: newest.seen,
+  revertedSeq: newest.says_reverted === 1 ? newest.reverted_seq : undefined,
   refusal: newest.refusal,
   drift: driftSince(newest, before),
   denyRate: denyRate(newest, before),

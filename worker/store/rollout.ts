@@ -7,6 +7,7 @@ import { and, asc, desc, eq, inArray, lt, notInArray, sql as raw } from "drizzle
 import * as z from "zod";
 import { Gates, HostStanding, Phase, RolloutStatus, Strategy } from "#schema/rollout.ts";
 import { approval, rollout, rolloutHost } from "#schema/tables/index.ts";
+import { AgentState } from "#schema/wire.ts";
 import type { Sql } from "../ports.ts";
 import type { Entry, RolloutState } from "../rollout/state.ts";
 import { chunks } from "./commit.ts";
@@ -48,6 +49,8 @@ const HostRow = z.object({
   baseline: z.number().nullable(),
   detail: z.string(),
   affirmed_at: z.int().nullable(),
+  aside: HostStanding.extract(["shown", "apart"]).nullable(),
+  state_before: AgentState.nullable(),
 });
 
 export interface StoredRollout {
@@ -96,19 +99,24 @@ export async function findRollout(
   return { row, state };
 }
 
-const entryOf = ({ host, phase, wave, standing, seq, detail, ...row }: z.infer<typeof HostRow>): Entry => ({
+const entryOf = ({ host, phase, wave, seq, detail, ...row }: z.infer<typeof HostRow>): Entry => ({
   host,
   phase,
   wave,
-  standing,
+  standing: row.aside ?? row.standing,
   seq,
   assignedAt: row.assigned_at,
   settledAt: row.settled_at,
   affirmedAt: row.affirmed_at,
   heardAt: row.heard_at,
+  stateBefore: row.state_before,
   baseline: row.baseline,
   detail,
 });
+
+/** The standings that the column's CHECK does not know; a row of one says `skipped` there. */
+const asideOf = ({ standing }: Entry): "shown" | "apart" | null =>
+  standing === "shown" || standing === "apart" ? standing : null;
 
 /** Any number of names in one bound parameter. */
 const listed = (names: readonly string[]) => raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`;
@@ -238,11 +246,11 @@ export function updateRollout(
   const known = new Set(before.entries);
   const entries = after.entries.filter((entry) => !known.has(entry));
   const text =
-    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8, affirmed_at = n.value ->> 9 FROM json_each(?1) AS n WHERE rollout = n.value ->> 10 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
+    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8, affirmed_at = n.value ->> 9, state_before = n.value ->> 11, aside = n.value ->> 12 FROM json_each(?1) AS n WHERE rollout = n.value ->> 10 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
   const values = entries.map((entry) => [
     entry.phase,
     entry.host,
-    entry.standing,
+    asideOf(entry) === null ? entry.standing : "skipped",
     entry.seq,
     entry.assignedAt,
     entry.settledAt,
@@ -252,6 +260,8 @@ export function updateRollout(
     entry.affirmedAt,
     // Within the list, so that SQLite looks each row up by its whole key and never reads all of a rollout for each.
     id,
+    entry.stateBefore,
+    asideOf(entry),
   ]);
   const superseded = supersededBy === null ? {} : { superseded_by: supersededBy };
   return [
@@ -295,7 +305,9 @@ export async function pageOfHosts(
       and(
         eq(rolloutHost.rollout, id),
         raw`(${rolloutHost.host}, ${rolloutHost.phase}) > (${host}, ${phase})`,
-        standing === undefined ? undefined : eq(rolloutHost.standing, standing),
+        standing === undefined
+          ? undefined
+          : raw`coalesce(${rolloutHost.aside}, ${rolloutHost.standing}) = ${standing}`,
         only === undefined ? undefined : eq(rolloutHost.phase, only),
         wave === undefined ? undefined : eq(rolloutHost.wave, wave),
       ),
