@@ -1,5 +1,4 @@
 /** `portcullis rollout list | show | hosts`: rollouts, one of them, and where each of its hosts stands. */
-import * as z from "zod";
 import { HostStanding, Phase, RolloutHostView, RolloutStatus } from "#schema/rollout.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments, wholeNumber } from "../command.ts";

@@ -150,7 +150,7 @@ test("a host that takes itself back ends the watch with 1, and the list and the 
   expect(views[0]?.status).toBe("running");
   expect(views.at(-1)?.status).toBe("rolled_back");
   expect((await run("rollout", "hosts", id, "--standing", "reverted")).lines[1]).toMatch(
-    /^w\d +widen +1 +reverted +- +took itself back from seq \d+$/,
+    /^w\d +widen +1 +reverted +- +took itself back from seq \d+ +reverted, holds seq \d+$/,
   );
   expect((await run("rollout", "list", "--status", "rolled_back")).lines[1]).toMatch(
     new RegExp(`^${id} +3 +rolled back +all +`),

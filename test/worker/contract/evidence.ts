@@ -3,8 +3,9 @@
  * rate before, and two agents under one key. On every adapter.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import * as z from "zod";
 import type { Change } from "#schema/intent.ts";
-import { RolloutView } from "#schema/rollout.ts";
+import { RolloutHostView, RolloutView } from "#schema/rollout.ts";
 import { Report } from "#schema/wire.ts";
 import { sha256Hex } from "#worker/encoding.ts";
 import { maintain } from "#worker/maintain.ts";
@@ -33,6 +34,7 @@ export function evidenceContract(name: string, open: () => Promise<Adapter>): vo
     afterAll(() => h.close());
     heartbeats(() => h);
     denied(() => h);
+    apart(() => h);
     clones(() => h);
   });
 }
@@ -307,5 +309,73 @@ function clones(h: () => Harness): void {
     });
     const { json } = await h().call("GET", "/v1/hosts/c/status");
     expect(json).toMatchObject({ revoked_at: null, published: { seq: expect.any(Number) as unknown } });
+  });
+}
+
+/** What the rows of one host in a rollout are. */
+async function hostIn(h: Harness, id: number, host: string): Promise<RolloutHostView> {
+  const { json } = await h.call("GET", `/v1/rollouts/${id}/hosts`);
+  const { items } = z.object({ items: z.array(RolloutHostView) }).parse(json);
+  const found = items.find((item) => item.host === host);
+  if (found === undefined) throw new Error(`${host} is not in rollout ${id}`);
+  return found;
+}
+
+function apart(h: () => Harness): void {
+  test("a host in hold since before waits apart, and goes on with its own next commit", async () => {
+    const c = chainOf(h(), "c");
+    const before = await c.next();
+    await c.deliver(before);
+    const ill = { state: "hold", applied: before.applied, reverted_seq: before.seen.targets } as const;
+    await c.report(ill);
+    const id = await start(h(), "c");
+    expect((await view(h(), id)).status).toBe("running");
+    await c.report(ill);
+    await minute(h());
+    expect(await hostIn(h(), id, "c")).toMatchObject({
+      standing: "apart",
+      detail: "in hold since before its assignment",
+      reported: { state: "hold", applied_seq: before.applied?.seq },
+    });
+    expect(await view(h(), id)).toMatchObject({ status: "paused", waves: [{ tally: { apart: 1 } }] });
+    const filtered = await h().call("GET", `/v1/rollouts/${id}/hosts?standing=apart`);
+    expect(filtered.json).toMatchObject({ items: [{ host: "c" }] });
+    await c.report({ reverted_seq: null });
+    await minute(h());
+    expect(await hostIn(h(), id, "c")).toMatchObject({ standing: "committed" });
+  });
+
+  test("a host that is adopting is told in the plan, shown the revision, and ends no wave", async () => {
+    const b = chainOf(h(), "b");
+    const adopting = { state: "adopting", applied: null, reverted_seq: null } as const;
+    await b.report(adopting);
+    const id = await start(h(), "b");
+    await b.report(adopting);
+    await minute(h());
+    expect(await hostIn(h(), id, "b")).toMatchObject({
+      standing: "shown",
+      reported: { state: "adopting", applied_seq: null },
+    });
+    for (let at = 0; at < 5; at += 1) await minute(h());
+    expect(await view(h(), id)).toMatchObject({ status: "completed" });
+  });
+
+  test("what a host said of a rollback stands beside what it was told", async () => {
+    const a = chainOf(h(), "a");
+    const before = await a.next();
+    await a.deliver(before);
+    const id = await start(h(), "a");
+    const tried = (await hostIn(h(), id, "a")).seq;
+    await a.report({ state: "reverted", applied: before.applied, reverted_seq: tried });
+    await minute(h());
+    expect((await view(h(), id)).status).toBe("rolled_back");
+    await a.report({
+      applied: before.applied,
+      refusal: { code: "guard_refused", message: "no", at: new Date(h().ports.clock.now()).toISOString() },
+    });
+    expect(await hostIn(h(), id, "a")).toMatchObject({
+      standing: "reverted",
+      reported: { applied_seq: before.applied?.seq, refusal: "guard_refused" },
+    });
   });
 }
