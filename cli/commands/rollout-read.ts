@@ -1,5 +1,6 @@
 /** `portcullis rollout list | show | hosts`: rollouts, one of them, and where each of its hosts stands. */
-import { HostStanding, Phase, RolloutHostView, RolloutStatus } from "#schema/rollout.ts";
+import { RolloutHost } from "#schema/api/rollouts.ts";
+import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments, wholeNumber } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
@@ -81,7 +82,7 @@ ${help}`,
       wave: values.wave === undefined ? undefined : String(wholeNumber("--wave", values.wave, 99_999)),
     });
     const client = openClient(values satisfies Connection, env);
-    const items = await listItems(client, `/v1/rollouts/${id}/hosts${asked}`, RolloutHostView);
+    const items = await listItems(client, `/v1/rollouts/${id}/hosts${asked}`, RolloutHost);
     const lines = table(
       ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY", "IT REPORTED"],
       items.map((item) => [
@@ -100,7 +101,7 @@ ${help}`,
 };
 
 /** What the host itself said last: a standing such as `rolled_back` says what it was told, not what it did. */
-function reportedText({ reported }: RolloutHostView): string {
+function reportedText({ reported }: RolloutHost): string {
   if (reported === null) return "nothing yet";
   const holds = reported.applied_seq === null ? "holds nothing" : `holds seq ${reported.applied_seq}`;
   const refusal = reported.refusal === null ? "" : `, refused: ${reported.refusal}`;

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
 import type { Change } from "#schema/intent.ts";
-import { RolloutHostView, RolloutView } from "#schema/rollout.ts";
+import { RolloutHost } from "#schema/api/rollouts.ts";
+import { RolloutView } from "#schema/rollout.ts";
 import { Report } from "#schema/wire.ts";
 import { sha256Hex } from "#worker/encoding.ts";
 import { maintain } from "#worker/maintain.ts";
@@ -313,9 +314,9 @@ function clones(h: () => Harness): void {
 }
 
 /** What the rows of one host in a rollout are. */
-async function hostIn(h: Harness, id: number, host: string): Promise<RolloutHostView> {
+async function hostIn(h: Harness, id: number, host: string): Promise<RolloutHost> {
   const { json } = await h.call("GET", `/v1/rollouts/${id}/hosts`);
-  const { items } = z.object({ items: z.array(RolloutHostView) }).parse(json);
+  const { items } = z.object({ items: z.array(RolloutHost) }).parse(json);
   const found = items.find((item) => item.host === host);
   if (found === undefined) throw new Error(`${host} is not in rollout ${id}`);
   return found;
