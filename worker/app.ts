@@ -1,6 +1,6 @@
 /**
  * The application: one Hono app over ports, the same on both adapters. Here stands the order in which a request is
- * met: id, size, who may, route; and what becomes of everything that is thrown.
+ * met: id, who may, parameters, size, route; and what becomes of everything that is thrown.
  */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -11,7 +11,7 @@ import { methodsOf } from "./api/access.ts";
 import { authorize } from "./api/authorize.ts";
 import type { AppEnv } from "./api/env.ts";
 import { describe } from "./api/describe.ts";
-import { bodyBytesMax } from "./api/input.ts";
+import { bodyBytesMax, knownParameters } from "./api/input.ts";
 import { openApi } from "./api/openapi.ts";
 import { routers } from "./api/routers.ts";
 import { unchanged } from "./api/unchanged.ts";
@@ -27,6 +27,7 @@ export function createApp(ports: Ports): Hono<AppEnv> {
   const credentials = hostCredentials(ports, fleet);
   app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
   app.use(authorize(ports));
+  app.use(knownParameters);
   app.use(
     bodyLimit({ maxSize: bodyBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
   );

@@ -1,7 +1,7 @@
 /** Rows of intent as the API shows them. */
 import * as z from "zod";
-import { Host, type Kind, Member, Overlay, Service, Zone } from "../intent.ts";
-import { Key } from "../primitives.ts";
+import { Host, type Kind, Member, Overlay, ReleaseTime, Service, Zone } from "../intent.ts";
+import { Key, Note } from "../primitives.ts";
 import { Page } from "./common.ts";
 
 export const KindName = z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>;
@@ -27,6 +27,13 @@ export const RowItems = {
   service: rowOf(Service),
   zone: rowOf(Zone),
 } as const satisfies Record<Kind, z.ZodType>;
+
+/** What a write of one row says besides the row: the commit's message, and when hosts get it. */
+export const WriteQuery = z.strictObject({
+  message: Note.optional(),
+  release: ReleaseTime.default("now"),
+});
+export type WriteQuery = z.infer<typeof WriteQuery>;
 
 export const RowsQuery = z.strictObject({
   ...Page.shape,

@@ -91,6 +91,9 @@ describe("a client assertion", () => {
     expect((await post("application/json", "{")).status).toBe(400);
     expect((await post("application/json", "{}")).status).toBe(400);
     expect((await post("application/x-www-form-urlencoded", "grant_type=password")).status).toBe(400);
+    const twice = new URLSearchParams(tokenRequest(await newHost(plane, "a").assertion()));
+    twice.append("client_assertion", "x");
+    expect((await post("application/x-www-form-urlencoded", String(twice))).status).toBe(400);
     expect((await post("text/plain", "{}")).status).toBe(415);
   });
 

@@ -26,7 +26,7 @@ import { told } from "../release/told.ts";
 import { bearer } from "./authorize.ts";
 import { describe } from "./describe.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody } from "./input.ts";
+import { contentType, jsonBody, parseBody } from "./input.ts";
 import { hasAll, noCache } from "./unchanged.ts";
 
 /** Not on any list of types that caches compress, because compression turns strong tags weak. */
@@ -92,22 +92,27 @@ export async function callerOf(c: Context<AppEnv>, credentials: HostCredentials)
 
 /** JSON, or a form as RFC 6749 §4.4.2 has it. @throws Refused `bad_request` for anything that is neither */
 async function tokenRequest(c: Context<AppEnv>): Promise<z.infer<typeof TokenRequest>> {
-  const [type = ""] = (c.req.header("Content-Type") ?? "").split(";");
-  const parsed = TokenRequest.safeParse(await readBody(c, type.trim().toLowerCase()));
+  const parsed = TokenRequest.safeParse(await readBody(c));
   if (!parsed.success) throw new Refused("bad_request");
   return parsed.data;
 }
 
-async function readBody(c: Context<AppEnv>, type: string): Promise<unknown> {
-  switch (type) {
+async function readBody(c: Context<AppEnv>): Promise<unknown> {
+  switch (contentType(c)) {
     case "application/json":
-      // Not JSON: undefined fits no schema, so the caller refuses it.
-      return c.req.json().catch(() => undefined);
+      return parseBody(await c.req.text());
     case "application/x-www-form-urlencoded":
-      return c.req.parseBody();
+      return readForm(await c.req.text());
     default:
       throw new Refused("unsupported_media_type");
   }
+}
+
+/** No parameter stands twice (RFC 6749 §3.2). @throws Refused `bad_request` */
+function readForm(text: string): Readonly<Record<string, string>> {
+  const fields = [...new URLSearchParams(text)];
+  if (new Set(fields.map(([name]) => name)).size < fields.length) throw new Refused("bad_request");
+  return Object.fromEntries(fields);
 }
 
 async function issueToken(

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { Page, pageOf } from "#schema/api/common.ts";
 import { Committed } from "#schema/api/commits.ts";
-import { RowItems } from "#schema/api/rows.ts";
+import { RowItems, WriteQuery } from "#schema/api/rows.ts";
 import { Member, memberKey } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
@@ -50,17 +50,23 @@ function addMembers(api: Hono<AppEnv>, ports: Ports): void {
       201: Committed,
     }),
     params(MemberParams),
+    query(WriteQuery),
     ...jsonBody(Member, "invalid_intent"),
     (c) => {
       const key = keyOf(c.req.valid("param"));
-      return writeRow(c, ports, { op: "put", kind: "member", key, body: c.req.valid("json") });
+      const change = { op: "put", kind: "member", key, body: c.req.valid("json") } as const;
+      return writeRow(c, ports, change, c.req.valid("query"));
     },
   );
   api.delete(
     "/v1/overlays/:overlay/members/:cn",
     describe("DELETE /v1/overlays/:overlay/members/:cn", "Delete a member", { 200: Committed }),
     params(MemberParams),
-    (c) => writeRow(c, ports, { op: "delete", kind: "member", key: keyOf(c.req.valid("param")) }),
+    query(WriteQuery),
+    (c) => {
+      const change = { op: "delete", kind: "member", key: keyOf(c.req.valid("param")) } as const;
+      return writeRow(c, ports, change, c.req.valid("query"));
+    },
   );
 }
 

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import * as z from "zod";
 import { Page, pageOf } from "#schema/api/common.ts";
 import { Committed } from "#schema/api/commits.ts";
-import { RowItems } from "#schema/api/rows.ts";
+import { RowItems, WriteQuery } from "#schema/api/rows.ts";
 import { Change, kinds } from "#schema/intent.ts";
 import type { Ports } from "../ports.ts";
 import { describe } from "./describe.ts";
@@ -39,10 +39,12 @@ export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collectio
       201: Committed,
     }),
     params(Params),
+    query(WriteQuery),
     ...jsonBody(kinds[kind].body, "invalid_intent"),
     (c) => {
       const key = c.req.param(kind);
-      return writeRow(c, ports, Change.parse({ op: "put", kind, key, body: c.req.valid("json") }));
+      const change = Change.parse({ op: "put", kind, key, body: c.req.valid("json") });
+      return writeRow(c, ports, change, c.req.valid("query"));
     },
   );
   api.delete(
@@ -51,7 +53,11 @@ export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collectio
       200: Committed,
     }),
     params(Params),
-    (c) => writeRow(c, ports, Change.parse({ op: "delete", kind, key: c.req.param(kind) })),
+    query(WriteQuery),
+    (c) => {
+      const change = Change.parse({ op: "delete", kind, key: c.req.param(kind) });
+      return writeRow(c, ports, change, c.req.valid("query"));
+    },
   );
 }
 

@@ -2,7 +2,8 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Diagnostic } from "#schema/refusals.ts";
-import { type Change, type Commit, ReleaseTime } from "#schema/intent.ts";
+import type { WriteQuery } from "#schema/api/rows.ts";
+import type { Change, Commit } from "#schema/intent.ts";
 import { Note } from "#schema/primitives.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
@@ -18,14 +19,18 @@ const onBehalfOfHeader = "Portcullis-On-Behalf-Of";
 export const rowTag = (revision: number): string => `"${revision}"`;
 
 /** Commits one change, with the preconditions and the claims of the request's headers. */
-export async function writeRow(c: Context<AppEnv>, ports: Ports, change: Change): Promise<Response> {
+export async function writeRow(
+  c: Context<AppEnv>,
+  ports: Ports,
+  change: Change,
+  { message, release }: WriteQuery,
+): Promise<Response> {
   const claimed = c.req.header(onBehalfOfHeader);
-  const message = c.req.query("message") ?? `${change.op} ${change.kind} ${change.key}`;
   const request: Commit = {
-    message: note("/query/message", message),
+    message: message ?? `${change.op} ${change.kind} ${change.key}`,
     ...(claimed === undefined ? {} : { on_behalf_of: note(`/headers/${onBehalfOfHeader}`, claimed) }),
     source: "api",
-    release: releaseTime(c.req.query("release")),
+    release,
     changes: [change],
   };
   const result = await commit(ports, principalOf(c).name, request, precondition(c, change));
@@ -84,18 +89,6 @@ const errorsOf = (diagnostics: readonly Diagnostic[]) =>
       message,
       ...(referencers === undefined ? {} : { referencers: [...referencers] }),
     }));
-
-function releaseTime(text: string | undefined): ReleaseTime {
-  if (text === undefined) return "now";
-  const parsed = ReleaseTime.safeParse(text);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(({ message }) => ({
-    path: "/query/release",
-    code: "schema" as const,
-    message,
-  }));
-  throw new Refused("bad_request", { errors });
-}
 
 function note(path: string, text: string): string {
   const parsed = Note.safeParse(text);

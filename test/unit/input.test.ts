@@ -1,0 +1,68 @@
+/** What finds a key that stands twice, and what guesses a misspelt word. */
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { closest } from "#worker/api/closest.ts";
+import { doubledKey } from "#worker/api/doubled-keys.ts";
+
+describe("a key that stands twice", () => {
+  test.each([
+    ['{"a":1,"a":2}', ["a"]],
+    ['{"a":1,"\\u0061":2}', ["a"]],
+    [String.raw`{"\"":1,"b":"\"}{,","\"":2}`, ['"']],
+    [String.raw`{"a\\":1,"b":[[],{"a":"a"},{"c":0,"d":{"c":0,"c":0}}]}`, ["b", 2, "d", "c"]],
+    ['[0,{"x":{}},{"x":[],"x":[]}]', [2, "x"]],
+    ['{"__proto__":{}}', ["__proto__"]],
+    [' { "a" : [ ] , "a" : 0 } ', ["a"]],
+  ])("is found in %s", (text, path) => {
+    expect(doubledKey(text)).toEqual(path);
+  });
+
+  test.each([
+    '{"a":"a","b":{"a":0}}',
+    '[{"a":1},{"a":1}]',
+    '"a","a"',
+    "{",
+    '{"a',
+    '{"a\\',
+    "}",
+    "",
+    ",",
+    '{"\\x":0',
+  ])("is not found in %s", (text) => {
+    expect(doubledKey(text)).toBeUndefined();
+  });
+
+  test("is found wherever it stands, and nowhere else", () => {
+    const json = fc.json({ maxDepth: 5 }).map((text) => JSON.stringify(JSON.parse(text)));
+    fc.assert(
+      fc.property(json, fc.nat(), (text, pick) => {
+        expect(doubledKey(text.replaceAll("__proto__", "proto"))).toBeUndefined();
+        // A key of this name cannot be there already, so any object may take it twice.
+        const objects = [...text.matchAll(/"(?:[^"\\]|\\.)*"|\{(?=")/g)].filter(([token]) => token === "{");
+        const chosen = objects[pick % Math.max(objects.length, 1)];
+        if (chosen === undefined) return;
+        const inside = chosen.index + 1;
+        const doubled = `${text.slice(0, inside)}"\\u0000!":0,"\\u0000!":1,${text.slice(inside)}`;
+        if (!text.includes("__proto__")) expect(doubledKey(doubled)?.at(-1)).toBe("\0!");
+      }),
+    );
+  });
+});
+
+describe("what was probably meant", () => {
+  test.each([
+    ["relase", "release"],
+    ["messgae", "message"],
+    ["limits", "limit"],
+    ["cursor", "cursor"],
+    ["dry_run", undefined],
+    ["x", undefined],
+    ["", undefined],
+  ])("by %j is %s", (word, meant) => {
+    expect(closest(word, ["message", "release", "limit", "cursor"])).toBe(meant);
+  });
+
+  test("is nothing where nothing is known", () => {
+    expect(closest("release", [])).toBeUndefined();
+  });
+});

@@ -1,0 +1,26 @@
+/** A host with a key, without the ceremony: rows as an enrolment leaves them, and the credential that they give. */
+import { hostCredentials } from "#worker/credential.ts";
+import { openFleet } from "#worker/fleet.ts";
+import { insertEnrolment } from "#worker/store/enrolment.ts";
+import { putIdentity } from "#worker/store/identity.ts";
+import type { Harness } from "./harness.ts";
+
+/** @returns the name of the enrolment */
+async function enrolHost(h: Harness, host: string): Promise<string> {
+  const { sql, clock } = h.ports;
+  const at = clock.now();
+  const id = crypto.randomUUID();
+  const sha256 = id.replaceAll("-", "").repeat(2);
+  const row = { id, host, sha256, created_at: at, created_by: "test", expires_at: at, used_at: at };
+  await sql.batch([
+    insertEnrolment(sql, row),
+    putIdentity(sql, { host, public_key: "k", enrolled_at: at, enrolment: id }),
+  ]);
+  return id;
+}
+
+/** Enrols a host. @returns its credential, good for a day */
+export async function hostToken(h: Harness, host: string): Promise<string> {
+  const enrolment = await enrolHost(h, host);
+  return hostCredentials(h.ports, openFleet(h.ports)).mint(host, enrolment, 0);
+}
