@@ -162,7 +162,7 @@ type ProblemClass = "bad_input" | "auth" | "absent" | "conflict" | "unavailable"
 interface ProblemEntry {
   readonly class: ProblemClass;
   /** HTTP status. */
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 422 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 422 | 500 | 503 | 507;
   /** What happened, in one clause. */
   readonly title: string;
   /** What to do, for whoever sent it. */
@@ -274,6 +274,14 @@ const problems = {
     title: "Too many writers at once, try again",
     remedy: "Send it again after the time in Retry-After.",
     retryAfter: 1,
+  },
+  storage_full: {
+    class: "unavailable",
+    status: 507,
+    title: "The control plane has no room left to write",
+    remedy:
+      "Free room where it keeps its data; what it had stored is whole, and what it cannot store is refused.",
+    retryAfter: 60,
   },
   root_missing: {
     class: "unavailable",

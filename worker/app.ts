@@ -2,7 +2,7 @@
  * The application: one Hono app over ports, the same on both adapters. Here stands the order in which a request is
  * met: id, who may, parameters, size, route; and what becomes of everything that is thrown.
  */
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { requestId } from "hono/request-id";
@@ -14,18 +14,20 @@ import { describe } from "./api/describe.ts";
 import { bodyBytesMax, knownParameters } from "./api/input.ts";
 import { openApi } from "./api/openapi.ts";
 import { routers } from "./api/routers.ts";
-import { unchanged } from "./api/unchanged.ts";
+import { noSniff, unchanged } from "./api/unchanged.ts";
 import { hostCredentials } from "./credential.ts";
 import { openFleet } from "./fleet.ts";
-import { describeError } from "./log.ts";
+import { describeError, framesOf, loggablePath } from "./log.ts";
 import type { Ports } from "./ports.ts";
 import { problem, Refused } from "./problem.ts";
+import { storeFailure } from "./store/failure.ts";
 
 export function createApp(ports: Ports): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const fleet = openFleet(ports);
   const credentials = hostCredentials(ports, fleet);
   app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
+  app.use(sealed);
   app.use(authorize(ports));
   app.use(knownParameters);
   app.use(
@@ -47,12 +49,26 @@ export function createApp(ports: Ports): Hono<AppEnv> {
     if (error instanceof Refused) return problem(c, error.code, error.more);
     // The framework throws this for a body that is not JSON; its text could quote the body.
     if (error instanceof HTTPException && error.status === 400) return problem(c, "bad_request");
-    console.error(JSON.stringify({ request_id: c.get("requestId"), error: describeError(error) }));
-    return problem(c, "internal");
+    logFault(c, error);
+    return problem(c, storeFailure(error) ?? "internal");
   });
   // A router that finds one route among all, and its middleware, cost more than this answer itself.
   const fromMemory = unchanged(ports.settings, credentials);
   const { fetch } = app;
   app.fetch = (request, ...rest) => fromMemory(request) ?? fetch(request, ...rest);
   return app;
+}
+
+/** Nobody takes an answer for what it does not say it is, or keeps one that does not say for how long. */
+const sealed: MiddlewareHandler<AppEnv> = async (c, next) => {
+  await next();
+  c.res.headers.set(noSniff[0], noSniff[1]);
+  if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+};
+
+/** For whoever runs the control plane; its caller is told the id alone. */
+function logFault(c: Context<AppEnv>, error: Error): void {
+  const { method, path } = c.req;
+  const request = { request_id: c.get("requestId"), method, path: loggablePath(path) };
+  console.error(JSON.stringify({ ...request, error: describeError(error), stack: framesOf(error) }));
 }

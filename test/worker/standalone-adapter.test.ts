@@ -2,12 +2,21 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { verifyAudit } from "#worker/store/audit.ts";
 import { openBlobs } from "#worker/standalone/blobs.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
@@ -20,6 +29,9 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "portcullis-standalone-"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Makes a row of a few pages. */
+const labels = Array.from({ length: 60 }, (_, i) => [`label${i}`, "x".repeat(60)] as const);
 
 const loopback = { kind: "plain", host: "127.0.0.1", port: 0 } as const;
 
@@ -133,9 +145,56 @@ describe("a standalone control plane", () => {
     expect(await second.ports.signer.publicKey("targets")).toEqual(key);
     expect(await verifyAudit(second.ports.sql)).toMatchObject({ ok: true, seq: 1 });
     await second.close();
-    for (const file of ["keys.json", "admin.token"])
-      expect(statSync(join(data, file)).mode & 0o777).toBe(0o600);
     expect(statSync(data).mode & 0o777).toBe(0o700);
+  });
+
+  test("keeps every file for its owner alone, and closes one that was put there open", async () => {
+    const data = join(folder, "modes");
+    const first = await openStandalone({ data, fleet: "f1", endpoints: [] });
+    await first.app.request("/healthz");
+    const kept = [
+      "keys.json",
+      "admin.token",
+      "portcullis.sqlite",
+      "portcullis.sqlite-wal",
+      "portcullis.sqlite-shm",
+    ];
+    const modes = () => kept.map((file) => [file, statSync(join(data, file)).mode & 0o777]);
+    const closed = kept.map((file) => [file, 0o600]);
+    expect(modes()).toEqual(closed);
+    await first.close();
+    // As a restore or another program may leave them.
+    for (const file of kept.slice(0, 3)) chmodSync(join(data, file), 0o644);
+    const second = await openStandalone({ data, fleet: "f1", endpoints: [] });
+    await second.app.request("/healthz");
+    expect(modes()).toEqual(closed);
+    await second.close();
+  });
+
+  test("says that its disk is full, writes nothing, and goes on when there is room", async () => {
+    const { app, admin, ports, close } = await openStandalone({
+      data: join(folder, "full"),
+      fleet: "f1",
+      endpoints: [],
+    });
+    const put = (host: string) =>
+      app.request(`/v1/hosts/${host}`, {
+        method: "PUT",
+        headers: { authorization: `Bearer ${admin.token}`, "content-type": "application/json" },
+        body: JSON.stringify({ labels: Object.fromEntries(labels) }),
+      });
+    const pages = async (limit: number) => ports.sql.prepare(`PRAGMA max_page_count = ${limit}`).all();
+    expect((await put("before")).status).toBe(201);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    // No more pages than there are: SQLite's own word for a full disk.
+    await pages(1);
+    for (let i = 0; i < 20; i += 1) expect((await put(`h${i}`)).status).toBe(507);
+    expect(logged).toHaveBeenCalledTimes(20);
+    logged.mockRestore();
+    expect(await verifyAudit(ports.sql)).toMatchObject({ ok: true, seq: 1 });
+    await pages(1_000_000);
+    expect((await put("later")).status).toBe(201);
+    await close();
   });
 
   test("never makes new keys over a key file that it cannot read", async () => {

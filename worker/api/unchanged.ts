@@ -11,6 +11,9 @@ import type { Settings } from "../ports.ts";
 /** Polls are nobody else's business, and compression on the way would weaken their tags. */
 export const noCache = "private, no-store, no-transform";
 
+/** Of every answer of the app: it is what its Content-Type says. */
+export const noSniff = ["X-Content-Type-Options", "nosniff"] as const;
+
 const path = "/v1/agent/update";
 
 /** @returns a function that answers a poll, or undefined for the app to answer */
@@ -31,6 +34,7 @@ export function unchanged(
       status: 304,
       headers: {
         "Cache-Control": noCache,
+        [noSniff[0]]: noSniff[1],
         [headers.generation]: String(caller.fleet.generation),
         [headers.pollAfter]: pollAfter,
       },

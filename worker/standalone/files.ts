@@ -1,6 +1,6 @@
 /** Files that survive a power cut: written beside, flushed, then renamed over; the directory is flushed too. */
 import { randomUUID } from "node:crypto";
-import { open, readdir, rename, rm } from "node:fs/promises";
+import { chmod, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Writes a file whole or not at all, with these permissions. */
@@ -47,6 +47,15 @@ async function flush(directory: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** Takes a file away from everybody but its owner, where another program left it open. A missing one stays missing. */
+export async function keepPrivate(path: string): Promise<void> {
+  try {
+    if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
   }
 }
 

@@ -2,7 +2,7 @@
  * The control plane as one Node process: ports on node:sqlite, a directory and a timer. The embedded default, and the
  * same app as on Workers.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import * as z from "zod";
@@ -13,7 +13,7 @@ import { maintain } from "../maintain.ts";
 import type { Clock, Ports } from "../ports.ts";
 import { createSigner } from "../signer.ts";
 import { openBlobs } from "./blobs.ts";
-import { sweepUnfinished } from "./files.ts";
+import { keepPrivate, sweepUnfinished } from "./files.ts";
 import { type Endpoint, listen, type Listener } from "./listen.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { type AdminToken, openAdminToken, openSecrets } from "./secrets.ts";
@@ -68,7 +68,7 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
   await sweepUnfinished(options.data);
   const secrets = await openSecrets(options.data);
   const admin = await openAdminToken(options.data);
-  const database = openDatabase(join(options.data, "portcullis.sqlite"));
+  const database = openDatabase(await privateDatabase(options.data));
   try {
     migrate(database, readMigrations(migrations));
     const ports: Ports = {
@@ -90,6 +90,14 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
     database.close();
     throw error;
   }
+}
+
+/** Makes the file before SQLite does, which gives its own two beside it the same permissions. */
+async function privateDatabase(data: string): Promise<string> {
+  const file = join(data, "portcullis.sqlite");
+  await (await open(file, "a", 0o600)).close();
+  for (const end of ["", "-wal", "-shm"]) await keepPrivate(`${file}${end}`);
+  return file;
 }
 
 /** All of them or none. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { onlineRoles } from "../ports.ts";
 import { SigningKeys, TokenSecret } from "../signer.ts";
-import { isMissing, writeDurably } from "./files.ts";
+import { isMissing, keepPrivate, writeDurably } from "./files.ts";
 
 const Secrets = z.strictObject({ signing_keys: SigningKeys, token_secret: TokenSecret });
 export type Secrets = z.infer<typeof Secrets>;
@@ -39,6 +39,7 @@ export async function openAdminToken(directory: string): Promise<AdminToken> {
 
 async function readOrMake(file: string, make: () => string): Promise<string> {
   try {
+    await keepPrivate(file);
     return await readFile(file, "utf8");
   } catch (error) {
     if (!isMissing(error)) throw error;

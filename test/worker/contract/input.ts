@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Access, access } from "#worker/api/access.ts";
 import { hostToken } from "./enrolled.ts";
 import { type Adapter, everything, expectProblem, type Harness, office, openHarness } from "./harness.ts";
+import { pathOf } from "./paths.ts";
 
 const routes = Object.entries(access as Record<string, Access>);
 const withBody = routes.filter(([route]) => /^(?:PUT|POST) /.test(route));
@@ -54,16 +55,6 @@ export function inputContract(name: string, open: () => Promise<Adapter>): void 
     misspelt(() => h);
   });
 }
-
-const pathOf = (pattern: string): string =>
-  pattern.replace(/:(\w+)/g, (_, parameter: string) => values(pattern)[parameter] ?? "gw");
-
-const values = (pattern: string): Readonly<Record<string, string>> => ({
-  revision: "1",
-  version: "1",
-  id: "1".repeat(16),
-  file: pattern.includes("targets") ? `${"0".repeat(64)}.bundle.json` : "timestamp.json",
-});
 
 function misspelt(h: () => Harness): void {
   test("a misspelt release releases nothing, and the answer says what was meant", async () => {
