@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Key } from "../primitives.ts";
 
-/** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's. */
+/** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's, and it ends with it. */
 export const TokenScope = z.enum([
   "intent:read",
   "intent:write",
@@ -30,8 +30,10 @@ export const NewTokenRequest = z
   });
 export type NewTokenRequest = z.infer<typeof NewTokenRequest>;
 
+/** `parent`: id of the token that made it; null for one that the first operator token made. */
 export const TokenItem = z.object({
   id: z.string(),
+  parent: z.string().nullable(),
   name: z.string(),
   scopes: z.array(TokenScope),
   created_at: z.iso.datetime(),

@@ -104,6 +104,8 @@ export const token = sqliteTable("token", {
   created_by: text().notNull(),
   expires_at: integer(),
   revoked_at: integer(),
+  parent: text(),
+  ancestor: text(),
 });
 
 export const enrolment = sqliteTable("enrolment", {

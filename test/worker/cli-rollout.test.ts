@@ -205,12 +205,20 @@ test("apply --rollout stages, starts and watches in one command, for the hosts t
 
 test("an emergency waits for a second token, and only then goes to everybody", async () => {
   await stage();
-  const { id } = (await parsed("rollout", "start", "--emergency", "--reason", "breach")) as { id: number };
-  expect((await run("rollout", "approve", String(id))).errors[0]).toContain("(conflict)");
-  const made = await run("token", "create", "--name", "second", "--scope", "rollouts:approve");
-  const file = join(folder, "second.token");
-  writeFileSync(file, made.lines[0] ?? "");
-  const approved = await run("rollout", "approve", String(id), "--token-file", file);
+  const scopes = ["rollouts:write", "rollouts:approve", "intent:read"].flatMap((scope) => ["--scope", scope]);
+  const person = async (name: string): Promise<readonly string[]> => {
+    const made = await run("token", "create", "--name", name, ...scopes);
+    const file = join(folder, `${name}.token`);
+    writeFileSync(file, made.lines[0] ?? "");
+    return ["--token-file", file];
+  };
+  const [first, second] = [await person("first"), await person("second")];
+  const { id } = (await parsed("rollout", "start", "--emergency", "--reason", "breach", ...first)) as {
+    id: number;
+  };
+  expect((await run("rollout", "approve", String(id), ...first)).errors[0]).toContain("(conflict)");
+  expect((await run("rollout", "approve", String(id))).errors[0]).toContain("of one line");
+  const approved = await run("rollout", "approve", String(id), ...second);
   expect(approved.lines[1]).toBe("running: wave 1 waits for 4 hosts");
   expect((await played(run("rollout", "watch", String(id)))).code).toBe(0);
 });

@@ -87,6 +87,29 @@ describe("the migrations", () => {
     expect(names(database, "trigger")).toEqual(expect.arrayContaining([...triggers]));
   });
 
+  test("make every token from before the first of a line of its own, of a name given twice too", () => {
+    const database = openDatabase(":memory:");
+    const upTo = migrations.findIndex(({ name }) => name.includes("token_lineage"));
+    migrate(database, migrations.slice(0, upTo));
+    database.exec(`
+      INSERT INTO token VALUES ('a', 'ci', '${"a".repeat(64)}', '["tokens:write"]', 1, 'admin', NULL, 2);
+      INSERT INTO token VALUES ('b', 'ci', '${"b".repeat(64)}', '["tokens:write"]', 1, 'token:ci', 9, NULL);
+    `);
+    migrate(database, migrations);
+    const tokens = database.prepare("SELECT id, name, revoked_at, parent, ancestor FROM token").all();
+    expect(tokens).toEqual([
+      { id: "a", name: "ci", revoked_at: 2, parent: null, ancestor: "a" },
+      { id: "b", name: "ci", revoked_at: null, parent: null, ancestor: "b" },
+    ]);
+    const insert = (values: string) => () => database.exec(`INSERT INTO token VALUES (${values})`);
+    const [c, sha256] = ["'c', 'new'", `'${"c".repeat(64)}', '[]', 1, 't'`];
+    expect(insert(`'c', 'ci', ${sha256}, NULL, NULL, 'b', 'b'`)).toThrow("token_name_once");
+    expect(insert(`${c}, ${sha256}, NULL, NULL, 'b', 'a'`)).toThrow("token_line");
+    expect(insert(`${c}, ${sha256}, NULL, NULL, 'a', 'a'`)).toThrow("token_line");
+    expect(insert(`${c}, ${sha256}, NULL, NULL, 'b', 'b'`)).not.toThrow();
+    expect(() => database.exec("UPDATE token SET revoked_at = NULL WHERE id = 'a'")).toThrow("token_line");
+  });
+
   test("run once: a second start changes nothing", () => {
     const database = migrated();
     migrate(database, migrations);

@@ -13,6 +13,8 @@ let plane: Plane;
 beforeEach(async () => {
   plane = await openPlane();
   await plane.commit(...["a", "b", "c"].map(host));
+  for (const name of ["alice", "bob"])
+    await plane.operator("POST", "/v1/tokens", { name, scopes: ["rollouts:write"] });
 });
 afterEach(() => plane.close());
 
@@ -39,7 +41,7 @@ const made = async (release: "now" | "staged", ...changes: readonly Change[]) =>
   return result;
 };
 const start = (over: object = {}) =>
-  startRollout(plane.ports, "alice", RolloutRequest.parse({ note: "n", ...over }));
+  startRollout(plane.ports, "token:alice", RolloutRequest.parse({ note: "n", ...over }));
 const view = (id: number) => readRollout(plane.ports.sql, id);
 const served = async () =>
   (await plane.ports.sql.prepare("SELECT host, seq, bundle_sha256 FROM repository ORDER BY host").all())
@@ -57,7 +59,7 @@ test("an emergency that nobody else approved takes no host from a rollout that r
   expect(supersedes).toEqual([]);
   expect([await standings(older), await served()]).toEqual([before, given]);
   expect(await view(older)).toMatchObject({ status: "running", superseded_by: null });
-  await act(plane.ports, "bob", id, "approve", {});
+  await act(plane.ports, "token:bob", id, "approve", {});
   // The host that has it already stays with the rollout that gave it.
   expect((await standings(older)).toSorted()).toEqual(["assigned", "superseded", "superseded"]);
   expect(await standings(id)).toEqual(["assigned", "assigned"]);

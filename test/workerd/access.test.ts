@@ -4,9 +4,11 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import worker from "#worker/index.ts";
 import { accessContract } from "#test/worker/contract/access.ts";
+import { lineageContract } from "#test/worker/contract/lineage.ts";
 import { openD1 } from "./adapter.ts";
 
 accessContract("workerd", openD1);
+lineageContract("workerd", openD1);
 
 describe("the worker's entry", () => {
   test("answers a request", async () => {

@@ -13,6 +13,7 @@ import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { findToken } from "../store/token.ts";
 import { accessOf } from "./access.ts";
+import { adminName, principalName } from "../principal.ts";
 import type { AppEnv, Principal } from "./env.ts";
 
 const tokenForm = /^pc_([a-z0-9]{16})_[A-Za-z0-9_-]{43}$/;
@@ -66,7 +67,7 @@ async function authenticate(ports: Ports, c: Context<AppEnv>): Promise<Principal
   if (credential === undefined) throw new Refused("unauthenticated");
   const sha256 = await sha256Hex(credential);
   if (sameDigest(sha256, ports.settings.adminTokenSha256))
-    return { name: "admin", scopes: new Set(TokenScope.options), expires_at: null };
+    return { name: adminName, token: null, scopes: new Set(TokenScope.options), expires_at: null };
   const id = tokenForm.exec(credential)?.[1];
   const token = id === undefined ? undefined : await findToken(ports.sql, id);
   const now = ports.clock.now();
@@ -77,7 +78,12 @@ async function authenticate(ports: Ports, c: Context<AppEnv>): Promise<Principal
     (token.expires_at !== null && token.expires_at <= now)
   )
     throw new Refused("unauthenticated");
-  return { name: `token:${token.name}`, scopes: new Set(token.scopes), expires_at: token.expires_at };
+  return {
+    name: principalName(token.name),
+    token: token.id,
+    scopes: new Set(token.scopes),
+    expires_at: token.expires_at,
+  };
 }
 
 /** Equality of two hex digests without stopping at the first difference. */

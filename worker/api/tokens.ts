@@ -1,6 +1,7 @@
 /**
  * API tokens. A token is shown once, when it is made; what it may do and how long is bounded by its maker, so that
- * nobody hands out more than they have.
+ * nobody hands out more than they have, and it ends with its maker. A token sees and revokes itself and what descends
+ * from it; the first operator token sees and revokes all.
  */
 import { type Context, Hono } from "hono";
 import * as z from "zod";
@@ -11,10 +12,13 @@ import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
 import { audited } from "../store/audit.ts";
 import {
+  descends,
   findToken,
   insertToken,
   listTokens,
+  livingDescendants,
   revokeToken,
+  sizeOfLine,
   type Token,
   tokenNameTaken,
 } from "../store/token.ts";
@@ -32,7 +36,7 @@ export function tokens(ports: Ports): Hono<AppEnv> {
     query(Page),
     async (c) => {
       const { limit, cursor } = c.req.valid("query");
-      const rows = await listTokens(ports.sql, limit, cursor);
+      const rows = await listTokens(ports.sql, limit, cursor, principalOf(c).token);
       return c.json(pageView(rows, limit, tokenView, (row) => row.id));
     },
   );
@@ -82,11 +86,17 @@ async function mint(
     created_by: maker.name,
     expires_at: wanted,
     revoked_at: null,
+    parent: maker.token,
+    ancestor: id,
   };
-  await audited(ports.sql, async () => {
+  return audited(ports.sql, async () => {
     if (await tokenNameTaken(ports.sql, row.name))
-      throw new Refused("conflict", { detail: "There is a token of this name; revoke it first." });
-    const body = { id, name: row.name, scopes: row.scopes, expires_at: row.expires_at };
+      throw new Refused("conflict", {
+        detail: "There was a token of this name, and the audit log tells tokens by name: take another one.",
+      });
+    const line = maker.token === null ? undefined : await lineToJoin(ports.sql, maker.token);
+    const made = line === undefined ? row : { ...row, ancestor: line.ancestor };
+    const body = { id, name: row.name, scopes: row.scopes, expires_at: row.expires_at, parent: row.parent };
     const entry = {
       at,
       actor: maker.name,
@@ -95,9 +105,29 @@ async function mint(
       revision: null,
       body,
     } as const;
-    return { write: true, statements: [insertToken(ports.sql, row)], entry, result: undefined };
+    const result = { row: made, token };
+    return { write: true, statements: [insertToken(ports.sql, made)], entry, result };
   });
-  return { row, token };
+}
+
+/** How long a line may grow, the first counted, and how many tokens it may hold, ended ones too. */
+const lineDepthMax = 8;
+const lineTokensMax = 1000;
+
+/** The maker as it is within the attempt: it may have been revoked since it was let in. @throws Refused */
+async function lineToJoin(sql: Ports["sql"], id: string): Promise<Token> {
+  const maker = await findToken(sql, id);
+  if (maker === undefined || maker.revoked_at !== null) throw new Refused("unauthenticated");
+  const line = await sizeOfLine(sql, maker);
+  if (line.depth >= lineDepthMax)
+    throw new Refused("conflict", {
+      detail: `A line of tokens is ${lineDepthMax} long at most: make it with one that is nearer to the first.`,
+    });
+  if (line.tokens >= lineTokensMax)
+    throw new Refused("conflict", {
+      detail: `A line of tokens has ${lineTokensMax} at most: make it with the first operator token.`,
+    });
+  return maker;
 }
 
 /** Milliseconds since the Unix epoch; undefined when the request says none. */
@@ -106,18 +136,21 @@ function expiryOf(request: NewTokenRequest, now: number): number | undefined {
   return request.expires_at === undefined ? undefined : Date.parse(request.expires_at);
 }
 
-/** Revoking twice is once: the first time stands. */
+/** Ends a token and all that descends from it. Revoking twice is once: the first time stands. */
 function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response> {
-  const at = ports.clock.now();
-  return audited(ports.sql, async () => {
-    const row = await findToken(ports.sql, id);
-    if (row === undefined) return { write: false, result: problem(c, "not_found") };
+  const { sql, clock } = ports;
+  const { name: actor, token: own } = principalOf(c);
+  const at = clock.now();
+  return audited(sql, async () => {
+    const row = await findToken(sql, id);
+    // What it could not have made is not there for it.
+    if (row === undefined || (own !== null && !(await descends(sql, id, own))))
+      return { write: false, result: problem(c, "not_found") };
     if (row.revoked_at !== null) return { write: false, result: c.json(tokenView(row)) };
-    const body = { id, name: row.name };
-    const actor = principalOf(c).name;
+    const body = { id, name: row.name, with: await livingDescendants(sql, id) };
     const entry = { at, actor, on_behalf_of: null, action: "token.revoke", revision: null, body } as const;
     const result = c.json(tokenView({ ...row, revoked_at: at }));
-    return { write: true, statements: [revokeToken(ports.sql, id, at)], entry, result };
+    return { write: true, statements: [revokeToken(sql, id, at)], entry, result };
   });
 }
 
@@ -127,6 +160,7 @@ const tokenView = (row: Token): TokenItem => ({
   scopes: [...row.scopes],
   created_at: iso(row.created_at),
   created_by: row.created_by,
+  parent: row.parent,
   expires_at: row.expires_at === null ? null : iso(row.expires_at),
   revoked_at: row.revoked_at === null ? null : iso(row.revoked_at),
 });

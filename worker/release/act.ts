@@ -1,6 +1,7 @@
 /** What a person does to a rollout: one audited transition, and then whatever follows from it by itself. */
 import type { RolloutAction } from "#schema/rollout.ts";
 import type { Ports } from "../ports.ts";
+import { kinOf } from "../principal.ts";
 import { Refused } from "../problem.ts";
 import type { Input, RolloutState } from "../rollout/index.ts";
 import { type Attempt, audited } from "../store/audit.ts";
@@ -14,7 +15,7 @@ export interface Said {
 }
 
 /**
- * @param principal as authenticated; two different ones approve an emergency
+ * @param principal as authenticated; two that are of no one line approve an emergency
  * @throws Refused `not_found`; `bad_request` without the reason that all but halting and approving need; `conflict`
  * when the action does not fit where the rollout stands, `busy`
  */
@@ -37,9 +38,18 @@ export async function act(
     if (stored === undefined) throw new Refused("not_found");
     const moved = await transition(ports, stored, input, stored.state, by);
     if ("refused" in moved) throw new Refused("conflict", { detail: sentence(moved.refused) });
+    if (action === "approve") await refuseKin(ports, principal, stored.state.approvals);
     return action === "approve" && moved.write ? overtaking(ports, id, stored.state, moved) : moved;
   });
   await advance(ports, id);
+}
+
+/** @throws Refused `conflict` when the approver may be one of those who approved already */
+async function refuseKin({ sql }: Ports, principal: string, approvals: readonly string[]): Promise<void> {
+  const kin = await kinOf(sql, principal, approvals);
+  if (kin === undefined) return;
+  const detail = `${principal} and ${kin} are of one line: somebody else must approve it.`;
+  throw new Refused("conflict", { detail });
 }
 
 /** An approved emergency takes its hosts over from every other rollout, in the batch that approves it. */

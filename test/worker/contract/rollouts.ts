@@ -1,7 +1,7 @@
 /** Rollouts in the store: who is given what and when, what goes back, and that it is all written once; on every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
-import type { RolloutView } from "#schema/rollout.ts";
+import { RolloutView } from "#schema/rollout.ts";
 import { maintain } from "#worker/maintain.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
 import {
@@ -248,16 +248,21 @@ function emergencies(h: () => Harness): void {
   test("an emergency changes nothing before two people approved, then everybody at once", async () => {
     const old = await digests(h());
     await commit(h(), [grant("web", "role:web", 446)], "staged");
-    const { id, status } = await start(h(), { emergency: true, hosts: webs });
+    const scopes = ["rollouts:write", "rollouts:approve"];
+    const person = async (name: string): Promise<string> => {
+      const made = await h().call("POST", "/v1/tokens", { body: { name, scopes } });
+      return (made.json as { readonly token: string }).token;
+    };
+    const [first, second] = [await person("first"), await person("second")];
+    const body = { note: "now", emergency: true, hosts: webs };
+    const started = await h().call("POST", "/v1/rollouts", { body, token: first });
+    const { id, status } = RolloutView.parse(started.json);
     expect(status).toBe("awaiting_approval");
-    expectProblem(await h().call("POST", `/v1/rollouts/${id}/approve`, { body: {} }), 409, "conflict");
+    const approve = (token: string) => h().call("POST", `/v1/rollouts/${id}/approve`, { body: {}, token });
+    expectProblem(await approve(first), 409, "conflict");
     expect(await digests(h())).toEqual(old);
-    const made = await h().call("POST", "/v1/tokens", {
-      body: { name: "second", scopes: ["rollouts:approve"] },
-    });
-    const { token } = made.json as { readonly token: string };
-    const approved = await h().call("POST", `/v1/rollouts/${id}/approve`, { body: {}, token });
-    expect(approved.json).toMatchObject({ status: "running", approved_by: ["admin", "token:second"] });
+    const approved = await approve(second);
+    expect(approved.json).toMatchObject({ status: "running", approved_by: ["token:first", "token:second"] });
     expect((await digests(h())).every((digest, i) => digest !== old[i])).toBe(true);
     for (const key of webs) await report(h(), key);
     await maintain(h().ports);
