@@ -4,15 +4,14 @@
  */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { HTTPException } from "hono/http-exception";
 import { requestId } from "hono/request-id";
 import { headers } from "#schema/wire.ts";
 import { methodsOf } from "./api/access.ts";
 import { authorize } from "./api/authorize.ts";
 import type { AppEnv } from "./api/env.ts";
-import { describe } from "./api/describe.ts";
+import { serve } from "./api/serve.ts";
 import { bodyBytesMax, knownParameters } from "./api/input.ts";
-import { openApi } from "./api/openapi.ts";
+import { openApi } from "./api/openapi/index.ts";
 import { routers } from "./api/routers.ts";
 import { noSniff, unchanged } from "./api/unchanged.ts";
 import { hostCredentials } from "./credential.ts";
@@ -34,11 +33,7 @@ export function createApp(ports: Ports): Hono<AppEnv> {
     bodyLimit({ maxSize: bodyBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
   );
   for (const router of routers(ports, fleet, credentials)) app.route("/", router);
-  app.get(
-    "/openapi.json",
-    describe("GET /openapi.json", "This document", { 200: { media: "application/json" } }),
-    openApi(app),
-  );
+  serve(app, "GET /openapi.json", openApi());
   app.notFound((c) => {
     const methods = methodsOf(c.req.path);
     return methods.length === 0 || methods.includes(c.req.method)
@@ -47,8 +42,6 @@ export function createApp(ports: Ports): Hono<AppEnv> {
   });
   app.onError((error, c) => {
     if (error instanceof Refused) return problem(c, error.code, error.more);
-    // The framework throws this for a body that is not JSON; its text could quote the body.
-    if (error instanceof HTTPException && error.status === 400) return problem(c, "bad_request");
     logFault(c, error);
     return problem(c, storeFailure(error) ?? "internal");
   });

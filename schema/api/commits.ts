@@ -24,7 +24,7 @@ const Size = z.object({ bundle_sha256: z.string(), rules: z.int(), elements: z.i
 const Lines = z.array(z.string());
 
 /** `rules` are lines for people; `added` and `removed` of a set are the first twenty, the counts are of all. */
-const HostPlan = z.object({
+export const HostPlan = z.object({
   host: z.string(),
   before: Size.nullable(),
   after: Size.nullable(),
@@ -41,7 +41,7 @@ const HostPlan = z.object({
 });
 export type HostPlan = z.infer<typeof HostPlan>;
 
-const RowChange = z.object({
+export const RowChange = z.object({
   op: z.enum(["create", "update", "delete"]),
   kind: KindName,
   key: z.string(),

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
 import { faultFindings } from "./faults.ts";
+import { openApiFindings } from "./openapi.ts";
 import { registryFindings } from "./registry.ts";
 import { threatFindings } from "./threats.ts";
 
@@ -44,10 +45,10 @@ function tool(program: string, ...args: readonly string[]): Step["run"] {
 }
 
 /** A step that reads files and lists what is wrong with them; nothing to list is a pass. */
-function reading(findings: (root: string) => readonly string[]): Step["run"] {
+function reading(findings: (root: string) => readonly string[] | Promise<readonly string[]>): Step["run"] {
   return async () => {
-    const found = findings(root);
-    return Promise.resolve({ passed: found.length === 0, output: found.join("\n") });
+    const found = await findings(root);
+    return { passed: found.length === 0, output: found.join("\n") };
   };
 }
 
@@ -60,6 +61,7 @@ export const steps: readonly Step[] = [
   { name: "threats", run: reading(threatFindings) },
   { name: "faults", run: reading(faultFindings) },
   { name: "agent's edges", run: reading(edgeFindings) },
+  { name: "openapi", run: reading(openApiFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
 

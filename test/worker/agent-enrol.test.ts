@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { headers } from "#schema/wire.ts";
 import { enrolled, enrolment, newHost, poll, postJson, tokenOf, tokenRequest } from "#test/support/host.ts";
 import { host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
-import { type Access, access } from "#worker/api/access.ts";
+import { type Access, access } from "#schema/api/access.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
 
 let plane: Plane;

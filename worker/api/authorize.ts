@@ -6,13 +6,13 @@
  * the store nor a clock gives a token away. Every reason for a 401 looks the same from outside.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import { matchedRoutes } from "hono/route";
+import { type Access, access } from "#schema/api/access.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
 import { sha256Hex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { findToken } from "../store/token.ts";
-import { accessOf } from "./access.ts";
+import { isRouteName, matchedRoute } from "./access.ts";
 import { adminName, principalName } from "../principal.ts";
 import type { AppEnv, Principal } from "./env.ts";
 
@@ -21,21 +21,21 @@ const tokenForm = /^pc_([a-z0-9]{16})_[A-Za-z0-9_-]{43}$/;
 /** Lets a request through to its route, with `principal` set where the route is for tokens. */
 export function authorize(ports: Ports): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const route = matchedRoutes(c).find(({ method }) => method !== "ALL");
-    if (route === undefined) return next();
-    const access = accessOf(`${route.method} ${route.path}`);
-    if (access === undefined) throw new Refused("forbidden");
-    switch (access.by) {
+    const name = matchedRoute(c);
+    if (name === undefined) return next();
+    if (!isRouteName(name)) throw new Refused("forbidden");
+    const entry: Access = access[name];
+    switch (entry.by) {
       case "anyone":
       case "host":
         break;
       case "token":
-        c.set("principal", requireScope(await authenticate(ports, c), access.scope));
+        c.set("principal", requireScope(await authenticate(ports, c), entry.scope));
         break;
       case "token-or-host":
         // The bearer says itself which of the two it claims to be; the route checks a host's.
         if (bearer(c)?.startsWith("pc_") === true)
-          c.set("principal", requireScope(await authenticate(ports, c), access.scope));
+          c.set("principal", requireScope(await authenticate(ports, c), entry.scope));
         break;
     }
     return next();

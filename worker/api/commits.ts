@@ -1,51 +1,30 @@
 /** Many changes of intent at once: what they would mean, and making them, all or none. */
 import { type Context, Hono } from "hono";
-import { Committed, Plan, PlanRequest } from "#schema/api/commits.ts";
 import { canonicalText } from "#schema/canonical.ts";
-import { Commit } from "#schema/intent.ts";
+import type { Commit } from "#schema/intent.ts";
 import { sha256Hex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { commit, commitOnce, type MadeCommit } from "../writer/index.ts";
 import { preview } from "../writer/preview.ts";
 import { principalOf } from "./authorize.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody } from "./input.ts";
 import { planView } from "./plan-view.ts";
 import { commitView } from "./views.ts";
 import { refusal, success } from "./write.ts";
 
 export function commits(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.post(
-    "/v1/plan",
-    describe("POST /v1/plan", "What changes would mean, row by row and host by host; nothing is written", {
-      200: Plan,
-    }),
-    ...jsonBody(PlanRequest, "invalid_intent"),
-    async (c) => {
-      const planned = await preview(ports, c.req.valid("json"));
-      return planned.ok ? c.json(planView(planned)) : refusal(c, planned);
-    },
-  );
-  api.post(
-    "/v1/commits",
-    describe(
-      "POST /v1/commits",
-      "Commit changes of intent: all of them or none; once for an Idempotency-Key",
-      {
-        200: Committed,
-        201: Committed,
-      },
-    ),
-    ...jsonBody(Commit, "invalid_intent"),
-    (c) => {
-      const key = c.req.header(idempotencyHeader);
-      const request = c.req.valid("json");
-      return key === undefined ? make(c, ports, request) : makeOnce(c, ports, request, validKey(key));
-    },
-  );
+  serve(api, "POST /v1/plan", async (c, { body }) => {
+    const planned = await preview(ports, body);
+    return planned.ok ? c.json(planView(planned)) : refusal(c, planned);
+  });
+  serve(api, "POST /v1/commits", (c, { body }) => {
+    const key = c.req.header(idempotencyHeader);
+    const request = body;
+    return key === undefined ? make(c, ports, request) : makeOnce(c, ports, request, validKey(key));
+  });
   return api;
 }
 

@@ -4,8 +4,7 @@
  */
 import { Hono } from "hono";
 import type * as z from "zod";
-import { Page, pageOf } from "#schema/api/common.ts";
-import { CosignRequest, CosignResponse, PendingDetail, PendingItem } from "#schema/cosign.ts";
+import type { CosignResponse, PendingDetail, PendingItem } from "#schema/cosign.ts";
 import { takeSignatures } from "../cosign.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
@@ -15,61 +14,41 @@ import { readRepository } from "../store/lease.ts";
 import { listPending, readPending } from "../store/pending.ts";
 import { rootInForce } from "../store/root.ts";
 import { principalOf } from "./authorize.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, params, query } from "./input.ts";
-import { HostParam } from "./rows.ts";
 import { iso, pageView } from "./views.ts";
 
 export function cosign(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/cosign",
-    describe("GET /v1/cosign", "Targets that wait for operators' signatures, by host", {
-      200: pageOf(PendingItem),
-    }),
-    query(Page),
-    async (c) => {
-      const { limit, cursor = "" } = c.req.valid("query");
-      const view = await viewer(ports);
-      const rows = await listPending(ports.sql, cursor, limit);
-      return c.json(pageView(rows, limit, view, ({ host }) => host));
-    },
-  );
-  api.get(
-    "/v1/cosign/:host",
-    describe("GET /v1/cosign/:host", "What is to be signed for a host, exact texts", { 200: PendingDetail }),
-    params(HostParam),
-    async (c) => {
-      const { host } = c.req.valid("param");
-      const pending = await readPending(ports.sql, host);
-      if (pending === undefined) throw new Refused("not_found");
-      const view = await viewer(ports);
-      const served = await readRepository(ports.sql, host);
-      return c.json({
-        ...view(pending),
-        targets: pending.targets,
-        bundle: await bundleText(ports, pending.bundle_sha256),
-        served:
-          served === undefined
-            ? null
-            : { targets: served.targets, bundle: await bundleText(ports, served.bundle_sha256) },
-      } satisfies PendingDetail);
-    },
-  );
-  api.put(
-    "/v1/cosign/:host",
-    describe("PUT /v1/cosign/:host", "Sign what waits for a host", { 200: CosignResponse }),
-    params(HostParam),
-    ...jsonBody(CosignRequest),
-    async (c) => {
-      const { seq, signatures } = c.req.valid("json");
-      const { host } = c.req.valid("param");
-      const taken = await takeSignatures(ports, principalOf(c).name, host, seq, signatures);
-      const view = await viewer(ports);
-      return c.json({ ...view(taken.pending), published: taken.published } satisfies CosignResponse);
-    },
-  );
+  serve(api, "GET /v1/cosign", async (c, { query }) => {
+    const { limit, cursor = "" } = query;
+    const view = await viewer(ports);
+    const rows = await listPending(ports.sql, cursor, limit);
+    return c.json(pageView(rows, limit, view, ({ host }) => host));
+  });
+  serve(api, "GET /v1/cosign/:host", async (c, { params }) => {
+    const { host } = params;
+    const pending = await readPending(ports.sql, host);
+    if (pending === undefined) throw new Refused("not_found");
+    const view = await viewer(ports);
+    const served = await readRepository(ports.sql, host);
+    return c.json({
+      ...view(pending),
+      targets: pending.targets,
+      bundle: await bundleText(ports, pending.bundle_sha256),
+      served:
+        served === undefined
+          ? null
+          : { targets: served.targets, bundle: await bundleText(ports, served.bundle_sha256) },
+    } satisfies PendingDetail);
+  });
+  serve(api, "PUT /v1/cosign/:host", async (c, { params, body }) => {
+    const { seq, signatures } = body;
+    const { host } = params;
+    const taken = await takeSignatures(ports, principalOf(c).name, host, seq, signatures);
+    const view = await viewer(ports);
+    return c.json({ ...view(taken.pending), published: taken.published } satisfies CosignResponse);
+  });
   return api;
 }
 

@@ -3,10 +3,9 @@
  * The use of the token, the identity and the audit row are one batch: all of it or nothing.
  */
 import { Hono } from "hono";
-import * as z from "zod";
-import { Key } from "#schema/primitives.ts";
-import { Enrolment, EnrolmentRequest } from "#schema/api/trust.ts";
-import { enrolProof, EnrolRequest, EnrolResponse } from "#schema/wire.ts";
+import type { Enrolment, EnrolmentRequest } from "#schema/api/trust.ts";
+import type { EnrolRequest, EnrolResponse } from "#schema/wire.ts";
+import { enrolProof } from "#schema/wire.ts";
 import { fromBase64Url, sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
@@ -17,38 +16,24 @@ import { claimEnrolment, findEnrolment, insertEnrolment, isDeclaredHost } from "
 import { raiseGeneration } from "../store/fleet.ts";
 import { findIdentity, putIdentity, revokeIdentity } from "../store/identity.ts";
 import { isStoredRoot, latestRoot } from "../store/root.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, params } from "./input.ts";
 
 export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.post(
-    "/v1/enrolments",
-    describe("POST /v1/enrolments", "Make a one-time token for a declared host", { 201: Enrolment }),
-    ...jsonBody(EnrolmentRequest),
-    async (c) => c.json(await makeEnrolment(ports, c.req.valid("json"), principalOf(c).name), 201),
+  serve(api, "POST /v1/enrolments", async (c, { body }) =>
+    c.json(await makeEnrolment(ports, body, principalOf(c).name), 201),
   );
-  api.post(
-    "/v1/agent/enrol",
-    describe("POST /v1/agent/enrol", "Trade a one-time token for an identity", { 201: EnrolResponse }),
-    ...jsonBody(EnrolRequest),
-    async (c) => {
-      const host = await enrolHost(ports, c.req.valid("json"));
-      fleet.expire();
-      return c.json({ host, fleet: ports.settings.fleet } satisfies EnrolResponse, 201);
-    },
-  );
-  api.delete(
-    "/v1/hosts/:host/identity",
-    describe("DELETE /v1/hosts/:host/identity", "Revoke a host's key", { 204: z.void() }),
-    params(z.object({ host: Key })),
-    async (c) => {
-      await revokeHost(ports, c.req.valid("param").host, principalOf(c).name);
-      return c.body(null, 204);
-    },
-  );
+  serve(api, "POST /v1/agent/enrol", async (c, { body }) => {
+    const host = await enrolHost(ports, body);
+    fleet.expire();
+    return c.json({ host, fleet: ports.settings.fleet } satisfies EnrolResponse, 201);
+  });
+  serve(api, "DELETE /v1/hosts/:host/identity", async (c, { params }) => {
+    await revokeHost(ports, params.host, principalOf(c).name);
+    return c.body(null, 204);
+  });
   return api;
 }
 

@@ -1,16 +1,13 @@
 /** Hosts as declared, and their status as published and reported. */
 import { Hono } from "hono";
-import { Page, pageOf } from "#schema/api/common.ts";
-import { HostItem, HostStatus } from "#schema/api/hosts.ts";
+import type { HostStatus } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { type DatedRow, findRow, listRows } from "../store/intent.ts";
 import { type HostStatus as StoredStatus, readHostStatus, readStandings } from "../store/status.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
-import { params, query } from "./input.ts";
 import { addWrites } from "./row-routes.ts";
-import { HostParam } from "./rows.ts";
 import { standingView } from "./standing.ts";
 import { iso, pageView, rowView } from "./views.ts";
 import { rowTag } from "./write.ts";
@@ -19,51 +16,34 @@ export function hosts(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   addHostReads(api, ports);
   addWrites(api, ports, "hosts");
-  api.get(
-    "/v1/hosts/:host/status",
-    describe("GET /v1/hosts/:host/status", "What a host is served and what it last said", {
-      200: HostStatus,
-    }),
-    params(HostParam),
-    async (c) => {
-      const { host } = c.req.valid("param");
-      if ((await findRow(ports.sql, "host", host)) === undefined) return problem(c, "not_found");
-      return c.json(statusView(host, await readHostStatus(ports.sql, host)));
-    },
-  );
+  serve(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
+    const { host } = params;
+    if ((await findRow(ports.sql, "host", host)) === undefined) return problem(c, "not_found");
+    return c.json(statusView(host, await readHostStatus(ports.sql, host)));
+  });
   return api;
 }
 
 function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
-  api.get(
-    "/v1/hosts",
-    describe("GET /v1/hosts", "Hosts and where they stand, by key", { 200: pageOf(HostItem) }),
-    query(Page),
-    async (c) => {
-      const { limit, cursor = "" } = c.req.valid("query");
-      const rows = await listRows(ports.sql, { kind: "host", prefix: "", after: cursor, limit });
-      const views = await hostViews(ports, rows);
-      return c.json(
-        pageView(
-          views,
-          limit,
-          (view) => view,
-          (view) => view.key,
-        ),
-      );
-    },
-  );
-  api.get(
-    "/v1/hosts/:host",
-    describe("GET /v1/hosts/:host", "One host and where it stands", { 200: HostItem }),
-    params(HostParam),
-    async (c) => {
-      const row = await findRow(ports.sql, "host", c.req.valid("param").host);
-      if (row === undefined) return problem(c, "not_found");
-      c.header("ETag", rowTag(row.from_revision));
-      return c.json((await hostViews(ports, [row]))[0]);
-    },
-  );
+  serve(api, "GET /v1/hosts", async (c, { query }) => {
+    const { limit, cursor = "" } = query;
+    const rows = await listRows(ports.sql, { kind: "host", prefix: "", after: cursor, limit });
+    const views = await hostViews(ports, rows);
+    return c.json(
+      pageView(
+        views,
+        limit,
+        (view) => view,
+        (view) => view.key,
+      ),
+    );
+  });
+  serve(api, "GET /v1/hosts/:host", async (c, { params }) => {
+    const row = await findRow(ports.sql, "host", params.host);
+    if (row === undefined) return problem(c, "not_found");
+    c.header("ETag", rowTag(row.from_revision));
+    return c.json((await hostViews(ports, [row]))[0]);
+  });
 }
 
 async function hostViews(ports: Ports, rows: readonly DatedRow[]) {

@@ -4,13 +4,14 @@
  * a key that stands twice are refused for every route (`app.ts`), as a misspelt `release` would release.
  * Values are never echoed; neither are names of unknown fields that could not be field names.
  */
-import type { Context, MiddlewareHandler, ValidationTargets } from "hono";
-import { matchedRoutes } from "hono/route";
-import { validator } from "hono-openapi";
-import * as z from "zod";
+import type { Context, MiddlewareHandler } from "hono";
+import type * as z from "zod";
 import type { Finding } from "#schema/api/common.ts";
+import type { Route } from "#schema/api/route.ts";
+import { routeOf } from "#schema/api/routes/index.ts";
 import type { ProblemCode } from "#schema/refusals.ts";
-import { problem, Refused } from "../problem.ts";
+import { Refused } from "../problem.ts";
+import { isRouteName, matchedRoute } from "./access.ts";
 import { closest } from "./closest.ts";
 import { doubledKey } from "./doubled-keys.ts";
 import type { AppEnv } from "./env.ts";
@@ -18,57 +19,52 @@ import type { AppEnv } from "./env.ts";
 /** Largest body of any request, in bytes. */
 export const bodyBytesMax = 1024 * 1024;
 
-/** What a body is refused as: intent that is not valid is a finding about intent, anything else a bad request. */
-type BodyCode = Extract<ProblemCode, "bad_request" | "invalid_intent">;
-
-type Target = "json" | "query" | "param";
-
-/** What a handler of this file reads of a request, for the app's own check and for tests that walk all routes. */
-interface Reading {
-  readonly target: Target;
-  readonly schema: z.ZodType;
+/** What was given, as the route's schemas read it. @throws Refused with every finding */
+export async function readRequest(c: Context<AppEnv>, route: Route) {
+  const params = read(route.params, c.req.param(), "not_found", []);
+  const query = read(route.query, queryOf(c), "bad_request", ["query"]);
+  return { params, query, body: route.body === undefined ? undefined : await readBody(c, route, route.body) };
 }
 
-const reading = Symbol("reading");
+/** @param within begins the path of each finding */
+function read<T extends z.ZodType>(
+  schema: T | undefined,
+  value: unknown,
+  code: ProblemCode,
+  within: readonly string[],
+): z.output<T> | undefined {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Refused(code, { errors: findings(parsed.error.issues, within) });
+}
 
-/** @returns undefined for a handler that reads nothing through a schema */
-const readingOf = (handler: object): Reading | undefined =>
-  (handler as { readonly [reading]?: Reading })[reading];
+/** A parameter that is given more than once is a list, which no schema of one value takes. */
+const queryOf = (c: Context<AppEnv>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  );
 
-const reads = <T extends z.ZodType, K extends Target>(target: K, schema: T, code: ProblemCode) =>
-  Object.assign(validator(target, schema, refuse(code, target === "query" ? ["query"] : [])), {
-    [reading]: { target, schema } satisfies Reading,
-  });
-
-/** Middleware that admits only a JSON body of this schema; `c.req.valid("json")` has it. */
-export const jsonBody = <T extends z.ZodType>(schema: T, code: BodyCode = "bad_request") =>
-  [requireJson, reads("json", schema, code)] as const;
-
-/** Path parameters; a name that cannot exist is not found. */
-export const params = <T extends z.ZodType>(schema: T) => reads("param", schema, "not_found");
-
-/** Query parameters. A route without this one takes none. */
-export const query = <T extends z.ZodObject>(schema: T) => reads("query", schema, "bad_request");
+/** Intent that is not valid is a finding about intent, anything else a bad request. */
+async function readBody(c: Context<AppEnv>, route: Route, schema: z.ZodType) {
+  const code = route.problems?.includes("invalid_intent") === true ? "invalid_intent" : "bad_request";
+  return read(schema, await parseBody(c, route.form === true), code, []);
+}
 
 /** Middleware before all routes: refuses a query parameter that the route does not read, and names it. */
 export const knownParameters: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { url } = c.req;
   const mark = url.indexOf("?");
-  const routes = matchedRoutes(c).filter(({ method }) => method !== "ALL");
-  if (mark < 0 || routes.length === 0) return next();
-  const known = new Set(routes.flatMap(({ handler }) => queryNames(handler)));
+  const name = mark < 0 ? undefined : matchedRoute(c);
+  if (name === undefined || !isRouteName(name)) return next();
+  const known = Object.keys(routeOf(name).query?.shape ?? {});
   const names = new Set(new URLSearchParams(url.slice(mark)).keys());
   const errors = [...names]
-    .filter((name) => !known.has(name))
-    .map((name) => unknownParameter(name, [...known]));
+    .filter((given) => !known.includes(given))
+    .map((given) => unknownParameter(given, known));
   if (errors.length > 0) throw new Refused("bad_request", { errors: errors.slice(0, findingsMax) });
   return next();
 };
-
-function queryNames(handler: object): readonly string[] {
-  const read = readingOf(handler);
-  return read?.target === "query" && read.schema instanceof z.ZodObject ? Object.keys(read.schema.shape) : [];
-}
 
 function unknownParameter(name: string, known: readonly string[]): Finding {
   const meant = isFieldName(name) ? closest(name, known) : undefined;
@@ -77,23 +73,34 @@ function unknownParameter(name: string, known: readonly string[]): Finding {
   return { path: pointer(["query", ...named(name)]), code: "schema", message: `unknown parameter; ${hint}` };
 }
 
-const requireJson: MiddlewareHandler<AppEnv> = async (c, next) => {
-  if (contentType(c) !== "application/json") throw new Refused("unsupported_media_type");
-  refuseDoubledKeys(await c.req.text());
-  return next();
-};
+/** @param form whether it may come as a form too. @throws Refused for any other type, and for what is not of its own */
+async function parseBody(c: Context<AppEnv>, form: boolean): Promise<unknown> {
+  const [type = ""] = (c.req.header("Content-Type") ?? "").split(";");
+  switch (type.trim().toLowerCase()) {
+    case "application/json":
+      return parseJson(await c.req.text());
+    case "application/x-www-form-urlencoded":
+      if (form) return readForm(await c.req.text());
+      break;
+  }
+  throw new Refused("unsupported_media_type");
+}
 
-export const contentType = (c: Context<AppEnv>): string =>
-  ((c.req.header("Content-Type") ?? "").split(";")[0] ?? "").trim().toLowerCase();
-
-/** For what no validator reads. @throws Refused `bad_request` for a text that is no JSON, or has a key twice */
-export function parseBody(text: string): unknown {
+function parseJson(text: string): unknown {
   refuseDoubledKeys(text);
   try {
     return JSON.parse(text);
   } catch {
+    // Its own message would quote the body.
     throw new Refused("bad_request");
   }
+}
+
+/** No parameter stands twice (RFC 6749 §3.2). */
+function readForm(text: string): Readonly<Record<string, string>> {
+  const fields = [...new URLSearchParams(text)];
+  if (new Set(fields.map(([name]) => name)).size < fields.length) throw new Refused("bad_request");
+  return Object.fromEntries(fields);
 }
 
 function refuseDoubledKeys(text: string): void {
@@ -104,27 +111,11 @@ function refuseDoubledKeys(text: string): void {
   });
 }
 
-interface Outcome {
-  readonly success: boolean;
-  readonly error?: readonly unknown[];
-  readonly target: keyof ValidationTargets;
-}
-
-/** @param within begins the path of each finding */
-const refuse =
-  (code: ProblemCode, within: readonly string[]) =>
-  (outcome: Outcome, c: Context<AppEnv>): Response | undefined =>
-    outcome.success ? undefined : problem(c, code, { errors: findings(outcome.error ?? [], within) });
-
 /** More than a person reads is cut. */
 const findingsMax = 100;
 
-/** Standard Schema issues are zod's own here. */
-function findings(issues: readonly unknown[], within: readonly string[]): readonly Finding[] {
-  return (issues as readonly z.core.$ZodIssue[])
-    .slice(0, findingsMax)
-    .flatMap((issue) => finding({ ...issue, path: [...within, ...issue.path] }));
-}
+const findings = (issues: readonly z.core.$ZodIssue[], within: readonly string[]): readonly Finding[] =>
+  issues.slice(0, findingsMax).flatMap((issue) => finding({ ...issue, path: [...within, ...issue.path] }));
 
 function finding(issue: z.core.$ZodIssue): readonly Finding[] {
   if (issue.code === "unrecognized_keys")

@@ -1,29 +1,23 @@
 /** Intent as a whole: every row with its source, whatever its kind. */
 import { Hono } from "hono";
-import { RowsPage, RowsQuery } from "#schema/api/rows.ts";
+import type { RowsPage } from "#schema/api/rows.ts";
 import type { Ports } from "../ports.ts";
 import { type DatedRow, selectRows } from "../store/intent.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
-import { query } from "./input.ts";
 import { bodyOf, iso } from "./views.ts";
 
 export function intent(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/rows",
-    describe("GET /v1/rows", "Rows of every kind, by kind and key", { 200: RowsPage }),
-    query(RowsQuery),
-    async (c) => {
-      const { kind, source, cursor = "/", limit } = c.req.valid("query");
-      const slash = cursor.indexOf("/");
-      const after = { kind: cursor.slice(0, slash), key: cursor.slice(slash + 1) };
-      const { revision, rows } = await selectRows(ports.sql, { kind, source, after, limit });
-      const last = rows.length < limit ? undefined : rows.at(-1);
-      const next_cursor = last === undefined ? null : `${last.kind}/${last.key}`;
-      return c.json({ revision, rows: rows.map(view), next_cursor } satisfies RowsPage);
-    },
-  );
+  serve(api, "GET /v1/rows", async (c, { query }) => {
+    const { kind, source, cursor = "/", limit } = query;
+    const slash = cursor.indexOf("/");
+    const after = { kind: cursor.slice(0, slash), key: cursor.slice(slash + 1) };
+    const { revision, rows } = await selectRows(ports.sql, { kind, source, after, limit });
+    const last = rows.length < limit ? undefined : rows.at(-1);
+    const next_cursor = last === undefined ? null : `${last.kind}/${last.key}`;
+    return c.json({ revision, rows: rows.map(view), next_cursor } satisfies RowsPage);
+  });
   return api;
 }
 

@@ -5,7 +5,7 @@ import { roles } from "#schema/tuf.ts";
 import type { Ports } from "../ports.ts";
 import { listRows } from "../store/intent.ts";
 import { readExpiries, readStandings } from "../store/status.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
 import { standingView } from "./standing.ts";
 
@@ -13,14 +13,10 @@ const media = "text/plain; version=0.0.4";
 
 export function metrics(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/metrics",
-    describe("GET /v1/metrics", "Expiries and hosts by state, for Prometheus", { 200: { media } }),
-    async (c) => {
-      const lines = [...(await expiryLines(ports)), ...(await hostLines(ports))];
-      return c.body(`${lines.join("\n")}\n`, 200, { "Content-Type": media, "Cache-Control": "no-store" });
-    },
-  );
+  serve(api, "GET /v1/metrics", async (c) => {
+    const lines = [...(await expiryLines(ports)), ...(await hostLines(ports))];
+    return c.body(`${lines.join("\n")}\n`, 200, { "Content-Type": media, "Cache-Control": "no-store" });
+  });
   return api;
 }
 

@@ -3,8 +3,6 @@
  * operator's audit. A host sees its own; another's is as if it were not there.
  */
 import { type Context, Hono } from "hono";
-import * as z from "zod";
-import { Key } from "#schema/primitives.ts";
 import type { HostCredentials } from "../credential.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
@@ -12,43 +10,23 @@ import type { Repository } from "../publish/types.ts";
 import { readRepository, wasPublished } from "../store/lease.ts";
 import { rootByVersion } from "../store/root.ts";
 import { callerOf } from "./agent.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
-import { params } from "./input.ts";
-
-const Metadata = z.object({
-  host: Key,
-  file: z.string().regex(/^(?:timestamp|[1-9]\d{0,14}\.(?:root|snapshot|targets))\.json$/),
-});
-const Target = z.object({ host: Key, file: z.string().regex(/^[0-9a-f]{64}\.bundle\.json$/) });
-const exact = { 200: { media: "application/json" } };
-const metadataRoute = "/v1/hosts/:host/repo/metadata/:file";
-const targetRoute = "/v1/hosts/:host/repo/targets/:file";
 
 export function repository(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    metadataRoute,
-    describe(`GET ${metadataRoute}`, "One metadata file of a host, exact bytes", exact),
-    params(Metadata),
-    async (c) => {
-      const { host, file } = c.req.valid("param");
-      await onlyReaderOf(c, credentials, host);
-      return serve(c, await metadata(ports, host, file));
-    },
-  );
-  api.get(
-    targetRoute,
-    describe(`GET ${targetRoute}`, "A bundle published to a host, exact bytes", exact),
-    params(Target),
-    async (c) => {
-      const { host, file } = c.req.valid("param");
-      await onlyReaderOf(c, credentials, host);
-      const sha256 = file.slice(0, 64);
-      const published = await wasPublished(ports.sql, host, sha256);
-      return serve(c, published ? await ports.blobs.get(sha256) : undefined);
-    },
-  );
+  serve(api, "GET /v1/hosts/:host/repo/metadata/:file", async (c, { params }) => {
+    const { host, file } = params;
+    await onlyReaderOf(c, credentials, host);
+    return answerExact(c, await metadata(ports, host, file));
+  });
+  serve(api, "GET /v1/hosts/:host/repo/targets/:file", async (c, { params }) => {
+    const { host, file } = params;
+    await onlyReaderOf(c, credentials, host);
+    const sha256 = file.slice(0, 64);
+    const published = await wasPublished(ports.sql, host, sha256);
+    return answerExact(c, published ? await ports.blobs.get(sha256) : undefined);
+  });
   return api;
 }
 
@@ -75,7 +53,7 @@ const namesOf = (current: Repository): ReadonlyMap<string, string> =>
     [`${current.seq}.targets.json`, current.targets],
   ]);
 
-function serve(c: Context<AppEnv>, content: string | Uint8Array<ArrayBuffer> | undefined): Response {
+function answerExact(c: Context<AppEnv>, content: string | Uint8Array<ArrayBuffer> | undefined): Response {
   if (content === undefined) throw new Refused("not_found");
   return c.body(content, 200, {
     "Content-Type": "application/json",

@@ -3,8 +3,7 @@
  * it. A root is checked as an agent would check it before it is stored, because the chain is served for ever.
  */
 import { type Context, Hono } from "hono";
-import * as z from "zod";
-import { OnlineKeySet, RootRequest, StoredRoot } from "#schema/api/trust.ts";
+import type { OnlineKeySet, StoredRoot } from "#schema/api/trust.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { checkSuccessor, onlineKeys, type ReadRoot, readRoot, type RootRefusal } from "../publish/root.ts";
@@ -12,48 +11,23 @@ import { keyId } from "../publish/sign.ts";
 import { audited } from "../store/audit.ts";
 import { raiseGeneration } from "../store/fleet.ts";
 import { insertRoot, latestRoot, rootByVersion, type StoredRoot as RootRow } from "../store/root.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv } from "./env.ts";
-import { jsonBody, params } from "./input.ts";
-
-const Version = z.object({
-  version: z
-    .string()
-    .regex(/^[1-9]\d{0,14}$/)
-    .transform(Number),
-});
-const rootBytes = { media: "application/json" };
 
 export function root(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/root/keys",
-    describe("GET /v1/root/keys", "Public halves of the online keys", { 200: OnlineKeySet }),
-    async (c) => c.json(await describeKeys(ports)),
+  serve(api, "GET /v1/root/keys", async (c) => c.json(await describeKeys(ports)));
+  serve(api, "GET /v1/root", async (c) => exactBytes(c, await latestRoot(ports.sql), "root_missing"));
+  serve(api, "GET /v1/root/:version", async (c, { params }) =>
+    exactBytes(c, await rootByVersion(ports.sql, params.version), "not_found"),
   );
-  api.get(
-    "/v1/root",
-    describe("GET /v1/root", "The root in force, exact bytes", { 200: rootBytes }),
-    async (c) => exactBytes(c, await latestRoot(ports.sql), "root_missing"),
-  );
-  api.get(
-    "/v1/root/:version",
-    describe("GET /v1/root/:version", "One root of the chain, exact bytes", { 200: rootBytes }),
-    params(Version),
-    async (c) => exactBytes(c, await rootByVersion(ports.sql, c.req.valid("param").version), "not_found"),
-  );
-  api.put(
-    "/v1/root",
-    describe("PUT /v1/root", "Put the next root in force", { 200: StoredRoot, 201: StoredRoot }),
-    ...jsonBody(RootRequest),
-    async (c) => {
-      const read = await readRoot(c.req.valid("json").root);
-      if (!read.ok) throw refused(read);
-      const { created, ...stored } = await putRoot(ports, read.root, principalOf(c).name);
-      return c.json(stored satisfies StoredRoot, created ? 201 : 200);
-    },
-  );
+  serve(api, "PUT /v1/root", async (c, { body }) => {
+    const read = await readRoot(body.root);
+    if (!read.ok) throw refused(read);
+    const { created, ...stored } = await putRoot(ports, read.root, principalOf(c).name);
+    return c.json(stored satisfies StoredRoot, created ? 201 : 200);
+  });
   return api;
 }
 

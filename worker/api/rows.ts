@@ -1,19 +1,14 @@
 /** Reading rows of intent, the same for every kind. */
 import type { Context } from "hono";
-import * as z from "zod";
+import type * as z from "zod";
 import type { Page } from "#schema/api/common.ts";
 import type { Kind } from "#schema/intent.ts";
-import { CommonName, Key } from "#schema/primitives.ts";
 import type { Ports } from "../ports.ts";
 import { problem } from "../problem.ts";
 import { findRow, listRows } from "../store/intent.ts";
 import type { AppEnv } from "./env.ts";
 import { pageView, rowView } from "./views.ts";
 import { rowTag } from "./write.ts";
-
-export const OverlayParam = z.strictObject({ overlay: Key });
-export const MemberParams = z.strictObject({ overlay: Key, cn: CommonName });
-export const HostParam = z.strictObject({ host: Key });
 
 export async function answerRow(
   c: Context<AppEnv>,

@@ -1,20 +1,16 @@
 /** Routes about the service itself. */
 import { Hono } from "hono";
-import { Health } from "#schema/api/service.ts";
+import type { Health } from "#schema/api/service.ts";
 import type { Ports } from "../ports.ts";
 import { readFleet } from "../store/fleet.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
 
 export function service(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/healthz",
-    describe("GET /healthz", "Is the service able to answer?", { 200: Health }),
-    async (c) => {
-      const { head } = await readFleet(ports.sql);
-      return c.json({ status: "ok", head, fleet: ports.settings.fleet } satisfies Health);
-    },
-  );
+  serve(api, "GET /healthz", async (c) => {
+    const { head } = await readFleet(ports.sql);
+    return c.json({ status: "ok", head, fleet: ports.settings.fleet } satisfies Health);
+  });
   return api;
 }

@@ -4,9 +4,8 @@
  * from it; the first operator token sees and revokes all.
  */
 import { type Context, Hono } from "hono";
-import * as z from "zod";
-import { Page, pageOf } from "#schema/api/common.ts";
-import { NewToken, NewTokenRequest, TokenItem, TokenScope } from "#schema/api/tokens.ts";
+import type { NewTokenRequest, TokenItem } from "#schema/api/tokens.ts";
+import { TokenScope } from "#schema/api/tokens.ts";
 import { sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
@@ -22,40 +21,24 @@ import {
   type Token,
   tokenNameTaken,
 } from "../store/token.ts";
-import { describe } from "./describe.ts";
+import { serve } from "./serve.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv, Principal } from "./env.ts";
-import { jsonBody, params, query } from "./input.ts";
 import { iso, pageView } from "./views.ts";
 
 export function tokens(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  api.get(
-    "/v1/tokens",
-    describe("GET /v1/tokens", "Tokens, without their secrets", { 200: pageOf(TokenItem) }),
-    query(Page),
-    async (c) => {
-      const { limit, cursor } = c.req.valid("query");
-      const rows = await listTokens(ports.sql, limit, cursor, principalOf(c).token);
-      return c.json(pageView(rows, limit, tokenView, (row) => row.id));
-    },
-  );
-  api.post(
-    "/v1/tokens",
-    describe("POST /v1/tokens", "Make a token; it is shown this once", { 201: NewToken }),
-    ...jsonBody(NewTokenRequest),
-    async (c) => {
-      const { row, token } = await mint(ports, principalOf(c), c.req.valid("json"));
-      c.header("Cache-Control", "no-store");
-      return c.json({ ...tokenView(row), token }, 201);
-    },
-  );
-  api.delete(
-    "/v1/tokens/:id",
-    describe("DELETE /v1/tokens/:id", "Revoke a token", { 200: TokenItem }),
-    params(z.strictObject({ id: z.string().regex(/^[a-z0-9]{16}$/) })),
-    (c) => revoke(c, ports, c.req.valid("param").id),
-  );
+  serve(api, "GET /v1/tokens", async (c, { query }) => {
+    const { limit, cursor } = query;
+    const rows = await listTokens(ports.sql, limit, cursor, principalOf(c).token);
+    return c.json(pageView(rows, limit, tokenView, (row) => row.id));
+  });
+  serve(api, "POST /v1/tokens", async (c, { body }) => {
+    const { row, token } = await mint(ports, principalOf(c), body);
+    c.header("Cache-Control", "no-store");
+    return c.json({ ...tokenView(row), token }, 201);
+  });
+  serve(api, "DELETE /v1/tokens/:id", (c, { params }) => revoke(c, ports, params.id));
   return api;
 }
 

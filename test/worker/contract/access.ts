@@ -1,7 +1,7 @@
 /** Every route × every scope × every way to have no credential, from the table of routes. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TokenScope } from "#schema/api/tokens.ts";
-import { type Access, access } from "#worker/api/access.ts";
+import { type Access, access } from "#schema/api/access.ts";
 import { createApp } from "#worker/app.ts";
 import { type Adapter, type Harness, openHarness } from "./harness.ts";
 

@@ -1,6 +1,6 @@
 /** What every answer has, whatever it is; and what the log and the caller are told when the store fails. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Access, access } from "#worker/api/access.ts";
+import { type Access, access } from "#schema/api/access.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports } from "#worker/ports.ts";
 import { type Adapter, expectProblem, type Harness, openHarness } from "./harness.ts";

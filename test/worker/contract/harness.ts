@@ -8,6 +8,7 @@ import type { Change, Kind, ReleaseTime } from "#schema/intent.ts";
 import { createApp } from "#worker/app.ts";
 import type { Ports } from "#worker/ports.ts";
 import { commit, type CommitResult } from "#worker/writer/index.ts";
+import { expectDeclared } from "./declared.ts";
 
 /** An adapter with an empty, migrated store. */
 export interface Adapter {
@@ -64,8 +65,11 @@ export async function openHarness(open: () => Promise<Adapter>): Promise<Harness
       },
       ...(content === undefined ? {} : { body: content }),
     });
-    const answer = await response.text();
-    return { status: response.status, headers: response.headers, text: answer, json: parse(answer) };
+    const answered = await response.text();
+    const { status, headers } = response;
+    const answer: Answer = { status, headers, text: answered, json: parse(answered) };
+    expectDeclared(method, path, answer);
+    return answer;
   };
   return {
     ...adapter,

@@ -1,6 +1,6 @@
 /** What no route passes over: query parameters that it does not read, and keys that stand twice in a body. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Access, access } from "#worker/api/access.ts";
+import { type Access, access } from "#schema/api/access.ts";
 import { hostToken } from "./enrolled.ts";
 import { type Adapter, everything, expectProblem, type Harness, office, openHarness } from "./harness.ts";
 import { pathOf } from "./paths.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeBundle } from "#schema/bundle.ts";
 import { Ruleset } from "#schema/ruleset.ts";
-import { access } from "#worker/api/access.ts";
+import { access } from "#schema/api/access.ts";
 import { badInput } from "./bad-input.ts";
 import {
   type Adapter,
