@@ -7,6 +7,7 @@ import { apply } from "./commands/apply.ts";
 import { cosignList, cosignShow, cosignSign } from "./commands/cosign.ts";
 import { enrol } from "./commands/enrol.ts";
 import { hosts } from "./commands/hosts.ts";
+import { invitationList, invitationRevoke } from "./commands/invitation.ts";
 import { pin, unpin } from "./commands/pin.ts";
 import { plan } from "./commands/plan.ts";
 import { revisions } from "./commands/revisions.ts";
@@ -36,6 +37,8 @@ const commands: readonly Command[] = [
   unpin,
   hosts,
   enrol,
+  invitationList,
+  invitationRevoke,
   revisions,
   ruleset,
   tokenCreate,

@@ -85,7 +85,9 @@ export const access = {
   "GET /v1/cosign/:host": token("intent:read"),
   "PUT /v1/cosign/:host": token("targets:sign"),
 
+  "GET /v1/enrolments": token("hosts:enrol"),
   "POST /v1/enrolments": token("hosts:enrol"),
+  "DELETE /v1/enrolments/:id": token("hosts:enrol"),
   "GET /v1/root": anyone,
   "GET /v1/root/keys": token("root:write"),
   "GET /v1/root/:version": anyone,

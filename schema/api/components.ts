@@ -32,7 +32,7 @@ import { RolloutHost, StartedRollout } from "./rollouts.ts";
 import { RowBody, RowItems, RowsPage } from "./rows.ts";
 import { AuditItem, Health } from "./service.ts";
 import { NewToken, NewTokenRequest, TokenItem } from "./tokens.ts";
-import { Enrolment, EnrolmentRequest, OnlineKeySet, RootRequest, StoredRoot } from "./trust.ts";
+import { Enrolment, EnrolmentRequest, Invitation, OnlineKeySet, RootRequest, StoredRoot } from "./trust.ts";
 
 export const components = {
   Host,
@@ -75,6 +75,7 @@ export const components = {
   RolloutHost,
   EnrolmentRequest,
   Enrolment,
+  Invitation,
   OnlineKeySet,
   RootRequest,
   StoredRoot,

@@ -240,6 +240,13 @@ export const examples: Examples = {
     root_version: 1,
     root_sha256: sha256,
   },
+  Invitation: {
+    id: "0011223344556677",
+    host: "web1",
+    created_at: at,
+    created_by: "token:ci",
+    expires_at: at,
+  },
   RootRequest: { root: '{"signatures":[],"signed":{}}' },
   StoredRoot: { version: 2, sha256 },
   PendingItem: pending,

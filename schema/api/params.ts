@@ -11,6 +11,8 @@ export const RolloutParam = z.strictObject({
 });
 export const TokenParam = z.strictObject({ id: z.string().regex(/^[a-z0-9]{16}$/) });
 
+export const InvitationParam = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/) });
+
 /** By the kind that the parameter is named after. */
 export const rowParams = {
   host: z.strictObject({ host: kinds.host.key }),

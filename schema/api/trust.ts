@@ -22,6 +22,16 @@ export const Enrolment = z.object({
 });
 export type Enrolment = z.infer<typeof Enrolment>;
 
+/** One that still lets its host in; its token is not kept. A host has one at most, and a newer one ends it. */
+export const Invitation = z.object({
+  id: z.string(),
+  host: Key,
+  created_at: z.iso.datetime(),
+  created_by: z.string(),
+  expires_at: z.iso.datetime(),
+});
+export type Invitation = z.infer<typeof Invitation>;
+
 const OnlineKey = z.object({ keyid: KeyId, key: TufKey });
 
 /** Public halves of the online keys, for the root ceremony. */

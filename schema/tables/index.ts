@@ -116,6 +116,7 @@ export const enrolment = sqliteTable("enrolment", {
   created_by: text().notNull(),
   expires_at: integer().notNull(),
   used_at: integer(),
+  ended_at: integer(),
 });
 
 export const identity = sqliteTable("identity", {

@@ -96,6 +96,16 @@ describe("with two revisions", () => {
     expect(lines[1]).toMatch(/^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/);
     expect(await parsed("enrol", "web1")).toMatchObject({ host: "web1", root_version: 1 });
   });
+
+  test("invitations are listed without their tokens, and taken back by their id alone", async () => {
+    const { id, token } = (await parsed("enrol", "web1")) as { readonly id: string; readonly token: string };
+    expect(await parsed("invitation", "list")).toMatchObject([{ id, host: "web1", created_by: "admin" }]);
+    expect((await run("invitation", "list")).lines[1]).toMatch(new RegExp(`^${id} +web1 +admin `));
+    expect(await run("invitation", "revoke", token)).toMatchObject({ code: 2, lines: [] });
+    expect((await run("invitation", "revoke", id)).lines).toEqual([`took back invitation ${id}`]);
+    expect(await parsed("invitation", "list")).toEqual([]);
+    expect((await run("invitation", "revoke", "0".repeat(16))).errors[0]).toContain("(not_found)");
+  });
 });
 
 describe("a host whose guard refuses what a catalog opens", () => {

@@ -110,6 +110,29 @@ describe("the migrations", () => {
     expect(() => database.exec("UPDATE token SET revoked_at = NULL WHERE id = 'a'")).toThrow("token_line");
   });
 
+  test("leave the newest invitation of each host open, and end those beside it", () => {
+    const database = openDatabase(":memory:");
+    const upTo = migrations.findIndex(({ name }) => name.includes("invitations"));
+    migrate(database, migrations.slice(0, upTo));
+    const rows = [
+      ["a", "h", 1, "NULL"],
+      ["b", "h", 2, "NULL"],
+      ["c", "h", 2, "NULL"],
+      ["d", "h", 9, "9"],
+      ["e", "i", 1, "NULL"],
+    ] as const;
+    for (const [id, host, at, used] of rows)
+      database.exec(
+        `INSERT INTO enrolment VALUES ('${id}', '${host}', '${id.repeat(64)}', ${at}, 't', 99, ${used})`,
+      );
+    migrate(database, migrations);
+    const open = database.prepare("SELECT id FROM enrolment WHERE used_at IS NULL AND ended_at IS NULL");
+    expect(open.all()).toEqual([{ id: "c" }, { id: "e" }]);
+    expect(() => database.exec("UPDATE enrolment SET ended_at = NULL WHERE id = 'a'")).toThrow(
+      "enrolment_ended",
+    );
+  });
+
   test("run once: a second start changes nothing", () => {
     const database = migrated();
     migrate(database, migrations);

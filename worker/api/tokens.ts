@@ -9,7 +9,9 @@ import { TokenScope } from "#schema/api/tokens.ts";
 import { sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
+import { principalName } from "../principal.ts";
 import { audited } from "../store/audit.ts";
+import { endAllBy } from "../store/enrolment.ts";
 import {
   descends,
   findToken,
@@ -130,10 +132,13 @@ function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response>
     if (row === undefined || (own !== null && !(await descends(sql, id, own))))
       return { write: false, result: problem(c, "not_found") };
     if (row.revoked_at !== null) return { write: false, result: c.json(tokenView(row)) };
-    const body = { id, name: row.name, with: await livingDescendants(sql, id) };
+    const heirs = await livingDescendants(sql, id);
+    const body = { id, name: row.name, with: heirs };
     const entry = { at, actor, on_behalf_of: null, action: "token.revoke", revision: null, body } as const;
     const result = c.json(tokenView({ ...row, revoked_at: at }));
-    return { write: true, statements: [revokeToken(sql, id, at)], entry, result };
+    // An invitation is a way in of its own: it ends with whoever made it.
+    const made = endAllBy(sql, [row.name, ...heirs].map(principalName), at);
+    return { write: true, statements: [revokeToken(sql, id, at), made], entry, result };
   });
 }
 

@@ -20,6 +20,7 @@ export type AuditAction =
   | "token.create"
   | "token.revoke"
   | "enrolment.create"
+  | "enrolment.end"
   | "host.enrol"
   | "host.revoke"
   | "host.suspect"

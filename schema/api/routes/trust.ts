@@ -2,9 +2,9 @@
 import { CosignRequest, CosignResponse, PendingDetail, PendingItem } from "../../cosign.ts";
 import type { RouteName } from "../access.ts";
 import { Page, pageOf } from "../common.ts";
-import { HostParam, MetadataParams, RootParam, TargetParams } from "../params.ts";
+import { HostParam, InvitationParam, MetadataParams, RootParam, TargetParams } from "../params.ts";
 import type { Route } from "../route.ts";
-import { Enrolment, EnrolmentRequest, OnlineKeySet, RootRequest, StoredRoot } from "../trust.ts";
+import { Enrolment, EnrolmentRequest, Invitation, OnlineKeySet, RootRequest, StoredRoot } from "../trust.ts";
 
 /** Bytes that are signed over: no schema may make a reader write them anew. */
 const exactJson = { content: { "application/json": null } } as const;
@@ -12,11 +12,26 @@ const exactJson = { content: { "application/json": null } } as const;
 export const trustRoutes = {
   "POST /v1/enrolments": {
     id: "enrol",
-    summary: "Make a one-time token for a declared host",
+    summary: "Invite a declared host, by a one-time token; the newest invitation alone holds",
     tag: "trust",
     body: EnrolmentRequest,
     answers: { 201: Enrolment },
     problems: ["not_found", "root_missing"],
+  },
+  "GET /v1/enrolments": {
+    id: "listInvitations",
+    summary: "Open invitations, without their tokens, by host",
+    tag: "trust",
+    query: Page,
+    answers: { 200: pageOf(Invitation) },
+  },
+  "DELETE /v1/enrolments/:id": {
+    id: "revokeInvitation",
+    summary: "Take an invitation back",
+    tag: "trust",
+    params: InvitationParam,
+    answers: { 204: null },
+    problems: ["conflict"],
   },
   "DELETE /v1/hosts/:host/identity": {
     id: "revokeHost",

@@ -6,15 +6,16 @@ import { putIdentity } from "#worker/store/identity.ts";
 import type { Harness } from "./harness.ts";
 
 /** @returns the name of the enrolment */
-async function enrolHost(h: Harness, host: string): Promise<string> {
+export async function enrolHost(h: Harness, host: string): Promise<string> {
   const { sql, clock } = h.ports;
   const at = clock.now();
   const id = crypto.randomUUID();
   const sha256 = id.replaceAll("-", "").repeat(2);
-  const row = { id, host, sha256, created_at: at, created_by: "test", expires_at: at, used_at: at };
+  const times = { created_at: at, expires_at: at, used_at: at, ended_at: null };
+  const row = { id, host, sha256, created_by: "test", ...times };
   await sql.batch([
     insertEnrolment(sql, row),
-    putIdentity(sql, { host, public_key: "k", enrolled_at: at, enrolment: id }),
+    putIdentity(sql, { host, public_key: "k".repeat(43), enrolled_at: at, enrolment: id }),
   ]);
   return id;
 }

@@ -11,8 +11,7 @@ import { Report } from "#schema/wire.ts";
 import { sha256Hex } from "#worker/encoding.ts";
 import { maintain } from "#worker/maintain.ts";
 import { told } from "#worker/release/told.ts";
-import { insertEnrolment } from "#worker/store/enrolment.ts";
-import { putIdentity } from "#worker/store/identity.ts";
+import { enrolHost } from "./enrolled.ts";
 import { type Adapter, type Harness, openHarness } from "./harness.ts";
 
 const hosts = ["a", "b", "c"] as const;
@@ -26,7 +25,7 @@ export function evidenceContract(name: string, open: () => Promise<Adapter>): vo
     beforeAll(async () => {
       h = await openHarness(open);
       await commit(h, hosts.map(hostChange));
-      for (const host of hosts) await enrol(h, host);
+      for (const host of hosts) await enrolHost(h, host);
     });
     beforeEach(async () => {
       ports.push(1000 + ports.length);
@@ -58,17 +57,6 @@ const grant = (ports: readonly number[]): Change => ({
 async function commit(h: Harness, changes: readonly Change[], release: "now" | "staged" = "now") {
   const result = await h.commit(changes, undefined, release);
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result)}`);
-}
-
-/** A key for the host, as an enrolment gives it. */
-async function enrol(h: Harness, host: string, id = `e-${host}`): Promise<void> {
-  const at = h.ports.clock.now();
-  const token = { id, host, sha256: await sha256Hex(id), created_at: at, expires_at: at, used_at: at };
-  const { sql } = h.ports;
-  await sql.batch([
-    insertEnrolment(sql, { ...token, created_by: "t" }),
-    putIdentity(sql, { host, public_key: "k".repeat(43), enrolled_at: at, enrolment: id }),
-  ]);
 }
 
 /** Reports as an agent chains them (agent/report-chain.ts); `copy` is what a cloned state directory is. */
@@ -262,7 +250,7 @@ function clones(h: () => Harness): void {
     await h().ports.sql.prepare("DELETE FROM report WHERE host = 'c' AND n > 2").run();
     await anew.report();
     await anew.report();
-    await enrol(h(), "c", "e-again");
+    await enrolHost(h(), "c");
     await new Chain(h(), "c").report();
     expect([await suspected(h(), "c"), await suspicions(h())]).toEqual([false, 0]);
     chains.delete(`${h().admin} c`);
@@ -274,7 +262,7 @@ function clones(h: () => Harness): void {
   ])(
     "two agents over one state that %s are told within two reports each, once, until a new key",
     async (_, has) => {
-      await enrol(h(), "c", `e-${String(has)}`);
+      await enrolHost(h(), "c");
       const before = await suspicions(h());
       const last = await h().count("SELECT coalesce(max(n), 0) AS n FROM report WHERE host = 'c'");
       const one = new Chain(h(), "c", last);
@@ -286,7 +274,7 @@ function clones(h: () => Harness): void {
         h().advance(1000);
       }
       expect([await suspected(h(), "c"), await suspicions(h())]).toEqual([true, before + 1]);
-      await enrol(h(), "c", `f-${String(has)}`);
+      await enrolHost(h(), "c");
       expect(await suspected(h(), "c")).toBe(false);
     },
   );

@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Guard } from "#schema/guard.ts";
 import { Report } from "#schema/wire.ts";
-import { insertEnrolment } from "#worker/store/enrolment.ts";
-import { putIdentity } from "#worker/store/identity.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { seedCatalog } from "./catalog.ts";
+import { enrolHost } from "./enrolled.ts";
 import {
   type Adapter,
   type Answer,
@@ -152,19 +151,7 @@ function silence(h: () => Harness, report: Tell): void {
   };
 
   test("make a host silent when two of their intervals went by without one", async () => {
-    const at = h().ports.clock.now();
-    const key = { host: "edge1", public_key: "k".repeat(43), enrolled_at: at, enrolment: "e" };
-    const token = {
-      id: "e",
-      host: "edge1",
-      sha256: "0".repeat(64),
-      created_at: at,
-      expires_at: at,
-      used_at: at,
-      created_by: "t",
-    };
-    const { sql } = h().ports;
-    await sql.batch([insertEnrolment(sql, token), putIdentity(sql, key)]);
+    await enrolHost(h(), "edge1");
     await report("edge1");
     h().advance(2 * 3_600_000);
     expect(await warned()).toEqual([]);
