@@ -9,7 +9,7 @@ import { canonicalText } from "#schema/canonical.ts";
 import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { envelope, type Root, Targets } from "#schema/tuf.ts";
-import { type Difference, difference, elementCount } from "#simulate/difference.ts";
+import { difference, elementCount, type Lines } from "#simulate/difference.ts";
 import type { Client } from "./client.ts";
 import { Failure } from "./output.ts";
 import type { PlanAnswer } from "./proposal.ts";
@@ -45,7 +45,7 @@ export function checkToSign(detail: PendingDetail, root: Root, host: string): To
     custom,
     expires: targets.expires,
     compared: before !== undefined,
-    change: changeOf(host, before, custom.mode === "closed" ? undefined : ruleset),
+    change: changeOf(host, before, ruleset, custom.mode),
   };
 }
 
@@ -79,20 +79,27 @@ function parseJson(text: string): unknown {
   }
 }
 
-function changeOf(host: string, before: Ruleset | undefined, after: Ruleset | undefined): ToSign["change"] {
-  const { rules, sets }: Difference = difference(before ?? emptyRuleset, after ?? emptyRuleset);
+function changeOf(
+  host: string,
+  before: Ruleset | undefined,
+  after: Ruleset,
+  mode: BundleCustom["mode"],
+): ToSign["change"] {
+  const { scopes, rules, sets, other } = difference(before ?? emptyRuleset, after);
+  const lines = ({ added, removed }: Lines) => ({ added: [...added], removed: [...removed] });
   return {
     host,
     before: before === undefined ? null : sizeOf(before),
-    after: after === undefined ? null : sizeOf(after),
-    rules: { added: [...rules.added], removed: [...rules.removed] },
-    sets: sets.map(({ name, added, removed }) => ({
-      name,
-      added: [...added],
-      removed: [...removed],
-      added_count: added.length,
-      removed_count: removed.length,
+    after: mode === "closed" ? null : sizeOf(after),
+    scopes: lines(scopes),
+    rules: lines(rules),
+    sets: sets.map((set) => ({
+      name: set.name,
+      ...lines(set),
+      added_count: set.added.length,
+      removed_count: set.removed.length,
     })),
+    other: [...other],
   };
 }
 

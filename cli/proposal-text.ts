@@ -41,21 +41,32 @@ function rowLines({ op, kind, key, before, after }: PlanAnswer["changes"][number
   return [head, ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`))];
 }
 
-export function hostLines({
-  host,
-  before,
-  after,
-  rules,
-  sets,
-}: PlanAnswer["hosts"][number]): readonly Line[] {
+type HostChange = PlanAnswer["hosts"][number];
+
+/** A plan for one host; of a set that changes, the first few elements. */
+const hostLines = (change: HostChange): readonly Line[] => changeLines(change, membersMax);
+
+/** The same with every element: whoever signs it must be able to see it. */
+export const wholeHostLines = (change: HostChange): readonly Line[] => changeLines(change, Infinity);
+
+function changeLines(
+  { host, before, after, scopes, rules, sets, other }: HostChange,
+  shownMax: number,
+): readonly Line[] {
   const sizes = `${before?.rules ?? 0} -> ${after?.rules ?? 0} rules, ${before?.elements ?? 0} -> ${after?.elements ?? 0} elements`;
   return [
     line(undefined, `host ${host}: ${sizes}`),
+    ...scopes.removed.map((scope) => line("removed", `    - scope ${scope}`)),
+    ...scopes.added.map((scope) => line("added", `    + scope ${scope}`)),
     ...rules.removed.map((rule) => line("removed", `    - ${rule}`)),
     ...rules.added.map((rule) => line("added", `    + ${rule}`)),
     ...sets.map((set) =>
-      line("changed", `    set ${set.name}: +${set.added_count} -${set.removed_count}${members(set)}`),
+      line(
+        "changed",
+        `    set ${set.name}: +${set.added_count} -${set.removed_count}${members(set, shownMax)}`,
+      ),
     ),
+    ...other.map((text) => line("changed", `    ${text}`)),
   ];
 }
 
@@ -81,15 +92,13 @@ const shortened = (hosts: readonly string[]): string =>
 const membersMax = 6;
 
 /** The first few, so that one address is seen and ten thousand are not. */
-function members({
-  added,
-  removed,
-  added_count,
-  removed_count,
-}: PlanAnswer["hosts"][number]["sets"][number]): string {
+function members(
+  { added, removed, added_count, removed_count }: HostChange["sets"][number],
+  shownMax: number,
+): string {
   const all = [...added.map((item) => `+${item}`), ...removed.map((item) => `-${item}`)];
-  const more = added_count + removed_count > Math.min(all.length, membersMax) ? " …" : "";
-  return all.length === 0 ? "" : ` (${all.slice(0, membersMax).join(" ")}${more})`;
+  const more = added_count + removed_count > Math.min(all.length, shownMax) ? " …" : "";
+  return all.length === 0 ? "" : ` (${all.slice(0, shownMax).join(" ")}${more})`;
 }
 
 /** `3 changes (1 create, 2 update) on revision 7, 2 hosts affected`. */

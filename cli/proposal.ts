@@ -41,7 +41,9 @@ export const PlanAnswer = z.object({
       host: z.string(),
       before: Elements.nullable(),
       after: Elements.nullable(),
+      scopes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
       rules: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
+      other: z.array(z.string()),
       sets: z.array(
         z.object({
           name: z.string(),

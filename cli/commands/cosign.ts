@@ -1,4 +1,5 @@
 /** `portcullis cosign`: what waits for operators' signatures, what it would change on each host, and signing it. */
+import { canonicalText } from "#schema/canonical.ts";
 import { PendingItem } from "#schema/cosign.ts";
 import type { Root } from "#schema/tuf.ts";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
@@ -6,7 +7,7 @@ import { type Command, readArguments } from "../command.ts";
 import { readToSign, sendSignature, type ToSign } from "../cosign.ts";
 import { exitCodes, Failure, type Output, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
-import { hostLines, line, printLines } from "../proposal-text.ts";
+import { type Line, line, printLines, wholeHostLines } from "../proposal-text.ts";
 import { loadRootFile, readPrivateKey } from "../root-key-files.ts";
 import { rootInForce } from "../root-plane.ts";
 import { table } from "../table.ts";
@@ -49,7 +50,8 @@ export const cosignShow: Command = {
   summary: "show what a signature would change on a host",
   help: `portcullis cosign show HOST
 
-Rules and set elements that come and go against what targets keys signed for the host before, compared here.
+Scopes, rules and set elements that come and go against what targets keys signed for the host before, compared here.
+Nothing is left out: no line means the same bytes.
 
 ${rootHelp}
   --json              the same as JSON, with the exact text to be signed
@@ -61,7 +63,7 @@ ${connectionHelp}`,
     const client = openClient(values satisfies Connection, env);
     const shown = await readToSign(client, await rootOf(client, values.root), host);
     if (values.json === true) output.line(JSON.stringify(describe(shown)));
-    else print(output, shown);
+    else printLines(output, signingLines(shown));
     return exitCodes.ok;
   },
 };
@@ -75,27 +77,31 @@ const describe = ({ detail, custom, expires, change, compared }: ToSign) => ({
   signed_by: detail.signed_by,
   threshold: detail.threshold,
   compared,
+  scopes: change.scopes,
   rules: change.rules,
   sets: change.sets,
+  other: change.other,
   targets: detail.targets,
 });
 
-function print(output: Output, { detail, custom, expires, change, compared }: ToSign): void {
-  const { fleet, mode, revision, seq } = custom;
+/** All that a signature would say, for people. */
+export function signingLines({ detail, custom, expires, change, compared }: ToSign): readonly Line[] {
+  const { fleet, mode, revision, seq, ...rest } = custom;
   const notes = [
     ...(compared
       ? []
       : ["targets keys of this root signed nothing for it before: all of it is shown as new"]),
     ...(mode === "closed" ? ["the host is told to close"] : []),
   ];
-  printLines(output, [
-    ...hostLines(change),
+  return [
+    ...wholeHostLines(change),
     ...notes.map((note) => line("changed", `    ${note}`)),
     line(
       "dim",
       `    seq ${seq} of fleet ${fleet}, revision ${revision}, expires ${expires}; signed ${signedText(detail)}`,
     ),
-  ]);
+    line("dim", `    also signed: ${canonicalText(rest)}`),
+  ];
 }
 
 export const cosignSign: Command = {
@@ -126,7 +132,7 @@ ${connectionHelp}`,
     const hosts = values.all === true ? (await waiting(client)).map(({ host }) => host) : positionals;
     const shown: ToSign[] = [];
     for (const host of hosts) shown.push(await readToSign(client, root, host));
-    if (values.json !== true) for (const one of shown) print(output, one);
+    if (values.json !== true) for (const one of shown) printLines(output, signingLines(one));
     await agreed(output, shown.length, values.yes);
     const done = [];
     for (const one of shown) done.push(await sendSignature(client, one, key));

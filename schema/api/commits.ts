@@ -23,11 +23,15 @@ const Withheld = {
 const Size = z.object({ bundle_sha256: z.string(), rules: z.int(), elements: z.int() });
 const Lines = z.array(z.string());
 
-/** `rules` are lines for people; `added` and `removed` of a set are the first twenty, the counts are of all. */
+/**
+ * `scopes`, `rules` and `other` are lines for people; `added` and `removed` of a set are the first twenty, the counts are
+ * of all. Together they are empty exactly when the host's bundle stays the same.
+ */
 export const HostPlan = z.object({
   host: z.string(),
   before: Size.nullable(),
   after: Size.nullable(),
+  scopes: z.object({ added: Lines, removed: Lines }),
   rules: z.object({ added: Lines, removed: Lines }),
   sets: z.array(
     z.object({
@@ -38,6 +42,7 @@ export const HostPlan = z.object({
       removed_count: z.int(),
     }),
   ),
+  other: Lines,
 });
 export type HostPlan = z.infer<typeof HostPlan>;
 

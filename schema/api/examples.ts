@@ -49,6 +49,7 @@ const hostPlan = {
   host: "web1",
   before: { bundle_sha256: sha256, rules: 1, elements: 0 },
   after: { bundle_sha256: sha256, rules: 2, elements: 2 },
+  scopes: { added: [], removed: [] },
   rules: { added: ["in: accept tcp 443 from lan, by services/shop#1f0c9d2e8b7a"], removed: [] },
   sets: [
     {
@@ -59,6 +60,7 @@ const hostPlan = {
       removed_count: 0,
     },
   ],
+  other: [],
 };
 const warning = {
   severity: "warning" as const,

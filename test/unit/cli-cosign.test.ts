@@ -1,6 +1,7 @@
 /** What an operator is shown before signing: from the bytes that are signed, whatever the control plane says of them. */
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { signingLines } from "#cli/commands/cosign.ts";
 import { checkToSign } from "#cli/cosign.ts";
 import { buildRoot, newRootKey, type RootKey, signatureOver } from "#cli/root.ts";
 import { nextRoot, type RootChange } from "#cli/root-succession.ts";
@@ -8,6 +9,7 @@ import { encodeBundle } from "#schema/bundle.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
+import { ruleOf } from "#test/support/rulesets.ts";
 import { targetsPayload } from "#worker/publish/metadata.ts";
 
 const now = Date.parse("2026-11-01T00:00:00Z");
@@ -93,6 +95,31 @@ test.each<[string, Partial<PendingDetail>, RegExp]>([
   ],
 ])("refuses to show %s, so that nobody signs it", (_, over, message) => {
   expect(() => check(over)).toThrow(message);
+});
+
+test("a scope that differs is told, and everything else that is signed", () => {
+  const office = (subnet: string): Ruleset => ({
+    ...old,
+    scopes: [{ kind: "overlay", name: "office", interfaces: ["tun0"], subnets: [subnet] }],
+    rules: (["peer", "out", "in"] as const).map((direction) =>
+      ruleOf({ scope: "overlay/office", direction, verdict: "drop", counter: "r_end" }),
+    ),
+  });
+  const [before, after] = [office("10.8.0.0/24"), office("10.8.0.0/16")];
+  const signed = { targets: signedBy(targetsOf(4, before), a, b), bundle: bundleOf(before) };
+  const shown = check({ targets: targetsOf(5, after), bundle: bundleOf(after), served: signed });
+  expect(shown.change).toMatchObject({
+    scopes: {
+      added: ["overlay office by tun0 for 10.8.0.0/16"],
+      removed: ["overlay office by tun0 for 10.8.0.0/24"],
+    },
+    rules: { added: [], removed: [] },
+  });
+  const lines = signingLines(shown).map(({ text }) => text);
+  expect(lines).toContain("    + scope overlay office by tun0 for 10.8.0.0/16");
+  expect(lines.at(-1)).toBe(
+    `    also signed: {"crit":[],"host":"gw","issued":"2026-11-01T00:00:00Z","min_revision":0,"prev":null}`,
+  );
 });
 
 const unchanged: RootChange = {

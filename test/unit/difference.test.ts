@@ -6,7 +6,7 @@ import { kinds, type Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { unixSeconds } from "#schema/time.ts";
 import { describeRule, nameText } from "#simulate/describe.ts";
-import { difference, elementCount } from "#simulate/difference.ts";
+import { type Difference, difference, elementCount } from "#simulate/difference.ts";
 
 const rule: Rule = {
   row: "services/web#0123456789ab",
@@ -18,7 +18,7 @@ const rule: Rule = {
   destination: { kind: "any" },
   state: "any",
   verdict: "accept",
-  counter: "r_web",
+  counter: "r_services_2fweb_230123456789ab",
   expires: null,
 };
 const row = "(services/web#0123456789ab)";
@@ -54,6 +54,11 @@ describe("a rule as a line", () => {
         destination: { kind: "set", set: "g_office_2fdev" },
       },
       `accept any peer on overlay office from group office/dev to group office/dev ${row}`,
+    ],
+    [{ counter: "r_web" }, `accept tcp 443 in from zone lan ${row} counted as r_web`],
+    [
+      { source: { kind: "class", map: "m_lab", class: "k_office_2fdev" } },
+      `accept tcp 443 in from group office/dev of groups of overlay lab ${row}`,
     ],
     [
       { destination: { kind: "source-subnet" } },
@@ -96,16 +101,23 @@ function rulesetOf(zone: readonly string[], port = 443): Ruleset {
   return ruleset;
 }
 
+const nothing: Difference = {
+  scopes: { added: [], removed: [] },
+  rules: { added: [], removed: [] },
+  sets: [],
+  other: [],
+};
+
 describe("the difference of two rulesets", () => {
   test("is nothing between equal ones", () => {
     const ruleset = rulesetOf(["10.0.0.0/8"]);
-    expect(difference(ruleset, ruleset)).toEqual({ rules: { added: [], removed: [] }, sets: [] });
+    expect(difference(ruleset, ruleset)).toEqual(nothing);
   });
 
   test("is elements alone where a set grows, and names the set as people do", () => {
     const grown = difference(rulesetOf(["10.0.0.0/8"]), rulesetOf(["10.0.0.0/8", "192.0.2.0/24"]));
     expect(grown).toEqual({
-      rules: { added: [], removed: [] },
+      ...nothing,
       sets: [{ name: "zone lan", added: ["192.0.2.0/24"], removed: [] }],
     });
   });
@@ -116,6 +128,72 @@ describe("the difference of two rulesets", () => {
     expect(rules.removed[0]).toMatch(/^accept tcp 443 in from zone lan /);
     expect(rules.added[0]).toMatch(/^accept tcp 444 in from zone lan /);
     expect(sets).toEqual([]);
+  });
+
+  const office = (interfaces: readonly string[], subnets: readonly string[]): Ruleset => ({
+    ...emptyRuleset,
+    scopes: [{ kind: "overlay", name: "office", interfaces: [...interfaces], subnets: [...subnets] }],
+  });
+
+  test("shows a subnet that grows and an interface that goes", () => {
+    const before = office(["tun0", "tun1"], ["10.8.0.0/24"]);
+    expect(difference(before, office(["tun0", "tun1"], ["10.8.0.0/16"])).scopes).toEqual({
+      added: ["overlay office by tun0,tun1 for 10.8.0.0/16"],
+      removed: ["overlay office by tun0,tun1 for 10.8.0.0/24"],
+    });
+    expect(difference(before, office(["tun0"], ["10.8.0.0/24"])).scopes.added).toEqual([
+      "overlay office by tun0 for 10.8.0.0/24",
+    ]);
+  });
+
+  test("shows a rule that moved, and where a new one stands when the order decides", () => {
+    const ssh: Rule = { ...rule, row: "services/ssh#1", counter: "r_services_2fssh_231" };
+    const end: Rule = {
+      ...rule,
+      verdict: "drop",
+      row: "defaults/host#in",
+      counter: "r_defaults_2fhost_23in",
+    };
+    const ruleset = (...rules: Rule[]): Ruleset => ({ ...emptyRuleset, rules });
+    expect(difference(ruleset(rule, ssh, end), ruleset(end, rule, ssh)).other).toEqual([
+      `order of rules: ${describeRule(end)} is the first`,
+    ]);
+    expect(difference(ruleset(rule, end), ruleset(rule, ssh, end)).other).toEqual([]);
+    expect(difference(ruleset(rule, end), ruleset(rule, end, ssh)).other).toEqual([
+      `order of rules: ${describeRule(ssh)} stands behind ${describeRule(end)}`,
+    ]);
+  });
+
+  test("shows a set that is of another kind, and one that is new without elements", () => {
+    const held = (kind: "hosts" | "networks"): Ruleset => ({
+      ...emptyRuleset,
+      sets: [{ name: "n_zone_lan", kind, elements: [] }],
+    });
+    expect(difference(held("hosts"), held("networks")).other).toEqual([
+      'set zone lan kind: "hosts" -> "networks"',
+    ]);
+    expect(difference(emptyRuleset, held("networks")).other).toEqual([
+      'set zone lan is new: {"kind":"networks","name":"n_zone_lan"}',
+    ]);
+    expect(difference(held("networks"), emptyRuleset).other).toEqual(["set zone lan is gone"]);
+    const filled = rulesetOf(["10.0.0.0/8"]);
+    const usual = { ...emptyRuleset, sets: filled.sets };
+    expect(difference(emptyRuleset, usual).other).toEqual([]);
+    expect(difference(usual, held("networks")).other).toEqual(["set zone lan matches nothing now"]);
+    const odd = filled.sets.map((set) => ({ ...set, kind: "hosts" as const }));
+    expect(difference(emptyRuleset, { ...usual, sets: odd }).other).toEqual([
+      'set zone lan is new: {"kind":"hosts","name":"n_zone_lan"}',
+    ]);
+  });
+
+  test("shows a field that it has no words for as it stands in the bytes", () => {
+    const later = { ...rule, later: 1 };
+    const before: Ruleset = { ...emptyRuleset, rules: [rule] };
+    const { rules } = difference(before, { ...before, rules: [later] });
+    expect(rules.added).toEqual([expect.stringMatching(/ \{.*"later":1.*\}$/)]);
+    expect(rules.removed).toEqual([expect.not.stringContaining("later")]);
+    const newer = { ...emptyRuleset, later: { since: 7 } };
+    expect(difference(emptyRuleset, newer).other).toEqual(['later: nothing -> {"since":7}']);
   });
 
   test("counts a line as often as it stands there", () => {

@@ -1,7 +1,7 @@
 /** The answer to a plan: rows before and after, and for each host the rules and set elements that come and go. */
 import type { HostPlan, Plan } from "#schema/api/commits.ts";
 import type { Kind } from "#schema/intent.ts";
-import type { SetDifference } from "#simulate/difference.ts";
+import type { Lines, SetDifference } from "#simulate/difference.ts";
 import type { HostPreview, Preview } from "../writer/preview.ts";
 import { bodyOf, heldView } from "./views.ts";
 
@@ -25,13 +25,17 @@ export const planView = ({
 
 const bodyOrNull = (kind: Kind, body: string | null) => (body === null ? null : bodyOf({ kind, body }));
 
-const hostView = ({ host, before, after, rules, sets }: HostPreview): HostPlan => ({
+const hostView = ({ host, before, after, scopes, rules, sets, other }: HostPreview): HostPlan => ({
   host,
   before,
   after,
-  rules: { added: [...rules.added], removed: [...rules.removed] },
+  scopes: linesView(scopes),
+  rules: linesView(rules),
   sets: sets.map(setView),
+  other: [...other],
 });
+
+const linesView = ({ added, removed }: Lines) => ({ added: [...added], removed: [...removed] });
 
 const shownMax = 20;
 

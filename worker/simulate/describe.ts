@@ -1,26 +1,68 @@
 /**
  * One rule as one line that a network person reads: `accept tcp 443 in from zone lan (services/proxy#1f…)`. Every
  * preview says it with this function. Names of sets and classes are read back as DESIGN §12 encodes them; one that is
- * not of that form is shown as it is.
+ * not of that form is shown as it is. A line says every field: what the compiler derives from others is left out where
+ * it is as the compiler derives it, and a field that is added to a rule does not compile before it is said here.
  */
-import type { Ports, Protocol, Rule } from "#schema/ruleset.ts";
+import { encodeName } from "#schema/names.ts";
+import type { NamedSet, Ports, Protocol, Rule, Scope, Source } from "#schema/ruleset.ts";
 
-export function describeRule(rule: Rule): string {
-  const { destination, source } = rule;
-  return [
-    rule.verdict,
-    protocolText(rule.protocol),
-    rule.direction,
-    rule.scope === "host" ? undefined : `on ${rule.scope.replace("/", " ")}`,
-    `from ${source.kind === "any" ? "any" : nameText(source.kind === "set" ? source.set : source.class)}`,
-    destination.kind === "set" ? `to ${nameText(destination.set)}` : undefined,
-    destination.kind === "source-subnet" ? "to the source's own subnet" : undefined,
-    rule.state === "any" ? undefined : `state ${rule.state}`,
-    rule.expires === null ? undefined : `until ${timeText(rule.expires)}`,
-    `(${rule.row})`,
-  ]
+/** What a line says of each field, in the order of the line. */
+type Said<T> = Readonly<Record<keyof T, string | undefined>>;
+
+const lineOf = (parts: Readonly<Record<string, string | undefined>>): string =>
+  Object.values(parts)
     .filter((part) => part !== undefined)
     .join(" ");
+
+export const describeRule = (rule: Rule): string => lineOf(partsOf(rule));
+
+function partsOf(rule: Rule): Said<Rule> {
+  const { counter, destination, expires, layer, row, scope, source } = rule;
+  return {
+    verdict: rule.verdict,
+    layer: (layer as string) === "l3" ? undefined : layer,
+    protocol: protocolText(rule.protocol),
+    direction: rule.direction,
+    scope: scope === "host" ? undefined : `on ${scope.replace("/", " ")}`,
+    source: `from ${sourceText(source)}`,
+    destination: {
+      any: () => undefined,
+      set: (name: string) => `to ${nameText(name)}`,
+      "source-subnet": () => "to the source's own subnet",
+    }[destination.kind](destination.kind === "set" ? destination.set : ""),
+    state: rule.state === "any" ? undefined : `state ${rule.state}`,
+    expires: expires === null ? undefined : `until ${timeText(expires)}`,
+    row: `(${row})`,
+    counter: counter === `r_${encodeName(row)}` ? undefined : `counted as ${counter}`,
+  };
+}
+
+function sourceText(source: Source): string {
+  switch (source.kind) {
+    case "any":
+      return "any";
+    case "set":
+      return nameText(source.set);
+    case "class": {
+      const overlay = /^k_(.*?)_2f/.exec(source.class)?.[1];
+      const usual = source.map === `m_${overlay ?? ""}`;
+      return usual ? nameText(source.class) : `${nameText(source.class)} of ${nameText(source.map)}`;
+    }
+  }
+}
+
+/** What a scope is about, as one line: `overlay office by tun0,tun1 for 10.8.0.0/24`. */
+export function describeScope(scope: Scope): string {
+  if (scope.kind === "host") return lineOf({ kind: "host" } satisfies Said<typeof scope>);
+  const { interfaces, kind, name, subnets } = scope;
+  const said: Said<typeof scope> = {
+    kind,
+    name,
+    interfaces: `by ${interfaces.join(",")}`,
+    subnets: `for ${subnets.join(",")}`,
+  };
+  return lineOf(said);
 }
 
 function protocolText(protocol: Protocol): string {
@@ -47,10 +89,20 @@ const prefixes = {
   m_: "groups of overlay ",
 } as const;
 
-/** What a set, class or class map is named after, such as `zone lan`. */
+/** What the compiler makes of a set with such a name; undefined where the name says nothing. */
+export function usualKind(name: string): NamedSet["kind"] | undefined {
+  const kinds = { n_: "networks", h_: "hosts", g_: "addresses" } as const;
+  const [, kind] = Object.entries(kinds).find(([prefix]) => name.startsWith(prefix)) ?? [];
+  return kind;
+}
+
+/** What a set, class or class map is named after, such as `zone lan`. Two names of one kind never read the same. */
 export function nameText(name: string): string {
   for (const [prefix, what] of Object.entries(prefixes))
-    if (name.startsWith(prefix)) return what + decodeName(name.slice(prefix.length));
+    if (name.startsWith(prefix)) {
+      const decoded = decodeName(name.slice(prefix.length));
+      return prefix + encodeName(decoded) === name ? what + decoded : name;
+    }
   return name;
 }
 

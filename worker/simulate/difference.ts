@@ -1,68 +1,191 @@
 /**
- * What changes on a host between two rulesets, in words: rules as lines, sets and class maps by what they are named
- * after. Order of rules is not compared: the compiler's order follows from their content. Pure.
+ * What changes on a host between two rulesets, in words: scopes and rules as lines, sets and class maps by what they are
+ * named after, and in `other` whatever has no better place. Empty exactly when the canonical bytes are equal: whoever
+ * signs must see all that they sign. So things are compared whole, as canonical text, and words are found afterwards;
+ * what this file has no words for is shown as it stands in the bytes. Pure.
  */
+import { compareNetworks, knownNetwork } from "#schema/address.ts";
+import { canonicalText } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
-import type { Ruleset } from "#schema/ruleset.ts";
-import { describeRule, nameText } from "./describe.ts";
+import { type ClassMap, type NamedSet, type Rule, type Ruleset, scopeId } from "#schema/ruleset.ts";
+import { describeRule, describeScope, nameText, usualKind } from "./describe.ts";
+import { moved, without } from "./lists.ts";
 
-export interface SetDifference {
-  /** Such as `zone lan`; what the set or class map is named after. */
-  readonly name: string;
-  /** In the order of the set; a class map's elements are `address -> group office/dev`. */
+export interface Lines {
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }
 
+export interface SetDifference extends Lines {
+  /** Such as `zone lan`; what the set or class map is named after. Its lines are in the order of the set. */
+  readonly name: string;
+}
+
 export interface Difference {
+  readonly scopes: Lines;
   /** In order of evaluation. */
-  readonly rules: { readonly added: readonly string[]; readonly removed: readonly string[] };
-  /** Sets whose elements differ, by name. */
+  readonly rules: Lines;
+  /** Sets whose elements differ, by name; a class map's elements are `address -> group office/dev`. */
   readonly sets: readonly SetDifference[];
+  /** Everything else, one sentence each: rules that moved, sets of another kind, what has no words of its own. */
+  readonly other: readonly string[];
 }
 
 export function difference(before: Ruleset, after: Ruleset): Difference {
-  const old = before.rules.map(describeRule);
-  const now = after.rules.map(describeRule);
-  return {
-    rules: { added: without(now, old), removed: without(old, now) },
-    sets: setsBetween(before, after),
+  const sets = [...pairs(before.sets, after.sets), ...pairs(before.classes, after.classes)].toSorted((a, b) =>
+    compareText(a.name, b.name),
+  );
+  const found: Difference = {
+    scopes: linesBetween(before.scopes, after.scopes, describeScope),
+    rules: linesBetween(before.rules, after.rules, describeRule),
+    sets: sets.map(elementsBetween).filter(({ added, removed }) => added.length + removed.length > 0),
+    other: [
+      ...places(before, after),
+      ...sets.flatMap(setNotes),
+      ...byText("scopes", before.scopes.map(scopeId), after.scopes.map(scopeId)),
+      ...byText("sets", before.sets.map(nameOf), after.sets.map(nameOf)),
+      ...byText("class maps", before.classes.map(nameOf), after.classes.map(nameOf)),
+      ...unsaid("", fieldsBeside(before), fieldsBeside(after)),
+    ],
   };
+  return isEmpty(found) ? { ...found, other: unsaid("the bytes differ:", before, after) } : found;
 }
+
+const isEmpty = ({ scopes, rules, sets, other }: Difference): boolean =>
+  [scopes, rules].every(({ added, removed }) => added.length + removed.length === 0) &&
+  sets.length + other.length === 0;
 
 /** How many addresses, networks and class map entries a ruleset holds. */
 export const elementCount = ({ sets, classes }: Ruleset): number =>
   [...sets, ...classes].reduce((sum, { elements }) => sum + elements.length, 0);
 
-function setsBetween(before: Ruleset, after: Ruleset): readonly SetDifference[] {
-  const old = elementsByName(before);
-  const now = elementsByName(after);
-  return [...new Set([...old.keys(), ...now.keys()])]
-    .sort(compareText)
-    .map((name) => ({
-      name: nameText(name),
-      added: without(now.get(name) ?? [], old.get(name) ?? []),
-      removed: without(old.get(name) ?? [], now.get(name) ?? []),
-    }))
-    .filter(({ added, removed }) => added.length + removed.length > 0);
+/** What comes and what goes; where a line stands on both sides, what it leaves out stands behind it. */
+function linesBetween<T>(before: readonly T[], after: readonly T[], describe: (item: T) => string): Lines {
+  const added = without(after, before, canonicalText).map((item) => ({ item, text: describe(item) }));
+  const removed = without(before, after, canonicalText).map((item) => ({ item, text: describe(item) }));
+  const [come, gone] = [added, removed].map((side) => new Set(side.map(({ text }) => text)));
+  const line = ({ item, text }: { readonly item: T; readonly text: string }): string =>
+    come?.has(text) === true && gone?.has(text) === true ? `${text} ${canonicalText(item)}` : text;
+  return { added: added.map(line), removed: removed.map(line) };
 }
 
-const elementsByName = ({ sets, classes }: Ruleset): ReadonlyMap<string, readonly string[]> =>
-  new Map([
-    ...sets.map(({ name, elements }) => [name, elements] as const),
-    ...classes.map(
-      ({ name, elements }) =>
-        [name, elements.map((element) => `${element.address} -> ${nameText(element.class)}`)] as const,
-    ),
-  ]);
-
-/** Those of `texts` that `others` does not hold, each as often as it is missing there. */
-function without(texts: readonly string[], others: readonly string[]): readonly string[] {
-  const left = new Map<string, number>();
-  for (const text of others) left.set(text, (left.get(text) ?? 0) + 1);
-  return texts.filter((text) => {
-    const count = left.get(text) ?? 0;
-    left.set(text, count - 1);
-    return count <= 0;
+/** Where rules stand: those that both have in another order, and new ones where the order decides. */
+function places(before: Ruleset, after: Ruleset): readonly string[] {
+  const inOrder = decidedByOrder(after);
+  const fresh = new Set(without(after.rules, before.rules, canonicalText));
+  const come = after.rules.flatMap((item, i) =>
+    fresh.has(item) && inOrder.has(placeOf(item)) ? [{ item, behind: after.rules[i - 1] }] : [],
+  );
+  return [...moved(before.rules, after.rules, canonicalText), ...come].map(({ item, behind }) => {
+    const where = behind === undefined ? "is the first" : `stands behind ${describeRule(behind)}`;
+    return `order of rules: ${describeRule(item)} ${where}`;
   });
+}
+
+const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
+
+/** Directions of scopes that are not written as the compiler writes them, accepts and then one end. */
+function decidedByOrder({ rules }: Ruleset): ReadonlySet<string> {
+  const lists = [...Map.groupBy(rules, placeOf)];
+  return new Set(
+    lists.flatMap(([place, list]) =>
+      list.every(({ verdict }, i) => (verdict === "accept") === i < list.length - 1) ? [] : [place],
+    ),
+  );
+}
+
+/** The compiler sorts lists whose order means nothing; one that is not sorted is said as it stands. */
+function order<T>(
+  what: string,
+  before: readonly string[],
+  after: readonly string[],
+  key: (text: string) => T,
+  compare: (a: T, b: T) => number,
+): readonly string[] {
+  const said = after.join(" ");
+  if (said === before.join(" ")) return [];
+  const keys = after.map(key);
+  const isSorted = keys.slice(1).every((each, i) => compare(keys[i] ?? each, each) < 0);
+  return isSorted ? [] : [`${what} are listed as ${said}`];
+}
+
+const itself = (text: string): string => text;
+const byText = (what: string, before: readonly string[], after: readonly string[]): readonly string[] =>
+  order(what, before, after, itself, compareText);
+
+const nameOf = ({ name }: Held): string => name;
+
+type Held = NamedSet | ClassMap;
+
+/** What stands under one name before and after. */
+interface Pair {
+  readonly name: string;
+  readonly before: Held | undefined;
+  readonly after: Held | undefined;
+}
+
+function pairs(before: readonly Held[], after: readonly Held[]): readonly Pair[] {
+  const [old, now] = [before, after].map((items) => new Map(items.map((item) => [item.name, item])));
+  const names = new Set([...before, ...after].map(nameOf));
+  return [...names].map((name) => ({ name, before: old?.get(name), after: now?.get(name) }));
+}
+
+function elementsBetween({ name, before, after }: Pair): SetDifference {
+  const [old, now] = [elementsOf(before), elementsOf(after)];
+  return { name: nameText(name), added: without(now, old, itself), removed: without(old, now, itself) };
+}
+
+const elementsOf = (held: Held | undefined): readonly string[] =>
+  (held?.elements ?? []).map((element) =>
+    typeof element === "string" ? element : `${element.address} -> ${nameText(element.class)}`,
+  );
+
+/** What there is to a set or class map besides which elements come and go. */
+function setNotes({ name, before, after }: Pair): readonly string[] {
+  const what = `set ${nameText(name)}`;
+  if (after === undefined) return before?.elements.length === 0 ? [`${what} is gone`] : [];
+  const { elements, ...head } = after;
+  if (before === undefined) return elements.length > 0 && isUsual(after) ? [] : [newNote(what, head)];
+  const { elements: old, ...oldHead } = before;
+  return [
+    ...(elements.length === 0 && old.length > 0 ? [`${what} matches nothing now`] : []),
+    ...order(
+      `elements of ${what}`,
+      old.map(addressOf),
+      elements.map(addressOf),
+      knownNetwork,
+      compareNetworks,
+    ),
+    ...unsaid(what, oldHead, head),
+  ];
+}
+
+const newNote = (what: string, head: object): string => `${what} is new: ${canonicalText(head)}`;
+
+/** A set whose kind its name says; what else there is to it, its elements show. */
+const isUsual = (held: Held): boolean =>
+  "kind" in held &&
+  held.kind === usualKind(held.name) &&
+  canonicalText(held) === canonicalText({ name: held.name, kind: held.kind, elements: held.elements });
+
+const addressOf = (element: string | ClassMap["elements"][number]): string =>
+  typeof element === "string" ? element : element.address;
+
+type Fields = Readonly<Record<string, unknown>>;
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Fields of a ruleset that this file does not read. */
+const fieldsBeside = (ruleset: Ruleset): Fields => {
+  const known: readonly string[] = ["scopes", "sets", "classes", "rules"] satisfies (keyof Ruleset)[];
+  return Object.fromEntries(Object.entries(ruleset).filter(([field]) => !known.includes(field)));
+};
+
+/** Fields in which two values differ, with both values. */
+function unsaid(what: string, before: unknown, after: unknown): readonly string[] {
+  const [old, now] = [before, after].map((value) => (value === undefined ? "nothing" : canonicalText(value)));
+  if (old === now) return [];
+  if (!isFields(before) || !isFields(after)) return [`${what}: ${old} -> ${now}`];
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(compareText);
+  return keys.flatMap((key) => unsaid(`${what} ${key}`.trim(), before[key], after[key]));
 }

@@ -55,6 +55,8 @@ const expectedHosts = [
     host: "app1",
     before: size(2, 1),
     after: size(2, 2),
+    scopes: { added: [], removed: [] },
+    other: [],
     rules: {
       added: [line("^accept tcp 2342 in from zone lan \\(services/photoprism#[0-9a-f]{12}\\)$")],
       removed: [line("^accept tcp 2342 in from role reverse_proxy \\(services/photoprism#")],
@@ -74,6 +76,8 @@ const expectedHosts = [
     host: "edge1",
     before: size(2, 2),
     after: size(2, 2),
+    scopes: { added: [], removed: [] },
+    other: [],
     rules: { added: [], removed: [] },
     sets: [
       {
