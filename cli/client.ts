@@ -3,28 +3,33 @@
  * every request. Answers are parsed by the schema they should have; a problem becomes one sentence.
  */
 import { readFileSync } from "node:fs";
-import * as z from "zod";
+import type * as z from "zod";
+import type { RouteName } from "#schema/api/access.ts";
+import { type Finding, Problem } from "#schema/api/common.ts";
+import type { Route } from "#schema/api/route.ts";
+import { routeOf } from "#schema/api/routes/index.ts";
+import type { Answered, Asked } from "#schema/api/types.ts";
+import type { ProblemCode } from "#schema/refusals.ts";
 import { headers } from "#schema/wire.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
 import { Failure, UsageError } from "./output.ts";
+import { fillRoute } from "./request.ts";
 
 export interface Client {
   readonly url: string;
   /** @throws Unreachable; Refusal when the control plane refuses; Failure when the answer is not the one expected */
-  call<T>(
-    method: "GET" | "PUT" | "POST" | "DELETE",
-    path: string,
-    answer: z.ZodType<T>,
-    body?: unknown,
-    headers?: Readonly<Record<string, string>>,
-  ): Promise<T>;
+  call<N extends RouteName>(route: N, asked: Asked<N>): Promise<Answered<N>>;
   /** The same for an answer that is plain text. */
-  text(path: string): Promise<string>;
+  text<N extends RouteName>(route: N, asked: Asked<N>): Promise<string>;
   /**
    * Server-sent events until the control plane ends them or the connection is cut, which is not told apart.
    * @param seen id of the last event that is known already
    */
-  events(path: string, seen: string | undefined): AsyncIterable<ServerEvent>;
+  events<N extends RouteName>(
+    route: N,
+    asked: Asked<N>,
+    seen: string | undefined,
+  ): AsyncIterable<ServerEvent>;
 }
 
 /** No answer came; the request may have been carried out or not. */
@@ -35,19 +40,23 @@ export class Unreachable extends Failure {
 /** The control plane refused, with a reason that a program may look at. */
 export class Refusal extends Failure {
   override readonly name = "Refusal";
-  readonly code: string | undefined;
-  readonly errors: readonly { readonly path: string; readonly message: string }[];
+  readonly code: ProblemCode | undefined;
+  readonly errors: readonly Finding[];
   readonly requestId: string | undefined;
 
   constructor(request: string, response: Response, content: unknown) {
     const problem = Problem.safeParse(content).data;
-    const requestId = problem?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
-    super(`${request}: ${problemText(response.status, problem)}${withRequest(requestId)}`);
+    const told = problem ?? Told.safeParse(content).data;
+    const requestId = told?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
+    super(`${request}: ${problemText(response.status, told)}${withRequest(requestId)}`);
     this.code = problem?.code;
     this.errors = problem?.errors ?? [];
     this.requestId = requestId;
   }
 }
+
+/** What a problem says to people, whose code this version does not know. */
+const Told = Problem.pick({ title: true, detail: true, request_id: true });
 
 /** What a person gives the control plane's operators, so that they find the request. */
 export const withRequest = (id: string | undefined): string => (id === undefined ? "" : ` [request ${id}]`);
@@ -68,34 +77,68 @@ export interface Connection {
 
 /** @throws UsageError when there is no URL or token, or one that may not be used */
 export function openClient(given: Connection, env: Readonly<NodeJS.ProcessEnv>): Client {
-  const base = parseUrl(given.url ?? env["PORTCULLIS_URL"]);
-  const token = readToken(given["token-file"], env["PORTCULLIS_TOKEN"]);
+  return connect(
+    parseUrl(given.url ?? env["PORTCULLIS_URL"]),
+    readToken(given["token-file"], env["PORTCULLIS_TOKEN"]),
+  );
+}
+
+/** A client of the control plane at `base`, as whom `token` is of. */
+export function connect(base: URL, token: string): Client {
+  const ask = async <N extends RouteName>(route: N, asked: Asked<N>, how: How = {}): Promise<Response> => {
+    const { method, path } = fillRoute(route, asked.params, asked.query);
+    const response = await send(
+      new URL(path, base),
+      method,
+      token,
+      asked.body,
+      { ...asked.headers, ...how.headers },
+      how.milliseconds,
+    );
+    if (response.ok) return response;
+    throw new Refusal(`${method} ${path}`, response, parseJson(await response.text().catch(() => "")));
+  };
   return {
     url: base.href.replace(/\/$/, ""),
-    async call(method, path, answer, body, extra = {}) {
-      const response = await send(new URL(path, base), method, token, body, extra);
-      const content: unknown = await response.json().catch(() => undefined);
-      if (!response.ok) throw new Refusal(`${method} ${path}`, response, content);
-      const parsed = answer.safeParse(content);
-      if (parsed.success) return parsed.data;
-      const id = response.headers.get(headers.requestId) ?? undefined;
-      throw new Failure(`${method} ${path}: the answer is not one this version knows${withRequest(id)}`);
+    async call(route, asked) {
+      const response = await ask(route, asked);
+      return readAnswer(route, response, parseJson(await response.text().catch(() => "")));
     },
-    async text(path) {
-      const response = await send(new URL(path, base), "GET", token, undefined, {});
-      const content = await response.text().catch(() => "");
-      if (response.ok) return content;
-      throw new Refusal(`GET ${path}`, response, parseJson(content));
+    async text(route, asked) {
+      const response = await ask(route, asked);
+      return response.text();
     },
-    async *events(path, seen) {
+    async *events(route, asked, seen) {
       const known = seen === undefined ? {} : { "last-event-id": seen };
-      const asked = { ...known, accept: "text/event-stream" };
-      const response = await send(new URL(path, base), "GET", token, undefined, asked, streamMs);
-      if (!response.ok)
-        throw new Refusal(`GET ${path}`, response, await response.json().catch(() => undefined));
-      if (response.body !== null) yield* eventsOf(response.body);
+      const sent = { ...known, accept: "text/event-stream" };
+      const { body } = await ask(route, asked, { headers: sent, milliseconds: streamMs });
+      if (body !== null) yield* eventsOf(body);
     },
   };
+}
+
+interface How {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly milliseconds?: number;
+}
+
+/** The answer as the table of routes has it. @throws Failure */
+function readAnswer<N extends RouteName>(route: N, response: Response, content: unknown): Answered<N> {
+  const schema = jsonAnswer(routeOf(route));
+  const parsed = schema?.safeParse(content);
+  // The types of answers come from the very table that `schema` is read from.
+  if (parsed === undefined) return undefined as Answered<N>;
+  if (parsed.success) return parsed.data as Answered<N>;
+  const id = response.headers.get(headers.requestId) ?? undefined;
+  throw new Failure(
+    `${route}: the answer is not one this version knows; is it a control plane of the same version?${withRequest(id)}`,
+  );
+}
+
+function jsonAnswer({ answers }: Route): z.ZodType | undefined {
+  const answer = answers[200] ?? answers[201] ?? null;
+  if (answer === null) return undefined;
+  return "content" in answer ? (answer.content["application/json"] ?? undefined) : answer;
 }
 
 function parseJson(text: string): unknown {
@@ -137,19 +180,14 @@ function causeOf(error: unknown): string {
   return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
-const Problem = z.object({
-  title: z.string(),
-  code: z.string(),
-  detail: z.string().optional(),
-  request_id: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-});
+type Told = z.infer<typeof Told> & Partial<Problem>;
 
-function problemText(status: number, problem: z.infer<typeof Problem> | undefined): string {
+function problemText(status: number, problem: Told | undefined): string {
   if (problem === undefined) return `HTTP ${status}`;
   const { title, code, detail, errors = [] } = problem;
   const findings = errors.map(({ path, message }) => `${path}: ${message}`);
-  return [`${title} (${code})`, ...(detail === undefined ? [] : [detail]), ...findings].join("; ");
+  const head = code === undefined ? title : `${title} (${code})`;
+  return [head, ...(detail === undefined ? [] : [detail]), ...findings].join("; ");
 }
 
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);

@@ -5,14 +5,14 @@
  */
 import type * as z from "zod";
 import { bundlePath, type BundleCustom, decodeBundle } from "#schema/bundle.ts";
+import type { HostPlan } from "#schema/api/commits.ts";
 import { canonicalText } from "#schema/canonical.ts";
-import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
+import type { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { envelope, type Root, Targets } from "#schema/tuf.ts";
 import { difference, elementCount, type Lines } from "#simulate/difference.ts";
 import type { Client } from "./client.ts";
 import { Failure } from "./output.ts";
-import type { PlanAnswer } from "./proposal.ts";
 import { signersOf } from "./root-file.ts";
 import { type RootKey, sha256Of, signatureOver } from "./root.ts";
 
@@ -21,16 +21,14 @@ export interface ToSign {
   readonly custom: BundleCustom;
   readonly expires: string;
   /** What changes on the host, in the words of a plan. */
-  readonly change: PlanAnswer["hosts"][number];
+  readonly change: HostPlan;
   /** Whether `change` is against what targets keys of the root signed; if not, against nothing. */
   readonly compared: boolean;
 }
 
-const pathOf = (host: string): string => `/v1/cosign/${encodeURIComponent(host)}`;
-
 /** @throws Failure when what is given is not whole: nothing of it should be signed then; Refusal when nothing waits */
 export async function readToSign(client: Client, root: Root, host: string): Promise<ToSign> {
-  return checkToSign(await client.call("GET", pathOf(host), PendingDetail), root, host);
+  return checkToSign(await client.call("GET /v1/cosign/:host", { params: { host } }), root, host);
 }
 
 /** @throws Failure */
@@ -112,5 +110,8 @@ const sizeOf = (ruleset: Ruleset) => ({
 /** Signs exactly what was shown, and hands the signature in. @throws Refusal, Failure */
 export function sendSignature(client: Client, { detail }: ToSign, key: RootKey): Promise<CosignResponse> {
   const { host, seq, targets } = detail;
-  return client.call("PUT", pathOf(host), CosignResponse, { seq, signatures: [signatureOver(targets, key)] });
+  return client.call("PUT /v1/cosign/:host", {
+    params: { host },
+    body: { seq, signatures: [signatureOver(targets, key)] },
+  });
 }

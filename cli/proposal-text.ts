@@ -1,8 +1,9 @@
 /** A plan as people read it: the rows, then what that means for each host, then what to look at. Pure. */
+import type { HostPlan, Plan, RowChange } from "#schema/api/commits.ts";
 import { findingText } from "./catalog/places.ts";
 import { bodyDifferences } from "./diff.ts";
 import { type Output, paint, printable, type Tone } from "./output.ts";
-import type { PlanAnswer, Proposal } from "./proposal.ts";
+import type { Proposal } from "./proposal.ts";
 
 /** A line and how it is coloured. */
 export interface Line {
@@ -35,22 +36,20 @@ export function printLines(output: Output, lines: readonly Line[]): void {
   }
 }
 
-function rowLines({ op, kind, key, before, after }: PlanAnswer["changes"][number]): readonly Line[] {
+function rowLines({ op, kind, key, before, after }: RowChange): readonly Line[] {
   const head = line(opTones[op], `${signs[op]} ${kind} ${key}`);
   if (op !== "update") return [head];
   return [head, ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`))];
 }
 
-type HostChange = PlanAnswer["hosts"][number];
-
 /** A plan for one host; of a set that changes, the first few elements. */
-const hostLines = (change: HostChange): readonly Line[] => changeLines(change, membersMax);
+const hostLines = (change: HostPlan): readonly Line[] => changeLines(change, membersMax);
 
 /** The same with every element: whoever signs it must be able to see it. */
-export const wholeHostLines = (change: HostChange): readonly Line[] => changeLines(change, Infinity);
+export const wholeHostLines = (change: HostPlan): readonly Line[] => changeLines(change, Infinity);
 
 function changeLines(
-  { host, before, after, scopes, rules, sets, other }: HostChange,
+  { host, before, after, scopes, rules, sets, other }: HostPlan,
   shownMax: number,
 ): readonly Line[] {
   const sizes = `${before?.rules ?? 0} -> ${after?.rules ?? 0} rules, ${before?.elements ?? 0} -> ${after?.elements ?? 0} elements`;
@@ -71,7 +70,7 @@ function changeLines(
 }
 
 /** Hosts that do not get it now, and why. */
-function heldLines({ staged, pinned, waiting }: PlanAnswer): readonly string[] {
+function heldLines({ staged, pinned, waiting }: Plan): readonly string[] {
   const list = (what: string, hosts: readonly string[]): readonly string[] =>
     hosts.length === 0 ? [] : [`${what}: ${shortened(hosts)}`];
   return [
@@ -93,7 +92,7 @@ const membersMax = 6;
 
 /** The first few, so that one address is seen and ten thousand are not. */
 function members(
-  { added, removed, added_count, removed_count }: HostChange["sets"][number],
+  { added, removed, added_count, removed_count }: HostPlan["sets"][number],
   shownMax: number,
 ): string {
   const all = [...added.map((item) => `+${item}`), ...removed.map((item) => `-${item}`)];
@@ -102,7 +101,7 @@ function members(
 }
 
 /** `3 changes (1 create, 2 update) on revision 7, 2 hosts affected`. */
-function summary({ changes, hosts, revision }: PlanAnswer): string {
+function summary({ changes, hosts, revision }: Plan): string {
   if (changes.length === 0) return `no change; revision ${revision} says all of it`;
   const counts = (["create", "update", "delete"] as const)
     .map((op) => ({ op, count: changes.filter((change) => change.op === op).length }))

@@ -2,7 +2,8 @@
  * What `plan` and `apply` have in common: the catalog is read, compared with the rows that stand, and the control plane
  * is asked what it would mean, for every host. Nothing is sent unless every file is well formed.
  */
-import * as z from "zod";
+import type { Plan } from "#schema/api/commits.ts";
+import type { Warning } from "#schema/api/common.ts";
 import type { Change, ReleaseTime } from "#schema/intent.ts";
 import { Key } from "#schema/primitives.ts";
 import { readCatalogFiles } from "./catalog/files.ts";
@@ -14,56 +15,8 @@ import { Failures, UsageError } from "./output.ts";
 import { readRows } from "./pages.ts";
 import { planChanges, type PlanOptions } from "./plan.ts";
 
-const Elements = z.object({ bundle_sha256: z.string(), rules: z.int(), elements: z.int() });
-
-/** Hosts that a commit is withheld from, by why. */
-export const HeldAnswer = {
-  staged: z.array(z.string()),
-  pinned: z.array(z.string()),
-  waiting: z.array(z.object({ host: z.string(), because: z.string() })),
-};
-
-/** Answer of `POST /v1/plan`. */
-export const PlanAnswer = z.object({
-  revision: z.int(),
-  changes: z.array(
-    z.object({
-      op: z.enum(["create", "update", "delete"]),
-      kind: z.string(),
-      key: z.string(),
-      before: z.unknown(),
-      after: z.unknown(),
-      source_before: z.string().nullable(),
-    }),
-  ),
-  hosts: z.array(
-    z.object({
-      host: z.string(),
-      before: Elements.nullable(),
-      after: Elements.nullable(),
-      scopes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
-      rules: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
-      other: z.array(z.string()),
-      sets: z.array(
-        z.object({
-          name: z.string(),
-          added: z.array(z.string()),
-          removed: z.array(z.string()),
-          added_count: z.int(),
-          removed_count: z.int(),
-        }),
-      ),
-    }),
-  ),
-  ...HeldAnswer,
-  warnings: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })),
-});
-export type PlanAnswer = z.infer<typeof PlanAnswer>;
-
-export interface PlacedWarning {
-  readonly code: string;
-  readonly path: string;
-  readonly message: string;
+/** `path` is within the file where there is a place. */
+export interface PlacedWarning extends Warning {
   readonly place: Place | null;
 }
 
@@ -77,8 +30,8 @@ export interface Proposal {
   readonly catalog: readonly CatalogRow[];
   readonly changes: readonly Change[];
   /** What the commit must say as the plan did. */
-  readonly allowed: { readonly allow_guard_refusals?: readonly string[] };
-  readonly answer: PlanAnswer;
+  readonly allowed: { readonly allow_guard_refusals?: string[] };
+  readonly answer: Plan;
   /** What the control plane warns of; with a place where a file is its subject. */
   readonly warnings: readonly PlacedWarning[];
   /** What was left alone. */
@@ -160,14 +113,14 @@ export async function propose(
   if (!planned.ok) throw new Failures(planned.refusals);
   const { changes, notes } = planned;
   const { source, allowGuardRefusals } = options;
-  const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: allowGuardRefusals };
-  const body = { parent: current.revision, source, release, ...allowed, changes };
-  const answer = await inFiles(catalog, changes, () => client.call("POST", "/v1/plan", PlanAnswer, body));
-  const warnings = answer.warnings.map(({ code, path, message }): PlacedWarning => {
-    const found = locate(catalog, changes, { path, message });
-    if (found === undefined) return { code, path, message, place: null };
+  const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: [...allowGuardRefusals] };
+  const body = { parent: current.revision, source, release, ...allowed, changes: [...changes] };
+  const answer = await inFiles(catalog, changes, () => client.call("POST /v1/plan", { body }));
+  const warnings = answer.warnings.map((warning): PlacedWarning => {
+    const found = locate(catalog, changes, warning);
+    if (found === undefined) return { ...warning, place: null };
     const { file, line, column } = found;
-    return { code, path: found.path, message, place: { file, line, column } };
+    return { ...warning, path: found.path, place: { file, line, column } };
   });
   return { catalog, changes, allowed, answer, warnings, notes };
 }

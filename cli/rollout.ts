@@ -2,15 +2,11 @@
  * A rollout followed to where it stops by itself: completed, halted, rolled back, taken over, or paused for a person.
  * Reads events and starts again where a connection ended; decides nothing.
  */
-import * as z from "zod";
 import { type RolloutStatus, RolloutView } from "#schema/rollout.ts";
 import { type Client, Unreachable } from "./client.ts";
 import type { Context } from "./command.ts";
 import { type ExitCode, exitCodes, Failure, type Output } from "./output.ts";
 import { newsOf, rolloutLines } from "./rollout-text.ts";
-
-/** As the control plane answers it, which may say more than this version knows. */
-export const Rollout = z.object(RolloutView.shape);
 
 export const exitHelp =
   "Exit codes: 0 completed; 1 halted, rolled back or taken over by another rollout; 2 called wrongly; 3 paused, a person is needed.";
@@ -103,7 +99,7 @@ async function* viewsOf(client: Client, id: number, wait: Context["wait"]): Asyn
   let seen: string | undefined;
   for (let unanswered = 0; ; await wait(pauseMs))
     try {
-      for await (const event of client.events(`/v1/rollouts/${id}`, seen)) {
+      for await (const event of client.events("GET /v1/rollouts/:id", { params: { id } }, seen)) {
         seen = event.id;
         yield viewOf(event.data);
       }
@@ -115,7 +111,7 @@ async function* viewsOf(client: Client, id: number, wait: Context["wait"]): Asyn
 }
 
 function viewOf(data: string): RolloutView {
-  const parsed = Rollout.safeParse(JSON.parse(data));
+  const parsed = RolloutView.safeParse(JSON.parse(data));
   if (parsed.success) return parsed.data;
   throw new Failure("the rollout's events are not ones this version knows");
 }

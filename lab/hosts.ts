@@ -6,7 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as z from "zod";
+import { Status } from "#agent/status.ts";
 import type { Api } from "./api.ts";
 import { inNamespace } from "./netns.ts";
 import { must, start, until } from "./process.ts";
@@ -34,17 +34,7 @@ function agentCommand(host: LabHost, command: string, ...rest: readonly string[]
   return inNamespace(host.namespace, ...argv);
 }
 
-const Enrolment = z.object({ token: z.string(), root_sha256: z.string() });
-
-/** What `portcullis-agent status --json` says, as far as the lab asks. */
-const Status = z.object({
-  state: z.string(),
-  applied: z.object({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
-  last_refusal: z.object({ code: z.string(), at: z.string() }).nullable(),
-});
-export type AgentStatus = z.infer<typeof Status>;
-
-export const agentStatus = async (host: LabHost): Promise<AgentStatus> =>
+export const agentStatus = async (host: LabHost): Promise<Status> =>
   Status.parse(JSON.parse(await must(agentCommand(host, "status", "--json"))));
 
 /** Writes the guard and, unless this host is enrolled already, enrols it with a one-time token. */
@@ -54,7 +44,7 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   writeFileSync(join(host.folder, "guard.yaml"), guard, { mode: 0o600 });
   const isNew = !existsSync(join(host.folder, "state"));
   if (!isNew && (await agentStatus(host)).state !== "unenrolled") return "known";
-  const { token, root_sha256 } = await api.send("POST", "/v1/enrolments", { host: host.name }, Enrolment);
+  const { token, root_sha256 } = await api.call("POST /v1/enrolments", { body: { host: host.name } });
   const tokenFile = join(host.folder, "enrolment.token");
   writeFileSync(tokenFile, token, { mode: 0o600 });
   try {

@@ -16,7 +16,8 @@ import { openProbers, type Probers } from "./probe.ts";
 import { stop, until } from "./process.ts";
 import { asks } from "./questions.ts";
 import type { ControlPlane } from "./settings.ts";
-import { settledFleet, type Standing } from "./standing.ts";
+import type { Held } from "#schema/api/hosts.ts";
+import { settledFleet } from "./standing.ts";
 import type { LabState } from "./state.ts";
 import { openWire, type Wire } from "./wire.ts";
 
@@ -118,7 +119,7 @@ export async function applyExamples(control: ControlPlane): Promise<readonly str
  * Waits until every host runs what is published for it, in the agents' word and in the kernels: after a second start
  * an agent knows what it committed in its former life before it has loaded it again.
  */
-export async function settled(lab: Lab): Promise<ReadonlyMap<string, Standing>> {
+export async function settled(lab: Lab): Promise<ReadonlyMap<string, Held>> {
   const standings = await settledFleet(lab.control.api);
   await Promise.all(
     lab.hosts.map(({ name, namespace }) =>

@@ -1,31 +1,22 @@
 /** What the control plane serves each host, and what each says that it runs: one look at the whole fleet. */
-import * as z from "zod";
+import type { Held } from "#schema/api/hosts.ts";
 import type { Api } from "./api.ts";
 import { patienceMs } from "./hosts.ts";
 import { until } from "./process.ts";
 
-const Held = z.object({ seq: z.int(), revision: z.int() });
-const Hosts = z.object({
-  items: z.array(
-    z.object({ key: z.string(), status: z.object({ published: Held.nullable(), applied: Held.nullable() }) }),
-  ),
-});
-
-export type Standing = z.infer<typeof Held>;
-
 /** Every host by name, in order, with what is served to it. */
-export async function publishedFleet(api: Api): Promise<ReadonlyMap<string, Standing>> {
-  const { items } = await api.get("/v1/hosts?limit=100", Hosts);
+export async function publishedFleet(api: Api): Promise<ReadonlyMap<string, Held>> {
+  const { items } = await api.call("GET /v1/hosts", { query: { limit: 100 } });
   return new Map(
     items.flatMap(({ key, status }) => (status.published === null ? [] : [[key, status.published]])),
   );
 }
 
 /** Waits until every host reports that it runs what it is served. @throws Error naming those that do not */
-export async function settledFleet(api: Api): Promise<ReadonlyMap<string, Standing>> {
+export async function settledFleet(api: Api): Promise<ReadonlyMap<string, Held>> {
   let behind: readonly string[] = [];
   await until("the fleet", patienceMs, async () => {
-    const { items } = await api.get("/v1/hosts?limit=100", Hosts);
+    const { items } = await api.call("GET /v1/hosts", { query: { limit: 100 } });
     behind = items
       .filter(({ status }) => status.applied === null || status.applied.seq !== status.published?.seq)
       .map(({ key }) => key);

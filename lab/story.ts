@@ -3,8 +3,6 @@
  * service is edited, a tampered bundle, a replayed update. Packets, simulation and a hand-written expectation are held
  * against each other at every stage.
  */
-import * as z from "zod";
-import { Ruleset } from "#schema/ruleset.ts";
 import { prepare } from "#simulate/index.ts";
 import type { Checks } from "./checks.ts";
 import type { Stage } from "./expected.ts";
@@ -18,7 +16,9 @@ import type { Printer } from "./print.ts";
 import { compareReachability, countReached } from "./reachability.ts";
 import type { OpenLine } from "./reachability-table.ts";
 import { pollSeconds } from "./settings.ts";
-import { publishedFleet, type Standing } from "./standing.ts";
+import type { Held } from "#schema/api/hosts.ts";
+import type { Api } from "./api.ts";
+import { publishedFleet } from "./standing.ts";
 
 export interface Scene {
   readonly lab: Lab;
@@ -26,7 +26,7 @@ export interface Scene {
   readonly checks: Checks;
 }
 
-type Fleet = ReadonlyMap<string, Standing>;
+type Fleet = ReadonlyMap<string, Held>;
 
 /**
  * The story. On workerd without the attacks: they try the agent and its keys, which are the same on both.
@@ -62,7 +62,10 @@ async function carolMoves(scene: Scene, before: Fleet, open: readonly OpenLine[]
   const kernelBefore = await kernelOf(scene, gatewayName);
   const { v4, v6 } = lab.network.station("carol").address;
   const body = { group: "dev", addresses: [v4, v6] };
-  const after = await changed(scene, "/v1/overlays/office/members/carol", body);
+  const params = { overlay: "office", cn: "carol" };
+  const after = await changed(scene, (api) =>
+    api.call("PUT /v1/overlays/:overlay/members/:cn", { params, body }),
+  );
   const kernelAfter = await kernelOf(scene, gatewayName);
   const openNow = await compare(scene, "carol develops", after, open);
   checks.claim(
@@ -76,22 +79,23 @@ async function carolMoves(scene: Scene, before: Fleet, open: readonly OpenLine[]
 /** Editing one service touches the hosts it concerns, and no other. */
 async function serviceEdited(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<void> {
   scene.print.heading("photoprism lets laptop1 in too:  PUT /v1/services/photoprism");
-  const grant = { port: 2342, proto: "tcp" };
+  const grant = { port: 2342, proto: "tcp" } as const;
   const body = {
     ingress: [
       { from: "reverse_proxy", ...grant },
       { from: "laptop1", ...grant },
     ],
   };
-  const after = await changed(scene, "/v1/services/photoprism", body);
+  const params = { service: "photoprism" };
+  const after = await changed(scene, (api) => api.call("PUT /v1/services/:service", { params, body }));
   await compare(scene, "carol develops, the laptop opens albums", after, open);
   claimTouched(scene, before, after, ["photos1"]);
 }
 
 /** Changes one row and waits until the fleet runs it. */
-async function changed(scene: Scene, path: string, body: unknown): Promise<Fleet> {
+async function changed(scene: Scene, write: (api: Api) => Promise<unknown>): Promise<Fleet> {
   const { lab, print } = scene;
-  await lab.control.api.send("PUT", path, body, z.unknown());
+  await write(lab.control.api);
   const started = performance.now();
   const fleet = await settled(lab);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -168,8 +172,9 @@ async function compare(
   const guard = { management: { interfaces: [managementInterface], allow: [] } };
   const judges = new Map<string, Judge>();
   for (const [host, { revision }] of fleet) {
-    const path = `/v1/revisions/${revision}/hosts/${host}/ruleset?format=json`;
-    judges.set(host, prepare(await lab.control.api.get(path, Ruleset), guard));
+    const params = { revision, host };
+    const ruleset = await lab.control.api.call("GET /v1/revisions/:revision/hosts/:host/ruleset", { params });
+    judges.set(host, prepare(ruleset, guard));
   }
   const { network, probers } = lab;
   const gateway = network.station(gatewayName);

@@ -3,7 +3,8 @@
  * on. When somebody else commits in between, nothing is written.
  */
 import { randomUUID } from "node:crypto";
-import * as z from "zod";
+import type { Committed } from "#schema/api/commits.ts";
+import type { ReleaseTime } from "#schema/intent.ts";
 import {
   type Client,
   type Connection,
@@ -18,7 +19,6 @@ import { plural, printProposal } from "../proposal-text.ts";
 import {
   catalogHelp,
   catalogOptions,
-  HeldAnswer,
   inFiles,
   planOptions,
   type Proposal,
@@ -27,15 +27,7 @@ import {
 } from "../proposal.ts";
 import { strategyOf } from "../rollout-request.ts";
 import { watchRollout } from "../rollout.ts";
-import { printSuperseded, startRollout } from "./rollout-start.ts";
-
-const CommitAnswer = z.object({
-  revision: z.int(),
-  changed: z.boolean(),
-  hosts: z.array(z.object({ host: z.string(), seq: z.int() })),
-  ...HeldAnswer,
-});
-type CommitAnswer = z.infer<typeof CommitAnswer>;
+import { printSuperseded } from "./rollout-start.ts";
 
 const options = {
   ...catalogOptions,
@@ -67,7 +59,7 @@ ${connectionHelp}`,
     const { env, output } = context;
     const { values } = readArguments(args, options, 0);
     const strategy = values.rollout === undefined ? undefined : strategyOf("--rollout", values.rollout);
-    const release = values.stage === true || strategy !== undefined ? "staged" : "now";
+    const release: ReleaseTime = values.stage === true || strategy !== undefined ? "staged" : "now";
     const chosen = planOptions(values);
     const message = note("--message", values.message ?? `apply ${chosen.source}`);
     const behalf = values["on-behalf-of"];
@@ -84,7 +76,7 @@ ${connectionHelp}`,
       return exitCodes.ok;
     }
     if (values.yes !== true) await agreed(output, proposal);
-    const described = { message, source: chosen.source, release, ...on_behalf_of };
+    const described: Described = { message, source: chosen.source, release, ...on_behalf_of };
     const written = await commit(client, proposal, described);
     if (json)
       output.line(JSON.stringify({ changed: written.changed, revision: written.revision, plan: planned }));
@@ -92,13 +84,15 @@ ${connectionHelp}`,
     const hosts = [...written.staged, ...written.waiting.map(({ host }) => host)];
     if (strategy === undefined || hosts.length === 0) return exitCodes.ok;
     const { revision } = written;
-    const started = await startRollout(client, { revision, strategy, hosts, note: message, ...on_behalf_of });
+    const started = await client.call("POST /v1/rollouts", {
+      body: { revision, strategy, hosts, note: message, ...on_behalf_of },
+    });
     if (!json) printSuperseded(output, started);
     return watchRollout(client, started.id, context, json);
   },
 };
 
-function writtenText({ revision, hosts, staged, pinned, waiting }: CommitAnswer): string {
+function writtenText({ revision, hosts, staged, pinned, waiting }: Committed): string {
   const held = [
     ...(staged.length === 0 ? [] : [`staged for ${plural(staged.length, "host")}`]),
     ...(pinned.length === 0 ? [] : [`withheld from ${plural(pinned.length, "pinned host")}`]),
@@ -115,21 +109,26 @@ async function agreed(output: Output, { answer }: Proposal): Promise<void> {
     throw new Failure("not confirmed; nothing was written");
 }
 
+interface Described {
+  readonly message: string;
+  readonly source: string;
+  readonly release: ReleaseTime;
+  readonly on_behalf_of?: string;
+}
+
 const attempts = 3;
 
 /** Commits once, however often it has to be sent: the key makes a second arrival the first one's answer. */
 async function commit(
   client: Client,
   { catalog, changes, allowed, answer }: Proposal,
-  described: Readonly<Record<string, string>>,
-): Promise<CommitAnswer> {
-  const body = { ...described, ...allowed, parent: answer.revision, changes };
+  described: Described,
+): Promise<Committed> {
+  const body = { ...described, ...allowed, parent: answer.revision, changes: [...changes] };
   const headers = { "Idempotency-Key": randomUUID() };
   for (let attempt = 1; ; attempt += 1)
     try {
-      return await inFiles(catalog, changes, () =>
-        client.call("POST", "/v1/commits", CommitAnswer, body, headers),
-      );
+      return await inFiles(catalog, changes, () => client.call("POST /v1/commits", { body, headers }));
     } catch (error) {
       if (!(error instanceof Unreachable) || attempt === attempts) throw error;
     }

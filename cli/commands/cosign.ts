@@ -1,6 +1,6 @@
 /** `portcullis cosign`: what waits for operators' signatures, what it would change on each host, and signing it. */
 import { canonicalText } from "#schema/canonical.ts";
-import { PendingItem } from "#schema/cosign.ts";
+import type { PendingItem } from "#schema/cosign.ts";
 import type { Root } from "#schema/tuf.ts";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
@@ -15,7 +15,7 @@ import { table } from "../table.ts";
 const options = { root: { type: "string" }, json: { type: "boolean" }, ...connectionOptions } as const;
 const rootHelp = `  --root FILE         a root.json that you keep, instead of believing the control plane which keys sign targets`;
 
-const waiting = (client: Client) => listItems(client, "/v1/cosign", PendingItem);
+const waiting = (client: Client) => listItems(client, "GET /v1/cosign", {});
 const rootOf = async (client: Client, path: string | undefined): Promise<Root> =>
   (path === undefined ? await rootInForce(client) : loadRootFile(path)).signed;
 

@@ -1,5 +1,4 @@
 /** `portcullis enrol HOST`: a one-time token for one declared host, and the command that the host runs with it. */
-import { Enrolment } from "#schema/api/trust.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
@@ -28,9 +27,8 @@ ${connectionHelp}`,
     if (values.ttl !== undefined && !/^\d{1,5}$/.test(values.ttl))
       throw new UsageError("--ttl is a number of seconds");
     const client = openClient(values satisfies Connection, env);
-    const enrolment = await client.call("POST", "/v1/enrolments", Enrolment, {
-      host,
-      ...(values.ttl === undefined ? {} : { ttl_seconds: Number(values.ttl) }),
+    const enrolment = await client.call("POST /v1/enrolments", {
+      body: { host, ...(values.ttl === undefined ? {} : { ttl_seconds: Number(values.ttl) }) },
     });
     const url = values["agent-url"] ?? client.url;
     // By standard input: an argument could be read by every user of the host.

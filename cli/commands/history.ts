@@ -1,33 +1,12 @@
 /** `portcullis hosts history HOST`: which bundle ran from when to when, by the host's own reports. */
-import * as z from "zod";
+import type { Run } from "#schema/api/hosts.ts";
 import type { Client } from "../client.ts";
 import { listItems } from "../pages.ts";
 import { table } from "../table.ts";
 
-const Run = z.object({
-  from: z.iso.datetime(),
-  to: z.iso.datetime().nullable(),
-  state: z.string(),
-  seq: z.int().nullable(),
-  revision: z.int().nullable(),
-  bundle_sha256: z.string().nullable(),
-  guard_sha256: z.string().nullable(),
-});
-export type Run = z.infer<typeof Run>;
-
 /** Newest first. @param at only what ran then, ISO 8601 in UTC; undefined for all */
-export async function hostHistory(
-  client: Client,
-  host: string,
-  at: string | undefined,
-): Promise<readonly Run[]> {
-  const path = `/v1/hosts/${encodeURIComponent(host)}/history`;
-  return listItems(
-    client,
-    at === undefined ? path : `${path}?${new URLSearchParams({ at }).toString()}`,
-    Run,
-  );
-}
+export const hostHistory = (client: Client, host: string, at: string | undefined): Promise<readonly Run[]> =>
+  listItems(client, "GET /v1/hosts/:host/history", { params: { host }, query: { at } });
 
 const shown = (digest: string | null): string | null => digest?.slice(0, 12) ?? null;
 

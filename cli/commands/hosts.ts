@@ -1,31 +1,12 @@
 /** `portcullis hosts [HOST]`: what every host is served, what it holds, and how long its lease still runs. */
-import * as z from "zod";
-import { Listening } from "#schema/wire.ts";
+import type { Held, HostItem } from "#schema/api/hosts.ts";
+import type { Listening } from "#schema/wire.ts";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, type Context, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
 import { hostHistory, historyTable } from "./history.ts";
 import { type Cell, properties, span, table } from "../table.ts";
-
-const Held = z.object({ seq: z.int(), revision: z.int() });
-const Status = z.object({
-  state: z.string(),
-  published: Held.nullable(),
-  applied: Held.nullable(),
-  last_report_at: z.iso.datetime().nullable(),
-  lease_expires_at: z.iso.datetime().nullable(),
-  warnings: z.array(z.unknown()),
-});
-export const HostItem = z.object({
-  key: z.string(),
-  body: z.object({ addresses: z.array(z.string()), roles: z.array(z.string()) }),
-  status: Status,
-});
-export type HostItem = z.infer<typeof HostItem>;
-
-/** Of the answer of `GET /v1/hosts/HOST/status`, what the host's own view does not have. */
-const Reported = z.object({ report: z.object({ listening: Listening.nullable() }).nullable() });
 
 export const hosts: Command = {
   name: "hosts",
@@ -67,7 +48,7 @@ async function all(
   json: boolean | undefined,
   now: Context["now"],
 ): Promise<readonly string[]> {
-  const items = await listItems(client, "/v1/hosts", HostItem);
+  const items = await listItems(client, "GET /v1/hosts", {});
   return json === true ? [JSON.stringify(items)] : hostTable(items, now());
 }
 
@@ -87,9 +68,8 @@ async function one(
   json: boolean | undefined,
   now: Context["now"],
 ): Promise<readonly string[]> {
-  const path = `/v1/hosts/${encodeURIComponent(host)}`;
-  const item = await client.call("GET", path, HostItem);
-  const { report } = await client.call("GET", `${path}/status`, Reported);
+  const item = await client.call("GET /v1/hosts/:host", { params: { host } });
+  const { report } = await client.call("GET /v1/hosts/:host/status", { params: { host } });
   const listening = report?.listening ?? null;
   return json === true ? [JSON.stringify({ ...item, listening })] : hostProperties(item, listening, now());
 }
@@ -123,7 +103,7 @@ export const hostProperties = (
     ["applied", held(status.applied)],
     ["lease", left(status.lease_expires_at, now)],
     ["last report", ago(status.last_report_at, now)],
-    ...status.warnings.map((warning): [string, Cell] => ["warning", warningText(warning)]),
+    ...status.warnings.map((warning): [string, Cell] => ["warning", warning.message]),
     ...(listening === null ? [] : listeningProperties(listening)),
   ]);
 
@@ -144,8 +124,7 @@ function listeningProperties({ undeclared, silent }: Listening): readonly [strin
   ];
 }
 
-const held = (value: z.infer<typeof Held> | null): Cell =>
-  value === null ? null : `${value.seq}/r${value.revision}`;
+const held = (value: Held | null): Cell => (value === null ? null : `${value.seq}/r${value.revision}`);
 
 function left(expires: string | null, now: number): Cell {
   if (expires === null) return null;
@@ -155,8 +134,3 @@ function left(expires: string | null, now: number): Cell {
 
 const ago = (at: string | null, now: number): Cell =>
   at === null ? null : `${span(now - Date.parse(at))} ago`;
-
-function warningText(warning: unknown): string {
-  const known = z.object({ message: z.string() }).safeParse(warning);
-  return known.success ? known.data.message : typeof warning === "string" ? warning : JSON.stringify(warning);
-}

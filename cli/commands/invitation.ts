@@ -1,6 +1,4 @@
 /** `portcullis invitation list | revoke`: hosts that may still join by a one-time token (`portcullis enrol`). */
-import * as z from "zod";
-import { Invitation } from "#schema/api/trust.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
@@ -21,7 +19,7 @@ A host has one open invitation at most: a newer one ends it, and so does the rev
 ${optionsHelp}`,
   async run(args, { env, output }) {
     const { values } = readArguments(args, options, 0);
-    const items = await listItems(openClient(values satisfies Connection, env), "/v1/enrolments", Invitation);
+    const items = await listItems(openClient(values satisfies Connection, env), "GET /v1/enrolments", {});
     const lines =
       values.json === true
         ? [JSON.stringify(items)]
@@ -51,7 +49,9 @@ ${optionsHelp}`,
     // Whoever pastes the token itself must not find it in a log of requests.
     if (!/^[0-9a-f]{16}$/.test(id))
       throw new UsageError("an invitation is taken back by its id, not by its token");
-    await openClient(values satisfies Connection, env).call("DELETE", `/v1/enrolments/${id}`, z.undefined());
+    await openClient(values satisfies Connection, env).call("DELETE /v1/enrolments/:id", {
+      params: { id },
+    });
     output.line(values.json === true ? JSON.stringify({ id, revoked: true }) : `took back invitation ${id}`);
     return exitCodes.ok;
   },

@@ -1,14 +1,11 @@
 /** `portcullis pin | unpin HOST`: a host that stays where it is, whatever is committed, until a person lets it go. */
-import * as z from "zod";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, note, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
 
-const Pin = z.object({ host: z.string(), pinned: z.boolean() });
-
-const pathOf = (host: string | undefined): string => {
+const paramsOf = (host: string | undefined): { readonly host: string } => {
   if (host === undefined) throw new UsageError("HOST is needed");
-  return `/v1/hosts/${encodeURIComponent(host)}/pin`;
+  return { host };
 };
 
 const options = { json: { type: "boolean" }, ...connectionOptions } as const;
@@ -27,7 +24,7 @@ ${connectionHelp}`,
   async run(args, { env, output }) {
     const said = { reason: { type: "string" }, "on-behalf-of": { type: "string" } } as const;
     const { values, positionals } = readArguments(args, { ...said, ...options } as const, 1);
-    const path = pathOf(positionals[0]);
+    const params = paramsOf(positionals[0]);
     if (values.reason === undefined) throw new UsageError("--reason is needed");
     const behalf = values["on-behalf-of"];
     const body = {
@@ -35,7 +32,7 @@ ${connectionHelp}`,
       ...(behalf === undefined ? {} : { on_behalf_of: note("--on-behalf-of", behalf) }),
     };
     const client = openClient(values satisfies Connection, env);
-    const answer = await client.call("PUT", path, Pin, body);
+    const answer = await client.call("PUT /v1/hosts/:host/pin", { params, body });
     output.line(values.json === true ? JSON.stringify(answer) : `${answer.host} is pinned`);
     return exitCodes.ok;
   },
@@ -52,8 +49,10 @@ What was withheld from it meanwhile comes with the next rollout.
 ${connectionHelp}`,
   async run(args, { env, output }) {
     const { values, positionals } = readArguments(args, options, 1);
-    const path = pathOf(positionals[0]);
-    const answer = await openClient(values satisfies Connection, env).call("DELETE", path, Pin);
+    const params = paramsOf(positionals[0]);
+    const answer = await openClient(values satisfies Connection, env).call("DELETE /v1/hosts/:host/pin", {
+      params,
+    });
     output.line(values.json === true ? JSON.stringify(answer) : `${answer.host} is not pinned`);
     return exitCodes.ok;
   },

@@ -1,26 +1,10 @@
 /** `portcullis revisions [R]`: who changed what, when and why. */
-import * as z from "zod";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
 import { bodyDifferences } from "../diff.ts";
 import { exitCodes, type Output, paint, printable, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
 import { properties, table } from "../table.ts";
-
-export const RevisionItem = z.object({
-  revision: z.int(),
-  parent: z.int(),
-  at: z.iso.datetime(),
-  author: z.string(),
-  on_behalf_of: z.string().nullable(),
-  source: z.string(),
-  message: z.string(),
-});
-
-const RevisionDetail = z.object({
-  ...RevisionItem.shape,
-  changes: z.array(z.object({ kind: z.string(), key: z.string(), before: z.unknown(), after: z.unknown() })),
-});
 
 export const revisions: Command = {
   name: "revisions",
@@ -54,7 +38,7 @@ export function revisionNumber(text: string): number {
 }
 
 async function list(client: Client, output: Output, limit: number, json: boolean | undefined): Promise<void> {
-  const items = await listItems(client, "/v1/revisions", RevisionItem, limit);
+  const items = await listItems(client, "GET /v1/revisions", {}, limit);
   if (json === true) output.line(JSON.stringify(items));
   else
     for (const text of table(
@@ -77,7 +61,7 @@ async function show(
   revision: number,
   json: boolean | undefined,
 ): Promise<void> {
-  const detail = await client.call("GET", `/v1/revisions/${revision}`, RevisionDetail);
+  const detail = await client.call("GET /v1/revisions/:revision", { params: { revision } });
   if (json === true) {
     output.line(JSON.stringify(detail));
     return;

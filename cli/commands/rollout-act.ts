@@ -3,7 +3,6 @@ import { RolloutAction } from "#schema/rollout.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, note, readArguments } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
-import { Rollout } from "../rollout.ts";
 import { rolloutLines } from "../rollout-text.ts";
 import { rolloutId } from "./rollout-start.ts";
 
@@ -43,7 +42,7 @@ ${connectionHelp}`,
       ...(behalf === undefined ? {} : { on_behalf_of: note("--on-behalf-of", behalf) }),
     };
     const client = openClient(values satisfies Connection, env);
-    const view = await client.call("POST", `/v1/rollouts/${id}/${action}`, Rollout, body);
+    const view = await client.call(`POST /v1/rollouts/:id/${action}`, { params: { id }, body });
     for (const text of values.json === true ? [JSON.stringify(view)] : rolloutLines(view, now()))
       output.line(text);
     return exitCodes.ok;

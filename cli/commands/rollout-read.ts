@@ -1,11 +1,10 @@
 /** `portcullis rollout list | show | hosts`: rollouts, one of them, and where each of its hosts stands. */
-import { RolloutHost } from "#schema/api/rollouts.ts";
+import type { RolloutHost } from "#schema/api/rollouts.ts";
 import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
 import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments, wholeNumber } from "../command.ts";
 import { exitCodes, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
-import { Rollout } from "../rollout.ts";
 import { rolloutLines, rolloutTable } from "../rollout-text.ts";
 import { table } from "../table.ts";
 import { rolloutId } from "./rollout-start.ts";
@@ -31,9 +30,9 @@ ${help}`,
     } as const;
     const { values } = readArguments(args, options, 0);
     const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
-    const asked = search({ status: oneOf("--status", RolloutStatus, values.status) });
+    const query = { status: oneOf("--status", RolloutStatus, values.status) };
     const client = openClient(values satisfies Connection, env);
-    const views = await listItems(client, `/v1/rollouts${asked}`, Rollout, limit);
+    const views = await listItems(client, "GET /v1/rollouts", { query }, limit);
     for (const text of values.json === true ? [JSON.stringify(views)] : rolloutTable(views))
       output.line(text);
     return exitCodes.ok;
@@ -50,7 +49,7 @@ ${help}`,
     const { values, positionals } = readArguments(args, { ...json, ...connectionOptions } as const, 1);
     const id = rolloutId(positionals[0]);
     const client = openClient(values satisfies Connection, env);
-    const view = await client.call("GET", `/v1/rollouts/${id}`, Rollout);
+    const view = await client.call("GET /v1/rollouts/:id", { params: { id } });
     for (const text of values.json === true ? [JSON.stringify(view)] : rolloutLines(view, now()))
       output.line(text);
     return exitCodes.ok;
@@ -76,13 +75,13 @@ ${help}`,
     } as const;
     const { values, positionals } = readArguments(args, options, 1);
     const id = rolloutId(positionals[0]);
-    const asked = search({
+    const query = {
       standing: oneOf("--standing", HostStanding, values.standing),
       phase: oneOf("--phase", Phase, values.phase),
-      wave: values.wave === undefined ? undefined : String(wholeNumber("--wave", values.wave, 99_999)),
-    });
+      wave: values.wave === undefined ? undefined : wholeNumber("--wave", values.wave, 99_999),
+    };
     const client = openClient(values satisfies Connection, env);
-    const items = await listItems(client, `/v1/rollouts/${id}/hosts${asked}`, RolloutHost);
+    const items = await listItems(client, "GET /v1/rollouts/:id/hosts", { params: { id }, query });
     const lines = table(
       ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY", "IT REPORTED"],
       items.map((item) => [
@@ -116,10 +115,4 @@ function oneOf(
 ): string | undefined {
   if (text === undefined || known.options.includes(text)) return text;
   throw new UsageError(`${option} is one of ${known.options.join(", ")}`);
-}
-
-function search(given: Readonly<Record<string, string | undefined>>): string {
-  const asked = new URLSearchParams();
-  for (const [name, value] of Object.entries(given)) if (value !== undefined) asked.set(name, value);
-  return asked.size === 0 ? "" : `?${asked.toString()}`;
 }

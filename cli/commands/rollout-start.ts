@@ -1,21 +1,14 @@
 /** `portcullis rollout start | watch`: staged revisions on their way to hosts, and how that goes. */
-import * as z from "zod";
-import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
+import type { StartedRollout } from "#schema/api/rollouts.ts";
+import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, note, readArguments, wholeNumber } from "../command.ts";
 import { exitCodes, type Output, UsageError } from "../output.ts";
 import { gateHelp, gateOptions, gatesOf, strategyHelp, strategyOf } from "../rollout-request.ts";
 import { rolloutLines } from "../rollout-text.ts";
-import { exitHelp, Rollout, watchRollout } from "../rollout.ts";
+import { exitHelp, watchRollout } from "../rollout.ts";
 import { revisionNumber } from "./revisions.ts";
 
-const Started = z.object({ ...Rollout.shape, supersedes: z.array(z.int()) });
-type Started = z.infer<typeof Started>;
-
-/** @param request body of `POST /v1/rollouts` */
-export const startRollout = (client: Client, request: Readonly<Record<string, unknown>>): Promise<Started> =>
-  client.call("POST", "/v1/rollouts", Started, request);
-
-export function printSuperseded(output: Output, { supersedes }: Started): void {
+export function printSuperseded(output: Output, { supersedes }: StartedRollout): void {
   for (const id of supersedes) output.line(`takes over what rollout ${id} has not finished`);
 }
 
@@ -67,7 +60,7 @@ With --wait: ${exitHelp}`,
     };
     const client = openClient(values satisfies Connection, context.env);
     const { output } = context;
-    const started = await startRollout(client, request);
+    const started = await client.call("POST /v1/rollouts", { body: request });
     if (json) output.line(JSON.stringify(started));
     else printSuperseded(output, started);
     if (values.wait === true) return watchRollout(client, started.id, context, json);

@@ -1,10 +1,11 @@
 /** `portcullis ruleset HOST`: what a revision means for a host, as the host itself would render it. */
-import { Ruleset } from "#schema/ruleset.ts";
 import { type Client, type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
 import { type Command, readArguments } from "../command.ts";
 import { exitCodes, Failure, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
-import { RevisionItem, revisionNumber } from "./revisions.ts";
+import { revisionNumber } from "./revisions.ts";
+
+const rulesetRoute = "GET /v1/revisions/:revision/hosts/:host/ruleset";
 
 export const ruleset: Command = {
   name: "ruleset",
@@ -37,15 +38,15 @@ ${connectionHelp}`,
     const asked = values.revision === undefined ? undefined : revisionNumber(values.revision);
     const client = openClient(values satisfies Connection, env);
     const revision = asked ?? (await newest(client));
-    const path = `/v1/revisions/${revision}/hosts/${encodeURIComponent(host)}/ruleset?format=${format}`;
-    if (format === "json") output.line(JSON.stringify(await client.call("GET", path, Ruleset)));
-    else output.line((await client.text(path)).trimEnd());
+    const asking = { params: { revision, host }, query: { format } };
+    if (format === "json") output.line(JSON.stringify(await client.call(rulesetRoute, asking)));
+    else output.line((await client.text(rulesetRoute, asking)).trimEnd());
     return exitCodes.ok;
   },
 };
 
 async function newest(client: Client): Promise<number> {
-  const [head] = await listItems(client, "/v1/revisions", RevisionItem, 1);
+  const [head] = await listItems(client, "GET /v1/revisions", {}, 1);
   if (head === undefined) throw new Failure("there is no revision yet");
   return head.revision;
 }

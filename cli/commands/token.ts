@@ -8,17 +8,6 @@ import { exitCodes, UsageError } from "../output.ts";
 import { listItems } from "../pages.ts";
 import { table } from "../table.ts";
 
-const TokenItem = z.object({
-  id: z.string(),
-  name: z.string(),
-  scopes: z.array(z.string()),
-  created_at: z.iso.datetime(),
-  created_by: z.string(),
-  expires_at: z.iso.datetime().nullable(),
-  revoked_at: z.iso.datetime().nullable(),
-});
-const NewToken = z.object({ ...TokenItem.shape, token: z.string() });
-
 const listOptions = { json: { type: "boolean" }, ...connectionOptions } as const;
 const listHelp = `  --json              the answer as JSON
 ${connectionHelp}`;
@@ -49,7 +38,7 @@ ${listHelp}`,
     const expires = values.expires === undefined ? {} : { expires_at: expiry(values.expires, now()) };
     const client = openClient(values satisfies Connection, env);
     const body = { name: name.data, scopes: scopes.data, ...expires };
-    const made = await client.call("POST", "/v1/tokens", NewToken, body);
+    const made = await client.call("POST /v1/tokens", { body });
     output.line(values.json === true ? JSON.stringify(made) : made.token);
     return exitCodes.ok;
   },
@@ -75,7 +64,7 @@ export const tokenList: Command = {
 ${listHelp}`,
   async run(args, { env, output }) {
     const { values } = readArguments(args, listOptions, 0);
-    const items = await listItems(openClient(values satisfies Connection, env), "/v1/tokens", TokenItem);
+    const items = await listItems(openClient(values satisfies Connection, env), "GET /v1/tokens", {});
     const lines =
       values.json === true
         ? [JSON.stringify(items)]
@@ -101,7 +90,7 @@ ${listHelp}`,
     // Whoever pastes the token itself must not find it in a log of requests.
     if (!/^[a-z0-9]{1,32}$/.test(id)) throw new UsageError("a token is revoked by its id, not by itself");
     const client = openClient(values satisfies Connection, env);
-    const revoked = await client.call("DELETE", `/v1/tokens/${id}`, TokenItem);
+    const revoked = await client.call("DELETE /v1/tokens/:id", { params: { id } });
     output.line(values.json === true ? JSON.stringify(revoked) : `revoked ${revoked.name} (${revoked.id})`);
     return exitCodes.ok;
   },

@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import * as z from "zod";
+import type { Service } from "#schema/intent.ts";
 import { examples, type Lab, settled } from "#lab/lab.ts";
 import { askOf } from "#lab/probe.ts";
 import { macros } from "#schema/macros.ts";
@@ -47,28 +47,30 @@ test("a port that is in no catalog is shut on every host, to everybody, v4 and v
   });
 });
 
-const Hosts = z.object({ items: z.array(z.object({ key: z.string() })) });
-
 /** What the ETag of each host's poll is made of. */
 async function timestamps(lab: Lab): Promise<ReadonlyMap<string, string>> {
-  const { items } = await lab.control.api.get("/v1/hosts", Hosts);
+  const { items } = await lab.control.api.call("GET /v1/hosts", {});
   const texts = new Map<string, string>();
   for (const { key } of items) {
-    const path = `/v1/hosts/${key}/repo/metadata/timestamp.json`;
-    texts.set(key, JSON.stringify(await lab.control.api.get(path, z.unknown())));
+    const params = { host: key, file: "timestamp.json" };
+    texts.set(key, await lab.control.api.text("GET /v1/hosts/:host/repo/metadata/:file", { params }));
   }
   return texts;
 }
 
 test("editing one service publishes to exactly the hosts it concerns", async () => {
   await withLab(testData(), async (lab) => {
-    const touched = async (service: string, ingress: readonly unknown[], more = {}): Promise<unknown> => {
+    const touched = async (
+      service: string,
+      ingress: Service["ingress"],
+      more: Pick<Service, "to"> = {},
+    ): Promise<unknown> => {
       const before = await timestamps(lab);
       const body = { ingress, ...more };
-      await lab.control.api.send("PUT", `/v1/services/${service}`, body, z.unknown());
+      await lab.control.api.call("PUT /v1/services/:service", { params: { service }, body });
       return [...(await timestamps(lab))].filter(([host, text]) => before.get(host) !== text).map(([h]) => h);
     };
-    const tcp = (from: string, port: number) => ({ from, port, proto: "tcp" });
+    const tcp = (from: string, port: number) => ({ from, port, proto: "tcp" }) as const;
     expect(await touched("photoprism", [tcp("reverse_proxy", 2342), tcp("laptop1", 2342)])).toEqual([
       "photos1",
     ]);

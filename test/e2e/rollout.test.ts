@@ -5,7 +5,6 @@
 import { appendFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import * as z from "zod";
 import type { Change } from "#schema/intent.ts";
 import { readKernel } from "#lab/kernel.ts";
 import { type Lab, openLab, settled } from "#lab/lab.ts";
@@ -49,12 +48,9 @@ const cli = (...args: readonly string[]): Promise<Ended> =>
   });
 
 const stage = (message: string, changes: readonly Change[], when: "now" | "staged" = "staged") =>
-  lab.control.api.send(
-    "POST",
-    "/v1/commits",
-    { message, source: "api", release: when, changes },
-    z.object({ revision: z.int(), staged: z.array(z.string()) }),
-  );
+  lab.control.api.call("POST /v1/commits", {
+    body: { message, source: "api", release: when, changes: [...changes] },
+  });
 
 const service = (key: string, from: string, to: readonly string[]): Change => ({
   op: "put",
@@ -63,10 +59,8 @@ const service = (key: string, from: string, to: readonly string[]): Change => ({
   body: { ingress: [{ from, port: 4711, proto: "tcp" }], to: [...to] },
 });
 
-const Hosts = z.object({
-  items: z.array(z.object({ host: z.string(), phase: z.string(), wave: z.int(), standing: z.string() })),
-});
-const hostsOf = async (id: string) => (await lab.control.api.get(`/v1/rollouts/${id}/hosts`, Hosts)).items;
+const hostsOf = async (id: string) =>
+  (await lab.control.api.call("GET /v1/rollouts/:id/hosts", { params: { id } })).items;
 
 /** Digests of all kernels, by host. */
 async function kernels(): Promise<ReadonlyMap<string, string>> {

@@ -2,7 +2,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import * as z from "zod";
 import { agentStatus } from "#lab/hosts.ts";
 import { readKernel } from "#lab/kernel.ts";
 import { type Lab, settled } from "#lab/lab.ts";
@@ -47,9 +46,8 @@ test("the example fleet: packets follow the catalog, attackers change nothing, a
   expect(namespaces).not.toContain(prefixOf(output));
 });
 
-const Revisions = z.object({ items: z.array(z.object({ revision: z.int() })) });
 const headOf = async (lab: Lab): Promise<number> => {
-  const { items } = await lab.control.api.get("/v1/revisions?limit=1", Revisions);
+  const { items } = await lab.control.api.call("GET /v1/revisions", { query: { limit: 1 } });
   return items[0]?.revision ?? 0;
 };
 
@@ -65,9 +63,12 @@ test("alice's group decides within a poll whether her ping reaches bob, and SIGT
     const before = await readKernel(gw.namespace);
     const head = await headOf(lab);
 
-    const path = "/v1/overlays/office/members/alice";
-    const body = { group: "ops", addresses: [alice.address.v4, alice.address.v6] };
-    await lab.control.api.send("PUT", path, body, z.unknown());
+    const moved = (group: string) =>
+      lab.control.api.call("PUT /v1/overlays/:overlay/members/:cn", {
+        params: { overlay: "office", cn: "alice" },
+        body: { group, addresses: [alice.address.v4, alice.address.v6] },
+      });
+    await moved("ops");
     expect((await settled(lab)).get("gw")?.seq).toBe(seq + 1);
     expect(await reaches()).toEqual({ v4: false, v6: false });
     const after = await readKernel(gw.namespace);
@@ -80,7 +81,7 @@ test("alice's group decides within a poll whether her ping reaches bob, and SIGT
     expect(await readKernel(gw.namespace)).toEqual(after);
     expect(await reaches()).toEqual({ v4: false, v6: false });
     expect((await agentStatus(lab.gateway)).applied?.seq).toBe(seq + 1);
-    await lab.control.api.send("PUT", path, { ...body, group: "dev" }, z.unknown());
+    await moved("dev");
   });
 });
 

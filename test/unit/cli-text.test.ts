@@ -1,12 +1,26 @@
 /** What people read: tables, differences and plans, plain where nobody sees colours, harmless whoever wrote a cell. */
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
+import type { Plan } from "#schema/api/commits.ts";
+import type { HostItem, Standing } from "#schema/api/hosts.ts";
 import { hostProperties, hostTable } from "#cli/commands/hosts.ts";
 import { bodyDifferences } from "#cli/diff.ts";
 import { type Output, wantsColours } from "#cli/output.ts";
+import type { PlacedWarning } from "#cli/proposal.ts";
 import { printProposal } from "#cli/proposal-text.ts";
-import type { PlanAnswer } from "#cli/proposal.ts";
 import { span, table } from "#cli/table.ts";
+
+const hostItem = (key: string, status: Standing): HostItem => ({
+  kind: "host",
+  key,
+  body: { addresses: [], roles: [], labels: {} },
+  revision: 7,
+  at: "2027-01-01T00:00:00Z",
+  by: "admin",
+  on_behalf_of: null,
+  source: "api",
+  status,
+});
 
 describe("tables", () => {
   test("columns are as wide as their widest cell, and nothing is a dash", () => {
@@ -39,9 +53,8 @@ describe("tables", () => {
 
   test("hosts show what they are served, what they hold, and an expired lease as expired", () => {
     const now = Date.parse("2027-01-02T00:00:00Z");
-    const body = { addresses: [], roles: [] };
     const held = { seq: 3, revision: 7 };
-    const steady = {
+    const steady: Standing = {
       state: "steady",
       published: held,
       applied: held,
@@ -49,14 +62,14 @@ describe("tables", () => {
       lease_expires_at: "2027-01-02T12:00:00Z",
       warnings: [],
     };
-    const silent = {
+    const silent: Standing = {
       ...steady,
-      state: "silent",
+      state: "stale",
       applied: null,
       lease_expires_at: "2027-01-01T00:00:00Z",
-      warnings: [{}],
+      warnings: [{ code: "silent", message: "it has said nothing for more than two hours" }],
     };
-    const fresh = {
+    const fresh: Standing = {
       ...steady,
       state: "unenrolled",
       published: null,
@@ -64,21 +77,17 @@ describe("tables", () => {
       last_report_at: null,
       lease_expires_at: null,
     };
-    const items = [
-      { key: "gw", body, status: steady },
-      { key: "web1", body, status: silent },
-      { key: "new", body, status: fresh },
-    ];
+    const items = [hostItem("gw", steady), hostItem("web1", silent), hostItem("new", fresh)];
     expect(hostTable(items, now)).toEqual([
       "HOST  STATE       PUBLISHED  APPLIED  LEASE    REPORT   WARNINGS",
       "gw    steady      3/r7       3/r7     12h      60s ago  -",
-      "web1  silent      3/r7       -        expired  60s ago  1",
+      "web1  stale       3/r7       -        expired  60s ago  1",
       "new   unenrolled  -          -        -        -        -",
     ]);
   });
 
   test("a host shows what listens beside its rules, and what does not answer", () => {
-    const status = {
+    const status: Standing = {
       state: "steady",
       published: null,
       applied: null,
@@ -96,8 +105,7 @@ describe("tables", () => {
         more: 0,
       },
     };
-    const item = { key: "gw", body: { addresses: [], roles: [] }, status };
-    expect(hostProperties(item, listening, 0).slice(-3)).toEqual([
+    expect(hostProperties(hostItem("gw", status), listening, 0).slice(-3)).toEqual([
       "undeclared   tcp 8080 on 0.0.0.0, :: by node",
       "undeclared   and 3 more",
       "silent       udp 53 of services/dns#0",
@@ -135,10 +143,17 @@ describe("differences", () => {
 });
 
 describe("plans", () => {
-  const answer: PlanAnswer = {
+  const answer: Plan = {
     revision: 7,
     changes: [
-      { op: "create", kind: "service", key: "web", before: null, after: {}, source_before: null },
+      {
+        op: "create",
+        kind: "service",
+        key: "web",
+        before: null,
+        after: { ingress: [] },
+        source_before: null,
+      },
       {
         op: "update",
         kind: "zone",
@@ -147,7 +162,14 @@ describe("plans", () => {
         after: { cidrs: ["198.51.100.0/24"] },
         source_before: "catalog",
       },
-      { op: "delete", kind: "zone", key: "iot", before: {}, after: null, source_before: "catalog" },
+      {
+        op: "delete",
+        kind: "zone",
+        key: "iot",
+        before: { cidrs: [] },
+        after: null,
+        source_before: "catalog",
+      },
     ],
     staged: [],
     pinned: [],
@@ -177,9 +199,10 @@ describe("plans", () => {
       redraw: undefined,
     };
     const place = { file: "a.yaml", line: 3, column: 5 };
-    const warnings = [
-      { code: "empty_source", path: "/services/web/ingress/0/from", message: "w", place },
-      { code: "no_target", path: "/services/old", message: "w", place: null },
+    const warning = { severity: "warning", message: "w" } as const;
+    const warnings: PlacedWarning[] = [
+      { ...warning, code: "empty_source", path: "/services/web/ingress/0/from", place },
+      { ...warning, code: "no_target", path: "/services/old", place: null },
     ];
     printProposal(output, { catalog: [], changes: [], allowed: {}, answer, warnings, notes: ["n"] });
     return lines;

@@ -74,7 +74,9 @@ function pure(room: string): readonly Breach[] {
 }
 
 export const breaches: readonly Breach[] = [
-  ...["schema", "worker/compile", "worker/simulate", "worker/rollout", "agent/render"].flatMap(pure),
+  ...["schema", "schema/api", "worker/compile", "worker/simulate", "worker/rollout", "agent/render"].flatMap(
+    pure,
+  ),
 
   uses("schema", "../worker/ports.ts"),
   breach("re-exports another room", "schema", 'export * from "#agent/state.ts";', otherRoom),
@@ -111,6 +113,16 @@ export const breaches: readonly Breach[] = [
   uses("worker/standalone", "#cli/main.ts"),
   uses("worker/standalone", "#lab/main.ts"),
   uses("worker/standalone", "node:child_process", bannedImport),
+  ...["cli", "lab"].flatMap((room) =>
+    ["object", "strictObject", "looseObject"].map((shape) =>
+      breach(
+        `declares an answer by z.${shape}`,
+        room,
+        `import * as z from "zod";\nexport const Answer: unknown = z.${shape}({ revision: z.int() });`,
+        bannedProperty,
+      ),
+    ),
+  ),
 
   uses("agent", "#worker/ports.ts"),
   usesType("agent", "#worker/ports.ts", "Ports"),

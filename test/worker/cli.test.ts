@@ -200,7 +200,7 @@ describe("when the control plane cannot be used", () => {
     const other = { PORTCULLIS_URL: `http://127.0.0.1:${port}`, PORTCULLIS_TOKEN: "secret" };
     const revisions = await runCli(["revisions"], { env: other });
     expect(revisions.errors).toEqual([
-      "portcullis: GET /v1/revisions?limit=20: the answer is not one this version knows",
+      "portcullis: GET /v1/revisions: the answer is not one this version knows; is it a control plane of the same version?",
     ]);
     const redirected = await runCli(["token", "list"], { env: other });
     await new Promise((resolve) => server.close(resolve));
