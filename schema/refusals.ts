@@ -162,7 +162,7 @@ type ProblemClass = "bad_input" | "auth" | "absent" | "conflict" | "unavailable"
 interface ProblemEntry {
   readonly class: ProblemClass;
   /** HTTP status. */
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 422 | 500 | 503 | 507;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 422 | 429 | 500 | 503 | 507;
   /** What happened, in one clause. */
   readonly title: string;
   /** What to do, for whoever sent it. */
@@ -261,6 +261,13 @@ const problems = {
     status: 422,
     title: "The intent is not valid, nothing was written",
     remedy: "Correct the rows that are named and send it again.",
+  },
+  too_many_requests: {
+    class: "unavailable",
+    status: 429,
+    title: "Too many requests of this kind at once",
+    remedy: "Send it again after the time in Retry-After.",
+    retryAfter: 60,
   },
   internal: {
     class: "fault",

@@ -176,9 +176,18 @@ export const Listening = z.strictObject({
 });
 export type Listening = z.infer<typeof Listening>;
 
-/** One report; idempotent by (host, n), where n only rises. */
+/**
+ * A report's number only rises, under one key. The bound is one that no count reaches, and below which adding is exact
+ * (2^53); how far one may be above the last is the control plane's to say.
+ */
+const ReportNumber = z
+  .int()
+  .min(1)
+  .max(2 ** 52);
+
+/** One report; idempotent by the host's key and n. */
 export const Report = z.strictObject({
-  n: z.int().min(1),
+  n: ReportNumber,
   /**
    * SHA-256 of the body of report n-1 as it was sent; null where none was, or the count was lost. One from an agent that
    * leaves it out is no link, and that agent knows no `next_s`.
@@ -222,12 +231,9 @@ export const Report = z.strictObject({
 });
 export type Report = z.infer<typeof Report>;
 
-/** Answer to a report: the highest `n` stored for the host, so that an agent that lost its count goes on above it. */
+/** Answer to a report: the highest `n` stored under the host's key, so that an agent that lost its count goes on above it. */
 export const ReportResponse = z.strictObject({
-  n: z
-    .int()
-    .min(1)
-    .max(2 ** 52),
+  n: ReportNumber,
   /** Seconds until the next report that the control plane would like, while a rollout decides on this host. */
   next_s: z.int().min(15).max(3600).optional(),
 });

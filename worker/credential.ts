@@ -29,6 +29,8 @@ interface Verified {
 
 export interface Caller {
   readonly host: string;
+  /** The enrolment that its key came from. */
+  readonly enrolment: string;
   readonly fleet: FleetState;
 }
 
@@ -101,4 +103,4 @@ export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
 
 /** A signature says who it was; the fleet says whether that key is still the host's. */
 const callerBy = ({ host, enrolment }: Verified, fleet: FleetState): Caller | undefined =>
-  fleet.hosts.get(host)?.enrolment === enrolment ? { host, fleet } : undefined;
+  fleet.hosts.get(host)?.enrolment === enrolment ? { host, enrolment, fleet } : undefined;

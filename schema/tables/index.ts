@@ -156,6 +156,8 @@ export const report = sqliteTable(
     received_at: integer().notNull(),
     body: text().notNull(),
     sha256: text(),
+    enrolment: text(),
+    number: integer(),
   },
   (table) => [primaryKey({ columns: [table.host, table.n] })],
 );

@@ -15,6 +15,7 @@ import { startRollout } from "#worker/release/start.ts";
 import { told } from "#worker/release/told.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { commit } from "#worker/writer/index.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 interface Row {
   readonly name: string;
@@ -153,8 +154,8 @@ async function reported(ports: Ports, host: string, n: number): Promise<void> {
     refusal: null,
     counters: [],
   });
-  await storeReport(ports.sql, host, report, ports.clock.now());
-  await told(ports, host, report);
+  await storeReport(ports.sql, await speakerOf(ports.sql, host), report, ports.clock.now());
+  await told(ports, await speakerOf(ports.sql, host), report);
 }
 
 function memoryBlobs(): Blobs {

@@ -19,6 +19,7 @@ import { installRoot, openPlane, type Plane as Whole } from "#test/support/plane
 import * as z from "zod";
 import type { Published, Report } from "./agent.ts";
 import type { Fleet, Plane } from "./plane.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 export interface StorePlane extends Plane {
   /** Hosts that ever polled do so until they have everything, and then twice more. */
@@ -93,7 +94,7 @@ async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, 
   for (const { host, old } of results) {
     const [heardAt = 0, token] = [fleet.heardAt.get(host), await credentials.mint(host, "fleet", 0)];
     const report = wireReport({ ...first, host, receivedAt: heardAt }, { revision: 1, sha256: old }, heardAt);
-    await storeReport(sql, host, report, heardAt);
+    await storeReport(sql, await speakerOf(sql, host), report, heardAt);
     known.set(host, { token, old });
   }
   return known;

@@ -280,10 +280,12 @@ describe("a report", () => {
     expect(await (await send(token, report(3, { boot_id: "other" }))).json()).toEqual({ n: 3 });
     expect(await (await send(token, report(2))).json()).toEqual({ n: 3 });
     expect(await rows("SELECT * FROM report")).toEqual(before);
-    expect(await rows("SELECT host, n, body ->> '$.counters[0].packets' AS p FROM report")).toEqual([
-      { host: "a", n: 1, p: 1 },
-      { host: "a", n: 3, p: 1 },
-    ]);
+    expect(await rows("SELECT host, number AS n, body ->> '$.counters[0].packets' AS p FROM report")).toEqual(
+      [
+        { host: "a", n: 1, p: 1 },
+        { host: "a", n: 3, p: 1 },
+      ],
+    );
   });
 
   test("is answered with when to report next while a rollout decides on its host, where the agent chains", async () => {
@@ -304,6 +306,6 @@ describe("a report", () => {
     expect((await send(token, report(9, { host: "b" }))).status).toBe(400);
     const counters = Array.from({ length: 20_000 }, () => ({ name: "c_egress", packets: 1, bytes: 84 }));
     expect((await send(token, report(9, { counters }))).status).toBe(413);
-    expect(await rows("SELECT max(n) AS n FROM report")).toEqual([{ n: 3 }]);
+    expect(await rows("SELECT max(number) AS n FROM report")).toEqual([{ n: 3 }]);
   });
 });

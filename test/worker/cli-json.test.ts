@@ -5,6 +5,7 @@ import { storeReport } from "#worker/store/report.ts";
 import { folderOf } from "../support/cli.ts";
 import { type CliPlane, openCliPlane } from "../support/cli-plane.ts";
 import { reportOf } from "./contract/reports.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 let h: CliPlane;
 
@@ -16,7 +17,8 @@ beforeAll(async () => {
     labels: { env: "prod" },
   });
   const report = reportOf(1, { state: "steady", applied: null, at: "2026-01-01T00:01:00.000Z" });
-  await storeReport(h.plane.ports.sql, "web1", report, Date.UTC(2026, 0, 1, 0, 1));
+  const { sql } = h.plane.ports;
+  await storeReport(sql, await speakerOf(sql, "web1"), report, Date.UTC(2026, 0, 1, 0, 1));
 });
 afterAll(() => h.close());
 

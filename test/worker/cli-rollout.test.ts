@@ -10,6 +10,7 @@ import { told } from "#worker/release/told.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { commit } from "#worker/writer/index.ts";
 import { type Ended, runCli } from "../support/cli.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-cli-rollout-"));
 const catalog = join(folder, "catalog.yaml");
@@ -92,7 +93,7 @@ async function report(host: string, state: AgentState): Promise<void> {
     refusal: null,
     counters: [],
   });
-  await told(plane.ports, host, said);
+  await told(plane.ports, await speakerOf(plane.ports.sql, host), said);
 }
 
 /** Hosts that were given something answer and go on to report while they bake, until the command ends. */

@@ -10,6 +10,7 @@ import { Guard } from "#schema/guard.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { folderOf, runCli } from "../support/cli.ts";
 import { reportOf } from "./contract/reports.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-cli-"));
 let plane: Standalone;
@@ -115,7 +116,7 @@ describe("a host whose guard refuses what a catalog opens", () => {
   test("stops plan and apply with file, row and line of the guard, unless the operator names the host", async () => {
     const { sql } = plane.ports;
     const guard = Guard.parse({ management: { interfaces: ["wg0"] } });
-    await storeReport(sql, "db1", reportOf(1, { guard }), Date.now());
+    await storeReport(sql, await speakerOf(sql, "db1"), reportOf(1, { guard }), Date.now());
     const files = folderOf({ "catalog.yaml": text });
     const catalog = ["-f", files.path];
     for (const command of [["plan"], ["apply", "--yes"]]) {
@@ -142,7 +143,7 @@ test("hosts history says what ran from when to when, page after page, and at one
       state: n % 2 === 0 ? "steady" : "applying",
       applied: null,
     });
-    await storeReport(plane.ports.sql, "web9", report, minute.getTime());
+    await storeReport(plane.ports.sql, await speakerOf(plane.ports.sql, "web9"), report, minute.getTime());
   }
   const { lines } = await run("hosts", "history", "web9");
   expect(lines).toHaveLength(121);

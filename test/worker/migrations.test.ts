@@ -133,6 +133,26 @@ describe("the migrations", () => {
     );
   });
 
+  test("give each report to the key that said it, and forget numbers that no host reaches by counting", () => {
+    const database = openDatabase(":memory:");
+    const upTo = migrations.findIndex(({ name }) => name.includes("report_numbers"));
+    migrate(database, migrations.slice(0, upTo));
+    database.exec(`
+      INSERT INTO enrolment VALUES ('new', 'h', '${"e".repeat(64)}', 1, 't', 9, 9, NULL);
+      INSERT INTO identity VALUES ('h', 'k', 100, 'new', 1, NULL, NULL);
+      INSERT INTO report VALUES ('h', 7, 99, '{}', NULL);
+      INSERT INTO report VALUES ('h', 8, 100, '{}', NULL);
+      INSERT INTO report VALUES ('h', ${Number.MAX_SAFE_INTEGER}, 99, '{}', NULL);
+      INSERT INTO report VALUES ('alone', 3, 99, '{}', NULL);
+    `);
+    migrate(database, migrations);
+    expect(database.prepare("SELECT host, n, enrolment, number FROM report ORDER BY host, n").all()).toEqual([
+      { host: "alone", n: 3, enrolment: null, number: 3 },
+      { host: "h", n: 7, enrolment: null, number: 7 },
+      { host: "h", n: 8, enrolment: "new", number: 8 },
+    ]);
+  });
+
   test("run once: a second start changes nothing", () => {
     const database = migrated();
     migrate(database, migrations);

@@ -10,6 +10,7 @@ import { storeReport } from "#worker/store/report.ts";
 import { commit } from "#worker/writer/index.ts";
 import { type Meter, openMeter, since } from "#test/support/meter.ts";
 import { openPlane, type Plane } from "#test/support/plane.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 const hosts = Array.from({ length: 40 }, (_, i) => `h${i}`);
 /** Of the first wave: the rest waits for it. */
@@ -60,7 +61,7 @@ async function said(host: string, n: number, over: object = {}): Promise<void> {
     counters: [],
     ...over,
   });
-  await storeReport(ports.sql, host, report, ports.clock.now());
+  await storeReport(ports.sql, await speakerOf(ports.sql, host), report, ports.clock.now());
 }
 
 /** @returns the rows that it was given */

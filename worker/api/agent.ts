@@ -37,8 +37,8 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
     api,
     "POST /v1/agent/report",
     async (c, { body: report }) => {
-      const { host } = await callerOf(c, credentials);
-      const { n, next } = await told(ports, host, report, await sha256Hex(await c.req.text()));
+      const caller = await callerOf(c, credentials);
+      const { n, next } = await told(ports, caller, report, await sha256Hex(await c.req.text()));
       // An agent that does not chain its reports would refuse an answer with more than the number.
       const asks = next !== null && report.prev !== undefined;
       return c.json({ n, ...(asks ? { next_s: next } : {}) } satisfies ReportResponse);
@@ -80,13 +80,14 @@ async function issueToken(
   };
 }
 
-async function update(ports: Ports, c: Context<AppEnv>, { host, fleet }: Caller): Promise<Response> {
+async function update(ports: Ports, c: Context<AppEnv>, caller: Caller): Promise<Response> {
+  const { host, fleet } = caller;
   const base = {
     "Cache-Control": noCache,
     [headers.generation]: String(fleet.generation),
     [headers.pollAfter]: String(ports.settings.pollSeconds),
   };
-  if (hasAll({ host, fleet }, c.req.raw.headers)) return c.body(null, 304, base);
+  if (hasAll(caller, c.req.raw.headers)) return c.body(null, 304, base);
   const answer = await answerPoll(ports, {
     host,
     seen: seenOf(c.req.header(headers.seen)),

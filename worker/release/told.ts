@@ -6,31 +6,50 @@
  */
 import type { Report } from "#schema/wire.ts";
 import type { Ports } from "../ports.ts";
+import { Refused } from "../problem.ts";
 import { judge, nextReportSeconds } from "../rollout/index.ts";
 import { audited } from "../store/audit.ts";
 import { readEvidence } from "../store/evidence.ts";
-import { findIdentity, suspectClone } from "../store/identity.ts";
+import { findIdentity, type Speaker, suspectClone } from "../store/identity.ts";
 import { storeReport } from "../store/report.ts";
 import { judgedIn } from "../store/rollout.ts";
 import { advance } from "./advance.ts";
 
 export interface Answered {
-  /** The highest number stored for the host. */
+  /** The highest number stored under the host's key. */
   readonly n: number;
   /** Seconds; null when the usual hour will do. */
   readonly next: number | null;
 }
 
-/** @param sha256 of the report as it was sent, lower-case hex; null for one that is no link in a chain */
+/**
+ * @param sha256 of the report as it was sent, lower-case hex; null for one that is no link in a chain
+ * @throws Refused `unauthenticated` when the host has another key by now, `bad_request` for a number that no count
+ * reaches, `too_many_requests`
+ */
 export async function told(
   ports: Ports,
-  host: string,
+  speaker: Speaker,
   report: Report,
   sha256: string | null = null,
 ): Promise<Answered> {
-  const { n, forked } = await storeReport(ports.sql, host, report, ports.clock.now(), sha256);
-  if (forked) await suspect(ports, host, report.n);
-  return { n, next: await moved(ports, host) };
+  const { host } = speaker;
+  const stored = await storeReport(ports.sql, speaker, report, ports.clock.now(), sha256);
+  switch (stored.kind) {
+    case "superseded":
+      throw new Refused("unauthenticated");
+    case "ahead": {
+      const message = `expected a number that counts on from ${stored.highest}`;
+      throw new Refused("bad_request", { errors: [{ path: "/n", code: "schema", message }] });
+    }
+    case "too_soon":
+      throw new Refused("too_many_requests", {
+        headers: { "Retry-After": String(stored.retryAfterSeconds) },
+      });
+    case "known":
+      if (stored.forked) await suspect(ports, host, report.n);
+      return { n: stored.n, next: await moved(ports, host) };
+  }
 }
 
 /** @returns seconds until the host should report again; null when no rollout decides on it */

@@ -8,6 +8,12 @@ import { db, statement } from "./db.ts";
 /** `enrolment` names the enrolment this key came from; `revoked_at` is null while the key is good. */
 export type Identity = Readonly<typeof identity.$inferSelect>;
 
+/** Who says something: a host, by the enrolment that its key came from. */
+export interface Speaker {
+  readonly host: string;
+  readonly enrolment: string | null;
+}
+
 const currentGeneration = raw`(select ${fleet.generation} from ${fleet})`;
 
 export async function findIdentity(sql: Sql, host: string): Promise<Identity | undefined> {

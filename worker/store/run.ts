@@ -6,12 +6,13 @@
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { and, desc, eq, gt, isNull, lt, lte, or } from "drizzle-orm";
 import { run } from "#schema/tables/index.ts";
-import type { Report } from "#schema/wire.ts";
 import type { Sql } from "../ports.ts";
 import { db } from "./db.ts";
+import type { Speaker } from "./identity.ts";
 
-/** This very report is stored; an older one than the open row was made by changes nothing. */
-const stored = "EXISTS (SELECT 1 FROM report WHERE host = ?1 AND n = ?2 AND body = ?3)";
+/** This very report is the last that is stored: one that came late or twice changes nothing. */
+const stored =
+  "EXISTS (SELECT 1 FROM report WHERE host = ?1 AND enrolment IS ?5 AND number = ?2 AND body = ?3 AND n = (SELECT max(n) FROM report WHERE host = ?1))";
 /** When it says it was, but never in the future, and never before what is known already. */
 const at =
   "max(min(CAST(unixepoch(?3 ->> '$.at', 'subsec') * 1000 AS INTEGER), ?4), coalesce((SELECT coalesce(to_at, from_at) FROM run WHERE host = ?1 ORDER BY from_at DESC, report DESC LIMIT 1), 0))";
@@ -21,21 +22,20 @@ const said =
 /** To follow the statement that stores the report. @param body the report as it is stored */
 export const runStatements = (
   sql: Sql,
-  host: string,
-  { n }: Pick<Report, "n">,
+  { host, enrolment, number }: Speaker & { readonly number: number },
   body: string,
   now: number,
 ): readonly D1PreparedStatement[] => [
   sql
     .prepare(
-      `UPDATE run SET to_at = ${at} WHERE host = ?1 AND to_at IS NULL AND report < ?2 AND ${stored} AND (state, seq, revision, bundle_sha256, program_sha256, guard_sha256) IS NOT (${said})`,
+      `UPDATE run SET to_at = ${at} WHERE host = ?1 AND to_at IS NULL AND ${stored} AND (state, seq, revision, bundle_sha256, program_sha256, guard_sha256) IS NOT (${said})`,
     )
-    .bind(host, n, body, now),
+    .bind(host, number, body, now, enrolment),
   sql
     .prepare(
-      `INSERT INTO run (host, from_at, to_at, state, seq, revision, bundle_sha256, program_sha256, guard_sha256, report) SELECT ?1, ${at}, NULL, ${said}, ?2 WHERE ${stored} AND NOT EXISTS (SELECT 1 FROM run WHERE host = ?1 AND to_at IS NULL)`,
+      `INSERT INTO run (host, from_at, to_at, state, seq, revision, bundle_sha256, program_sha256, guard_sha256, report) SELECT ?1, ${at}, NULL, ${said}, (SELECT max(n) FROM report WHERE host = ?1) WHERE ${stored} AND NOT EXISTS (SELECT 1 FROM run WHERE host = ?1 AND to_at IS NULL)`,
     )
-    .bind(host, n, body, now),
+    .bind(host, number, body, now, enrolment),
 ];
 
 /** Times in milliseconds since the Unix epoch; `to_at` is null for what runs now. */

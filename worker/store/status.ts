@@ -1,5 +1,5 @@
 /** What is known of hosts: what they are served, who they are, and the last thing they said. One consistent read each. */
-import { desc, eq } from "drizzle-orm";
+import { and, desc, eq, sql as raw } from "drizzle-orm";
 import * as z from "zod";
 import { refusalCodes } from "#schema/refusals.ts";
 import { Guard } from "#schema/guard.ts";
@@ -18,6 +18,10 @@ const Served = z.object({
 const Identity = z.object({ enrolled_at: z.int(), revoked_at: z.int().nullable() });
 const Stored = z.object({ received_at: z.int(), body: z.string() });
 
+/** The last report `p` of host `h.value` under its present key, which is of identity `i`: what was said under another is not its word. */
+const lastSaid =
+  "p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value AND enrolment IS i.enrolment)";
+
 /** Times in milliseconds since the Unix epoch. */
 export interface HostStatus {
   readonly served: z.infer<typeof Served> | undefined;
@@ -35,7 +39,12 @@ export async function readHostStatus(sql: Sql, host: string): Promise<HostStatus
     statement(sql, db(sql).select(who).from(identity).where(eq(identity.host, host))),
     statement(
       sql,
-      db(sql).select(said).from(report).where(eq(report.host, host)).orderBy(desc(report.n)).limit(1),
+      db(sql)
+        .select(said)
+        .from(report)
+        .where(and(eq(report.host, host), raw`${report.enrolment} IS ${enrolmentOf(host)}`))
+        .orderBy(desc(report.n))
+        .limit(1),
     ),
   ]);
   const [repositories, identities, reports] = results.map((result) => result.results);
@@ -50,11 +59,13 @@ export async function readHostStatus(sql: Sql, host: string): Promise<HostStatus
   };
 }
 
+const enrolmentOf = (host: string) => raw`(SELECT enrolment FROM identity WHERE host = ${host})`;
+
 const Guarded = z.object({ host: z.string(), guard: z.string() });
 
 /** The guard in the last report of each of these hosts, by host; those that reported none are left out. */
 export async function readGuards(sql: Sql, hosts: readonly string[]): Promise<ReadonlyMap<string, Guard>> {
-  const text = `SELECT p.host, p.body ->> '$.guard' AS guard FROM json_each(?1) AS h JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value) WHERE p.body ->> '$.guard' IS NOT NULL`;
+  const text = `SELECT p.host, p.body ->> '$.guard' AS guard FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON ${lastSaid} WHERE p.body ->> '$.guard' IS NOT NULL`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z
@@ -124,7 +135,7 @@ export async function readStandings(
     LEFT JOIN intent d ON d.kind = 'host' AND d.key = h.value AND d.to_revision IS NULL
     LEFT JOIN repository r ON r.host = h.value
     LEFT JOIN identity i ON i.host = h.value
-    LEFT JOIN report p ON p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value)`;
+    LEFT JOIN report p ON ${lastSaid}`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z

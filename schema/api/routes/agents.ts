@@ -49,6 +49,7 @@ export const agentRoutes = {
     tag: "agents",
     body: Report,
     answers: { 200: ReportResponse },
+    problems: ["too_many_requests"],
   },
   "POST /v1/agent/confirm": {
     id: "agentConfirm",

@@ -2,6 +2,7 @@
 import { hostCredentials } from "#worker/credential.ts";
 import { openFleet } from "#worker/fleet.ts";
 import { insertEnrolment } from "#worker/store/enrolment.ts";
+import { raiseGeneration, readFleet } from "#worker/store/fleet.ts";
 import { putIdentity } from "#worker/store/identity.ts";
 import type { Harness } from "./harness.ts";
 
@@ -15,6 +16,7 @@ export async function enrolHost(h: Harness, host: string): Promise<string> {
   const row = { id, host, sha256, created_by: "test", ...times };
   await sql.batch([
     insertEnrolment(sql, row),
+    raiseGeneration(sql),
     putIdentity(sql, { host, public_key: "k".repeat(43), enrolled_at: at, enrolment: id }),
   ]);
   return id;
@@ -23,5 +25,6 @@ export async function enrolHost(h: Harness, host: string): Promise<string> {
 /** Enrols a host. @returns its credential, good for a day */
 export async function hostToken(h: Harness, host: string): Promise<string> {
   const enrolment = await enrolHost(h, host);
-  return hostCredentials(h.ports, openFleet(h.ports)).mint(host, enrolment, 0);
+  const { generation } = await readFleet(h.ports.sql);
+  return hostCredentials(h.ports, openFleet(h.ports)).mint(host, enrolment, generation);
 }

@@ -13,6 +13,7 @@ import { maintain } from "#worker/maintain.ts";
 import { told } from "#worker/release/told.ts";
 import { enrolHost } from "./enrolled.ts";
 import { type Adapter, type Harness, openHarness } from "./harness.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 const hosts = ["a", "b", "c"] as const;
 const bakeSeconds = 240;
@@ -114,7 +115,12 @@ class Chain {
   }
 
   async deliver(said: Report): Promise<number | null> {
-    const { n, next } = await told(this.#h.ports, this.host, said, await sha256Hex(JSON.stringify(said)));
+    const { n, next } = await told(
+      this.#h.ports,
+      await speakerOf(this.#h.ports.sql, this.host),
+      said,
+      await sha256Hex(JSON.stringify(said)),
+    );
     // It goes on above what the control plane has, as a new chain.
     if (n > this.#n) [this.#n, this.#prev] = [n, null];
     return next;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Report } from "#schema/wire.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { type Adapter, type Harness, hostChange, openHarness } from "./harness.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 export function historyContract(name: string, open: () => Promise<Adapter>): void {
   describe(`the history of a host on ${name}`, () => {
@@ -43,7 +44,7 @@ async function report(
     counters: [],
     ...more,
   });
-  await storeReport(h.ports.sql, "gw", said, start + at * 1000 + 1000);
+  await storeReport(h.ports.sql, await speakerOf(h.ports.sql, "gw"), said, start + at * 1000 + 1000);
 }
 
 interface Item {

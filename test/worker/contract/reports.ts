@@ -13,6 +13,7 @@ import {
   type Harness,
   openHarness,
 } from "./harness.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 export function reportContract(name: string, open: () => Promise<Adapter>): void {
   describe(`reports on ${name}`, () => {
@@ -20,7 +21,12 @@ export function reportContract(name: string, open: () => Promise<Adapter>): void
     let n = 0;
     const report = async (host: string, over: object = {}): Promise<void> => {
       n += 1;
-      await storeReport(h.ports.sql, host, reportOf(n, over), h.ports.clock.now());
+      await storeReport(
+        h.ports.sql,
+        await speakerOf(h.ports.sql, host),
+        reportOf(n, over),
+        h.ports.clock.now(),
+      );
     };
     beforeAll(async () => {
       h = await openHarness(open);

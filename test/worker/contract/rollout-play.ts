@@ -6,6 +6,7 @@ import { type AgentState, Report } from "#schema/wire.ts";
 import { maintain } from "#worker/maintain.ts";
 import { told } from "#worker/release/told.ts";
 import type { Harness } from "./harness.ts";
+import { speakerOf } from "#test/support/speaker.ts";
 
 export const webs = ["w1", "w2", "w3", "w4"] as const;
 
@@ -74,7 +75,7 @@ export async function report(
 }
 
 export async function receive(h: Harness, key: string, said: Report): Promise<void> {
-  await told(h.ports, key, said);
+  await told(h.ports, await speakerOf(h.ports.sql, key), said);
 }
 
 const strategy = { kind: "canary", percentages: [50, 100] };

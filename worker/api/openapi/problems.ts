@@ -13,7 +13,10 @@ export function problemsOf(name: RouteName): ReadonlyMap<number, readonly Proble
     ...(route.params === undefined ? [] : (["not_found"] as const)),
     ...(route.body === undefined ? [] : (["unsupported_media_type", "body_too_large"] as const)),
     ...(route.problems ?? []),
+    // The store may fail anybody.
     "internal",
+    "busy",
+    "storage_full",
   ]);
   const ordered = problemCodes.filter((code) => codes.has(code));
   return Map.groupBy(ordered, (code) => problemEntry(code).status);
