@@ -7,6 +7,7 @@ import * as z from "zod";
 import { Key } from "#schema/primitives.ts";
 import { assertionAudience } from "#schema/wire.ts";
 import type { Ports } from "./ports.ts";
+import { Refused } from "./problem.ts";
 import { findIdentity, type Identity, useAssertion } from "./store/identity.ts";
 
 /** Seconds: an assertion that lives longer than this is refused; clocks may differ by the tolerance. */
@@ -15,7 +16,10 @@ const clockTolerance = 60;
 
 const Claims = z.object({ jti: z.string().min(8).max(128), exp: z.int(), iat: z.int() });
 
-/** @returns the identity that the assertion proves, undefined for any other assertion, the used ones too */
+/**
+ * @returns the identity that the assertion proves, undefined for any other assertion, the used ones too
+ * @throws Refused `too_many_requests` when the host used many within their minutes
+ */
 export async function redeemAssertion(ports: Ports, assertion: string): Promise<Identity | undefined> {
   const identity = await claimedIdentity(ports, assertion);
   if (identity === undefined || identity.revoked_at !== null) return undefined;
@@ -25,8 +29,10 @@ export async function redeemAssertion(ports: Ports, assertion: string): Promise<
   const { host } = identity;
   // Kept until no clock within the tolerance could still think it good.
   const expiresAt = (claims.exp + clockTolerance) * 1000;
-  const first = await useAssertion(ports.sql, { jti: `${host}/${claims.jti}`, host, expires_at: expiresAt });
-  return first ? identity : undefined;
+  const row = { jti: `${host}/${claims.jti}`, host, expires_at: expiresAt };
+  const used = await useAssertion(ports.sql, row, now);
+  if (used === "crowded") throw new Refused("too_many_requests");
+  return used === "first" ? identity : undefined;
 }
 
 /** Whose key to try: the assertion's own word, which proves nothing yet. */

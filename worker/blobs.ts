@@ -29,6 +29,8 @@ export function checkedBlobs(stored: Blobs): Blobs {
         throw new RangeError("a blob's bytes are not those of its name");
       await stored.put(sha256, bytes);
     },
+    list: (after, limit) => stored.list(after, limit),
+    remove: (sha256) => stored.remove(digest(sha256)),
   };
 }
 

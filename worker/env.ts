@@ -7,6 +7,7 @@ import * as z from "zod";
 import { Key, Sha256 } from "#schema/primitives.ts";
 import { checkedBlobs } from "./blobs.ts";
 import type { Blobs, Ports } from "./ports.ts";
+import { Retention } from "./retention.ts";
 import { createSigner, SigningKeys, TokenSecret } from "./signer.ts";
 
 const binding = <T>(...methods: readonly (keyof T & string)[]) =>
@@ -26,7 +27,7 @@ const json = z.string().transform((text, ctx): unknown => {
 
 const Env = z.object({
   DB: binding<D1Database>("prepare", "batch"),
-  BUNDLES: binding<R2Bucket>("get", "put"),
+  BUNDLES: binding<R2Bucket>("get", "put", "list", "delete"),
   /** `{"targets": JWK, "snapshot": JWK, "timestamp": JWK}`, private Ed25519 keys. */
   SIGNING_KEYS: json.pipe(SigningKeys),
   TOKEN_SECRET: TokenSecret,
@@ -35,6 +36,10 @@ const Env = z.object({
   LEASE_SECONDS: z.coerce.number().int().min(900).max(604_800).default(86_400),
   POLL_SECONDS: z.coerce.number().int().min(5).max(900).default(30),
   PORTCULLIS_RELEASE: z.enum(["open", "staged"]).default("open"),
+  REPORTS_KEPT: Retention.shape.reports,
+  REPORT_DAYS: Retention.shape.reportDays,
+  ANSWER_HOURS: Retention.shape.answerHours,
+  BUNDLE_DAYS: Retention.shape.blobDays,
 });
 
 /** @throws Error that names every binding, variable or secret that is missing or malformed */
@@ -56,6 +61,12 @@ export function openEnv(bindings: unknown): Ports {
       leaseSeconds: env.LEASE_SECONDS,
       pollSeconds: env.POLL_SECONDS,
       release: env.PORTCULLIS_RELEASE,
+      retention: {
+        reports: env.REPORTS_KEPT,
+        reportDays: env.REPORT_DAYS,
+        answerHours: env.ANSWER_HOURS,
+        blobDays: env.BUNDLE_DAYS,
+      },
     },
   };
 }
@@ -64,10 +75,20 @@ export function openEnv(bindings: unknown): Ports {
 const r2Blobs = (bucket: R2Bucket): Blobs =>
   checkedBlobs({
     put: async (sha256, bytes) => {
-      await bucket.put(`bundles/${sha256}`, bytes, { sha256 });
+      await bucket.put(`${folder}${sha256}`, bytes, { sha256 });
     },
     get: async (sha256) => {
-      const object = await bucket.get(`bundles/${sha256}`);
+      const object = await bucket.get(`${folder}${sha256}`);
       return object === null ? undefined : new Uint8Array(await object.arrayBuffer());
     },
+    list: async (after, limit) => {
+      const { objects } = await bucket.list({ prefix: folder, startAfter: `${folder}${after}`, limit });
+      return objects.map(({ key, uploaded }) => ({
+        sha256: key.slice(folder.length),
+        at: uploaded.getTime(),
+      }));
+    },
+    remove: (sha256) => bucket.delete(`${folder}${sha256}`),
   });
+
+const folder = "bundles/";

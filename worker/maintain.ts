@@ -18,6 +18,7 @@ import { forgetAssertions } from "./store/identity.ts";
 import { leasesEndingBefore } from "./store/lease.ts";
 import { openRollouts } from "./store/rollout.ts";
 import { rootInForce, type RootInForce } from "./store/root.ts";
+import { sweepBlobs, sweepReports } from "./sweep.ts";
 
 const renewedAtOnce = 100;
 
@@ -27,6 +28,8 @@ export async function maintain(ports: Ports): Promise<void> {
   const { part, failed } = openParts("maintenance");
   await part("used assertions", () => forgetAssertions(ports.sql, now));
   await part("remembered answers", () => forgetAnswers(ports.sql, now));
+  await part("old reports", () => sweepReports(ports));
+  await part("old bundles", () => sweepBlobs(ports));
   await part("rollouts", async () => {
     for (const id of await openRollouts(ports.sql))
       await part(`rollout ${id}`, () => advanceIfNews(ports, id));

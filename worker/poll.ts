@@ -7,6 +7,7 @@ import { operatorsSign, type Root } from "#schema/tuf.ts";
 import type { Seen, Update } from "#schema/wire.ts";
 import { toBase64, utf8 } from "./encoding.ts";
 import { namesTag, repositoryTag } from "./etag.ts";
+import type { Limiter } from "./limiter.ts";
 import type { Ports } from "./ports.ts";
 import { Refused } from "./problem.ts";
 import { type Floor, renewLease } from "./publish/index.ts";
@@ -32,12 +33,18 @@ export interface Answer {
 
 /** Versions that a host may claim to have seen above ours; more is not a restored database but a broken host. */
 const aheadMax = 2 ** 20;
+/** Beyond, nothing that a host claims is followed: counting alone does not get there, and readers add exactly below 2^53. */
+const versionMax = 2 ** 48;
 
-/** @throws Refused `root_missing` before the first root ceremony, `not_found` for a host that nothing was published for */
-export async function answerPoll(ports: Ports, poll: Poll): Promise<Answer> {
+/**
+ * @param leaps how often a host's own word makes our versions leap
+ * @throws Refused `root_missing` before the first root ceremony, `not_found` for a host that nothing was published for,
+ * `too_many_requests`
+ */
+export async function answerPoll(ports: Ports, poll: Poll, leaps: Limiter): Promise<Answer> {
   const root = await rootInForce(ports.sql);
   if (root === undefined) throw new Refused("root_missing");
-  const repository = await currentRepository(ports, poll, root.signed);
+  const repository = await currentRepository(ports, poll, root.signed, leaps);
   const roots = await rootsAfter(ports.sql, poll.seen.root, sizeLimits.newRoots);
   const tag = await repositoryTag(repository);
   if (roots.length === 0 && namesTag(poll.ifNoneMatch, tag)) return { tag, update: undefined };
@@ -56,28 +63,39 @@ export async function answerPoll(ports: Ports, poll: Poll): Promise<Answer> {
  * The repository, with its lease renewed when the host asks for that past half of it, has seen more than we know, or
  * would not take the keys that signed it.
  */
-async function currentRepository(ports: Ports, poll: Poll, root: Root): Promise<Repository> {
+async function currentRepository(ports: Ports, poll: Poll, root: Root, leaps: Limiter): Promise<Repository> {
   // A renewal is lost only to one that was stored, so twice is enough for what the host asks; more is bad luck.
   for (let tries = 0; tries < 5; tries += 1) {
     const previous = await readRepository(ports.sql, poll.host);
     if (previous === undefined) throw new Refused("not_found");
-    if (!renewalDue(ports, poll, previous, root) || !(await givesLeaseTo(root, ports.signer)))
-      return previous;
+    const due = renewalDue(ports, poll, previous, root);
+    if (due === undefined || !(await givesLeaseTo(root, ports.signer))) return previous;
+    if (due === "leap" && tries === 0) leaps.admit(poll.host);
     const renewed = await renewRepository(ports, root, previous, poll.seen);
     if (renewed !== undefined) return renewed;
   }
   throw new Refused("busy");
 }
 
-function renewalDue(ports: Ports, { renew, seen }: Poll, repository: Repository, root: Root): boolean {
+/** Why, when it is: by our own time or keys, or because the host has seen more than we know. */
+function renewalDue(
+  ports: Ports,
+  { renew, seen }: Poll,
+  repository: Repository,
+  root: Root,
+): "own" | "leap" | undefined {
   const { lease_issued_at: from, lease_expires_at: to } = repository;
-  if (renew && ports.clock.now() >= from + (to - from) / 2) return true;
+  if (renew && ports.clock.now() >= from + (to - from) / 2) return "own";
   const anew = outdated(root, repository);
-  const ahead = [seen.timestamp - repository.timestamp_version];
+  const claims: [seen: number, ours: number][] = [[seen.timestamp, repository.timestamp_version]];
   // What operators sign waits for them; here it would be due at every poll.
   if (operatorsSign(root)) anew.delete("targets");
-  else ahead.push(seen.targets - repository.seq);
-  return ahead.some((by) => by > 0 && by <= aheadMax) || anew.size > 0;
+  else claims.push([seen.targets, repository.seq]);
+  if (anew.size > 0) return "own";
+  const leaps = claims.some(
+    ([theirs, ours]) => theirs > ours && theirs <= Math.min(ours + aheadMax, versionMax),
+  );
+  return leaps ? "leap" : undefined;
 }
 
 /**

@@ -3,6 +3,7 @@
  * process (worker/standalone). Nothing else in the worker touches a binding, a file, a clock or a private key.
  */
 import type { D1Database } from "@cloudflare/workers-types";
+import type { Retention } from "./retention.ts";
 
 /**
  * The part of the D1 API that the store uses; D1's own limits hold on both adapters.
@@ -20,6 +21,10 @@ export type Sql = Pick<D1Database, "prepare" | "batch"> & {
 export interface Blobs {
   put(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   get(sha256: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** What is kept, by name, from the one after `after`; `at`: when it was first put, milliseconds since the Unix epoch. */
+  list(after: string, limit: number): Promise<readonly { readonly sha256: string; readonly at: number }[]>;
+  /** Removing what is not there is a no-op. */
+  remove(sha256: string): Promise<void>;
 }
 
 /** Milliseconds since the Unix epoch. */
@@ -50,6 +55,7 @@ export interface Settings {
   readonly pollSeconds: number;
   /** `staged`: what changes hosts goes through a rollout, but for members; `open`: a commit may change hosts at once. */
   readonly release: "open" | "staged";
+  readonly retention: Retention;
 }
 
 export interface Ports {

@@ -13,6 +13,7 @@ import { maintain } from "#worker/maintain.ts";
 import type { Blobs, Ports, Sql } from "#worker/ports.ts";
 import { startRollout } from "#worker/release/start.ts";
 import { told } from "#worker/release/told.ts";
+import { defaultRetention } from "#worker/retention.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { commit } from "#worker/writer/index.ts";
 import { speakerOf } from "#test/support/speaker.ts";
@@ -78,7 +79,14 @@ async function costs(sql: Sql, hosts: number): Promise<Costs> {
     blobs: memoryBlobs(),
     clock,
     signer: memorySigner(),
-    settings: { fleet: "f1", adminTokenSha256: "", leaseSeconds: 604_800, pollSeconds: 30, release: "open" },
+    settings: {
+      fleet: "f1",
+      adminTokenSha256: "",
+      leaseSeconds: 604_800,
+      pollSeconds: 30,
+      release: "open",
+      retention: defaultRetention,
+    },
   };
   const cost = async (run: () => Promise<void>): Promise<Reading> => {
     const before = meter.reading();
@@ -163,5 +171,7 @@ function memoryBlobs(): Blobs {
   return {
     put: (sha256, bytes) => Promise.resolve(void kept.set(sha256, bytes)),
     get: (sha256) => Promise.resolve(kept.get(sha256)),
+    list: () => Promise.resolve([]),
+    remove: (sha256) => Promise.resolve(void kept.delete(sha256)),
   };
 }

@@ -11,13 +11,22 @@ import { redeemAssertion } from "../assertion.ts";
 import { type Caller, type HostCredentials, hostTokenLifetime } from "../credential.ts";
 import { sha256Hex } from "../encoding.ts";
 import { answerPoll } from "../poll.ts";
+import { type Limiter, openLimiter } from "../limiter.ts";
 import type { Ports } from "../ports.ts";
 import { problem, Refused } from "../problem.ts";
 import { told } from "../release/told.ts";
 import { bearer } from "./authorize.ts";
 import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
+import { admitStrangers } from "./strangers.ts";
 import { hasAll, noCache } from "./unchanged.ts";
+
+/** A host reports once a poll at most, and what is refused, repeated or late costs its reading too. */
+const reportsOfHost = { atOnce: 40, perSecond: 1 };
+/** A host polls every five seconds at most; this is for answers that memory alone does not give. */
+const pollsOfHost = { atOnce: 120, perSecond: 2 };
+/** Following what a host claims to have seen is a signature and a write. One that tells the truth needs one. */
+const leapsOfHost = { atOnce: 5, perSecond: 1 / 30 };
 
 const reportBytesMax = 256 * 1024;
 const confirmBytesMax = 1024;
@@ -29,10 +38,27 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
     await callerOf(c, credentials);
     return next();
   };
-  serve(api, "POST /v1/agent/token", async (c, { body }) =>
-    c.json(await issueToken(ports, credentials, body.client_assertion), 200, { "Cache-Control": "no-store" }),
+  const { clock } = ports;
+  const reports = openLimiter(clock, reportsOfHost);
+  const polls = openLimiter(clock, pollsOfHost);
+  const leaps = openLimiter(clock, leapsOfHost);
+  const admitReport: MiddlewareHandler<AppEnv> = async (c, next) => {
+    reports.admit((await callerOf(c, credentials)).host);
+    return next();
+  };
+  serve(
+    api,
+    "POST /v1/agent/token",
+    async (c, { body }) =>
+      c.json(await issueToken(ports, credentials, body.client_assertion), 200, {
+        "Cache-Control": "no-store",
+      }),
+    [admitStrangers(clock)],
   );
-  serve(api, "GET /v1/agent/update", async (c) => update(ports, c, await callerOf(c, credentials)));
+  serve(api, "GET /v1/agent/update", async (c) => {
+    const caller = await callerOf(c, credentials);
+    return update(ports, c, caller, polls, leaps);
+  });
   serve(
     api,
     "POST /v1/agent/report",
@@ -43,7 +69,7 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
       const asks = next !== null && report.prev !== undefined;
       return c.json({ n, ...(asks ? { next_s: next } : {}) } satisfies ReportResponse);
     },
-    [atMost(reportBytesMax), knownHost],
+    [admitReport, atMost(reportBytesMax)],
   );
   serve(
     api,
@@ -80,7 +106,13 @@ async function issueToken(
   };
 }
 
-async function update(ports: Ports, c: Context<AppEnv>, caller: Caller): Promise<Response> {
+async function update(
+  ports: Ports,
+  c: Context<AppEnv>,
+  caller: Caller,
+  polls: Limiter,
+  leaps: Limiter,
+): Promise<Response> {
   const { host, fleet } = caller;
   const base = {
     "Cache-Control": noCache,
@@ -88,13 +120,15 @@ async function update(ports: Ports, c: Context<AppEnv>, caller: Caller): Promise
     [headers.pollAfter]: String(ports.settings.pollSeconds),
   };
   if (hasAll(caller, c.req.raw.headers)) return c.body(null, 304, base);
-  const answer = await answerPoll(ports, {
+  polls.admit(host);
+  const poll = {
     host,
     seen: seenOf(c.req.header(headers.seen)),
     bundle: c.req.header(headers.bundle),
     renew: c.req.header(headers.renew) === "1",
     ifNoneMatch: c.req.header("If-None-Match"),
-  });
+  };
+  const answer = await answerPoll(ports, poll, leaps);
   if (answer.update === undefined) return c.body(null, 304, { ...base, ETag: answer.tag });
   return c.body(JSON.stringify(answer.update satisfies Update), 200, {
     ...base,

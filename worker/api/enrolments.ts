@@ -33,6 +33,7 @@ import { isStoredRoot, latestRoot } from "../store/root.ts";
 import { serve } from "./serve.ts";
 import { principalOf } from "./authorize.ts";
 import type { AppEnv } from "./env.ts";
+import { admitStrangers } from "./strangers.ts";
 import { iso, pageView } from "./views.ts";
 
 export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
@@ -48,11 +49,16 @@ export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
     await takeBack(ports, params.id, principalOf(c).name);
     return c.body(null, 204);
   });
-  serve(api, "POST /v1/agent/enrol", async (c, { body }) => {
-    const host = await enrolHost(ports, body);
-    fleet.expire();
-    return c.json({ host, fleet: ports.settings.fleet } satisfies EnrolResponse, 201);
-  });
+  serve(
+    api,
+    "POST /v1/agent/enrol",
+    async (c, { body }) => {
+      const host = await enrolHost(ports, body);
+      fleet.expire();
+      return c.json({ host, fleet: ports.settings.fleet } satisfies EnrolResponse, 201);
+    },
+    [admitStrangers(ports.clock)],
+  );
   serve(api, "DELETE /v1/hosts/:host/identity", async (c, { params }) => {
     await revokeHost(ports, params.host, principalOf(c).name);
     return c.body(null, 204);

@@ -34,7 +34,9 @@ export async function told(
   sha256: string | null = null,
 ): Promise<Answered> {
   const { host } = speaker;
-  const stored = await storeReport(ports.sql, speaker, report, ports.clock.now(), sha256);
+  const { sql, clock, settings } = ports;
+  const kept = settings.retention.reports;
+  const stored = await storeReport(sql, speaker, report, clock.now(), sha256, kept);
   switch (stored.kind) {
     case "superseded":
       throw new Refused("unauthenticated");

@@ -11,6 +11,7 @@ import type { AppEnv } from "../api/env.ts";
 import { createApp } from "../app.ts";
 import { maintain } from "../maintain.ts";
 import type { Clock, Ports } from "../ports.ts";
+import { Retention } from "../retention.ts";
 import { createSigner } from "../signer.ts";
 import { openBlobs } from "./blobs.ts";
 import { keepPrivate, sweepUnfinished } from "./files.ts";
@@ -32,6 +33,8 @@ export interface StandaloneOptions {
   readonly release?: "open" | "staged";
   /** Between two runs of maintenance, which moves rollouts on and renews leases, 1–60; 60 by default. */
   readonly maintainSeconds?: number;
+  /** How long reports, answers and bundles are kept; each has a default. */
+  readonly retention?: Partial<Retention>;
   readonly clock?: Clock;
 }
 
@@ -51,6 +54,7 @@ const Limits = z.object({
   pollSeconds: z.int().min(5).max(900).default(30),
   release: z.enum(["open", "staged"]).default("open"),
   maintainSeconds: z.int().min(1).max(60).default(60),
+  retention: Retention.prefault({}),
 });
 
 function limited(options: StandaloneOptions): z.infer<typeof Limits> {
@@ -63,7 +67,7 @@ const migrations = new URL("../../schema/migrations/", import.meta.url);
 
 /** Opens everything and listens. @throws Error with one sentence for the operator */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { fleet, leaseSeconds, pollSeconds, release, maintainSeconds } = limited(options);
+  const { fleet, leaseSeconds, pollSeconds, release, retention, maintainSeconds } = limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   await sweepUnfinished(options.data);
   const secrets = await openSecrets(options.data);
@@ -76,7 +80,7 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
       blobs: openBlobs(join(options.data, "blobs")),
       clock: options.clock ?? { now: () => Date.now() },
       signer: createSigner(secrets.signing_keys, secrets.token_secret),
-      settings: { fleet, adminTokenSha256: admin.sha256, leaseSeconds, pollSeconds, release },
+      settings: { fleet, adminTokenSha256: admin.sha256, leaseSeconds, pollSeconds, release, retention },
     };
     const app = createApp(ports);
     const listeners = await listenAll(app, options.endpoints);

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { Retention } from "../retention.ts";
 import type { StandaloneOptions } from "./index.ts";
 import type { Endpoint } from "./listen.ts";
 
@@ -19,6 +20,10 @@ const help = `Usage: node worker/standalone/main.ts --data DIR [options]
   --lease-seconds N      how long hosts trust what they hold: 900 to 604800 (default: 86400)
   --poll-seconds N       what agents are asked to wait between polls: 5 to 900 (default: 30)
   --release open|staged  may a commit change hosts at once, or only a rollout (default: PORTCULLIS_RELEASE, else open)
+  --reports-kept N       newest reports of a host: 20 to 1000 (default: 50)
+  --report-days N        after which a report goes that is not its host's last: 1 to 3650 (default: 30)
+  --answer-hours N       for which an Idempotency-Key is remembered: 1 to 168 (default: 24)
+  --bundle-days N        for which a bundle can be read that no host is served: 1 to 3650 (default: 90)
   --help                 this text
 `;
 
@@ -62,7 +67,18 @@ function read(argv: readonly string[]): StandaloneOptions | undefined {
     ...(release === undefined ? {} : { release }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
     ...(pollSeconds === undefined ? {} : { pollSeconds }),
+    retention: retentionOf(values),
   };
+}
+
+function retentionOf(values: ReturnType<typeof parse>): Partial<Retention> {
+  const given = {
+    reports: whole("--reports-kept", values["reports-kept"], 20, 1000),
+    reportDays: whole("--report-days", values["report-days"], 1, 3650),
+    answerHours: whole("--answer-hours", values["answer-hours"], 1, 168),
+    blobDays: whole("--bundle-days", values["bundle-days"], 1, 3650),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 const text = { type: "string" } as const;
@@ -77,6 +93,10 @@ const flags = {
   "lease-seconds": text,
   "poll-seconds": text,
   release: text,
+  "reports-kept": text,
+  "report-days": text,
+  "answer-hours": text,
+  "bundle-days": text,
   help: { type: "boolean" },
 } as const;
 

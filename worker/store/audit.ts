@@ -24,6 +24,7 @@ export type AuditAction =
   | "host.enrol"
   | "host.revoke"
   | "host.suspect"
+  | "bundles.forget"
   | "root.put"
   | "targets.propose"
   | "targets.sign"

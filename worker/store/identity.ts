@@ -1,6 +1,7 @@
 /** Hosts' public keys, and the client assertions that were used. */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { and, eq, inArray, isNotNull, isNull, lte, sql as raw } from "drizzle-orm";
+import * as z from "zod";
 import { assertion, fleet, identity } from "#schema/tables/index.ts";
 import type { Sql } from "../ports.ts";
 import { db, statement } from "./db.ts";
@@ -67,17 +68,35 @@ export async function suspectedOf(sql: Sql, hosts: readonly string[]): Promise<R
   return new Set(rows.map(({ host }) => host));
 }
 
-/** @returns false when this assertion bought a token before. `expires_at` in milliseconds since the Unix epoch */
+/** Assertions of one host that are remembered at once; an agent uses one a day. */
+const assertionsMax = 20;
+
+const Used = z.array(z.object({ known: z.int(), crowd: z.int() })).length(1);
+
+/**
+ * `known`: this assertion bought a token before; `crowded`: the host used many that are not over yet. Times in
+ * milliseconds since the Unix epoch.
+ */
 export async function useAssertion(
   sql: Sql,
-  row: { readonly jti: string; readonly host: string; readonly expires_at: number },
-): Promise<boolean> {
-  const inserted = await db(sql)
-    .insert(assertion)
-    .values(row)
-    .onConflictDoNothing()
-    .returning({ jti: assertion.jti });
-  return inserted.length === 1;
+  { jti, host, expires_at }: { readonly jti: string; readonly host: string; readonly expires_at: number },
+  now: number,
+): Promise<"first" | "known" | "crowded"> {
+  const crowd =
+    "(SELECT count(*) FROM assertion WHERE jti > ?2 || '/' AND jti < ?2 || '0' AND expires_at > ?3)";
+  const [before] = await sql.batch([
+    sql
+      .prepare(`SELECT EXISTS (SELECT 1 FROM assertion WHERE jti = ?1) AS known, ${crowd} AS crowd`)
+      .bind(jti, host, now),
+    sql
+      .prepare(
+        `INSERT INTO assertion (jti, host, expires_at) SELECT ?1, ?2, ?4 WHERE ${crowd} < ${assertionsMax} ON CONFLICT DO NOTHING`,
+      )
+      .bind(jti, host, now, expires_at),
+  ]);
+  const [found] = Used.parse(before?.results);
+  if (found === undefined || found.known === 1) return "known";
+  return found.crowd < assertionsMax ? "first" : "crowded";
 }
 
 /** Forgets assertions that expired by themselves. */

@@ -7,6 +7,7 @@
 import * as z from "zod";
 import type { Report } from "#schema/wire.ts";
 import type { Sql } from "../ports.ts";
+import { defaultRetention } from "../retention.ts";
 import type { Speaker } from "./identity.ts";
 import { runStatements } from "./run.ts";
 
@@ -56,7 +57,7 @@ export async function storeReport(
   report: Report,
   now: number,
   sha256: string | null = null,
-  kept = 50,
+  kept = defaultRetention.reports,
 ): Promise<StoredReport> {
   const body = JSON.stringify(report);
   const { n: number } = report;
@@ -93,6 +94,13 @@ export async function storeReport(
     n: Math.max(number, facts.highest),
     forked: links.some((link) => contradicts(link, report, sha256)),
   };
+}
+
+/** Forgets reports from before this time, oldest first; each host's last one stays. */
+export async function forgetReports(sql: Sql, before: number, most: number): Promise<void> {
+  const old =
+    "SELECT p.host, p.n FROM report p INDEXED BY report_received WHERE p.received_at < ?1 AND p.n < (SELECT max(n) FROM report WHERE host = p.host) ORDER BY p.received_at LIMIT ?2";
+  await sql.prepare(`DELETE FROM report WHERE (host, n) IN (${old})`).bind(before, most).run();
 }
 
 /** An agent that knows of no report before this one (its state is new, or its count was lost) contradicts nothing. */

@@ -7,8 +7,8 @@ import { Refused } from "../problem.ts";
 import type { Attempt } from "../store/audit.ts";
 import { findAnswer, putAnswer, type StoredAnswer } from "../store/idempotency.ts";
 
-/** How long a key is remembered, in milliseconds. */
-const rememberedFor = 24 * 3_600_000;
+/** Milliseconds. */
+const hour = 3_600_000;
 
 export interface Once<Made> {
   /** Whose key it is: another caller's is another key. */
@@ -45,7 +45,7 @@ export async function attemptOnce<R extends Result>(
     return { write: false, result: { ok: "before", status: known.status, response: known.response } };
   const outcome = await attempt();
   if (!isMade(outcome.result)) return outcome;
-  const expires_at = now + rememberedFor;
+  const expires_at = now + ports.settings.retention.answerHours * hour;
   const row = { principal, key, request_sha256, ...once.answer(outcome.result), expires_at };
   const remember = putAnswer(ports.sql, row);
   if (outcome.write) return { ...outcome, statements: [...outcome.statements, remember] };

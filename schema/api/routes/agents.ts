@@ -23,7 +23,7 @@ export const agentRoutes = {
     tag: "agents",
     body: EnrolRequest,
     answers: { 201: EnrolResponse },
-    problems: ["unauthenticated", "token_used", "root_mismatch"],
+    problems: ["unauthenticated", "token_used", "root_mismatch", "too_many_requests"],
   },
   "POST /v1/agent/token": {
     id: "agentToken",
@@ -32,7 +32,7 @@ export const agentRoutes = {
     body: TokenRequest,
     form: true,
     answers: { 200: TokenResponse },
-    problems: ["unauthenticated"],
+    problems: ["unauthenticated", "too_many_requests"],
   },
   "GET /v1/agent/update": {
     id: "agentUpdate",
@@ -41,7 +41,7 @@ export const agentRoutes = {
     headers: ["If-None-Match", headers.seen, headers.bundle, headers.generation, headers.renew],
     answers: { 200: { content: { [updateMedia]: Update } }, 304: null },
     answerHeaders: ["ETag", headers.generation, headers.pollAfter],
-    problems: ["bad_request", "root_missing"],
+    problems: ["bad_request", "root_missing", "too_many_requests"],
   },
   "POST /v1/agent/report": {
     id: "agentReport",

@@ -123,7 +123,7 @@ function planning(h: () => Harness): void {
     const before = await everything(h());
     const puts: string[] = [];
     const blobs: Blobs = {
-      get: (sha256) => h().ports.blobs.get(sha256),
+      ...h().ports.blobs,
       put: async (sha256) => void puts.push(sha256),
     };
     const app = createApp({ ...h().ports, blobs });
