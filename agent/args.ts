@@ -1,11 +1,18 @@
 /**
- * The command line, from argv to a typed command; nothing is read or started here. Options mean the same everywhere.
+ * The command line, from argv to a typed command; nothing is read or started here. Each command takes its own options
+ * and no other, so that one that was forgotten or put to the wrong command never passes for done.
  */
-import { parseArgs } from "node:util";
+import { completionScript } from "#args/completion.ts";
+import { exitCodes, UsageError } from "#args/exits.ts";
+import { readCommandLine } from "#args/program.ts";
+import { readArgs } from "#args/read.ts";
+import type { Spec } from "#args/spec.ts";
+import { refusedToo, specs } from "./specs.ts";
+import { version as agentVersion } from "#args/version.ts";
 
-export const commandNames = ["join", "adopt", "run", "once", "status", "render", "closed", "leave"] as const;
-export type CommandName = (typeof commandNames)[number];
+export { exitCodes, UsageError };
 
+/** The options of all commands; those that a command does not have are as if they were not given. */
 export interface Options {
   readonly stateDir: string;
   readonly guard: string;
@@ -28,118 +35,79 @@ export interface Options {
 }
 
 export type Command =
-  | { readonly kind: "help" | "version" }
-  | { readonly kind: CommandName; readonly options: Options };
+  /** Text to print and nothing else to do. */
+  { readonly kind: "say"; readonly text: string } | { readonly kind: CommandName; readonly options: Options };
 
-/** The command line was not understood; ends with status 2. The message never quotes an option's value. */
-export class UsageError extends Error {}
+/** Commands that do something on this host. */
+type CommandName = Exclude<keyof typeof specs, "completion">;
 
-/** 0 and 1 and 2 as everywhere; 3 lets a timer or a script tell "kept what it had" from "broken". */
-export const exitCodes = { ok: 0, failed: 1, usage: 2, refused: 3 } as const;
-
-export const help = `portcullis-agent: holds this host to the ruleset its control plane signed for it
-
-  portcullis-agent join URL --root-sha256 HEX --token-file FILE   enrol this host
-  portcullis-agent adopt      what the first bundle would cut, while nothing is cut yet (--yes: enforce from now on)
-  portcullis-agent run        poll, verify, apply and report until SIGTERM; the rules stay
-  portcullis-agent once       one such cycle
-  portcullis-agent status     what this host runs, and what was refused (--json, --events N)
-  portcullis-agent render     print what would be loaded for the bundle held; loads nothing
-  portcullis-agent closed     load the closed ruleset now and keep it (--lift ends that)
-  portcullis-agent leave      remove table inet portcullis; nothing else ever does
-
-  --state-dir DIR     state of this agent, private to it     /var/lib/portcullis
-  --guard FILE        this host's own policy                 /etc/portcullis/guard.yaml
-  --nft PATH          the nft program                        nft
-  --ca FILE           PEM certificates to trust besides the system's
-  --url URL           the control plane, if not the one joined
-  --root-sha256 HEX   digest of the root to pin, from 'portcullis enrol'
-  --token-file FILE   file with the one-time token; '-' or nothing reads standard input
-  --token TOKEN       the token itself; other users of this host can see it, so prefer the file
-  --enforce           with 'join': enforce the first bundle at once; without it, count what it would cut until 'adopt --yes'
-  --closed-first      with 'join': load the closed ruleset now, and enforce the first bundle; for images and new machines
-  --propose-guard     with 'join': print a guard made from sshd and this ssh session, and do nothing else
-  --write-guard       with 'join': write that guard where none is, and join
-  --lift              with 'closed': go back to the signed ruleset
-  --yes               with 'adopt': start enforcement
-  --json              with 'status' and 'adopt': JSON
-  --events N          with 'status': the last N events, up to 1000
-  --help, --version
-
-Exit status: 0 done; 1 failed; 2 usage; 3 refused by a check: the last committed ruleset stays.
-`;
+const program = {
+  name: "portcullis-agent",
+  version: agentVersion,
+  about: "holds this host to the ruleset its control plane signed for it",
+  commands: Object.values(specs).map((spec): { readonly spec: Spec } => ({ spec })),
+  exits: refusedToo,
+} as const;
 
 /** @throws UsageError */
 export function parseCommand(argv: readonly string[]): Command {
-  const { values, positionals } = parse(argv);
-  if (values.help === true) return { kind: "help" };
-  if (values.version === true) return { kind: "version" };
-  const [name, url, ...rest] = positionals;
-  const kind = commandNames.find((command) => command === name);
-  if (kind === undefined) throw new UsageError("expected a command; see --help");
-  if (rest.length > 0 || (url !== undefined && kind !== "join"))
-    throw new UsageError("too many arguments; see --help");
-  if (kind !== "join" && (values.enforce === true || values["closed-first"] === true))
-    throw new UsageError("expected --enforce and --closed-first with join: a host begins once");
-  const options: Options = {
-    stateDir: values["state-dir"] ?? "/var/lib/portcullis",
-    guard: values.guard ?? "/etc/portcullis/guard.yaml",
-    nft: values.nft ?? "nft",
-    ca: values.ca,
-    url: url ?? values.url,
-    rootSha256: values["root-sha256"],
-    token: values.token,
-    tokenFile: values["token-file"],
-    enforce: values.enforce === true,
+  const asked = readCommandLine(program, argv);
+  switch (asked.kind) {
+    case "say":
+      return asked;
+    case "misused":
+      throw new UsageError(`${asked.message}; see --help`);
+    case "run":
+      return commandOf(asked.command.spec.name as keyof typeof specs, asked.args);
+  }
+}
+
+/** The names of commands are those of `specs`. */
+function commandOf(name: keyof typeof specs, args: readonly string[]): Command {
+  if (name === "completion") {
+    const { positionals } = readArgs(specs.completion, args);
+    return { kind: "say", text: completionScript(positionals.shell, program) };
+  }
+  try {
+    const spec: Spec = specs[name];
+    const { values, positionals } = readArgs(spec, args);
+    return { kind: name, options: optionsOf(values, positionals) };
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${error.message}; see ${name} --help`);
+    throw error;
+  }
+}
+
+type Values = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+
+function optionsOf(values: Values, positionals: Values): Options {
+  const text = (name: string): string | undefined => {
+    const given = values[name];
+    return typeof given === "string" ? given : undefined;
+  };
+  const joined = positionals["url"];
+  return {
+    stateDir: text("state-dir") ?? "/var/lib/portcullis",
+    guard: text("guard") ?? "/etc/portcullis/guard.yaml",
+    nft: text("nft") ?? "nft",
+    ca: text("ca"),
+    url: typeof joined === "string" ? joined : text("url"),
+    rootSha256: text("root-sha256"),
+    token: text("token"),
+    tokenFile: text("token-file"),
+    enforce: values["enforce"] === true,
     closedFirst: values["closed-first"] === true,
     proposeGuard: values["propose-guard"] === true,
     writeGuard: values["write-guard"] === true,
-    lift: values.lift === true,
-    yes: values.yes === true,
-    json: values.json === true,
-    events: parseCount(values.events ?? "0"),
+    lift: values["lift"] === true,
+    yes: values["yes"] === true,
+    json: values["json"] === true,
+    events: parseCount(text("events") ?? "0"),
   };
-  return { kind, options };
 }
 
 function parseCount(given: string): number {
   const count = /^\d{1,4}$/.test(given) ? Number(given) : NaN;
   if (!(count <= 1000)) throw new UsageError("expected --events with a number up to 1000");
   return count;
-}
-
-const text = { type: "string" } as const;
-const flag = { type: "boolean" } as const;
-
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        "state-dir": text,
-        guard: text,
-        nft: text,
-        ca: text,
-        url: text,
-        "root-sha256": text,
-        token: text,
-        "token-file": text,
-        enforce: flag,
-        "closed-first": flag,
-        "propose-guard": flag,
-        "write-guard": flag,
-        lift: flag,
-        yes: flag,
-        json: flag,
-        events: text,
-        help: { ...flag, short: "h" },
-        version: flag,
-      },
-    });
-  } catch (error) {
-    // node's message names the option, but for a surplus argument it quotes it: that could be a token.
-    const unknown = error instanceof Error ? /'(--?[a-z-]+)[ '=]/.exec(error.message)?.[1] : undefined;
-    throw new UsageError(`not understood${unknown === undefined ? "" : `: ${unknown}`}; see --help`);
-  }
 }

@@ -4,7 +4,7 @@
  */
 import { text } from "node:stream/consumers";
 import { ApplyError } from "./apply/nft.ts";
-import { type Command, exitCodes, help, parseCommand, UsageError } from "./args.ts";
+import { type Command, exitCodes, parseCommand, UsageError } from "./args.ts";
 import { adopt } from "./commands/adopt.ts";
 import { once, run } from "./commands/cycle.ts";
 import { enrol } from "./commands/enrol.ts";
@@ -12,17 +12,13 @@ import { closed, leave, print, status } from "./commands/local.ts";
 import type { Terminal } from "./commands/open.ts";
 import { isErrno } from "./persist.ts";
 import { printable, Refused } from "./refusal.ts";
-import { agentVersion } from "./version.ts";
 
 const nodeMajorMin = 24;
 
 async function dispatch(command: Command, terminal: Terminal): Promise<number> {
   switch (command.kind) {
-    case "help":
-      terminal.out(help);
-      return exitCodes.ok;
-    case "version":
-      terminal.out(`${agentVersion}\n`);
+    case "say":
+      terminal.out(`${command.text.trimEnd()}\n`);
       return exitCodes.ok;
     case "join":
       return enrol(command.options, terminal);

@@ -11,7 +11,7 @@ import { ownAddresses } from "./observe/addresses.ts";
 import type { Refusal } from "./refusal.ts";
 import { committedOf } from "./standing.ts";
 import type { State } from "./state.ts";
-import { agentVersion } from "./version.ts";
+import { version as agentVersion } from "#args/version.ts";
 
 export interface DatedRefusal extends Refusal {
   /** ISO 8601. */

@@ -4,6 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import type * as z from "zod";
+import { UsageError } from "#args/exits.ts";
+import { value } from "#args/spec.ts";
 import type { RouteName } from "#schema/api/access.ts";
 import { type Finding, Problem } from "#schema/api/common.ts";
 import type { Route } from "#schema/api/route.ts";
@@ -12,7 +14,7 @@ import type { Answered, Asked } from "#schema/api/types.ts";
 import type { ProblemCode } from "#schema/refusals.ts";
 import { headers } from "#schema/wire.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
-import { Failure, UsageError } from "./output.ts";
+import { Failure } from "./output.ts";
 import { fillRoute } from "./request.ts";
 
 export interface Client {
@@ -63,12 +65,9 @@ export const withRequest = (id: string | undefined): string => (id === undefined
 
 /** Options that every command with a control plane has. */
 export const connectionOptions = {
-  url: { type: "string" },
-  "token-file": { type: "string" },
+  url: value("URL", "control plane (default: $PORTCULLIS_URL)"),
+  "token-file": value("FILE", "file with an operator token (default: the token in $PORTCULLIS_TOKEN)"),
 } as const;
-
-export const connectionHelp = `  --url URL           control plane (default: $PORTCULLIS_URL)
-  --token-file FILE   file with an operator token (default: the token in $PORTCULLIS_TOKEN)`;
 
 export interface Connection {
   readonly url?: string | undefined;

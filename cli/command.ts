@@ -1,7 +1,10 @@
-/** What a command is, and how its arguments are read: strictly, so that a mistyped option never runs anything. */
-import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+/** What a command of the operator's command line is, and how texts and numbers in its options are read. */
+import type { ExitCode } from "#args/exits.ts";
+import { UsageError } from "#args/exits.ts";
+import { readArgs } from "#args/read.ts";
+import { flag, type Given, type Options, type Positionals, type Spec, value } from "#args/spec.ts";
 import { Note } from "#schema/primitives.ts";
-import { type ExitCode, type Output, UsageError } from "./output.ts";
+import type { Output } from "./output.ts";
 
 export interface Context {
   readonly env: Readonly<NodeJS.ProcessEnv>;
@@ -12,36 +15,34 @@ export interface Context {
 }
 
 export interface Command {
-  /** The words that name it, such as `root init`. */
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** All that `--help` says after the summary. */
-  readonly help: string;
+  readonly spec: Spec;
   /** How it ends when called wrongly, where 2 is one of its answers. */
   readonly misused?: ExitCode;
   /** @throws UsageError, Failure */
   run(args: readonly string[], context: Context): Promise<ExitCode>;
 }
 
-/** @throws UsageError for an unknown option, a missing value or too many arguments */
-export function readArguments<T extends ParseArgsOptionsConfig>(
-  args: readonly string[],
-  options: T,
-  positionals: number,
-) {
-  const parsed = tryParse(args, options);
-  if (parsed.positionals.length > positionals) throw new UsageError("too many arguments");
-  return parsed;
-}
+/** A command that reads its arguments by what it declares. */
+export const command = <const O extends Options, const P extends Positionals>(
+  spec: Spec<O, P> & { readonly misused?: ExitCode },
+  run: (given: Given<O, P>, context: Context) => Promise<ExitCode>,
+): Command => ({
+  spec,
+  ...(spec.misused === undefined ? {} : { misused: spec.misused }),
+  run: (args, context) => run(readArgs(spec, args), context),
+});
 
-function tryParse<T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
-  } catch (error) {
-    // node's message quotes the option, and goes on to explain itself after the first sentence.
-    throw new UsageError(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "bad arguments");
-  }
+export const behalfOption = value("WHO", "for whom; a claim, recorded beside the token's own name");
+export const jsonOption = { json: flag("the answer as JSON") } as const;
+
+/** Prints a list or one thing: as JSON on one line, or as lines for people. */
+export function print(
+  { output }: Context,
+  json: boolean,
+  answer: unknown,
+  lines: () => readonly string[],
+): void {
+  for (const text of json ? [JSON.stringify(answer)] : lines()) output.line(text);
 }
 
 /** Reads a text that goes into a record, such as a reason. @throws UsageError */
@@ -51,9 +52,12 @@ export function note(option: string, text: string): string {
   return parsed.data;
 }
 
-/** @throws UsageError when the option is missing, or no whole number from 1 to `most` */
-export function wholeNumber(option: string, text: string | undefined, most: number): number {
-  if (text === undefined) throw new UsageError(`${option} is needed`);
+/** For whom, as a request says it; nothing where it was not said. @throws UsageError */
+export const onBehalfOf = (text: string | undefined): { on_behalf_of?: string } =>
+  text === undefined ? {} : { on_behalf_of: note("--on-behalf-of", text) };
+
+/** @throws UsageError when it is no whole number from 1 to `most` */
+export function wholeNumber(option: string, text: string, most: number): number {
   const number = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : most + 1;
   if (number > most) throw new UsageError(`${option} is a number from 1 to ${most}`);
   return number;

@@ -1,17 +1,6 @@
-/**
- * What the command line says and how it ends: 0 done, 1 failed, 2 called wrongly; where 2 is an answer, as in `plan`,
- * calling wrongly is a failure like any other, and 3 is a rollout that waits for a person. One line per error, no secrets. Colours only where a person reads them.
- */
+/** What the command line says: one line per error, no secrets, colours only where a person reads them. */
 import { createInterface } from "node:readline/promises";
 import { isatty, type WriteStream } from "node:tty";
-
-export const exitCodes = { ok: 0, failed: 1, usage: 2, changes: 2, paused: 3 } as const;
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
-
-/** Called wrongly: the command cannot be what was meant. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 /** Something went wrong that the message says in one sentence. */
 export class Failure extends Error {

@@ -2,6 +2,8 @@
  * What `plan` and `apply` have in common: the catalog is read, compared with the rows that stand, and the control plane
  * is asked what it would mean, for every host. Nothing is sent unless every file is well formed.
  */
+import { UsageError } from "#args/exits.ts";
+import { flag, value } from "#args/spec.ts";
 import type { Plan } from "#schema/api/commits.ts";
 import type { Warning } from "#schema/api/common.ts";
 import type { Change, ReleaseTime } from "#schema/intent.ts";
@@ -11,7 +13,7 @@ import { locate, readCatalog } from "./catalog/index.ts";
 import { type Finding, findingText, type Place } from "./catalog/places.ts";
 import type { CatalogRow } from "./catalog/rows.ts";
 import { type Client, Refusal, withRequest } from "./client.ts";
-import { Failures, UsageError } from "./output.ts";
+import { Failures } from "./output.ts";
 import { readRows } from "./pages.ts";
 import { planChanges, type PlanOptions } from "./plan.ts";
 
@@ -39,31 +41,37 @@ export interface Proposal {
 }
 
 export const catalogOptions = {
-  file: { type: "string", short: "f", multiple: true },
-  source: { type: "string" },
-  prune: { type: "boolean" },
-  adopt: { type: "boolean" },
-  "allow-delete": { type: "string" },
-  "allow-guard-refusal": { type: "string", multiple: true },
-  json: { type: "boolean" },
+  file: value(
+    "FILE",
+    "a catalog file, a directory of *.yaml, *.yml and *.json, or - for stdin; may be repeated",
+    {
+      short: "f",
+      many: true,
+      required: true,
+    },
+  ),
+  source: value("NAME", "whose rows these are (default: catalog); rows of other sources are never deleted"),
+  prune: flag("delete rows of this source that no file declares"),
+  "allow-delete": value(
+    "N",
+    "allow up to N deletions; needed to delete more than a fifth of this source's rows of a kind",
+  ),
+  "allow-guard-refusal": value(
+    "HOST",
+    "publish to this host although the guard it reported refuses the bundle; may be repeated",
+    { many: true },
+  ),
+  adopt: flag("take over rows of other sources that differ"),
+  json: flag("the result as JSON"),
 } as const;
 
-export const catalogHelp = `  -f FILE             a catalog file, a directory of *.yaml, *.yml and *.json, or - for stdin; may be repeated
-  --source NAME       whose rows these are (default: catalog); rows of other sources are never deleted
-  --prune             delete rows of this source that no file declares
-  --allow-delete N    allow up to N deletions; needed to delete more than a fifth of this source's rows of a kind
-  --allow-guard-refusal HOST
-                      publish to this host although the guard it reported refuses the bundle; may be repeated
-  --adopt             take over rows of other sources that differ
-  --json              the result as JSON`;
-
 interface CatalogValues {
-  readonly file?: readonly string[] | undefined;
-  readonly source?: string | undefined;
-  readonly prune?: boolean | undefined;
-  readonly adopt?: boolean | undefined;
-  readonly "allow-delete"?: string | undefined;
-  readonly "allow-guard-refusal"?: readonly string[] | undefined;
+  readonly file: readonly string[];
+  readonly source: string | undefined;
+  readonly prune: boolean;
+  readonly adopt: boolean;
+  readonly "allow-delete": string | undefined;
+  readonly "allow-guard-refusal": readonly string[];
 }
 
 /** @throws UsageError */
@@ -78,8 +86,8 @@ export function planOptions(values: CatalogValues): ProposalOptions {
     throw new UsageError("--allow-guard-refusal is a host's name");
   return {
     source,
-    prune: values.prune ?? false,
-    adopt: values.adopt ?? false,
+    prune: values.prune,
+    adopt: values.adopt,
     allowDelete: allow === undefined ? undefined : Number(allow),
     allowGuardRefusals,
   };
@@ -87,7 +95,6 @@ export function planOptions(values: CatalogValues): ProposalOptions {
 
 /** @throws UsageError; Failures with one line per finding, when a file is not well formed */
 export function readCatalogOf(values: CatalogValues): readonly CatalogRow[] {
-  if (values.file === undefined) throw new UsageError("-f is needed");
   const catalog = readCatalog(readCatalogFiles(values.file));
   if (!catalog.ok) throw findingFailures(catalog.findings);
   return catalog.rows;

@@ -1,29 +1,25 @@
 /** What starts a rollout, read from options: which hosts go when, and what must hold before more of them follow. */
+import { UsageError } from "#args/exits.ts";
+import { flag, value } from "#args/spec.ts";
 import { Gates, Strategy } from "#schema/rollout.ts";
-import { UsageError } from "./output.ts";
 
 export const gateOptions = {
-  bake: { type: "string" },
-  timeout: { type: "string" },
-  "min-committed": { type: "string" },
-  "max-failed": { type: "string" },
-  "max-unknown": { type: "string" },
-  "deny-ratio": { type: "string" },
-  "no-auto-rollback": { type: "boolean" },
+  bake: value("TIME", "quiet time after the last commit of a wave (default: 10m, at least three polls)"),
+  timeout: value("TIME", "a host that has not answered by then has failed (default: 15m)"),
+  "min-committed": value("N", "percent of a wave (default: 95; the first wave: all)"),
+  "max-failed": value("N", "percent of a wave; more halts at once (default: 2; the first wave: 0)"),
+  "max-unknown": value("N", "percent of a wave; more pauses (default: 5; the first wave: 0)"),
+  "deny-ratio": value(
+    "N",
+    "new drops per second, against the host's own before; more has failed (default: 3)",
+  ),
+  "no-auto-rollback": flag("halt and leave hosts as they are"),
 } as const;
 
-export const strategyHelp = `canary (default): one host of each role, then 5, 25, 50 and 100 percent;
-                      canary:10,100 with percentages of your own; all: everybody at once;
-                      labels:env=staging,env=prod: hosts with these labels, in this order, the others last
-                      (env=prod+site=fra asks for both)`;
-
-export const gateHelp = `  --bake TIME         quiet time after the last commit of a wave (default: 10m, at least three polls)
-  --timeout TIME      a host that has not answered by then has failed (default: 15m)
-  --min-committed N   percent of a wave (default: 95; the first wave: all)
-  --max-failed N      percent of a wave; more halts at once (default: 2; the first wave: 0)
-  --max-unknown N     percent of a wave; more pauses (default: 5; the first wave: 0)
-  --deny-ratio N      new drops per second, against the host's own before; more has failed (default: 3)
-  --no-auto-rollback  halt and leave hosts as they are`;
+export const strategyHelp =
+  "canary (default): one host of each role, then 5, 25, 50 and 100 percent; canary:10,100 with percentages of your own; " +
+  "all: everybody at once; labels:env=staging,env=prod: hosts with these labels, in this order, the others last " +
+  "(env=prod+site=fra asks for both)";
 
 interface GateValues {
   readonly bake?: string | undefined;
@@ -32,7 +28,7 @@ interface GateValues {
   readonly "max-failed"?: string | undefined;
   readonly "max-unknown"?: string | undefined;
   readonly "deny-ratio"?: string | undefined;
-  readonly "no-auto-rollback"?: boolean | undefined;
+  readonly "no-auto-rollback": boolean;
 }
 
 /** Only what was given: the control plane knows the rest. @throws UsageError */
@@ -44,9 +40,9 @@ export function gatesOf(values: GateValues): Partial<Gates> {
     max_failed_percent: number("--max-failed", values["max-failed"]),
     max_unknown_percent: number("--max-unknown", values["max-unknown"]),
     deny_ratio: number("--deny-ratio", values["deny-ratio"]),
-    auto_rollback: values["no-auto-rollback"] === true ? false : undefined,
+    auto_rollback: values["no-auto-rollback"] ? false : undefined,
   };
-  const gates = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const gates = Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined));
   const parsed = Gates.partial().safeParse(gates);
   if (parsed.success) return gates;
   const [issue] = parsed.error.issues;

@@ -2,14 +2,15 @@
  * A rollout followed to where it stops by itself: completed, halted, rolled back, taken over, or paused for a person.
  * Reads events and starts again where a connection ended; decides nothing.
  */
+import { type ExitCode, exitCodes } from "#args/exits.ts";
 import { type RolloutStatus, RolloutView } from "#schema/rollout.ts";
 import { type Client, Unreachable } from "./client.ts";
 import type { Context } from "./command.ts";
-import { type ExitCode, exitCodes, Failure, type Output } from "./output.ts";
+import { Failure, type Output } from "./output.ts";
 import { newsOf, rolloutLines } from "./rollout-text.ts";
 
-export const exitHelp =
-  "Exit codes: 0 completed; 1 halted, rolled back or taken over by another rollout; 2 called wrongly; 3 paused, a person is needed.";
+export const watchExits =
+  "0 completed; 1 halted, rolled back or taken over by another rollout; 2 called wrongly; 3 paused, a person is needed.";
 
 /** How it ends for whoever watches; undefined while it goes on by itself. */
 function endOf(status: RolloutStatus): ExitCode | undefined {

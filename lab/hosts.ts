@@ -30,7 +30,7 @@ const logOf = (host: LabHost): string => join(host.folder, "agent.log");
 /** The agent's command line in its namespace. */
 function agentCommand(host: LabHost, command: string, ...rest: readonly string[]): readonly string[] {
   const files = ["--state-dir", join(host.folder, "state"), "--guard", join(host.folder, "guard.yaml")];
-  const argv = [process.execPath, agentProgram, command, ...rest, ...files, "--ca", host.ca];
+  const argv = [process.execPath, agentProgram, command, ...rest, ...files];
   return inNamespace(host.namespace, ...argv);
 }
 
@@ -49,7 +49,7 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   writeFileSync(tokenFile, token, { mode: 0o600 });
   try {
     const pin = ["--root-sha256", root_sha256, "--token-file", tokenFile];
-    await must(agentCommand(host, "join", host.url, ...pin, "--enforce"));
+    await must(agentCommand(host, "join", host.url, ...pin, "--ca", host.ca, "--enforce"));
   } finally {
     rmSync(tokenFile);
   }

@@ -1,7 +1,7 @@
 /** What an operator is shown before signing: from the bytes that are signed, whatever the control plane says of them. */
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { signingLines } from "#cli/commands/cosign.ts";
+import { signingLines } from "#cli/commands/cosign/cosign.ts";
 import { checkToSign } from "#cli/cosign.ts";
 import { buildRoot, newRootKey, type RootKey, signatureOver } from "#cli/root.ts";
 import { nextRoot, type RootChange } from "#cli/root-succession.ts";

@@ -94,7 +94,7 @@ describe("before anything is sent", () => {
   test.each([
     [["apply", "-f", "x", "--allow-delete", "-1"], /--allow-delete/],
     [["apply", "-f", "x", "-m", ""], /--message: expected some text/],
-    [["apply", "--purge"], /Unknown option '--purge'/],
+    [["apply", "--purge"], /unknown option --purge/],
     [["token"], /which of token create, token list, token revoke\?/],
     [["token", "revoke", "pc_abcdef_SECRET"], /revoked by its id/],
     [["token", "create", "--name", "ci", "--scope", "everything"], /--scope is one of/],
@@ -123,29 +123,9 @@ describe("before anything is sent", () => {
   test.each([
     [["plan"], /-f is needed/],
     [["plan", "-f", "x", "--source", "a/b"], /--source is a name/],
-    [["plan", "--bogus"], /Unknown option/],
+    [["plan", "--bogus"], /unknown option --bogus/],
   ])("a plan called wrongly never ends as one that has changes: %j", async (args, expected) => {
     const { code, errors } = await runCli(args);
     expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringMatching(expected)] });
-  });
-});
-
-describe("help", () => {
-  test("every command is listed and explains itself", async () => {
-    const overview = await runCli(["--help"]);
-    expect(overview.code).toBe(0);
-    const names = overview.lines[0]?.match(/^ {2}\S+(?: \S+)?(?= {2,})/gm)?.map((name) => name.trim()) ?? [];
-    expect(names).toEqual(expect.arrayContaining(["token revoke", "rollout rollback"]));
-    for (const name of names) {
-      const { code, lines } = await runCli([...name.split(" "), "--help"]);
-      expect(code).toBe(0);
-      expect(lines[0]).toMatch(new RegExp(`^portcullis ${name}`));
-      expect(lines[0]).toContain("--json");
-    }
-  });
-
-  test("plan documents its exit codes", async () => {
-    const { lines } = await runCli(["plan", "--help"]);
-    expect(lines[0]).toContain("Exit codes: 0 no change, 2 changes, 1 an error.");
   });
 });

@@ -147,7 +147,7 @@ describe("strategies and gates as people write them", () => {
   });
 
   test("only what was said is sent, in seconds and percent", () => {
-    expect(gatesOf({})).toEqual({});
+    expect(gatesOf({ "no-auto-rollback": false })).toEqual({});
     expect(gatesOf({ bake: "2h", "max-failed": "0.5", "no-auto-rollback": true })).toEqual({
       bake_seconds: 7200,
       max_failed_percent: 0.5,

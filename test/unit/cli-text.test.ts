@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { Plan } from "#schema/api/commits.ts";
 import type { HostItem, Standing } from "#schema/api/hosts.ts";
-import { hostProperties, hostTable } from "#cli/commands/hosts.ts";
+import { hostProperties, hostTable } from "#cli/commands/hosts/hosts.ts";
 import { bodyDifferences } from "#cli/diff.ts";
 import { type Output, wantsColours } from "#cli/output.ts";
 import type { PlacedWarning } from "#cli/proposal.ts";

@@ -1,7 +1,7 @@
 /** What finds a key that stands twice, and what guesses a misspelt word. */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { closest } from "#worker/api/closest.ts";
+import { closest } from "#schema/closest.ts";
 import { doubledKey } from "#worker/api/doubled-keys.ts";
 
 describe("a key that stands twice", () => {

@@ -113,6 +113,9 @@ export const breaches: readonly Breach[] = [
   uses("worker/standalone", "#cli/main.ts"),
   uses("worker/standalone", "#lab/main.ts"),
   uses("worker/standalone", "node:child_process", bannedImport),
+
+  uses("cli/args", "#cli/main.ts"),
+  uses("cli/args", "#agent/state.ts"),
   ...["cli", "lab"].flatMap((room) =>
     ["object", "strictObject", "looseObject"].map((shape) =>
       breach(

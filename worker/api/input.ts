@@ -12,7 +12,7 @@ import { routeOf } from "#schema/api/routes/index.ts";
 import type { ProblemCode } from "#schema/refusals.ts";
 import { Refused } from "../problem.ts";
 import { isRouteName, matchedRoute } from "./access.ts";
-import { closest } from "./closest.ts";
+import { closest } from "#schema/closest.ts";
 import { doubledKey } from "./doubled-keys.ts";
 import type { AppEnv } from "./env.ts";
 

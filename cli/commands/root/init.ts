@@ -5,46 +5,40 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Connection, connectionHelp, connectionOptions, openClient } from "../client.ts";
-import { type Command, readArguments, wholeNumber } from "../command.ts";
-import { exitCodes, Failure, UsageError } from "../output.ts";
-import { writeNew, writePrivateKey } from "../root-key-files.ts";
-import { onlineKeysOf, putRoot } from "../root-plane.ts";
-import { rootKeysMax } from "../root-succession.ts";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "../root.ts";
+import { exitCodes, UsageError } from "#args/exits.ts";
+import { flag, value } from "#args/spec.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { command, wholeNumber } from "../../command.ts";
+import { Failure } from "../../output.ts";
+import { writeNew, writePrivateKey } from "../../root-key-files.ts";
+import { onlineKeysOf, putRoot } from "../../root-plane.ts";
+import { rootKeysMax } from "../../root-succession.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "../../root.ts";
 
-export const rootInit: Command = {
-  name: "root init",
-  summary: "make the root of trust and put it in force",
-  help: `portcullis root init --threshold M --keys N --out DIR
-
-Makes N Ed25519 root keys in DIR, each in a file of its own, and a root that M of them must sign from now on.
-Keep the key files offline and apart; every file besides root.json is secret.
-
-  --threshold M       how many root keys must sign a root
-  --keys N            how many root keys to make, at most ${rootKeysMax}
-  --out DIR           where the files go; nothing in it is overwritten
-  --fleet NAME        refuse any other control plane than this fleet's
-  --json              what was made as JSON, without the keys
-${connectionHelp}`,
-  async run(args, { env, output, now }) {
-    const { values } = readArguments(
-      args,
-      {
-        threshold: { type: "string" },
-        keys: { type: "string" },
-        out: { type: "string" },
-        fleet: { type: "string" },
-        json: { type: "boolean" },
-        ...connectionOptions,
-      } as const,
-      0,
-    );
+export const rootInit = command(
+  {
+    name: "root init",
+    summary: "make the root of trust and put it in force",
+    about: [
+      "Makes N Ed25519 root keys in DIR, each in a file of its own, and a root that M of them must sign from now on. " +
+        "Keep the key files offline and apart; every file besides root.json is secret.",
+    ],
+    positionals: {},
+    options: {
+      threshold: value("M", "how many root keys must sign a root", { required: true }),
+      keys: value("N", `how many root keys to make, at most ${rootKeysMax}`, { required: true }),
+      out: value("DIR", "where the files go; nothing in it is overwritten", { required: true }),
+      fleet: value("NAME", "refuse any other control plane than this fleet's"),
+      json: flag("what was made as JSON, without the keys"),
+      ...connectionOptions,
+    },
+    examples: ["root init --threshold 2 --keys 3 --out root/"],
+  },
+  async ({ values }, { env, output, now }) => {
     const count = wholeNumber("--keys", values.keys, rootKeysMax);
     const threshold = wholeNumber("--threshold", values.threshold, rootKeysMax);
     if (threshold > count) throw new UsageError("--threshold is more than --keys");
-    if (values.out === undefined) throw new UsageError("--out is needed");
-    const client = openClient(values satisfies Connection, env);
+    const client = openClient(values, env);
     const { fleet, online } = await onlineKeysOf(client);
     if (values.fleet !== undefined && values.fleet !== fleet)
       throw new Failure(`this is the control plane of fleet ${fleet}, not of ${values.fleet}`);
@@ -59,7 +53,7 @@ ${connectionHelp}`,
     const text = signRoot(signed, rootKeys.slice(0, threshold));
     const rootFile = writeFiles(values.out, text, rootKeys);
     const { sha256 } = await putRoot(client, text);
-    if (values.json === true) {
+    if (values.json) {
       const { version, expires } = signed;
       output.line(JSON.stringify({ root: rootFile, version, sha256, expires, keys: count, threshold }));
       return exitCodes.ok;
@@ -71,7 +65,7 @@ ${connectionHelp}`,
     output.line("Move the key files to separate offline places, then enrol hosts: portcullis enrol HOST");
     return exitCodes.ok;
   },
-};
+);
 
 /** @returns the path of root.json */
 function writeFiles(directory: string, text: string, keys: readonly RootKey[]): string {

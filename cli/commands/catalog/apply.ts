@@ -3,71 +3,63 @@
  * on. When somebody else commits in between, nothing is written.
  */
 import { randomUUID } from "node:crypto";
+import { exitCodes, UsageError } from "#args/exits.ts";
+import { flag, value } from "#args/spec.ts";
 import type { Committed } from "#schema/api/commits.ts";
 import type { ReleaseTime } from "#schema/intent.ts";
+import { type Client, connectionOptions, openClient, Unreachable } from "../../client.ts";
+import { behalfOption, command, note, onBehalfOf } from "../../command.ts";
+import { Failure, type Output } from "../../output.ts";
+import { plural, printProposal } from "../../proposal-text.ts";
 import {
-  type Client,
-  type Connection,
-  connectionHelp,
-  connectionOptions,
-  openClient,
-  Unreachable,
-} from "../client.ts";
-import { type Command, note, readArguments } from "../command.ts";
-import { exitCodes, Failure, type Output, UsageError } from "../output.ts";
-import { plural, printProposal } from "../proposal-text.ts";
-import {
-  catalogHelp,
   catalogOptions,
   inFiles,
   planOptions,
   type Proposal,
   propose,
   readCatalogOf,
-} from "../proposal.ts";
-import { strategyOf } from "../rollout-request.ts";
-import { watchRollout } from "../rollout.ts";
-import { printSuperseded } from "./rollout-start.ts";
+} from "../../proposal.ts";
+import { strategyOf } from "../../rollout-request.ts";
+import { watchRollout } from "../../rollout.ts";
+import { printSuperseded } from "../rollout/start.ts";
 
 const options = {
   ...catalogOptions,
-  message: { type: "string", short: "m" },
-  yes: { type: "boolean" },
-  "on-behalf-of": { type: "string" },
-  stage: { type: "boolean" },
-  rollout: { type: "string" },
+  message: value("TEXT", "why, for the revision (default: apply of the source's name)", { short: "m" }),
+  "on-behalf-of": behalfOption,
+  stage: flag("change no host: portcullis rollout start brings it to them"),
+  rollout: value(
+    "S",
+    "stage it, start a rollout to the hosts it changes, and watch that: canary, all, or " +
+      "labels:env=staging,env=prod; portcullis rollout start --help says more",
+  ),
+  yes: flag("do not ask; needed where nobody can answer"),
   ...connectionOptions,
 } as const;
 
-export const apply: Command = {
-  name: "apply",
-  summary: "make intent what a catalog says",
-  help: `portcullis apply -f FILE [-f FILE ...]
-
-Shows the plan, asks, and commits it. Exit codes: 0 done or nothing to do, 1 an error, 2 called wrongly.
-With --rollout, what the rollout came to: 0 completed, 1 stopped, 3 paused.
-
-${catalogHelp}
-  -m, --message TEXT  why, for the revision (default: apply of the source's name)
-  --on-behalf-of WHO  for whom; a claim, recorded beside the token's own name
-  --stage             change no host: portcullis rollout start brings it to them
-  --rollout S         stage it, start a rollout to the hosts it changes, and watch that: canary, all, or
-                      labels:env=staging,env=prod; portcullis rollout start --help says more
-  --yes               do not ask; needed where nobody can answer
-${connectionHelp}`,
-  async run(args, context) {
+export const apply = command(
+  {
+    name: "apply",
+    summary: "make intent what a catalog says",
+    about: ["Shows the plan, asks, and commits it."],
+    positionals: {},
+    options,
+    examples: ["apply -f catalog/", "apply -f catalog/ -m 'open the shop' --rollout canary --yes"],
+    exits:
+      "0 done or nothing to do, 1 an error, 2 called wrongly. " +
+      "With --rollout, what the rollout came to: 0 completed, 1 stopped, 3 paused.",
+  },
+  async ({ values }, context) => {
     const { env, output } = context;
-    const { values } = readArguments(args, options, 0);
     const strategy = values.rollout === undefined ? undefined : strategyOf("--rollout", values.rollout);
-    const release: ReleaseTime = values.stage === true || strategy !== undefined ? "staged" : "now";
+    const release: ReleaseTime = values.stage || strategy !== undefined ? "staged" : "now";
     const chosen = planOptions(values);
     const message = note("--message", values.message ?? `apply ${chosen.source}`);
-    const behalf = values["on-behalf-of"];
-    const on_behalf_of = behalf === undefined ? {} : { on_behalf_of: note("--on-behalf-of", behalf) };
+    const behalf = onBehalfOf(values["on-behalf-of"]);
     const catalog = readCatalogOf(values);
-    const client = openClient(values satisfies Connection, env);
+    const client = openClient(values, env);
     const proposal = await propose(client, catalog, chosen, release);
-    const json = values.json === true;
+    const { json } = values;
     if (!json) printProposal(output, proposal);
     const { answer, warnings, notes } = proposal;
     const planned = { ...answer, source: chosen.source, warnings, notes };
@@ -75,8 +67,8 @@ ${connectionHelp}`,
       if (json) output.line(JSON.stringify({ changed: false, revision: answer.revision, plan: planned }));
       return exitCodes.ok;
     }
-    if (values.yes !== true) await agreed(output, proposal);
-    const described: Described = { message, source: chosen.source, release, ...on_behalf_of };
+    if (!values.yes) await agreed(output, proposal);
+    const described: Described = { message, source: chosen.source, release, ...behalf };
     const written = await commit(client, proposal, described);
     if (json)
       output.line(JSON.stringify({ changed: written.changed, revision: written.revision, plan: planned }));
@@ -85,12 +77,12 @@ ${connectionHelp}`,
     if (strategy === undefined || hosts.length === 0) return exitCodes.ok;
     const { revision } = written;
     const started = await client.call("POST /v1/rollouts", {
-      body: { revision, strategy, hosts, note: message, ...on_behalf_of },
+      body: { revision, strategy, hosts, note: message, ...behalf },
     });
     if (!json) printSuperseded(output, started);
     return watchRollout(client, started.id, context, json);
   },
-};
+);
 
 function writtenText({ revision, hosts, staged, pinned, waiting }: Committed): string {
   const held = [

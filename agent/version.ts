@@ -1,2 +1,0 @@
-/** Told in reports and by `--version`. */
-export const agentVersion = "0.1.0";

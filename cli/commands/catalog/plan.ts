@@ -1,0 +1,31 @@
+/** `portcullis plan`: what a catalog would change, in rows and on every host. Writes nothing. */
+import { exitCodes } from "#args/exits.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { command } from "../../command.ts";
+import { printProposal } from "../../proposal-text.ts";
+import { catalogOptions, planOptions, propose, readCatalogOf } from "../../proposal.ts";
+
+export const plan = command(
+  {
+    name: "plan",
+    summary: "show what a catalog would change",
+    about: [
+      "Shows what apply would do with the same options: rows, and the rules and set elements of every host concerned. " +
+        "Nothing is written.",
+    ],
+    positionals: {},
+    options: { ...catalogOptions, ...connectionOptions },
+    examples: ["plan -f catalog/", "plan -f catalog/ --prune --json"],
+    exits: "0 no change, 2 changes, 1 an error.",
+    misused: exitCodes.failed,
+  },
+  async ({ values }, { env, output }) => {
+    const options = planOptions(values);
+    const catalog = readCatalogOf(values);
+    const proposal = await propose(openClient(values, env), catalog, options);
+    const { answer, warnings, notes } = proposal;
+    if (values.json) output.line(JSON.stringify({ ...answer, source: options.source, warnings, notes }));
+    else printProposal(output, proposal);
+    return answer.changes.length === 0 ? exitCodes.ok : exitCodes.changes;
+  },
+);

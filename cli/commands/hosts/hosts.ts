@@ -1,0 +1,98 @@
+/** `portcullis hosts [HOST]`: what every host is served, what it holds, and how long its lease still runs. */
+import { exitCodes } from "#args/exits.ts";
+import type { Held, HostItem } from "#schema/api/hosts.ts";
+import type { Listening } from "#schema/wire.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { command, jsonOption, print } from "../../command.ts";
+import { listItems } from "../../pages.ts";
+import { type Cell, properties, span, table } from "../../table.ts";
+
+export const hosts = command(
+  {
+    name: "hosts",
+    summary: "list hosts and where they stand, or show one",
+    about: [
+      "Published and applied are shown as seq/revision: a host's own count, and the revision that last changed it.",
+    ],
+    positionals: { host: { value: "HOST" } },
+    options: { ...jsonOption, ...connectionOptions },
+    examples: ["hosts", "hosts web1"],
+  },
+  async ({ values, positionals }, context) => {
+    const client = openClient(values, context.env);
+    const now = context.now();
+    const { host } = positionals;
+    if (host === undefined) {
+      const items = await listItems(client, "GET /v1/hosts", {});
+      print(context, values.json, items, () => hostTable(items, now));
+      return exitCodes.ok;
+    }
+    const params = { host };
+    const item = await client.call("GET /v1/hosts/:host", { params });
+    const { report } = await client.call("GET /v1/hosts/:host/status", { params });
+    const listening = report?.listening ?? null;
+    print(context, values.json, { ...item, listening }, () => hostProperties(item, listening, now));
+    return exitCodes.ok;
+  },
+);
+
+/** @param now milliseconds since the Unix epoch */
+export const hostTable = (items: readonly HostItem[], now: number): readonly string[] =>
+  table(
+    ["HOST", "STATE", "PUBLISHED", "APPLIED", "LEASE", "REPORT", "WARNINGS"],
+    items.map(({ key, status }) => [
+      key,
+      status.state,
+      held(status.published),
+      held(status.applied),
+      left(status.lease_expires_at, now),
+      ago(status.last_report_at, now),
+      status.warnings.length === 0 ? null : status.warnings.length,
+    ]),
+  );
+
+export const hostProperties = (
+  { key, body, status }: HostItem,
+  listening: Listening | null,
+  now: number,
+): readonly string[] =>
+  properties([
+    ["host", key],
+    ["addresses", body.addresses.join(", ")],
+    ["roles", body.roles.join(", ")],
+    ["state", status.state],
+    ["published", held(status.published)],
+    ["applied", held(status.applied)],
+    ["lease", left(status.lease_expires_at, now)],
+    ["last report", ago(status.last_report_at, now)],
+    ...status.warnings.map((warning): [string, Cell] => ["warning", warning.message]),
+    ...(listening === null ? [] : listeningProperties(listening)),
+  ]);
+
+function listeningProperties({ undeclared, silent }: Listening): readonly [string, Cell][] {
+  const more = (name: string, count: number): readonly [string, Cell][] =>
+    count === 0 ? [] : [[name, `and ${count} more`]];
+  return [
+    ...undeclared.entries.map(({ protocol, port, addresses, process }): [string, Cell] => [
+      "undeclared",
+      `${protocol} ${port} on ${addresses.join(", ")}${process === null ? "" : ` by ${process}`}`,
+    ]),
+    ...more("undeclared", undeclared.more),
+    ...silent.entries.map(({ protocol, port, last_port, row }): [string, Cell] => [
+      "silent",
+      `${protocol} ${port === last_port ? port : `${port}-${last_port}`} of ${row}`,
+    ]),
+    ...more("silent", silent.more),
+  ];
+}
+
+const held = (value: Held | null): Cell => (value === null ? null : `${value.seq}/r${value.revision}`);
+
+function left(expires: string | null, now: number): Cell {
+  if (expires === null) return null;
+  const rest = Date.parse(expires) - now;
+  return rest <= 0 ? "expired" : span(rest);
+}
+
+const ago = (at: string | null, now: number): Cell =>
+  at === null ? null : `${span(now - Date.parse(at))} ago`;

@@ -1,0 +1,72 @@
+/** `portcullis revisions [R]`: who changed what, when and why. */
+import { exitCodes, UsageError } from "#args/exits.ts";
+import { value } from "#args/spec.ts";
+import type { RevisionDetail, RevisionItem } from "#schema/api/commits.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { command, jsonOption, print, wholeNumber } from "../../command.ts";
+import { bodyDifferences } from "../../diff.ts";
+import { type Output, paint, printable } from "../../output.ts";
+import { listItems } from "../../pages.ts";
+import { properties, table } from "../../table.ts";
+
+export const revisions = command(
+  {
+    name: "revisions",
+    summary: "list revisions, or show one",
+    about: ["Newest first. With a number: that revision and the rows it changed."],
+    positionals: { revision: { value: "REVISION" } },
+    options: { limit: value("N", "how many (default: 20)"), ...jsonOption, ...connectionOptions },
+    examples: ["revisions --limit 5", "revisions r12"],
+  },
+  async ({ values, positionals }, context) => {
+    const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
+    const revision = positionals.revision === undefined ? undefined : revisionNumber(positionals.revision);
+    const client = openClient(values, context.env);
+    if (revision === undefined) {
+      const items = await listItems(client, "GET /v1/revisions", {}, limit);
+      print(context, values.json, items, () => revisionTable(items));
+      return exitCodes.ok;
+    }
+    const detail = await client.call("GET /v1/revisions/:revision", { params: { revision } });
+    print(context, values.json, detail, () => revisionLines(context.output, detail));
+    return exitCodes.ok;
+  },
+);
+
+/** Reads a revision as people write it, `7` or `r7`. @throws UsageError */
+export function revisionNumber(text: string): number {
+  const digits = /^r?(\d{1,15})$/.exec(text)?.[1];
+  if (digits === undefined) throw new UsageError("a revision is a number");
+  return Number(digits);
+}
+
+const revisionTable = (items: readonly RevisionItem[]): readonly string[] =>
+  table(
+    ["REVISION", "AT", "AUTHOR", "FOR", "SOURCE", "MESSAGE"],
+    items.map((item) => [item.revision, item.at, item.author, item.on_behalf_of, item.source, item.message]),
+  );
+
+const revisionLines = (output: Output, detail: RevisionDetail): readonly string[] => [
+  ...properties([
+    ["revision", detail.revision],
+    ["parent", detail.parent],
+    ["at", detail.at],
+    ["author", detail.author],
+    ["for", detail.on_behalf_of],
+    ["source", detail.source],
+    ["message", detail.message],
+  ]),
+  ...detail.changes.flatMap((change) => changeLines(output, change)),
+];
+
+function changeLines(
+  output: Output,
+  { kind, key, before, after }: RevisionDetail["changes"][number],
+): readonly string[] {
+  const tone = before === null ? "added" : after === null ? "removed" : "changed";
+  const sign = { added: "+", removed: "-", changed: "~" }[tone];
+  const head = paint(output, tone, printable(`${sign} ${kind} ${key}`));
+  if (tone !== "changed") return [head];
+  const fields = bodyDifferences(before, after);
+  return [head, ...fields.map((field) => paint(output, field.tone, `    ${printable(field.text)}`))];
+}

@@ -1,0 +1,95 @@
+/** `portcullis rollout list | show | hosts`: rollouts, one of them, and where each of its hosts stands. */
+import { exitCodes } from "#args/exits.ts";
+import { value } from "#args/spec.ts";
+import type { RolloutHost } from "#schema/api/rollouts.ts";
+import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { command, jsonOption, print, wholeNumber } from "../../command.ts";
+import { listItems } from "../../pages.ts";
+import { rolloutLines, rolloutTable } from "../../rollout-text.ts";
+import { table } from "../../table.ts";
+import { rolloutId, rolloutPlace } from "./start.ts";
+
+const answering = { ...jsonOption, ...connectionOptions } as const;
+
+export const rolloutList = command(
+  {
+    name: "rollout list",
+    summary: "list rollouts, newest first",
+    positionals: {},
+    options: {
+      status: value("STATUS", RolloutStatus.options.join(", "), { choices: RolloutStatus.options }),
+      limit: value("N", "how many (default: 20)"),
+      ...answering,
+    },
+    examples: ["rollout list", "rollout list --status running"],
+  },
+  async ({ values }, context) => {
+    const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
+    const query = { status: values.status };
+    const views = await listItems(openClient(values, context.env), "GET /v1/rollouts", { query }, limit);
+    print(context, values.json, views, () => rolloutTable(views));
+    return exitCodes.ok;
+  },
+);
+
+export const rolloutShow = command(
+  {
+    name: "rollout show",
+    summary: "show one rollout as it stands",
+    positionals: { id: rolloutPlace },
+    options: answering,
+    examples: ["rollout show 7"],
+  },
+  async ({ values, positionals }, context) => {
+    const params = { id: rolloutId(positionals.id) };
+    const view = await openClient(values, context.env).call("GET /v1/rollouts/:id", { params });
+    print(context, values.json, view, () => rolloutLines(view, context.now()));
+    return exitCodes.ok;
+  },
+);
+
+export const rolloutHosts = command(
+  {
+    name: "rollout hosts",
+    summary: "list where each host of a rollout stands",
+    positionals: { id: rolloutPlace },
+    options: {
+      standing: value("S", HostStanding.options.join(", "), { choices: HostStanding.options }),
+      phase: value("PHASE", Phase.options.join(", "), { choices: Phase.options }),
+      wave: value("N", "of this wave"),
+      ...answering,
+    },
+    examples: ["rollout hosts 7 --standing failed"],
+  },
+  async ({ values, positionals }, context) => {
+    const params = { id: rolloutId(positionals.id) };
+    const { standing, phase } = values;
+    const wave = values.wave === undefined ? undefined : wholeNumber("--wave", values.wave, 99_999);
+    const asked = { params, query: { standing, phase, wave } };
+    const items = await listItems(openClient(values, context.env), "GET /v1/rollouts/:id/hosts", asked);
+    print(context, values.json, items, () =>
+      table(
+        ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY", "IT REPORTED"],
+        items.map((item) => [
+          item.host,
+          item.phase,
+          item.wave,
+          item.standing,
+          item.seq,
+          item.detail,
+          reportedText(item),
+        ]),
+      ),
+    );
+    return exitCodes.ok;
+  },
+);
+
+/** What the host itself said last: a standing such as `rolled_back` says what it was told, not what it did. */
+function reportedText({ reported }: RolloutHost): string {
+  if (reported === null) return "nothing yet";
+  const holds = reported.applied_seq === null ? "holds nothing" : `holds seq ${reported.applied_seq}`;
+  const refusal = reported.refusal === null ? "" : `, refused: ${reported.refusal}`;
+  return `${reported.state}, ${holds}${refusal}`;
+}
