@@ -54,6 +54,13 @@ function place(tree, source, target, mode) {
   chmodSync(path, mode);
 }
 
+/** What boot runs, its last resort with it, as the agent's own code says it. */
+async function bootScript(work) {
+  const module = join(work, "scripts.mjs");
+  await buildProgram("agent/apply/scripts.ts", module);
+  return (await import(module)).restoreScript;
+}
+
 async function fill(tree) {
   const node = `node-linux-${process.arch}`;
   place(tree, here("node_modules", node, "bin", "node"), "usr/lib/portcullis/node", 0o755);
@@ -63,11 +70,16 @@ async function fill(tree) {
   writeFileSync(program, readFileSync(program, "utf8").replace(/^#!.*/, `#!${runtime}`));
   mkdirSync(join(tree, "usr/bin"));
   symlinkSync("../lib/portcullis/portcullis-agent.mjs", join(tree, "usr/bin/portcullis-agent"));
-  for (const unit of ["portcullis-agent.service", "portcullis-boot.service"])
+  writeFileSync(join(tree, "usr/lib/portcullis/restore.sh"), await bootScript(dirname(tree)), {
+    mode: 0o644,
+  });
+  const units = ["portcullis-agent.service", "portcullis-boot.service", "nftables.service.d/portcullis.conf"];
+  for (const unit of units)
     place(tree, here("agent", "units", unit), `usr/lib/systemd/system/${unit}`, 0o644);
   place(tree, here("LICENSE"), "usr/share/doc/portcullis-agent/copyright", 0o644);
   place(tree, here("node_modules", node, "LICENSE"), "usr/share/doc/portcullis-agent/copyright.node", 0o644);
   mkdirSync(join(tree, "etc/portcullis"), { recursive: true, mode: 0o755 });
+  mkdirSync(join(tree, "etc/portcullis/fallback"), { mode: 0o700 });
   mkdirSync(join(tree, "var/lib/portcullis"), { recursive: true });
   chmodSync(join(tree, "var/lib/portcullis"), 0o700);
 }

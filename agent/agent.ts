@@ -11,7 +11,7 @@ import { dropBallast, keepBallast } from "./ballast.ts";
 import { signedAfter } from "./clock.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
-import { keepFallback } from "./fallback.ts";
+import { keepClosed, keepMark } from "./fallback.ts";
 import { type LoadedGuard, policyOf } from "./guard/index.ts";
 import { publicHalf } from "./identity.ts";
 import { closeJournal, cutOff } from "./journal.ts";
@@ -24,7 +24,7 @@ import { Reporter } from "./reporter.ts";
 import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "./reverts.ts";
-import { committedSlot, commitSlot, everCommitted, stageSlot } from "./slots.ts";
+import { committedSlot, commitSlot, everCommitted, type Slot, stageSlot } from "./slots.ts";
 import { heldFacts, leaseOf } from "./standing.ts";
 import {
   type Candidate,
@@ -47,6 +47,10 @@ export class Agent {
   #believed = false;
   readonly #heard: Heard = { generation: null, pollAfter: undefined };
   #lastGuard: LoadedGuard | null = null;
+  /** Digest of the guard that the closed rulesets on disk are made from. */
+  #closedBy: string | undefined;
+  /** Why the last write beside the guard file failed. */
+  #besideTold = "";
   /** What the committed ruleset means, once it is known. */
   #rules: Rules | undefined;
   readonly #reporter: Reporter;
@@ -75,6 +79,7 @@ export class Agent {
     const held = heldFacts(this.#trust());
     await this.#reporter.report({ state: this.#state, ...held, guard: this.#lastGuard }, stop);
     this.#writeStatus();
+    await this.#keepBeside((fallback) => keepMark(fallback, this.#parts.directory));
     if (this.#refusal === undefined) keepBallast(this.#parts.directory);
     return {
       state: this.#state,
@@ -204,10 +209,12 @@ export class Agent {
       renderer: rendererVersion,
     };
     const parts = { directory, kernel, watchdog, client, guard: guard.guard, now, pass, stop };
-    const enforced = await enforce(parts, applied, program.value);
+    // Read before anything is loaded: a state directory that fails meanwhile takes nothing away.
+    const held = committedSlot(directory);
+    const enforced = await enforce(parts, applied, program.value, held);
     if (enforced.kind !== "committed") {
       if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
-      const back = await this.#goBack();
+      const back = await this.#goBack(held);
       const reverted = enforced.kind === "stopped" ? "interrupted" : "reverted";
       const failed = this.#failed(enforced.refusal, back ? reverted : "doubtful");
       if (back) events.record({ kind: "revert", seq: applied.seq, by: "agent" });
@@ -260,8 +267,7 @@ export class Agent {
   }
 
   /** Loads what was committed, or closes where there is nothing; the journal has done its work then. */
-  async #goBack(): Promise<boolean> {
-    const slot = committedSlot(this.#parts.directory);
+  async #goBack(slot: Slot | undefined): Promise<boolean> {
     return slot === undefined ? this.#loadClosed() : this.#load(slot.program);
   }
 
@@ -279,9 +285,9 @@ export class Agent {
 
   async #restore(): Promise<Event> {
     const { directory, clock } = this.#parts;
-    const there = committedSlot(directory) !== undefined;
-    if (!there) this.#refuse(torn);
-    const restored = there && (await this.#goBack());
+    const slot = committedSlot(directory);
+    if (slot === undefined) this.#refuse(torn);
+    const restored = slot !== undefined && (await this.#goBack(slot));
     if (restored) await this.#keep(() => mark(directory, "standing"));
     return { kind: restored ? "restored" : "restore-failed", now: clock.now() };
   }
@@ -300,13 +306,32 @@ export class Agent {
     if (!written.ok) this.#refuse(written.refusal);
   }
 
+  /** What boot closes by. Whatever could not be written is written again before the guard is read the next time. */
+  async #keepClosed({ guard, sha256 }: LoadedGuard): Promise<void> {
+    if (this.#closedBy === sha256) return;
+    const kept = await outcome(async () => keepClosed(this.#parts.directory, guard));
+    if (!kept.ok) this.#refuse(kept.refusal);
+    const beside = await this.#keepBeside((fallback) => keepClosed(fallback, guard));
+    if (kept.ok && beside) this.#closedBy = sha256;
+  }
+
+  /** What lies outside the state directory is a second line: where it cannot be written, nothing is refused for it. */
+  async #keepBeside(write: (fallback: string) => void): Promise<boolean> {
+    const written = await outcome(async () => write(this.#parts.fallback));
+    if (!written.ok && this.#besideTold !== written.refusal.message) {
+      this.#besideTold = written.refusal.message;
+      this.#parts.log(
+        `should the state directory fail, boot would close without management: ${this.#besideTold}`,
+      );
+    }
+    return written.ok;
+  }
+
   async #guard(): Promise<LoadedGuard | undefined> {
     const loaded = await outcome(async () => this.#parts.readGuard());
-    const before = this.#lastGuard?.sha256;
     this.#lastGuard = loaded.ok ? loaded.value : null;
     if (loaded.ok) {
-      const { guard, sha256 } = loaded.value;
-      if (sha256 !== before) await this.#keep(() => keepFallback(this.#parts.directory, guard));
+      await this.#keepClosed(loaded.value);
       return loaded.value;
     }
     this.#refuse(loaded.refusal);

@@ -11,7 +11,7 @@ import { closeJournal, type Journal, settled, writeJournal } from "./journal.ts"
 import type { Kernel } from "./kernel.ts";
 import { prove } from "./probe.ts";
 import { outcome, type Refusal, Refused } from "./refusal.ts";
-import { commitSlot, revokeSlot, stageSlot, type SlotName } from "./slots.ts";
+import { commitSlot, revokeSlot, type Slot, stageSlot, type SlotName } from "./slots.ts";
 import type { Committed } from "./state.ts";
 import type { Client } from "./transport/client.ts";
 
@@ -51,9 +51,17 @@ export type Enforced =
 /** From now to the watchdog's deadline; the last of it is for reverting. */
 const revertReserveMs = 5_000;
 
-/** @param applied the candidate as it would be committed; the program's digest included */
-export async function enforce(parts: Enforcement, applied: Committed, program: Program): Promise<Enforced> {
-  const staged = await outcome(async () => stageSlot(parts.directory, applied, program, parts.now()));
+/**
+ * @param applied the candidate as it would be committed; the program's digest included
+ * @param held what is committed now
+ */
+export async function enforce(
+  parts: Enforcement,
+  applied: Committed,
+  program: Program,
+  held: Slot | undefined,
+): Promise<Enforced> {
+  const staged = await outcome(async () => stageSlot(parts.directory, applied, program, parts.now(), held));
   if (!staged.ok) return { kind: "refused", loaded: false, refusal: staged.refusal };
   const slot = staged.value;
   const progress = { loaded: false };

@@ -1,33 +1,61 @@
 /**
- * What sh can load without this agent: `closed.nft`, rendered from the guard, with its digest beside it, and the scripts
- * that load it or a committed slot. Kept true to the guard: at join, at every start and whenever the guard changes.
+ * What sh can load without this agent: `closed.nft`, rendered from the guard, with its digest beside it. It lies in the
+ * state directory and, for boot to find when that is gone, torn or somebody else's, in `fallback` beside the guard
+ * file, together with the mark `holds`: this host has committed or was closed, so boot must not leave it open.
+ * Kept true to the guard: at join, at every start and whenever the guard changes.
  */
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { renderClosed } from "#render/index.ts";
 import type { Guard } from "#schema/guard.ts";
-import { restoreScript, watchdogScript } from "./apply/scripts.ts";
-import { isErrno, makeDirectory, readOptional, writeDurable } from "./persist.ts";
+import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "./persist.ts";
+import { fallenFile, holdFile } from "./posture.ts";
 import { Refused } from "./refusal.ts";
-import { standaloneText } from "./slots.ts";
+import { everCommitted, standaloneText } from "./slots.ts";
 import { sha256 } from "./trust/keys.ts";
 
+/** The folder beside a guard file. */
+export const fallbackOf = (guardPath: string): string => join(dirname(guardPath), "fallback");
+
+const marked = (fallback: string): string => join(fallback, "holds");
+
 /** Writes what differs. The text before its digest: torn in between, neither is believed. @throws Refused `state_unwritable` */
-export function keepFallback(directory: string, guard: Guard): void {
+export function keepClosed(folder: string, guard: Guard): void {
   const text = standaloneText(renderClosed(guard));
   const files: readonly (readonly [string, string])[] = [
-    ["restore.sh", restoreScript],
-    ["watchdog.sh", watchdogScript],
     ["closed.nft", text],
     ["closed.seal", `${sha256(text)}\n`],
   ];
-  try {
-    makeDirectory(directory);
+  writing(folder, () => {
+    makeDirectory(folder);
     for (const [name, content] of files) {
-      const path = join(directory, name);
+      const path = join(folder, name);
       if (readOptional(path)?.toString("utf8") !== content) writeDurable(path, content);
     }
+  });
+}
+
+/** Marks the fallback of a host that has committed or is closed. Never takes the mark away. @throws Refused `state_unwritable` */
+export function keepMark(fallback: string, directory: string): void {
+  const holds =
+    everCommitted(directory) || [holdFile, fallenFile].some((file) => existsSync(file(directory)));
+  if (!holds || existsSync(marked(fallback))) return;
+  writing(fallback, () => {
+    makeDirectory(fallback);
+    writeDurable(marked(fallback), "");
+  });
+}
+
+/** For a host that boot must leave alone. @throws Refused `state_unwritable` */
+export function removeMark(fallback: string): void {
+  if (existsSync(marked(fallback))) writing(fallback, () => removeDurable(marked(fallback)));
+}
+
+function writing(folder: string, work: () => void): void {
+  try {
+    work();
   } catch (error) {
-    if (isErrno(error)) throw new Refused("state_unwritable", `closed.nft: ${error.code}`);
+    if (isErrno(error)) throw new Refused("state_unwritable", `${folder}: ${error.code}`);
     throw error;
   }
 }

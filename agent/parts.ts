@@ -17,6 +17,8 @@ import type { Trust } from "./trust/index.ts";
 
 export interface Parts {
   readonly directory: string;
+  /** Folder beside the guard file, where boot finds the closed ruleset when the state directory fails. */
+  readonly fallback: string;
   /** @throws Refused `guard_invalid` */
   readonly readGuard: () => LoadedGuard;
   readonly identity: HostIdentity;

@@ -40,7 +40,7 @@ const Meta = z.strictObject({
 });
 type Meta = z.infer<typeof Meta>;
 
-interface Slot extends Meta {
+export interface Slot extends Meta {
   readonly name: SlotName;
   readonly program: Program;
 }
@@ -70,9 +70,18 @@ export const everCommitted = (directory: string): boolean =>
   existsSync(enforcedFile(directory)) ||
   slotNames.some((name) => existsSync(join(slotPath(directory, name), "seal")));
 
-/** Writes a candidate into the slot that is not committed. @throws Refused `state_unwritable` */
-export function stageSlot(directory: string, applied: Committed, program: Program, now: number): SlotName {
-  const held = committedSlot(directory);
+/**
+ * Writes a candidate into the slot that is not committed.
+ * @param held the newest whole slot, where the caller has read it already
+ * @throws Refused `state_unwritable`
+ */
+export function stageSlot(
+  directory: string,
+  applied: Committed,
+  program: Program,
+  now: number,
+  held: Slot | undefined = committedSlot(directory),
+): SlotName {
   const name = held?.name === "a" ? "b" : "a";
   const n = (held?.n ?? 0) + 1;
   const path = slotPath(directory, name);

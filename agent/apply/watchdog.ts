@@ -1,5 +1,6 @@
 /** Arms the watchdog: a process of its own that outlives this one and goes back unless the candidate is committed. */
 import { join, resolve } from "node:path";
+import { watchdogScript } from "./scripts.ts";
 import { startDetached } from "./spawn.ts";
 
 export interface Watchdog {
@@ -12,15 +13,23 @@ export interface Watchdog {
   arm(slot: string, deadline: number, seconds: number): Promise<void>;
 }
 
-/** @param prefix put before its argv, such as `["ip", "netns", "exec", "gw"]` */
-export function openWatchdog(directory: string, nft: string, prefix: readonly string[] = []): Watchdog {
+/**
+ * @param fallback folder of the closed ruleset outside the state directory
+ * @param prefix put before its argv, such as `["ip", "netns", "exec", "gw"]`
+ */
+export function openWatchdog(
+  directory: string,
+  fallback: string,
+  nft: string,
+  prefix: readonly string[] = [],
+): Watchdog {
   const state = resolve(directory);
   const program = nft.includes("/") ? resolve(nft) : nft;
   return {
     arm: (slot, deadline, seconds) => {
       const times = [String(Math.ceil(deadline)), String(Math.ceil(seconds))];
-      const words = [state, join(state, "slots", slot), ...times, program];
-      return startDetached([...prefix, "/bin/sh", join(state, "watchdog.sh"), ...words]);
+      const words = [state, resolve(fallback), join(state, "slots", slot), ...times, program];
+      return startDetached([...prefix, "/bin/sh", "-c", watchdogScript, "portcullis-watchdog", ...words]);
     },
   };
 }

@@ -21,6 +21,7 @@ import {
   type ListenerOutlook,
   wouldBeCut,
 } from "../observe/outlook.ts";
+import { unitWarnings } from "../observe/units.ts";
 import { programOf, rulesOf } from "../programs.ts";
 import { outcome, type Refusal } from "../refusal.ts";
 import { everCommitted } from "../slots.ts";
@@ -102,7 +103,7 @@ async function foresee(options: Options, bundle: TrustedBundle, guard: LoadedGua
     flows_unknown: flows.ok ? null : flows.why,
     counted: await countedSoFar(options, bundle, guard),
     refusal: admitted.ok ? null : admitted.refusal,
-    warnings: warningsOf(guard),
+    warnings: [...warningsOf(guard), ...unitWarnings()],
   };
 }
 

@@ -5,11 +5,12 @@ import { Sha256 } from "#schema/primitives.ts";
 import { renderClosed } from "#render/index.ts";
 import { admitFirst, processNames, writeBeginning } from "../adoption.ts";
 import { exitCodes, type Options, UsageError } from "../args.ts";
-import { keepFallback } from "../fallback.ts";
+import { fallbackOf, keepClosed, keepMark } from "../fallback.ts";
 import { loadGuard, lookAround, proposeGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { join } from "../join.ts";
 import { openKernel } from "../kernel.ts";
+import { unitWarnings } from "../observe/units.ts";
 import { isErrno, makeDirectory } from "../persist.ts";
 import { mark } from "../posture.ts";
 import { Refused } from "../refusal.ts";
@@ -44,6 +45,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   writeBeginning(options.stateDir, options.enforce || options.closedFirst ? "enforce" : "count");
   const enrolment = await join({ directory: options.stateDir, url, rootSha256, token, ca }, defaultLimits);
   prepareFallback(options, terminal);
+  for (const warning of unitWarnings()) terminal.log(`warning: ${warning}`);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
   if (!options.enforce && !options.closedFirst)
     terminal.log("nothing is cut until 'adopt --yes'; 'adopt' lists what the first bundle would cut");
@@ -54,8 +56,9 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
 async function closeFirst(options: Options): Promise<void> {
   const guard = loadGuard(options.guard, options.url);
   admitFirst(guard, processNames());
-  keepFallback(options.stateDir, guard.guard);
+  for (const folder of [options.stateDir, fallbackOf(options.guard)]) keepClosed(folder, guard.guard);
   mark(options.stateDir, "fallen");
+  keepMark(fallbackOf(options.guard), options.stateDir);
   const loaded = await openKernel(nftOf(options)).load(renderClosed(guard.guard));
   if (!loaded.ok) throw new Refused(loaded.refusal.code, loaded.refusal.message);
 }
@@ -87,7 +90,8 @@ function writeGuard(path: string, { log }: Terminal): void {
 /** What boot loads before there is a bundle. Without a guard nothing is enforced either, so that may follow. */
 function prepareFallback({ guard, stateDir, url }: Options, { log }: Terminal): void {
   try {
-    keepFallback(stateDir, loadGuard(guard, url).guard);
+    const loaded = loadGuard(guard, url);
+    for (const folder of [stateDir, fallbackOf(guard)]) keepClosed(folder, loaded.guard);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     log(`warning: ${error.message}; nothing is enforced until it is there`);

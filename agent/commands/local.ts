@@ -3,17 +3,19 @@ import { existsSync } from "node:fs";
 import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
 import { writeBeginning } from "../adoption.ts";
 import { exitCodes, type Options } from "../args.ts";
+import { fallbackOf, keepMark, removeMark } from "../fallback.ts";
 import { loadGuard } from "../guard/index.ts";
 import { readIdentity } from "../identity.ts";
 import { openKernel } from "../kernel.ts";
 import { closeJournal } from "../journal.ts";
 import { describeEvent, readEvents } from "../observe/event-log.ts";
+import { unitWarnings } from "../observe/units.ts";
 import { lockHolder } from "../lock.ts";
-import { makeDirectory, removeDurable, writeDurable } from "../persist.ts";
+import { isErrno, makeDirectory, removeDurable, writeDurable } from "../persist.ts";
 import { fallenFile, holdFile } from "../posture.ts";
 import { programOf } from "../programs.ts";
-import { Refused } from "../refusal.ts";
-import { committedSlot, enforcedFile } from "../slots.ts";
+import { outcome, Refused } from "../refusal.ts";
+import { committedSlot, enforcedFile, everCommitted } from "../slots.ts";
 import { formatStatus, readStatus, type Status, statusFile } from "../status.ts";
 import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 
@@ -23,12 +25,16 @@ export function status(options: Options, terminal: Terminal): number {
   const found = readStatus(options.stateDir) ?? beforeFirstCycle(options, now);
   const running = lockHolder(options.stateDir) !== undefined;
   const events = readEvents(options.stateDir, options.events);
+  const units = unitWarnings();
   if (options.json) {
     const left =
       found.lease_ends_at === null ? null : Math.floor((Date.parse(found.lease_ends_at) - now) / 1000);
-    terminal.out(`${JSON.stringify({ ...found, lease_left_seconds: left, running, events }, null, 2)}\n`);
+    terminal.out(
+      `${JSON.stringify({ ...found, lease_left_seconds: left, running, units, events }, null, 2)}\n`,
+    );
   } else {
     terminal.out(`${formatStatus(found, running, now)}\n`);
+    for (const unit of units) terminal.out(`units     ${unit}\n`);
     for (const event of events) terminal.out(`event     ${describeEvent(event)}\n`);
   }
   return exitCodes.ok;
@@ -74,17 +80,36 @@ export async function closed(options: Options, terminal: Terminal): Promise<numb
   const mark = holdFile(options.stateDir);
   if (options.lift) {
     if (existsSync(mark)) removeDurable(mark);
+    if (!everCommitted(options.stateDir) && !existsSync(fallenFile(options.stateDir)))
+      removeMark(fallbackOf(options.guard));
     terminal.out("lifted; the agent returns to the signed ruleset on its next cycle\n");
     return exitCodes.ok;
   }
   // A person's word: it holds even where the guard leaves no way to the control plane.
   const { guard } = loadGuard(options.guard, undefined);
-  makeDirectory(options.stateDir);
-  writeDurable(mark, "");
+  const marked = await outcome(async () => markClosed(options));
   const loaded = await openKernel(nftOf(options)).load(renderClosed(guard));
   if (!loaded.ok) throw new Refused(loaded.refusal.code, loaded.refusal.message);
+  if (!marked.ok)
+    throw new Refused(
+      marked.refusal.code,
+      `closed, but only until the next boot or an agent's next look: ${marked.refusal.message}`,
+    );
+  const beside = await outcome(async () => keepMark(fallbackOf(options.guard), options.stateDir));
+  if (!beside.ok) terminal.log(`warning: should the state directory be lost: ${beside.refusal.message}`);
   terminal.out("closed: management and replies come in, nothing else, until 'closed --lift'\n");
   return exitCodes.ok;
+}
+
+/** The mark comes before the load, so that a running agent does not repair what a person did. @throws Refused */
+function markClosed({ stateDir }: Options): void {
+  try {
+    makeDirectory(stateDir);
+    writeDurable(holdFile(stateDir), "");
+  } catch (error) {
+    if (isErrno(error)) throw new Refused("state_unwritable", `${holdFile(stateDir)}: ${error.code}`);
+    throw error;
+  }
 }
 
 /**
@@ -98,6 +123,7 @@ export async function leave(options: Options, terminal: Terminal): Promise<numbe
     return exitCodes.failed;
   }
   await nftOf(options).remove();
+  removeMark(fallbackOf(options.guard));
   const marks = [holdFile, fallenFile, enforcedFile].map((file) => file(options.stateDir));
   for (const path of [...marks, `${options.stateDir}/slots`, statusFile(options.stateDir)])
     if (existsSync(path)) removeDurable(path);

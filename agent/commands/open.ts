@@ -8,6 +8,7 @@ import { openWatchdog } from "../apply/watchdog.ts";
 import { Witness } from "../apply/witness.ts";
 import type { Options } from "../args.ts";
 import { openLeaseClock, systemClocks } from "../clock.ts";
+import { fallbackOf } from "../fallback.ts";
 import { guardReader, type LoadedGuard } from "../guard/index.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
 import { openEventLog, recordDrift } from "../observe/event-log.ts";
@@ -66,8 +67,10 @@ export function openParts(
   const identity = joined(options);
   const url = controlPlaneOf(options);
   const clock = openLeaseClock(options.stateDir, systemClocks());
+  const fallback = fallbackOf(options.guard);
   return {
     directory: options.stateDir,
+    fallback,
     readGuard: guardReader(options.guard, url),
     identity,
     url,
@@ -75,7 +78,7 @@ export function openParts(
     trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }),
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(openNft(spawnExec({ started: (pid) => witness.started(pid) }), options.nft, witness)),
-    watchdog: openWatchdog(options.stateDir, options.nft),
+    watchdog: openWatchdog(options.stateDir, fallback, options.nft),
     processes: processNames,
     pass: () => undefined,
     drift: new DriftLog(),

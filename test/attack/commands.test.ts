@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { until } from "#lab/process.ts";
 import { Report } from "#schema/wire.ts";
+import { restoring } from "#test/support/restoring.ts";
 import { type Authority, filesOf, newAuthority, openPlane, type Plane, publish, sha256 } from "./plane.ts";
 import { admitting, guardText, type Namespace, openNamespace } from "./victim.ts";
 import type { Published } from "#worker/publish/types.ts";
@@ -108,7 +109,7 @@ test("a host that never committed keeps what it had, unless it joined closed: th
   // What boot does, before the network is up.
   await namespace.clear();
   const state = join(directory, "state");
-  await exec(["/bin/sh", join(state, "restore.sh"), state, join(directory, "nft")], "");
+  await exec(restoring(state, join(directory, "fallback"), join(directory, "nft")), "");
   expect(await namespace.ruleset()).toContain("policy drop");
   await agent("once");
   expect(await namespace.ruleset()).toContain("policy drop");
@@ -136,7 +137,7 @@ test("a host that joined without being asked counts, over a reboot too, until ad
   expect(await namespace.ruleset()).toContain("203.0.113.9");
   await namespace.clear();
   const state = join(directory, "state");
-  await exec(["/bin/sh", join(state, "restore.sh"), state, join(directory, "nft")], "");
+  await exec(restoring(state, join(directory, "fallback"), join(directory, "nft")), "");
   expect(await namespace.ruleset()).toBe("");
   expect(await agent("adopt", "--yes")).toMatchObject({ status: 0 });
   expect(await agent("once")).toMatchObject({ status: 0 });
@@ -204,7 +205,7 @@ test("after leave, of a closed host too, boot loads nothing and status says that
   await agent("closed");
   expect(await agent("leave")).toMatchObject({ status: 0 });
   const state = join(directory, "state");
-  await exec(["/bin/sh", join(state, "restore.sh"), state, join(directory, "nft")], "");
+  await exec(restoring(state, join(directory, "fallback"), join(directory, "nft")), "");
   expect(await namespace.ruleset()).toBe("table inet theirs {\n}\n");
   const { stdout } = await agent("status", "--json");
   expect(JSON.parse(stdout)).toMatchObject({ state: "adopting", applied: null, running: false });

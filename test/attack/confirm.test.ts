@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
+import { fallbackOf } from "#agent/fallback.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
 import { loadGuard } from "#agent/guard/index.ts";
 import { readEvents } from "#agent/observe/event-log.ts";
@@ -106,7 +107,11 @@ test("the watchdog goes back by itself when nobody commits, with sh and nft alon
   const applied = { ...meta.applied, seq: 3, program_sha256: programSha256(program), guard_sha256: sha256 };
   const slot = stageSlot(directory, applied, program, Date.now());
   const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-  await openWatchdog(directory, "nft", inNamespace(namespace.name)).arm(slot, up + 1, 30);
+  await openWatchdog(directory, fallbackOf(victim.guardPath), "nft", inNamespace(namespace.name)).arm(
+    slot,
+    up + 1,
+    30,
+  );
   await namespace.exec(["nft", "-f", join(directory, "closed.nft")], "");
   expect(await namespace.ruleset()).not.toContain("198.51.100.1");
   await until("the watchdog reverted", 20_000, async () =>

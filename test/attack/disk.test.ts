@@ -40,8 +40,9 @@ afterEach(async () => {
   rmSync(disk, { recursive: true });
 });
 
+/** This mount alone: a whole file system stays writable while a watchdog that ends holds a file that is gone. */
 const remount = (mode: "ro" | "rw"): void =>
-  void execFileSync("mount", ["-o", `remount,${mode}`, "portcullis-test", disk]);
+  void execFileSync("mount", ["-o", `remount,bind,${mode}`, "portcullis-test", disk]);
 
 const restart = (changes: Partial<Parts> = {}): void =>
   victim.restart({ clock: movedBy(() => ahead), ...changes });
@@ -156,6 +157,16 @@ test("takes back what it loaded when the disk turns read-only before the commit"
   await serveNext("203.0.113.1");
   restart({ pass: readOnlyFrom("loaded", () => undefined) });
   expect(await expectOldOrNew("203.0.113.1")).toBe("old");
+});
+
+test("takes back what it loaded when the state directory is gone before the commit", async () => {
+  await serveNext("203.0.113.1");
+  const gone = (passed: Failpoint): void => {
+    if (passed === "loaded") rmSync(victim.directory, { recursive: true });
+  };
+  restart({ pass: gone });
+  expect((await victim.cycle()).refusal?.code).toBe("state_unwritable");
+  expect(await namespace.ruleset()).toBe(before);
 });
 
 test("takes back at its start what it loaded before it died, although the disk is read-only now", async () => {

@@ -10,6 +10,7 @@ import type { Cycle, Parts } from "#agent/parts.ts";
 import { openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
+import { fallbackOf } from "#agent/fallback.ts";
 import { guardReader } from "#agent/guard/index.ts";
 import { readIdentity } from "#agent/identity.ts";
 import { join } from "#agent/join.ts";
@@ -131,8 +132,10 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
   const identity = readIdentity(directory);
   if (identity === undefined) throw new Error("expected to have joined");
   const limits = changes.limits ?? defaultLimits;
+  const fallback = fallbackOf(guardPath);
   return new Agent({
     directory,
+    fallback,
     readGuard: guardReader(guardPath, url),
     identity,
     url,
@@ -140,7 +143,7 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
     trust: openTrust(directory, { ...identity, rootSha256 }),
     client: openClient(url, identity, limits),
     kernel: openKernel(openNft(namespace.exec)),
-    watchdog: openWatchdog(directory, "nft", inNamespace(namespace.name)),
+    watchdog: openWatchdog(directory, fallback, "nft", inNamespace(namespace.name)),
     processes: () => [],
     pass: () => undefined,
     drift: new DriftLog(),

@@ -7,6 +7,7 @@ import { writeSync } from "node:fs";
 import { Agent } from "#agent/agent.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { openParts } from "#agent/commands/open.ts";
+import { fallbackOf } from "#agent/fallback.ts";
 
 const [stateDir = "", guard = "", nft = "", failpoint = ""] = process.argv.slice(2);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -30,7 +31,7 @@ const options = {
   events: 0,
 };
 const watchdogSeconds = 2;
-const watchdog = openWatchdog(stateDir, nft);
+const watchdog = openWatchdog(stateDir, fallbackOf(guard), nft);
 const agent = new Agent({
   ...openParts(options, log),
   watchdog: {

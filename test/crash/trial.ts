@@ -10,9 +10,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Failpoint } from "#agent/enforce.ts";
+import { fallbackOf } from "#agent/fallback.ts";
 import { slotNames, slotSeal } from "#agent/slots.ts";
 import { inNamespace } from "#lab/netns.ts";
 import { must, signal, until } from "#lab/process.ts";
+import { restoring } from "#test/support/restoring.ts";
 import { add, type Counts, type Knocking, noCounts } from "./knocking.ts";
 
 export const aftermaths = ["restart", "no restart", "reboot"] as const;
@@ -54,7 +56,7 @@ export async function runTrial(context: Context, trial: Trial): Promise<Result> 
   cpSync(context.base, directory, { recursive: true, verbatimSymlinks: true });
   const { namespace, knocking } = context;
   const nft = (...argv: readonly string[]) => must(inNamespace(namespace, "nft", ...argv));
-  const boot = () => must(inNamespace(namespace, "/bin/sh", join(directory, "restore.sh"), directory, "nft"));
+  const boot = () => must(inNamespace(namespace, ...restoring(directory, fallbackOf(context.guard))));
   try {
     await nft("flush", "ruleset");
     await boot();

@@ -1,127 +1,214 @@
-/** What boot and the watchdog load with sh, nft and coreutils alone, into a kernel that holds nothing of ours. */
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** What boot loads with sh, nft and coreutils alone, into a kernel that holds nothing of ours. */
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { programSha256 } from "#agent/apply/nft.ts";
-import { keepFallback } from "#agent/fallback.ts";
-import { commitSlot, stageSlot } from "#agent/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { groupsRuleset, mustRender, testGuard } from "#test/support/rulesets.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { keepMark } from "#agent/fallback.ts";
+import { slotSeal, standaloneText } from "#agent/slots.ts";
+import { renderClosed } from "#render/index.ts";
+import { testGuard } from "#test/support/rulesets.ts";
+import { BootHost } from "./boot-host.ts";
 
-const namespace = namespaceName(newPrefix(), "boot");
-let directory: string;
-/** Holds what a machine without Node has. */
-let programs: string;
-beforeAll(async () => {
-  await makeNamespaces([namespace]);
-  programs = mkdtempSync(join(tmpdir(), "portcullis-path-"));
-  for (const program of ["nft", "sha256sum", "sleep"]) {
-    const found = (await must(["/bin/sh", "-c", `command -v ${program}`])).trim();
-    symlinkSync(found, join(programs, program));
-  }
-});
-afterAll(async () => {
-  rmSync(programs, { recursive: true });
-  await removeNamespaces([namespace]);
-});
-beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), "portcullis-boot-"));
-  await must(inNamespace(namespace, "nft", "flush", "ruleset"));
-});
-afterEach(() => rmSync(directory, { recursive: true }));
-
-const commit = (seq: number): void => {
-  const program = mustRender(groupsRuleset({ dev: [`10.8.0.${seq}`], ops: [] }));
-  const digest = "0".repeat(64);
-  const applied = {
-    seq,
-    revision: seq,
-    bundle_sha256: digest,
-    mode: "enforce" as const,
-    program_sha256: programSha256(program),
-    guard_sha256: digest,
-    renderer: "nft-1",
-  };
-  expect(commitSlot(directory, stageSlot(directory, applied, program, 0))).toBe(true);
-};
-
-/** Boots, and says in one word what the kernel holds then. */
-async function boot(): Promise<string> {
-  const argv = ["env", "-i", `PATH=${programs}`, "/bin/sh", join(directory, "restore.sh"), directory, "nft"];
-  await must(inNamespace(namespace, ...argv));
-  const ruleset = await must(inNamespace(namespace, "nft", "-s", "list", "ruleset"));
-  if (ruleset === "") return "nothing";
-  const seq = /10\.8\.0\.(\d)/.exec(ruleset)?.[1];
-  if (seq !== undefined) return `seq ${seq}`;
-  expect(ruleset).toContain("drop");
-  return ruleset.includes("mgmt0") ? "closed" : "last resort";
-}
+let host: BootHost;
+beforeAll(async () => void (host = await BootHost.open()));
+afterAll(() => host.close());
+beforeEach(() => host.wipe());
 
 const inSlots = (leaf: string): readonly string[] =>
-  ["a", "b"].map((name) => join(directory, "slots", name, leaf));
+  ["a", "b"].map((name) => join(host.directory, "slots", name, leaf));
 
 test("loads the newest committed slot", async () => {
-  keepFallback(directory, testGuard);
+  host.join();
   for (const seq of [1, 2, 3]) {
-    commit(seq);
-    expect(await boot()).toBe(`seq ${seq}`);
+    host.commit(seq);
+    expect(await host.boot()).toBe(`seq ${seq}`);
   }
 });
 
 test("leaves a host alone that never committed, with a candidate on its disk or without", async () => {
-  keepFallback(directory, testGuard);
-  expect(await boot()).toBe("nothing");
-  commit(1);
-  rmSync(join(directory, "enforced"));
-  rmSync(join(directory, "slots", "a", "seal"));
-  writeFileSync(join(directory, "slots", "a", "seal.pending"), "0 1\n");
-  expect(await boot()).toBe("nothing");
+  host.join();
+  expect(await host.boot()).toBe("nothing");
+  expect(slotSeal(host.directory, host.stage(1))).toBe("pending");
+  expect(await host.boot()).toBe("nothing");
 });
 
 test.each(["ruleset.nft", "seal"])("loads the other slot when the newest one's %s is torn", async (leaf) => {
-  keepFallback(directory, testGuard);
-  commit(1);
-  commit(2);
-  truncateSync(join(directory, "slots", "b", leaf), 40);
-  expect(await boot()).toBe("seq 1");
+  host.join();
+  host.commit(1);
+  host.commit(2);
+  truncateSync(join(host.directory, "slots", "b", leaf), 40);
+  expect(await host.boot()).toBe("seq 1");
 });
 
 test.each([
   ["are torn", () => inSlots("ruleset.nft").forEach((path) => truncateSync(path, 100))],
   ["are empty", () => inSlots("ruleset.nft").forEach((path) => truncateSync(path, 0))],
   ["have lost their seals", () => inSlots("seal").forEach((path) => writeFileSync(path, ""))],
-  ["are gone", () => rmSync(join(directory, "slots"), { recursive: true })],
+  ["are gone", () => rmSync(join(host.directory, "slots"), { recursive: true })],
 ])("closes, with management, when both slots %s", async (_, damage) => {
-  keepFallback(directory, testGuard);
-  commit(1);
-  commit(2);
+  host.join();
+  host.commit(1);
+  host.commit(2);
   damage();
-  expect(await boot()).toBe("closed");
+  expect(await host.boot()).toBe("closed");
 });
 
 test.each(["closed", "fallen"])("closes a host that was %s when it went down", async (mark) => {
-  keepFallback(directory, testGuard);
-  commit(1);
-  writeFileSync(join(directory, mark), "");
-  expect(await boot()).toBe("closed");
+  host.join();
+  host.commit(1);
+  writeFileSync(join(host.directory, mark), "");
+  expect(await host.boot()).toBe("closed");
 });
 
-test("lets nothing new in when the closed ruleset is torn as well", async () => {
-  keepFallback(directory, testGuard);
-  commit(1);
-  for (const path of [...inSlots("seal").slice(0, 1), join(directory, "closed.nft")]) truncateSync(path, 0);
-  expect(await boot()).toBe("last resort");
+test("closes by the copy beside the guard when the closed ruleset is torn as well, and lets nothing new in when both are", async () => {
+  host.join();
+  host.commit(1);
+  for (const path of [...inSlots("seal").slice(0, 1), join(host.directory, "closed.nft")])
+    truncateSync(path, 0);
+  expect(await host.boot()).toBe("closed");
+  truncateSync(join(host.fallback, "closed.nft"), 0);
+  expect(await host.boot()).toBe("last resort");
 });
 
-test("the unit runs this very script before the network, and the agent's unit lets the watchdog live", () => {
-  const unit = (name: string): string =>
-    readFileSync(join(import.meta.dirname, "..", "..", "agent", "units", name), "utf8");
-  expect(unit("portcullis-boot.service")).toMatch(/^Before=network-pre\.target/m);
-  expect(unit("portcullis-boot.service")).toMatch(
-    /^ExecStart=\/bin\/sh \/var\/lib\/portcullis\/restore\.sh \/var\/lib\/portcullis \/usr\/sbin\/nft$/m,
+test("the last resort is the closed ruleset of a guard that knows nobody, step by step", async () => {
+  expect(await host.boot()).toBe("last resort");
+  const last = await host.nft("-s", "list", "ruleset");
+  const file = join(host.base, "closed.nft");
+  writeFileSync(file, standaloneText(renderClosed(testGuard)));
+  await host.nft("-f", file);
+  const closed = (await host.nft("-s", "list", "ruleset")).split("\n");
+  expect(last).toBe(closed.filter((line) => !line.includes("mgmt0")).join("\n"));
+  for (const step of ["ct state invalid", "nd-router-solicit", "mld-listener-query"])
+    expect(last).toContain(step);
+});
+
+describe("a state directory that fails", () => {
+  const failures: readonly (readonly [string, () => void])[] = [
+    ["is gone", () => rmSync(host.directory, { recursive: true })],
+    [
+      "is empty",
+      () =>
+        readdirSync(host.directory).forEach((name) =>
+          rmSync(join(host.directory, name), { recursive: true }),
+        ),
+    ],
+    ["belongs to somebody else", () => chownSync(host.directory, 1000, 1000)],
+    ["may be written by others", () => chmodSync(host.directory, 0o777)],
+    ["cannot be entered", () => chmodSync(host.directory, 0o000)],
+  ];
+
+  test.each(failures)("closes a host that committed, with management, when it %s", async (_, fail) => {
+    host.join();
+    host.commit(1);
+    fail();
+    expect(await host.boot()).toBe("closed");
+    chmodSync(host.fallback, 0o000);
+    expect(await host.boot()).toBe("last resort");
+  });
+
+  test("lets nothing new in when it is gone and so is what lies beside the guard", async () => {
+    expect(await host.boot()).toBe("last resort");
+  });
+
+  test("leaves a host alone that never committed when it is gone, and closes it when it cannot be read", async () => {
+    host.join();
+    rmSync(host.directory, { recursive: true });
+    expect(await host.boot()).toBe("nothing");
+    host.join();
+    chownSync(host.directory, 1000, 1000);
+    expect(await host.boot()).toBe("closed");
+  });
+
+  test("closes a host that was closed before its first commit when it is gone", async () => {
+    host.join();
+    writeFileSync(join(host.directory, "fallen"), "");
+    keepMark(host.fallback, host.directory);
+    rmSync(host.directory, { recursive: true });
+    expect(await host.boot()).toBe("closed");
+  });
+
+  test("whichever file of it is cut short, boots into what was committed or closes", async () => {
+    host.join();
+    host.commit(1);
+    host.commit(2);
+    const whole = `${host.directory}.whole`;
+    cpSync(host.directory, whole, { recursive: true });
+    const files = readdirSync(whole, { recursive: true, withFileTypes: true }).filter((each) =>
+      each.isFile(),
+    );
+    expect(files.length).toBeGreaterThan(8);
+    for (const { parentPath, name } of files) {
+      const path = join(parentPath, name).replace(whole, host.directory);
+      for (const share of [0, 0.5, 0.98]) {
+        cpSync(whole, host.directory, { recursive: true });
+        truncateSync(path, Math.floor(statSync(path).size * share));
+        expect(["seq 1", "seq 2", "closed"], `${path} at ${share}`).toContain(await host.boot());
+      }
+    }
+  });
+});
+
+test("loads again what another firewall flushed, and nothing where our table is or none is due", async () => {
+  host.join();
+  await host.restore("missing");
+  expect(await host.held()).toBe("nothing");
+  host.commit(1);
+  expect(await host.boot()).toBe("seq 1");
+  host.commit(2);
+  await host.restore("missing");
+  expect(await host.held()).toBe("seq 1");
+  await host.nft("flush ruleset; add table inet theirs; add chain inet theirs portcullis");
+  await host.restore("missing");
+  expect(await host.held()).toBe("seq 2");
+});
+
+const unit = (name: string): ReadonlyMap<string, readonly string[]> => {
+  const text = readFileSync(join(import.meta.dirname, "..", "..", "agent", "units", name), "utf8");
+  const lines = [...text.matchAll(/^(\w+)=(.*)$/gm)];
+  return new Map(
+    [...new Set(lines.map(([, key = ""]) => key))].map((key) => [
+      key,
+      lines.filter(([, found]) => found === key).flatMap(([, , value = ""]) => value.split(" ")),
+    ]),
   );
-  expect(unit("portcullis-agent.service")).toMatch(/^KillMode=process$/m);
-  expect(unit("portcullis-agent.service")).toMatch(/^OOMPolicy=continue$/m);
+};
+const script =
+  "/bin/sh /usr/lib/portcullis/restore.sh /var/lib/portcullis /etc/portcullis/fallback /usr/sbin/nft";
+
+test("the boot unit needs nothing but the package", () => {
+  const boot = unit("portcullis-boot.service");
+  expect(boot.get("Before")).toContain("network-pre.target");
+  expect(boot.get("ExecStart")).toEqual(script.split(" "));
+  expect(boot.get("After")?.filter((name) => !/\.mount$|^local-fs\.target$/.test(name))).toEqual([]);
+  const needs = [
+    "Requires",
+    "BindsTo",
+    "RequiresMountsFor",
+    "ConditionPathExists",
+    "ProtectSystem",
+    "PrivateDevices",
+  ];
+  expect(needs.filter((key) => boot.has(key))).toEqual([]);
+});
+
+test("each step of Debian's nftables.service that may flush ends in loading our ruleset again", () => {
+  const added = unit("nftables.service.d/portcullis.conf");
+  const again = `-${script} missing`.split(" ");
+  expect([...added]).toEqual(["ExecStartPost", "ExecReload", "ExecStopPost"].map((key) => [key, again]));
+});
+
+test("the agent's unit lets the watchdog live, and may write beside the guard and not the guard", () => {
+  const agent = unit("portcullis-agent.service");
+  expect(agent.get("KillMode")).toEqual(["process"]);
+  expect(agent.get("OOMPolicy")).toEqual(["continue"]);
+  expect(agent.get("ReadWritePaths")).toEqual(["-/etc/portcullis/fallback"]);
 });

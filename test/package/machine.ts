@@ -67,15 +67,20 @@ const idle = [
   "systemd-logind.service",
 ];
 
+/** What its networkd gives to `eth0`, at once. */
+export function makeNetwork(tree: string, addresses: readonly string[]): void {
+  const network = ["[Match]", "Name=eth0", "[Network]", "IPv6AcceptRA=no", "IPv6DuplicateAddressDetection=0"];
+  const text = [...network, ...addresses.map((address) => `Address=${address}`)];
+  writeFileSync(join(tree, "etc/systemd/network/eth0.network"), `${text.join("\n")}\n`);
+}
+
 /** Network of the machine, and the kernel's modules. */
 export function makeBootable(tree: string, kernel: Kernel, addresses: readonly string[]): void {
   cpSync(join(kernel.modules, "lib/modules", kernel.version), join(tree, "lib/modules", kernel.version), {
     recursive: true,
   });
   for (const unit of idle) symlinkSync("/dev/null", join(tree, "etc/systemd/system", unit));
-  const network = ["[Match]", "Name=eth0", "[Network]", "IPv6AcceptRA=no", "IPv6DuplicateAddressDetection=0"];
-  const text = [...network, ...addresses.map((address) => `Address=${address}`)];
-  writeFileSync(join(tree, "etc/systemd/network/eth0.network"), `${text.join("\n")}\n`);
+  makeNetwork(tree, addresses);
 }
 
 /** @returns a disk that holds the tree */
@@ -89,6 +94,8 @@ export async function makeDisk(tree: string): Promise<string> {
 export interface Machine {
   /** What it said on its console so far. */
   console(): string;
+  /** Waits until it has switched itself off. */
+  off(): Promise<void>;
   /** Pulls the plug: nothing that the guest has not flushed reaches the disk. */
   cut(): Promise<void>;
 }
@@ -131,7 +138,11 @@ export async function powerOn({ kernel, initramfs, disk, namespace, append = "" 
   const off = once(child, "exit");
   return {
     console: () => readFileSync(log, "utf8"),
+    async off() {
+      await off;
+    },
     async cut() {
+      if (child.exitCode !== null) return;
       child.kill("SIGKILL");
       await off;
     },

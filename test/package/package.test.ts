@@ -2,12 +2,13 @@
  * The shipped package on a Debian system under its own systemd, without Node: installed, converging with a real control
  * plane, upgraded, left, removed and purged. The tests are one story, in order.
  */
-import { readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { inNamespace } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { must, type Outcome, run } from "#lab/process.ts";
 import type { Container } from "./container.ts";
+import { debianFiles } from "./image.ts";
 import { bootContainer, converge, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";
 import { whileKnocking } from "./watch.ts";
 
@@ -52,6 +53,40 @@ test("installs on a host without Node, and changes nothing before it has joined"
   expect(await knock(site, ports.undeclared)).toEqual(both("open"));
 });
 
+test("makes no circle of orders with other firewalls' units, nor with one that an administrator wrote", async () => {
+  const units = join(site.tree, "etc/systemd/system");
+  const others = ["ferm", "firewalld", "netfilter-persistent", "nftables", "ufw"].map(
+    (name) => `${name}.service`,
+  );
+  for (const name of others)
+    cpSync(
+      join(await debianFiles(name.replace(".service", "")), "lib/systemd/system", name),
+      join(units, name),
+    );
+  const systemd = (...argv: readonly string[]): Promise<Outcome> => run(["chroot", site.tree, ...argv]);
+  const circles = async (...enabled: readonly string[]): Promise<readonly string[]> => {
+    const names = ["systemd-networkd.service", ...enabled];
+    expect(await systemd("systemctl", "enable", "--quiet", ...names)).toMatchObject({ code: 0 });
+    const { stderr } = await systemd("systemd-analyze", "verify", "default.target");
+    await systemd("systemctl", "disable", "--quiet", ...names);
+    return stderr.split("\n").filter((line) => line.includes("cycle"));
+  };
+  // These two exclude each other.
+  for (const other of ["firewalld.service", "nftables.service"])
+    expect(await circles(...others.filter((name) => name !== other))).toEqual([]);
+  // Rules that name interfaces, so that they load once the network is up.
+  const late = "[Unit]\nWants=network-online.target\nAfter=network-online.target\n";
+  const own = readFileSync(join(units, "nftables.service"), "utf8").replace(/^Before=.*$/m, "");
+  writeFileSync(join(units, "nftables.service"), own.replace("[Unit]\n", late));
+  expect(await circles("nftables.service")).toEqual([]);
+  // Control: what an order after it would do.
+  const drop = join(units, "portcullis-boot.service.d");
+  mkdirSync(drop);
+  writeFileSync(join(drop, "after.conf"), "[Unit]\nAfter=nftables.service\n");
+  expect((await circles("nftables.service")).join()).toContain("cycle");
+  for (const path of [drop, ...others.map((name) => join(units, name))]) rmSync(path, { recursive: true });
+});
+
 test("a build of the same commit is the same bytes", async () => {
   const digest = async (): Promise<string> => host.must(["sha256sum", await site.package("0.1.0")]);
   expect(await digest()).toBe(await digest());
@@ -69,8 +104,14 @@ test("converges with the control plane as a unit that may change the firewall an
   expect(capabilities.trim().split(/\s+/)).toEqual(["CapEff:", netAdmin, "CapBnd:", netAdmin]);
 });
 
-test("stopping the agent leaves the rules", async () => {
+test("stopping the agent leaves the rules, and without it they come back when nftables.service flushes them", async () => {
   await host.must(["systemctl", "stop", "portcullis-agent", "portcullis-boot"]);
+  await expectEnforced();
+  const before = await table();
+  for (const act of ["start", "reload", "restart", "stop"]) {
+    await host.must(["systemctl", act, "nftables"]);
+    expect(await table()).toBe(before);
+  }
   await expectEnforced();
   await converge(host, startAgent);
 });
@@ -85,7 +126,7 @@ test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhi
   });
   expect(answers.get(undeclared)).toMatchObject({ open: 0, refused: 0 });
   expect(answers.get(management)).toMatchObject({ refused: 0, silent: 0, unreachable: 0 });
-  expect(answers.get(management)?.open).toBeGreaterThan(10);
+  expect(answers.get(management)?.open).toBeGreaterThan(0);
   expect((await host.must(["dpkg-query", "-W", "-f", "${Version}", "portcullis-agent"])).trim()).toBe(
     "0.1.1",
   );

@@ -27,6 +27,14 @@ export const server = { v4: "10.99.0.2", v6: "fd00:99::2" } as const;
 /** Ports that the host listens on: management, two that a catalog may open to everybody, and one that nothing opens. */
 export const ports = { management: 22, declared: 8080, later: 8081, undeclared: 2222 } as const;
 
+/** As `ip address` takes them. */
+export const withLength = ({ v4, v6 }: typeof admin | typeof server): readonly string[] => [
+  `${v4}/24`,
+  `${v6}/64`,
+];
+/** A port of the host, on both families, as a knocker takes it. */
+export const targets = (port: number): readonly string[] => [`${server.v4} ${port}`, `${server.v6} ${port}`];
+
 const guard = `management:
   allow:
     - { cidr: ${admin.v4}/32, proto: tcp, port: ${ports.management} }
@@ -138,7 +146,6 @@ export async function converge(container: Container, argv: readonly string[]): P
 
 /** Knocks once at a port of the host, on both families: `open`, `refused`, `unreachable` or `silent`. */
 export async function knock({ outside }: Site, port: number): Promise<readonly string[]> {
-  const targets = [`${server.v4} ${port}`, `${server.v6} ${port}`];
-  const argv = inNamespace(outside, process.execPath, here("../support/knock.ts"), "1000", ...targets);
+  const argv = inNamespace(outside, process.execPath, here("../support/knock.ts"), "1000", ...targets(port));
   return (await must(argv)).trim().split("\n");
 }

@@ -15,9 +15,24 @@ const Said = z.record(z.string(), Answers);
 
 const program = fileURLToPath(new URL("./knocks.ts", import.meta.url));
 
+const none: Answers = { open: 0, refused: 0, unreachable: 0, silent: 0 };
+
+/** The answers of some targets together. */
+export const sumOf = (answers: ReadonlyMap<string, Answers>, targets: readonly string[]): Answers =>
+  targets
+    .map((target) => answers.get(target) ?? none)
+    .reduce((a, b) => ({
+      open: a.open + b.open,
+      refused: a.refused + b.refused,
+      unreachable: a.unreachable + b.unreachable,
+      silent: a.silent + b.silent,
+    }));
+
 export interface Watch {
   /** Waits until each of these was open at least once since the knocking began. */
   opened(targets: readonly string[], withinMs: number): Promise<void>;
+  /** The answers so far. */
+  soFar(): ReadonlyMap<string, Answers>;
 }
 
 /** @returns the answers of each `address port`, over all the time that `work` took */
@@ -39,6 +54,7 @@ export async function whileKnocking(
           Promise.resolve(wanted.every((target) => (said[target]?.open ?? 0) > 0) ? true : undefined),
         );
       },
+      soFar: () => new Map(Object.entries(said)),
     });
   } finally {
     child.stdin.end();

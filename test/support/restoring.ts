@@ -1,0 +1,12 @@
+/** Boot, as the package's unit does it: the argv of the script that loads what a host held. */
+import { restoreScript } from "#agent/apply/scripts.ts";
+
+export const restoring = (state: string, fallback: string, nft = "nft"): readonly string[] => [
+  "/bin/sh",
+  "-c",
+  restoreScript,
+  "restore.sh",
+  state,
+  fallback,
+  nft,
+];
