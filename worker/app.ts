@@ -13,7 +13,7 @@ import { serve } from "./api/serve.ts";
 import { bodyBytesMax, knownParameters } from "./api/input.ts";
 import { openApi } from "./api/openapi/index.ts";
 import { routers } from "./api/routers.ts";
-import { noSniff, unchanged } from "./api/unchanged.ts";
+import { noSniff, type Unchanged, unchanged, unchangedOr } from "./api/unchanged.ts";
 import { hostCredentials } from "./credential.ts";
 import { openFleet } from "./fleet.ts";
 import { describeError, framesOf, loggablePath } from "./log.ts";
@@ -21,7 +21,10 @@ import type { Ports } from "./ports.ts";
 import { problem, Refused } from "./problem.ts";
 import { storeFailure } from "./store/failure.ts";
 
-export function createApp(ports: Ports): Hono<AppEnv> {
+/** The app, and the answer to a poll that changes nothing, for servers that can give it without a Request. */
+export type App = Hono<AppEnv> & { readonly unchanged: Unchanged };
+
+export function createApp(ports: Ports): App {
   const app = new Hono<AppEnv>();
   const fleet = openFleet(ports);
   const credentials = hostCredentials(ports, fleet);
@@ -48,8 +51,8 @@ export function createApp(ports: Ports): Hono<AppEnv> {
   // A router that finds one route among all, and its middleware, cost more than this answer itself.
   const fromMemory = unchanged(ports.settings, credentials);
   const { fetch } = app;
-  app.fetch = (request, ...rest) => fromMemory(request) ?? fetch(request, ...rest);
-  return app;
+  app.fetch = (request, ...rest) => unchangedOr(fromMemory, request, () => fetch(request, ...rest));
+  return Object.assign(app, { unchanged: fromMemory });
 }
 
 /** Nobody takes an answer for what it does not say it is, or keeps one that does not say for how long. */

@@ -6,38 +6,49 @@
 import { jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import { Key } from "#schema/primitives.ts";
-import type { Fleet, FleetState } from "./fleet.ts";
+import type { Fleet, FleetState, HostState } from "./fleet.ts";
 import type { Ports } from "./ports.ts";
+import { Recent } from "./recent.ts";
 
 /** Seconds. */
 export const hostTokenLifetime = 86_400;
 
-/** Milliseconds for which one isolate believes its own verification, and how many it remembers. */
-const verifiedFor = 5_000;
-const rememberedMax = 10_000;
+/**
+ * Tokens that one isolate remembers, each until it expires: a signature that was good once stays good. Whether the key
+ * behind it is still the host's is asked of the fleet at every use. Some 500 bytes each.
+ */
+const rememberedMax = 20_000;
 
 /** `gen` is a fleet generation that existed when the token was made: a cache older than it must look again. */
 const Claims = z.object({ sub: Key, enr: z.string(), gen: z.int().min(0), exp: z.int() });
 
 interface Verified {
+  readonly token: string;
   readonly host: string;
   readonly enrolment: string;
   readonly generation: number;
   /** Milliseconds since the Unix epoch. */
   readonly until: number;
+  /** Its host as it was found last, and where: the fleet's hosts are one value until one of them changes. */
+  found: { readonly hosts: FleetState["hosts"]; readonly host: HostState | undefined };
 }
 
 export interface Caller {
   readonly host: string;
   /** The enrolment that its key came from. */
   readonly enrolment: string;
+  /** Generation at which anything that this host is told last changed. */
+  readonly changed: number;
   readonly fleet: FleetState;
 }
 
 export interface HostCredentials {
   mint(host: string, enrolment: string, generation: number): Promise<string>;
-  /** The same as `verify`, when memory alone can say so. @returns undefined when it cannot */
-  recall(token: string): Caller | undefined;
+  /**
+   * As `verify`, of a token that was verified before; undefined for any other. A promise where the fleet's news must
+   * be asked for first, which rejects when the store fails.
+   */
+  recall(token: string): Caller | undefined | Promise<Caller | undefined>;
   /** @returns undefined for any token that is not good now */
   verify(token: string): Promise<Caller | undefined>;
 }
@@ -45,11 +56,17 @@ export interface HostCredentials {
 export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
   const issuer = `portcullis:${ports.settings.fleet}`;
   const audience = `${issuer}:agent`;
-  const remembered = new Map<string, Verified>();
+  const remembered = new Recent<string, Verified>(rememberedMax);
+  const known = (token: string): Verified | undefined => {
+    const verified = remembered.get(nameOf(token));
+    return verified?.token === token && verified.until > ports.clock.now() ? verified : undefined;
+  };
+  let imported: Promise<CryptoKey> | undefined;
+  const key = (): Promise<CryptoKey> => (imported ??= importSecret(ports.signer));
 
   const verifySignature = async (token: string, now: number): Promise<Verified | undefined> => {
     const options = { algorithms: ["HS256"], issuer, audience, currentDate: new Date(now) };
-    const payload = await jwtVerify(token, await ports.signer.tokenSecret(), options).then(
+    const payload = await jwtVerify(token, await key(), options).then(
       (verified) => verified.payload,
       // Every reason is the same to the caller: this is not a good token.
       () => undefined,
@@ -57,14 +74,7 @@ export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
     const claims = Claims.safeParse(payload);
     if (!claims.success) return undefined;
     const { sub: host, enr: enrolment, gen: generation, exp } = claims.data;
-    return { host, enrolment, generation, until: Math.min(exp * 1000, now + verifiedFor) };
-  };
-
-  const remember = (token: string, verified: Verified): Verified => {
-    const oldest = remembered.size < rememberedMax ? undefined : remembered.keys().next().value;
-    if (oldest !== undefined) remembered.delete(oldest);
-    remembered.set(token, verified);
-    return verified;
+    return { token, host, enrolment, generation, until: exp * 1000, found: nowhere };
   };
 
   return {
@@ -77,30 +87,46 @@ export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
         .setAudience(audience)
         .setIssuedAt(now)
         .setExpirationTime(now + hostTokenLifetime)
-        .sign(await ports.signer.tokenSecret());
+        .sign(await key());
     },
 
     recall(token) {
-      const verified = remembered.get(token);
-      if (verified === undefined || verified.until <= ports.clock.now()) return undefined;
+      const verified = known(token);
+      if (verified === undefined) return undefined;
       const state = fleet.remembered(verified.generation);
-      return state === undefined ? undefined : callerBy(verified, state);
+      if (state !== undefined) return callerBy(verified, state);
+      return fleet.current(verified.generation).then((fresh) => callerBy(verified, fresh));
     },
 
     async verify(token) {
-      const now = ports.clock.now();
-      let verified = remembered.get(token);
-      if (verified === undefined || verified.until <= now) {
-        remembered.delete(token);
-        const fresh = await verifySignature(token, now);
-        if (fresh === undefined) return undefined;
-        verified = remember(token, fresh);
+      let verified = known(token);
+      if (verified === undefined) {
+        verified = await verifySignature(token, ports.clock.now());
+        if (verified === undefined) return undefined;
+        remembered.set(nameOf(token), verified);
       }
       return callerBy(verified, await fleet.current(verified.generation));
     },
   };
 }
 
+/** The end of its signature: where a token is looked for. Hashing all of it is most of what a look costs. */
+const nameOf = (token: string): string => token.slice(-32);
+
+const importSecret = async (signer: Ports["signer"]): Promise<CryptoKey> =>
+  crypto.subtle.importKey("raw", await signer.tokenSecret(), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+    "verify",
+  ]);
+
+const nowhere = { hosts: new Map<string, HostState>(), host: undefined };
+
 /** A signature says who it was; the fleet says whether that key is still the host's. */
-const callerBy = ({ host, enrolment }: Verified, fleet: FleetState): Caller | undefined =>
-  fleet.hosts.get(host)?.enrolment === enrolment ? { host, enrolment, fleet } : undefined;
+function callerBy(verified: Verified, fleet: FleetState): Caller | undefined {
+  const { host, enrolment } = verified;
+  if (verified.found.hosts !== fleet.hosts)
+    verified.found = { hosts: fleet.hosts, host: fleet.hosts.get(host) };
+  const known = verified.found.host;
+  if (known === undefined || known.enrolment !== enrolment) return undefined;
+  return { host, enrolment, changed: Math.max(fleet.root, known.changed), fleet };
+}

@@ -14,7 +14,7 @@ const servedWhileRefreshing = 5_000;
 const servedOnError = 300_000;
 const retryAfter = 1_000;
 
-interface HostState {
+export interface HostState {
   /** Generation of the last change of this host's repository or identity. */
   readonly changed: number;
   /** The enrolment its good key came from; undefined when it has none or it was revoked. */
@@ -88,7 +88,9 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
   const remembered = (atLeast: number): FleetState | undefined => {
     if (known === undefined || writesSeen !== writes || isBehind(atLeast)) return undefined;
     const now = ports.clock.now();
-    const age = Math.max(0, now - known.readAt);
+    const age = now - known.readAt;
+    // The clock was set back: how old it is cannot be told.
+    if (age < 0) return undefined;
     const refreshing = flight !== undefined && age < servedWhileRefreshing;
     const failing = now - failedAt < retryAfter && age < servedOnError;
     return age < freshFor || refreshing || failing ? known : undefined;
@@ -117,10 +119,6 @@ interface Flight {
   readonly writes: number;
   readonly state: Promise<FleetState>;
 }
-
-/** The generation at which anything that this host is told last changed. */
-export const changedAt = (state: FleetState, host: string): number =>
-  Math.max(state.root, state.hosts.get(host)?.changed ?? 0);
 
 function fold(base: FleetState | undefined, changes: Changes, readAt: number): FleetState {
   const { generation, root } = changes;

@@ -1,45 +1,44 @@
-/** Load for the poll benchmark, in a thread of its own: one request a time on each of some kept connections. */
+/** Load for the poll benchmark: one request a time on each of some kept connections, the next of all requests each time. */
 import { connect } from "node:net";
-import { parentPort } from "node:worker_threads";
-import * as z from "zod";
 
-const Job = z.strictObject({ port: z.int(), request: z.string(), connections: z.int(), requests: z.int() });
-export type Job = z.infer<typeof Job>;
-
-/** @returns requests a second; every answer must be a 304, which has no body */
-async function load({ port, request, connections, requests }: Job): Promise<number> {
-  let left = requests;
-  const one = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const socket = connect(port, "127.0.0.1", () => void socket.write(request));
-      let pending = "";
-      socket.setNoDelay(true);
-      socket.on("error", reject);
-      socket.on("data", (chunk) => {
-        pending += chunk.toString("latin1");
-        if (!pending.endsWith("\r\n\r\n")) return;
-        if (!pending.startsWith("HTTP/1.1 304")) {
-          socket.destroy();
-          reject(new Error(`expected 304: ${pending.slice(0, 40)}`));
-          return;
-        }
-        pending = "";
-        left -= 1;
-        if (left > 0) socket.write(request);
-        else {
-          socket.destroy();
-          resolve();
-        }
-      });
-    });
-  const started = performance.now();
-  await Promise.all(Array.from({ length: connections }, one));
-  return requests / ((performance.now() - started) / 1000);
+export interface Load {
+  readonly port: number;
+  /** Whole requests, one for each host; asked in turn. */
+  readonly requests: readonly string[];
+  readonly connections: number;
+  readonly rounds: number;
 }
 
-parentPort?.on("message", (job: unknown) => {
-  load(Job.parse(job)).then(
-    (rate) => parentPort?.postMessage({ rate }),
-    (error: unknown) => parentPort?.postMessage({ error: String(error) }),
-  );
-});
+/** Every answer must be a 304, which has no body. */
+export async function load({ port, requests, connections, rounds }: Load): Promise<void> {
+  const total = rounds * requests.length;
+  let sent = 0;
+  const next = (): string | undefined => (sent < total ? requests[sent++ % requests.length] : undefined);
+  await Promise.all(Array.from({ length: connections }, () => connection(port, next)));
+}
+
+/** Asks until there is nothing left to ask. */
+const connection = (port: number, next: () => string | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1");
+    const ask = (): void => {
+      const request = next();
+      if (request !== undefined) return void socket.write(request);
+      socket.destroy();
+      resolve();
+    };
+    let pending = "";
+    socket.setNoDelay(true);
+    socket.on("connect", ask);
+    socket.on("error", reject);
+    socket.on("data", (chunk) => {
+      pending += chunk.toString("latin1");
+      if (!pending.endsWith("\r\n\r\n")) return;
+      if (!pending.startsWith("HTTP/1.1 304")) {
+        socket.destroy();
+        return reject(new Error(`expected 304: ${pending.slice(0, 40)}`));
+      }
+      pending = "";
+      ask();
+    });
+  });

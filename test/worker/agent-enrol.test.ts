@@ -176,6 +176,21 @@ describe("a host's token", () => {
     expect(again.status).toBe(401);
   });
 
+  test("dies with its key also after the clock was set back: what was read in the future is not fresh", async () => {
+    const { token } = await enrolled(plane, "b");
+    expect((await poll(plane, token)).status).toBe(200);
+    const { sql } = plane.ports;
+    await sql.batch([
+      sql.prepare("UPDATE fleet SET generation = generation + 1"),
+      sql.prepare(
+        "UPDATE identity SET revoked_at = 1, generation = (SELECT generation FROM fleet) WHERE host = 'b'",
+      ),
+    ]);
+    plane.advance(-3_600_000);
+    expect((await poll(plane, token)).status).toBe(401);
+    plane.advance(3_600_000);
+  });
+
   test("dies with the revocation by an operator, in this process at once", async () => {
     const { token } = await enrolled(plane, "b");
     expect((await poll(plane, token)).status).toBe(200);

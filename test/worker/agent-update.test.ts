@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decodeBundle } from "#schema/bundle.ts";
 import { headers, Update } from "#schema/wire.ts";
 import { enrolled, poll, postJson, tokenRequest } from "#test/support/host.ts";
 import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
+import { createApp } from "#worker/app.ts";
 import { maintain } from "#worker/maintain.ts";
+import { listen, type Listener } from "#worker/standalone/listen.ts";
 
 let plane: Plane;
 let a: string;
@@ -85,6 +87,24 @@ describe("GET /v1/agent/update", () => {
     expect(plane.queries() - before).toBe(5);
   });
 
+  test("verifies a token once for its whole life, with a key imported once, however rarely its host polls", async () => {
+    const known = held(await poll(plane, a));
+    const verify = vi.spyOn(crypto.subtle, "verify");
+    const importKey = vi.spyOn(crypto.subtle, "importKey");
+    try {
+      for (let i = 0; i < 20; i += 1) {
+        plane.advance(900_000);
+        expect((await poll(plane, a, known)).status).toBe(304);
+      }
+      expect([verify.mock.calls.length, importKey.mock.calls.length]).toEqual([0, 0]);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    plane.advance(24 * 3_600_000);
+    expect((await poll(plane, a, known)).status).toBe(401);
+    plane.advance(-29 * 3_600_000);
+  });
+
   test("tells a changed host at its next poll, and no other", async () => {
     const [knownA, knownB] = [held(await poll(plane, a)), held(await poll(plane, b))];
     await plane.commit(overlay("vpn", "a"));
@@ -132,6 +152,53 @@ describe("GET /v1/agent/update", () => {
     });
     const absurd = await poll(plane, b, { seen: "root=2;timestamp=999999999;targets=8" });
     expect(absurd.headers.get("etag")).toMatch(/^"t41-/);
+  });
+});
+
+describe("a poll over a socket", () => {
+  const named = [
+    "cache-control",
+    "x-content-type-options",
+    headers.generation,
+    headers.pollAfter,
+    "etag",
+    "www-authenticate",
+  ];
+  const said = (response: Response) => [response.status, named.map((name) => response.headers.get(name))];
+  let listener: Listener;
+  beforeAll(async () => {
+    listener = await listen(createApp(plane.ports), { kind: "plain", host: "127.0.0.1", port: 0 });
+  });
+  afterAll(() => listener.close());
+
+  test("is answered as the app answers it, whether or not the fleet's news were asked for first", async () => {
+    const known = held(await poll(plane, b));
+    const both = async (path: string, init: RequestInit) => {
+      const [over, within] = [await fetch(`${listener.url}${path}`, init), await plane.request(path, init)];
+      await over.arrayBuffer();
+      expect(said(over)).toEqual(said(within));
+      return over.status;
+    };
+    const sent = {
+      authorization: `Bearer ${b}`,
+      "if-none-match": known["if-none-match"],
+      [headers.generation]: known.generation,
+      [headers.seen]: "root=2;timestamp=0;targets=0",
+    };
+    const path = "/v1/agent/update";
+    expect(await both(path, { headers: sent })).toBe(304);
+    expect(await both(path, { headers: sent })).toBe(304);
+    plane.advance(5_000);
+    expect(await both(path, { headers: sent })).toBe(304);
+    expect(await both(path, { headers: { ...sent, [headers.generation]: "1" } })).toBe(304);
+    expect(await both(path, { headers: { ...sent, [headers.renew]: "1" } })).toBe(304);
+    expect(await both(path, { headers: { ...sent, "if-none-match": '"t0-0000000000000000"' } })).toBe(304);
+    const { authorization } = sent;
+    expect(await both(path, { headers: { authorization } })).toBe(200);
+    expect(await both(path, { headers: { ...sent, authorization: `Bearer ${b}x` } })).toBe(401);
+    expect(await both(`${path}?x=1`, { headers: sent })).toBe(400);
+    expect(await both(path, { headers: sent, method: "POST" })).toBe(405);
+    expect(await both("/v1/agent", { headers: sent })).toBe(404);
   });
 });
 

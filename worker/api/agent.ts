@@ -19,7 +19,7 @@ import { bearer } from "./authorize.ts";
 import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
 import { admitStrangers } from "./strangers.ts";
-import { hasAll, noCache } from "./unchanged.ts";
+import { hasAll, noCache, sentBy } from "./unchanged.ts";
 
 /** A host reports once a poll at most, and what is refused, repeated or late costs its reading too. */
 const reportsOfHost = { atOnce: 40, perSecond: 1 };
@@ -119,7 +119,7 @@ async function update(
     [headers.generation]: String(fleet.generation),
     [headers.pollAfter]: String(ports.settings.pollSeconds),
   };
-  if (hasAll(caller, c.req.raw.headers)) return c.body(null, 304, base);
+  if (hasAll(caller, sentBy(c.req.raw.headers))) return c.body(null, 304, base);
   polls.admit(host);
   const poll = {
     host,

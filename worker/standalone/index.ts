@@ -4,11 +4,9 @@
  */
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import type { Hono } from "hono";
 import * as z from "zod";
 import { Key } from "#schema/primitives.ts";
-import type { AppEnv } from "../api/env.ts";
-import { createApp } from "../app.ts";
+import { type App, createApp } from "../app.ts";
 import { maintain } from "../maintain.ts";
 import type { Clock, Ports } from "../ports.ts";
 import { Retention } from "../retention.ts";
@@ -40,7 +38,7 @@ export interface StandaloneOptions {
 
 export interface Standalone {
   readonly ports: Ports;
-  readonly app: Hono<AppEnv>;
+  readonly app: App;
   /** One per endpoint, in order. */
   readonly urls: readonly string[];
   readonly admin: AdminToken;
@@ -105,7 +103,7 @@ async function privateDatabase(data: string): Promise<string> {
 }
 
 /** All of them or none. */
-async function listenAll(app: Hono<AppEnv>, endpoints: readonly Endpoint[]): Promise<readonly Listener[]> {
+async function listenAll(app: App, endpoints: readonly Endpoint[]): Promise<readonly Listener[]> {
   const listeners: Listener[] = [];
   try {
     for (const endpoint of endpoints) listeners.push(await listen(app, endpoint));

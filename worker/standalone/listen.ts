@@ -3,12 +3,16 @@
  * socket. Port 0 asks the kernel for a free one; the listener says which.
  */
 import { unlink } from "node:fs/promises";
-import { createServer as createHttpServer } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { connect } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
-import type { Hono } from "hono";
-import type { AppEnv } from "../api/env.ts";
+import { getRequestListener } from "@hono/node-server";
+import type { App } from "../app.ts";
 
 export interface Certificate {
   /** PEM. */
@@ -29,7 +33,7 @@ export interface Listener {
 }
 
 /** @throws Error that names the address, when it is taken, not ours or not allowed */
-export async function listen(app: Hono<AppEnv>, endpoint: Endpoint): Promise<Listener> {
+export async function listen(app: App, endpoint: Endpoint): Promise<Listener> {
   if (endpoint.kind === "plain" && !loopback.has(endpoint.host))
     throw new Error(`plain HTTP is for loopback only: ${endpoint.host} needs TLS`);
   if (endpoint.kind === "unix") await removeStale(endpoint.path);
@@ -60,18 +64,28 @@ export async function listen(app: Hono<AppEnv>, endpoint: Endpoint): Promise<Lis
 
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
 
-function serverFor(app: Hono<AppEnv>, endpoint: Endpoint) {
-  if (endpoint.kind === "plain") {
-    const server = createAdaptorServer({ fetch: app.fetch, createServer: createHttpServer });
-    return server as ReturnType<typeof createHttpServer>;
-  }
+function serverFor(app: App, endpoint: Endpoint) {
+  if (endpoint.kind === "plain") return createHttpServer(listenerOf(app));
   const { cert, key } = endpoint.certificate;
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    createServer: createHttpsServer,
-    serverOptions: { cert, key, minVersion: "TLSv1.3" },
-  });
-  return server as ReturnType<typeof createHttpsServer>;
+  return createHttpsServer({ cert, key, minVersion: "TLSv1.3" }, listenerOf(app));
+}
+
+/** A poll that changes nothing is answered without a Request and a Response, which cost more than the answer. */
+function listenerOf(app: App): RequestListener {
+  const listener = getRequestListener(app.fetch);
+  const answer = (
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    unchanged: Awaited<ReturnType<App["unchanged"]>>,
+  ): void => {
+    if (unchanged === undefined) void listener(incoming, outgoing);
+    else outgoing.writeHead(304, unchanged).end();
+  };
+  return (incoming, outgoing) => {
+    const unchanged = app.unchanged(incoming.method, incoming.url, incoming.headers);
+    if (unchanged instanceof Promise) void unchanged.then((late) => answer(incoming, outgoing, late));
+    else answer(incoming, outgoing, unchanged);
+  };
 }
 
 function urlOf(endpoint: Endpoint, port: number): string {

@@ -25,7 +25,8 @@ export function openSql(database: DatabaseSync): Sql {
   return {
     prepare: (text) => new Statement(connection, text, []),
     batch: async <T>(statements: Prepared[]) => {
-      connection.exec("BEGIN IMMEDIATE");
+      // What only reads waits for no writer of another process.
+      connection.exec(statements.every((statement) => own(statement).reads) ? "BEGIN" : "BEGIN IMMEDIATE");
       try {
         const results = statements.map((statement) => own(statement).execute() as Results<T>);
         connection.exec("COMMIT");
@@ -102,15 +103,21 @@ class Statement implements Prepared {
     return new Statement(this.#connection, this.#text, values.map(bindable));
   }
 
+  /** It is a query alone. What begins otherwise, such as WITH, may be one too, and is taken for a change. */
+  get reads(): boolean {
+    return this.#text.startsWith("SELECT ") || this.#text.startsWith("select ");
+  }
+
   /** Runs the statement, and says what D1 says about it. */
   execute(): Results<Record<string, unknown>> {
-    const before = this.#connection.changes();
+    const { reads } = this;
+    const before = reads ? 0 : this.#connection.changes();
     const started = performance.now();
     const results = this.#connection.use(this.#text, (statement) => {
       statement.setReturnArrays(false);
       return statement.all(...this.#values);
     });
-    const changes = this.#connection.changes() - before;
+    const changes = reads ? 0 : this.#connection.changes() - before;
     const meta = {
       duration: performance.now() - started,
       changes,
