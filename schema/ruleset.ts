@@ -22,7 +22,7 @@ import { unixSecondsMax } from "./time.ts";
  * Most items of each list of a ruleset. No bundle of 4 MiB (`sizeLimits` in schema/bundle.ts) that means something comes
  * near; what a host takes of them is its guard's to say.
  */
-const rulesetBounds = {
+export const rulesetBounds = {
   scopes: 1_024,
   interfaces: 1_024,
   subnets: 1_024,

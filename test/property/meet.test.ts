@@ -1,16 +1,33 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "#compile/index.ts";
+import { covers } from "#compile/covers.ts";
 import { meet } from "#compile/meet.ts";
+import { formatAddress, knownNetwork } from "#schema/address.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import type { Rule, Scope } from "#schema/ruleset.ts";
 import { emptyRuleset, Ruleset, scopeId } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#simulate/index.ts";
 import { prepare } from "#simulate/index.ts";
 import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
+import { arbitraryCommit } from "../support/arbitrary-commit.ts";
 import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";
 import { networkPool } from "../support/network-pool.ts";
 import { snapshotOf, type WrittenRow } from "../support/intent.ts";
+
+/** The rulesets of a host before and after a commit, where both compile and both have it. */
+const committed: fc.Arbitrary<readonly (readonly [Ruleset, Ruleset])[]> = arbitraryCommit.map(
+  ({ before, after }) => {
+    const [was, is] = [compile(snapshotOf(before)), compile(snapshotOf(after))];
+    if (!was.ok || !is.ok) return [];
+    return [...was.rulesets].flatMap(([host, ruleset]) => {
+      const next = is.rulesets.get(host);
+      return next === undefined || encodeBundle(next).join() === encodeBundle(ruleset).join()
+        ? []
+        : [[ruleset, next] as const];
+    });
+  },
+);
 
 const choices = fc.array(fc.boolean(), { minLength: 40, maxLength: 40 });
 
@@ -108,7 +125,131 @@ function payloadOf({ protocol }: Rule): Payload {
   return { protocol: protocol.kind, port: ports.kind === "any" ? 443 : (ports.ranges[0]?.from ?? 443) };
 }
 
+/** Packets at every edge that one of some rulesets knows: ports, addresses, interfaces, times, and what lies beside. */
+function universe(rulesets: readonly Ruleset[]): fc.Arbitrary<Packet> {
+  const rules = rulesets.flatMap((ruleset) => ruleset.rules);
+  const ports = rules.flatMap(({ protocol }) =>
+    protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any"
+      ? []
+      : protocol.ports.ranges.flatMap(({ from, to }) => [from - 1, from, to, to + 1]),
+  );
+  const named = rulesets.flatMap(({ sets, classes }) => [
+    ...sets.flatMap(({ elements }) => elements),
+    ...classes.flatMap(({ elements }) => elements.map(({ address }) => address)),
+  ]);
+  const subnets = rulesets.flatMap(({ scopes }) =>
+    scopes.flatMap((scope) => ("subnets" in scope ? scope.subnets : [])),
+  );
+  const addresses = [...named, ...subnets, ...networkPool, "198.51.100.7/32", "2001:db8::7/128"].flatMap(
+    (text) => {
+      const { family, first, last } = knownNetwork(text);
+      return [first, last].map((value) => formatAddress(family, value));
+    },
+  );
+  const interfaces = rulesets.flatMap(({ scopes }) =>
+    scopes.flatMap((scope) => ("interfaces" in scope ? scope.interfaces : [])),
+  );
+  const times = rules.flatMap(({ expires }) => (expires === null ? [] : [expires - 1, expires]));
+  const one = <T>(items: readonly T[]) => fc.constantFrom(...new Set(items));
+  const device = one(["eth0", ...interfaces]);
+  return fc
+    .record({
+      hook: fc.oneof<fc.Arbitrary<Hook>[]>(
+        fc.record({ hook: fc.constant("input"), iif: device }),
+        fc.record({ hook: fc.constant("forward"), iif: device, oif: device }),
+        fc.record({ hook: fc.constant("forward"), iif: device, oif: device }),
+      ),
+      payload: fc.oneof<fc.Arbitrary<Payload>[]>(
+        fc.record({
+          protocol: fc.constantFrom("tcp", "udp"),
+          port: one([443, ...ports].filter((port) => port > 0 && port <= 65_535)),
+        }),
+        fc.record({ protocol: fc.constant("icmp"), icmpType: fc.constantFrom(8, 13, 128, 200) }),
+        fc.record({ protocol: fc.constant("other") }),
+      ),
+      source: one(addresses),
+      destination: one(addresses),
+      state: fc.constantFrom("new" as const, "new" as const, "established" as const, "untracked" as const),
+      at: one([1_700_000_000, ...times]),
+    })
+    .filter(({ source, destination }) => source.includes(":") === destination.includes(":"))
+    .map(({ hook, payload, ...rest }) => ({ ...hook, ...payload, ...rest }));
+}
+
+/** The same with packets about each pair. */
+const withPackets = committed.chain((near) =>
+  fc.tuple(
+    fc.constant(near),
+    fc.tuple(
+      ...near.map((pair) => fc.array(universe(pair), { minLength: 100, maxLength: 100, size: "max" })),
+    ),
+  ),
+);
+
+/** What the language of rulesets can say exactly: no interface has neighbours on one side that it lacks on the other. */
+function isSayable(a: Ruleset, b: Ruleset): boolean {
+  const owners = ({ scopes }: Ruleset) =>
+    new Map(
+      scopes.flatMap((scope) =>
+        "interfaces" in scope ? scope.interfaces.map((name) => [name, scope] as const) : [],
+      ),
+    );
+  const [left, right] = [owners(a), owners(b)];
+  return [...left].every(([name, scope]) => {
+    const other = right.get(name);
+    return (
+      (other === undefined && !scope.interfaces.some((each) => right.has(each))) ||
+      other?.interfaces.toSorted().join() === scope.interfaces.toSorted().join()
+    );
+  });
+}
+
 describe("the meet of two rulesets", () => {
+  test("of neighbours accepts exactly what both accept", () => {
+    const seen = { exact: 0, narrower: 0, both: 0, one: 0 };
+    fc.assert(
+      fc.property(withPackets, ([near, packets]) => {
+        for (const [i, [a, b]] of near.entries()) {
+          const both = meet(a, b);
+          const sayable = isSayable(a, b);
+          seen[sayable ? "exact" : "narrower"] += 1;
+          const [judge, left, right] = [prepare(both), prepare(a), prepare(b)];
+          const wrong = [...(packets[i] ?? []), ...aimed(a), ...aimed(b), ...aimed(both)].filter((packet) => {
+            const wanted = left(packet).verdict === "accept" && right(packet).verdict === "accept";
+            seen[wanted ? "both" : "one"] += 1;
+            const found = judge(packet).verdict === "accept";
+            return found !== wanted && (sayable || found);
+          });
+          expect(wrong).toEqual([]);
+        }
+      }),
+      { numRuns: 200 },
+    );
+    expect(seen.exact, "pairs that the language can say").toBeGreaterThan(100);
+    expect(seen.narrower, "pairs that it cannot").toBeLessThan(seen.exact);
+    expect(Math.min(seen.both, seen.one), "packets of each kind").toBeGreaterThan(2000);
+  });
+
+  test("covers says of neighbours what packets say: neither takes what it is said not to take", () => {
+    const seen = { yes: 0, no: 0, wrongly: 0 };
+    fc.assert(
+      fc.property(withPackets, ([near, packets]) => {
+        for (const [i, [a, b]] of near.entries()) {
+          const [left, right] = [prepare(a), prepare(b)];
+          const taken = [...(packets[i] ?? []), ...aimed(a)].filter(
+            (packet) => left(packet).verdict === "accept" && right(packet).verdict !== "accept",
+          );
+          const said = covers(b, a);
+          if (said) expect(taken).toEqual([]);
+          seen[said ? "yes" : taken.length > 0 ? "no" : "wrongly"] += 1;
+        }
+      }),
+      { numRuns: 200 },
+    );
+    expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(30);
+    expect(seen.wrongly, "changes said to take what no packet shows").toBeLessThan(seen.no / 4);
+  });
+
   test("accepts no packet that one of the two does not accept", () => {
     fc.assert(
       fc.property(

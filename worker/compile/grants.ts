@@ -7,7 +7,6 @@ import type { Ingress } from "#schema/intent.ts";
 import { portRange } from "#schema/intent.ts";
 import type { MacroPort } from "#schema/macros.ts";
 import { macros } from "#schema/macros.ts";
-import { compareText } from "#schema/order.ts";
 import type { Rule } from "#schema/ruleset.ts";
 import { sha256Text } from "#schema/sha256.ts";
 import { unixSeconds } from "#schema/time.ts";
@@ -15,12 +14,12 @@ import type { Entry } from "./catalog.ts";
 import type { Reference } from "./directory.ts";
 import { setNameOf } from "./directory.ts";
 import { grantRow, rowCounter } from "./names.ts";
+import { compareAccepts, type Ordered } from "./rule-order.ts";
 
 /** One rule and what its place in the order depends on. */
 export interface GrantRule {
   readonly rule: Rule;
   readonly reference: Reference;
-  readonly port: MacroPort;
 }
 
 /**
@@ -38,7 +37,6 @@ export function grantRules({ key, body, sources }: Entry): readonly GrantRule[] 
     return portsOf(ingress).map((port) => ({
       rule: ruleOf(row, meaning.reference, port, expiryOf(ingress)),
       reference: meaning.reference,
-      port,
     }));
   });
 }
@@ -84,24 +82,18 @@ const ruleOf = (row: string, reference: Reference, port: MacroPort, expires: num
   expires,
 });
 
-const ranks: Readonly<Record<Reference["kind"], number>> = {
-  any: 0,
-  role: 1,
-  host: 1,
-  group: 2,
-  zone: 3,
-  network: 3,
+const kinds: Readonly<Record<Reference["kind"], Ordered["kind"]>> = {
+  any: "any",
+  role: "hosts",
+  host: "hosts",
+  group: "addresses",
+  zone: "networks",
+  network: "networks",
 };
 
-/**
- * The order of evaluation: sources `any` first, then sets of hosts, of addresses, of networks; within each by row,
- * protocol and port. A renderer dispatches in this order, so that it and `simulate` name the same row.
- */
-export const compareGrants = (a: GrantRule, b: GrantRule): number =>
-  ranks[a.reference.kind] - ranks[b.reference.kind] ||
-  compareText(a.rule.row, b.rule.row) ||
-  compareText(a.port.proto, b.port.proto) ||
-  a.port.from - b.port.from;
+const ordered = ({ rule, reference }: GrantRule): Ordered => ({ rule, kind: kinds[reference.kind] });
+
+export const compareGrants = (a: GrantRule, b: GrantRule): number => compareAccepts(ordered(a), ordered(b));
 
 /** What no grant lets in. */
 export const defaultDrop = (row: string): Rule => ({

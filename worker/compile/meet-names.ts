@@ -1,33 +1,155 @@
-/** What two sets, or two class maps, of one name have in common: never an element that one of them lacks. Pure. */
-import { contains, knownNetwork } from "#schema/address.ts";
+/**
+ * Names for what the rules of a meet stand for: a set or class keeps its name where that means one thing, else it gets
+ * one made of its content, `i_` and a digest, the same wherever and in whatever order it is met. Pure.
+ */
 import { canonicalText } from "#schema/canonical.ts";
-import type { ClassMap, NamedSet } from "#schema/ruleset.ts";
-import { minimalNetworks } from "./cover.ts";
+import { compareText } from "#schema/order.ts";
+import {
+  type ClassMap,
+  type Direction,
+  type NamedSet,
+  type Rule,
+  type Ruleset,
+  type Scope,
+  scopeId,
+} from "#schema/ruleset.ts";
+import { sha256Text } from "#schema/sha256.ts";
+import type { MetRule } from "./common-rule.ts";
+import { type End, type Held, sameHeld } from "./held.ts";
+import { sortBy } from "./sort.ts";
 
-/** Two sets of one name and two kinds have nothing in common. */
-export function commonSet(a: NamedSet, b: NamedSet): NamedSet {
-  if (a.kind !== b.kind) return { ...(a.kind < b.kind ? a : b), elements: [] };
-  if (canonicalText(a) === canonicalText(b)) return a;
-  if (a.kind === "networks") return { ...a, elements: minimalNetworks(inBoth(a.elements, b.elements)) };
-  const others = new Set(b.elements);
-  return { ...a, elements: a.elements.filter((element) => others.has(element)) };
+export interface MetDirection {
+  readonly scope: Scope;
+  readonly direction: Direction;
+  readonly rules: readonly MetRule[];
 }
 
-/** Networks that lie in one of the other list, each way: of two networks that meet, one holds the other. */
-export function inBoth(a: readonly string[], b: readonly string[]): string[] {
-  const within = (some: readonly string[], others: readonly string[]): readonly string[] => {
-    const networks = others.map(knownNetwork);
-    return some.filter((text) => networks.some((network) => contains(network, knownNetwork(text))));
-  };
-  return [...new Set([...within(a, b), ...within(b, a)])];
-}
-
-/** Addresses that are in the same class in both. */
-export function commonClasses(a: ClassMap, b: ClassMap): ClassMap {
-  const classOf = new Map(b.elements.map((element) => [element.address, element.class]));
+/** The ruleset that these rules are, in the compiler's order of scopes. */
+export function assemble(scopes: readonly Scope[], directions: readonly MetDirection[]): Ruleset {
+  const names: Names = { sets: new Map(), maps: new Map() };
+  const named = directions.map((met) => ({ scope: scopeId(met.scope), rules: nameRules(names, met) }));
+  const byId = scopes.toSorted((x, y) => compareText(scopeId(x), scopeId(y)));
+  const rules = byId.flatMap((scope) =>
+    named.filter((part) => part.scope === scopeId(scope)).flatMap((part) => part.rules),
+  );
+  const used = new Set(
+    rules
+      .flatMap(({ source, destination }) => [source, destination])
+      .flatMap((end) => (end.kind === "set" ? [end.set] : [])),
+  );
+  const sets = [...names.sets].filter(([name]) => used.has(name));
   return {
-    name: a.name,
-    classes: a.classes.filter((name) => b.classes.includes(name)),
-    elements: a.elements.filter((element) => classOf.get(element.address) === element.class),
+    scopes: byId,
+    sets: sets.map(([name, held]) => setOf(name, held)).sort(byName),
+    classes: [...names.maps.values()].sort(byName),
+    rules,
   };
+}
+
+const setOf = (name: string, { kind, elements }: Held): NamedSet => ({ name, kind, elements: [...elements] });
+
+const byName = (x: { readonly name: string }, y: { readonly name: string }) => compareText(x.name, y.name);
+
+interface Names {
+  readonly sets: Map<string, Held>;
+  readonly maps: Map<string, ClassMap>;
+}
+
+/** Those that stay come first to a name, and a rule that says what another one says goes. */
+function nameRules(names: Names, { scope, direction, rules }: MetDirection): readonly Rule[] {
+  const sourceOf = sources(names, rules);
+  const named = new Map<MetRule, Rule>();
+  const said = new Set<string>();
+  for (const origin of ["stays", "whole", "part"] as const)
+    for (const met of rules.filter((each) => each.origin === origin)) {
+      const { rule, destination } = met;
+      const source = sourceOf(met.source);
+      const to = destination.kind === "held" ? setNamed(names, destination.held) : destination;
+      const done: Rule = { ...rule, scope: scopeId(scope), direction, source, destination: to };
+      const text = canonicalText({ ...done, row: "", counter: "" });
+      if (origin === "stays" || !said.has(text)) named.set(met, done);
+      said.add(text);
+    }
+  return rules.flatMap((met) => named.get(met) ?? []);
+}
+
+type NamedSource = Rule["source"];
+
+const setNamed = (
+  { sets }: Names,
+  held: Held,
+): { readonly kind: "set"; readonly set: string } & NamedSource => {
+  const { kind, elements } = held;
+  const set = freeName(held.name, { kind, elements }, (name) => {
+    const there = sets.get(name);
+    return there === undefined || sameHeld(there, { ...held, map: null });
+  });
+  if (!sets.has(set)) sets.set(set, { ...held, map: null });
+  return { kind: "set", set };
+};
+
+/** The wanted name where it is free, else one that the content gives. */
+function freeName(wanted: string | null, content: unknown, isFree: (name: string) => boolean): string {
+  if (wanted !== null && isFree(wanted)) return wanted;
+  let name = `i_${sha256Text(canonicalText(content)).slice(0, 12)}`;
+  while (!isFree(name)) name += "_";
+  return name;
+}
+
+/**
+ * Names the sources of a direction. Its classes are one map; where an address would be in two of them, which no class
+ * map can say, each is a set.
+ */
+function sources(names: Names, rules: readonly MetRule[]): (source: End) => NamedSource {
+  const held = new Set(
+    rules.flatMap(({ source }) => (source.kind === "held" && source.held.map !== null ? [source.held] : [])),
+  );
+  const classes = held.size === 0 ? undefined : classesOf([...held]);
+  const map = classes === undefined ? undefined : mapNamed(names, [...held][0]?.map ?? null, classes);
+  return (source) => {
+    if (source.kind !== "held") return { kind: "any" };
+    const name = classes?.names.get(source.held);
+    return map === undefined || name === undefined
+      ? setNamed(names, { ...source.held, name: source.held.map === null ? source.held.name : null })
+      : { kind: "class", map, class: name };
+  };
+}
+
+interface Classes {
+  readonly names: ReadonlyMap<Held, string>;
+  /** Address → class. */
+  readonly elements: ReadonlyMap<string, string>;
+}
+
+/** Undefined where two classes share an address. */
+function classesOf(held: readonly Held[]): Classes | undefined {
+  const bearers = new Map<string, Held>();
+  const names = new Map<Held, string>();
+  const elements = new Map<string, string>();
+  for (const each of held) {
+    const name = freeName(each.name, each.elements, (wanted) => {
+      const there = bearers.get(wanted);
+      return there === undefined || sameHeld(there, each);
+    });
+    names.set(each, name);
+    if (bearers.has(name)) continue;
+    bearers.set(name, each);
+    for (const address of each.elements) {
+      if (elements.has(address)) return undefined;
+      elements.set(address, name);
+    }
+  }
+  return { names, elements };
+}
+
+function mapNamed({ maps }: Names, wanted: string | null, { names, elements }: Classes): string {
+  const classes = [...new Set(names.values())].sort(compareText);
+  const sorted = sortBy([...elements], ([address]) => address);
+  const content = { classes, elements: sorted.map(([address, name]) => ({ address, class: name })) };
+  const map = freeName(wanted, content, (name) => {
+    const there = maps.get(name);
+    return there === undefined || canonicalText(there) === canonicalText({ name, ...content });
+  });
+  maps.set(map, { name: map, ...content });
+  return map;
 }

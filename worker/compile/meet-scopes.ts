@@ -1,70 +1,92 @@
 /**
  * Which scopes two rulesets have in common. A scope left out would leave its packets alone, which is wider, so every
- * interface that either side judges is judged: by its own overlay where nothing about it is in doubt, else by one
- * overlay where nothing passes. Pure.
+ * interface that either side judges is judged: interfaces that have one owner on each side are one overlay. Pure.
  */
+import { contains, knownNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import type { Scope } from "#schema/ruleset.ts";
-import { inBoth } from "./meet-names.ts";
-import type { OverlayIntent } from "./overlay.ts";
 import { sortAddresses } from "./sort.ts";
 
-type OverlayScope = Extract<Scope, { readonly kind: "overlay" }>;
-type Overlays = ReadonlyMap<string, OverlayScope>;
+export type OverlayScope = Extract<Scope, { readonly kind: "overlay" }>;
 
-export interface MetScopes {
-  readonly scopes: readonly Scope[];
-  /** An overlay that isolates the interfaces in doubt; undefined when there are none. */
-  readonly contested: OverlayIntent | undefined;
+/** Interfaces with what judges them on each side; undefined: that side leaves them alone. */
+export interface MetOverlay {
+  readonly scope: OverlayScope;
+  readonly left: OverlayScope | undefined;
+  readonly right: OverlayScope | undefined;
+  /** Whether its owners have no interface beside these, so that what leaves it leaves its owners too. */
+  readonly whole: boolean;
 }
 
-export function meetScopes(a: readonly Scope[], b: readonly Scope[]): MetScopes {
-  const [left, right] = [overlaysOf(a), overlaysOf(b)];
-  const names = [...new Set([...left.keys(), ...right.keys()])].sort(compareText);
-  const kept = names.flatMap((name) => commonOverlay(name, left, right));
-  const settled = new Set(kept.flatMap(({ interfaces }) => interfaces));
-  const overlays = [...left.values(), ...right.values()];
-  const doubtful = new Set(
-    overlays.flatMap(({ interfaces }) => interfaces).filter((name) => !settled.has(name)),
+/** Nobody's network: an overlay must have one, and no packet comes from this address. */
+const nobody = "0.0.0.0/32";
+
+/** By interfaces' owners: first those that both sides know by one name. */
+export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): readonly MetOverlay[] {
+  const [left, right] = [ownersOf(a), ownersOf(b)];
+  const interfaces = [...new Set([...left.keys(), ...right.keys()])];
+  const groups = [
+    ...Map.groupBy(
+      interfaces,
+      (each) => `${left.get(each)?.name ?? ""} ${right.get(each)?.name ?? ""}`,
+    ).values(),
+  ].map((shared) => {
+    const [first = ""] = shared;
+    return { shared, left: left.get(first), right: right.get(first) };
+  });
+  const isBoth = (group: (typeof groups)[number]): boolean => group.left?.name === group.right?.name;
+  const taken = new Set<string>();
+  return [...groups.filter(isBoth), ...groups.filter((group) => !isBoth(group))].map((group) => {
+    const name = freeName([group.left?.name, group.right?.name], taken);
+    taken.add(name);
+    const whole = [group.left, group.right].every(
+      (owner) => owner === undefined || owner.interfaces.length === group.shared.length,
+    );
+    return { scope: scopeOf(name, group), left: group.left, right: group.right, whole };
+  });
+}
+
+const ownersOf = (scopes: readonly Scope[]): ReadonlyMap<string, OverlayScope> =>
+  new Map(
+    scopes.flatMap((scope) =>
+      scope.kind === "overlay" ? scope.interfaces.map((name) => [name, scope] as const) : [],
+    ),
   );
-  const host = [...a, ...b].some(({ kind }) => kind === "host");
+
+function freeName(wanted: readonly (string | undefined)[], taken: ReadonlySet<string>): string {
+  const found = wanted.find((name) => name !== undefined && !taken.has(name));
+  for (let i = 1; ; i += 1) {
+    const name = found ?? `met-${i}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+interface Owned {
+  readonly shared: readonly string[];
+  readonly left: OverlayScope | undefined;
+  readonly right: OverlayScope | undefined;
+}
+
+/** Subnets are the common ones, never joined: a wider one would hold pairs that no side has in one subnet. */
+function scopeOf(name: string, { shared, left, right }: Owned): OverlayScope {
+  const own = left ?? right;
+  const subnets =
+    left === undefined || right === undefined || left.subnets.join() === right.subnets.join()
+      ? (own?.subnets ?? [])
+      : inBoth(left.subnets, right.subnets);
   return {
-    scopes: [...(host ? [{ kind: "host" } as const] : []), ...kept],
-    contested: doubtful.size === 0 ? undefined : isolated(new Set(names), doubtful, overlays),
+    kind: "overlay",
+    name,
+    interfaces: shared.toSorted(compareText),
+    subnets: subnets.length === 0 ? [nobody] : [...subnets],
   };
 }
 
-const overlaysOf = (scopes: readonly Scope[]): Overlays =>
-  new Map(scopes.flatMap((scope) => (scope.kind === "overlay" ? [[scope.name, scope] as const] : [])));
-
-/**
- * An overlay with the interfaces that are its own on both sides; on the side that does not know the overlay they are
- * nobody's. Subnets are the common ones, never joined: a wider one would hold pairs that no side has in one subnet.
- */
-function commonOverlay(name: string, left: Overlays, right: Overlays): readonly OverlayScope[] {
-  const [x, y] = [left.get(name), right.get(name)];
-  const scope = x ?? y;
-  if (scope === undefined) return [];
-  const interfaces = scope.interfaces.filter(
-    (each) => ownerOf(left, each) === x?.name && ownerOf(right, each) === y?.name,
-  );
-  const subnets =
-    x === undefined || y === undefined ? scope.subnets : sortAddresses(inBoth(x.subnets, y.subnets));
-  return interfaces.length === 0 || subnets.length === 0 ? [] : [{ ...scope, interfaces, subnets }];
-}
-
-const ownerOf = (overlays: Overlays, name: string): string | undefined =>
-  [...overlays.values()].find(({ interfaces }) => interfaces.includes(name))?.name;
-
-function isolated(
-  taken: ReadonlySet<string>,
-  doubtful: ReadonlySet<string>,
-  overlays: readonly OverlayScope[],
-): OverlayIntent {
-  let key = "contested";
-  while (taken.has(key)) key += "-";
-  const owners = overlays.filter(({ interfaces }) => interfaces.some((name) => doubtful.has(name)));
-  const subnets = sortAddresses([...new Set(owners.flatMap((owner) => owner.subnets))]);
-  const interfaces = [...doubtful].sort(compareText);
-  return { key, body: { host: "", interfaces, subnets, policy: "full-isolation", groups: [] }, members: [] };
+/** Networks that lie in one of the other list, each way: of two networks that meet, one holds the other. */
+function inBoth(a: readonly string[], b: readonly string[]): readonly string[] {
+  const within = (some: readonly string[], others: readonly string[]): readonly string[] => {
+    const networks = others.map(knownNetwork);
+    return some.filter((text) => networks.some((network) => contains(network, knownNetwork(text))));
+  };
+  return sortAddresses([...new Set([...within(a, b), ...within(b, a)])]);
 }

@@ -1,132 +1,167 @@
 /**
  * What two rulesets both allow, as one ruleset: what a host is given while it has lost what a revision takes and got
- * nothing of what it gives. Never wider than either (law 1); narrower where one ruleset cannot say it exactly.
+ * nothing of what it gives. Never wider than either (law 1).
  *
- * Relies on how the compiler writes a direction: accepts in any order, then one end. A direction written otherwise is
- * kept only where both say the same of it, and is closed else. Pure, and blind to the order of its two arguments.
+ * Exact for what the compiler writes, accepts and then one end: each pair of accepts gives what both accept, by ports,
+ * addresses and time, and counts in the row whose meaning it has. Narrower where the language has no words: for packets
+ * between interfaces that have one owner on one side and two on the other, for directions that are written otherwise
+ * and differ, and beyond the most rules that a ruleset holds. Pure, and blind to the order of its two arguments.
  */
 import { canonicalText } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
-import type { ClassMap, Direction, NamedSet, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
-import { scopeId } from "#schema/ruleset.ts";
-import { commonClasses, commonSet } from "./meet-names.ts";
-import { meetScopes } from "./meet-scopes.ts";
-import { compileOverlay } from "./overlay.ts";
-
-type Sides = readonly [Ruleset, Ruleset];
+import type { Direction, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
+import { rulesetBounds, scopeId } from "#schema/ruleset.ts";
+import { commonRules, type MetRule } from "./common-rule.ts";
+import { covers } from "./covers.ts";
+import { type Common, commonHeld, type ResolvedRule, resolver, sameEnd } from "./held.ts";
+import { assemble, type MetDirection } from "./meet-names.ts";
+import { meetOverlays } from "./meet-scopes.ts";
+import { compareAccepts, type Ordered } from "./rule-order.ts";
 
 /** Accepts only what both accept. Both must satisfy the `Ruleset` type; so does the answer. */
 export function meet(a: Ruleset, b: Ruleset): Ruleset {
-  const names: Names = {
-    sets: joined(a.sets, b.sets, commonSet),
-    classes: joined(a.classes, b.classes, commonClasses),
-  };
-  const { scopes, contested } = meetScopes(a.scopes, b.scopes);
-  const parts = scopes.map((scope): Pick<Ruleset, "scopes" | "rules"> => ({
-    scopes: [scope],
-    rules: directionsOf(scope).flatMap((direction) => meetDirection([a, b], names, scope, direction)),
-  }));
-  if (contested !== undefined) parts.push(compileOverlay(contested));
-  const sorted = parts.toSorted((x, y) => compareText(idOf(x), idOf(y)));
-  const rules = sorted.flatMap((part) => part.rules);
-  const still = stillNamed([a, b], rules);
+  const [one, other] = [canonicalText(a), canonicalText(b)];
+  if (one === other) return a;
+  // The shorter one first, so that of two that mean the same it is the answer.
+  const order = one.length - other.length || compareText(one, other);
+  const [first, second] = order < 0 ? [a, b] : [b, a];
+  if (covers(second, first)) return first;
+  return covers(first, second) ? second : meetOf(first, second);
+}
+
+function meetOf(a: Ruleset, b: Ruleset): Ruleset {
+  const [left, right] = [a, b].map(sideOf) as [Side, Side];
+  const common = commonHeld();
+  const overlays = meetOverlays(a.scopes, b.scopes);
+  const host: Scope = { kind: "host" };
+  const directions = [
+    ...(isHost(a) || isHost(b) ? hostDirections(left, right, common) : []),
+    ...overlays.flatMap(({ scope, left: x, right: y, whole }) =>
+      (["peer", "out", "in"] as const).map((direction): MetDirection => {
+        const lists = [left.rules(x, direction), right.rules(y, direction)];
+        const exact = whole || direction === "peer";
+        const rules = exact ? meetLists(lists, common, scope.subnets) : closed(lists);
+        return { scope, direction, rules };
+      }),
+    ),
+  ];
+  const scopes = [...(isHost(a) || isHost(b) ? [host] : []), ...overlays.map(({ scope }) => scope)];
+  return assemble(scopes, directions);
+}
+
+const isHost = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind === "host");
+
+/** One of the two rulesets. Undefined: it leaves a direction alone, which is to accept. */
+interface Side {
+  readonly isHost: boolean;
+  rules(scope: Scope | undefined, direction: Direction): readonly ResolvedRule[] | undefined;
+}
+
+function sideOf(ruleset: Ruleset): Side {
+  const resolve = resolver(ruleset);
+  const lists = Map.groupBy(ruleset.rules, ({ scope, direction }) => `${scope} ${direction}`);
   return {
-    scopes: sorted.flatMap((part) => part.scopes),
-    sets: [...names.sets.values()].filter(still).sort(byName),
-    classes: [...names.classes.values()].filter(still).sort(byName),
-    rules,
+    isHost: isHost(ruleset),
+    rules: (scope, direction) =>
+      scope === undefined ? undefined : lists.get(`${scopeId(scope)} ${direction}`)?.map(resolve),
   };
 }
 
-interface Names {
-  readonly sets: ReadonlyMap<string, NamedSet>;
-  readonly classes: ReadonlyMap<string, ClassMap>;
+/** Without a scope for the host nothing gets in, and what goes out is left alone. */
+function hostDirections(left: Side, right: Side, common: Common): readonly MetDirection[] {
+  const scope: Scope = { kind: "host" };
+  const lists = (direction: Direction) => [left.rules(scope, direction), right.rules(scope, direction)];
+  const incoming = left.isHost && right.isHost ? meetLists(lists("in"), common, []) : closed(lists("in"));
+  const outgoing = meetLists(lists("out"), common, []);
+  return [
+    { scope, direction: "in", rules: incoming },
+    { scope, direction: "out", rules: outgoing },
+  ];
 }
 
-const idOf = ({ scopes }: Pick<Ruleset, "scopes">): string => scopes.map(scopeId).join(" ");
-const byName = (x: { readonly name: string }, y: { readonly name: string }) => compareText(x.name, y.name);
+type List = readonly ResolvedRule[] | undefined;
 
-/** In the compiler's order. */
-const directionsOf = (scope: Scope): readonly Direction[] =>
-  scope.kind === "host" ? ["in", "out"] : ["peer", "out", "in"];
+const asTheyAre = (rules: readonly ResolvedRule[]): readonly MetRule[] =>
+  rules.map((rule) => ({ ...rule, origin: "stays" }));
 
-/** What both have becomes what is common to them; what only one has stays as it is. */
-function joined<T extends { readonly name: string }>(
-  a: readonly T[],
-  b: readonly T[],
-  common: (x: T, y: T) => T,
-): ReadonlyMap<string, T> {
-  const all = new Map(a.map((item) => [item.name, item]));
-  for (const item of b) {
-    const other = all.get(item.name);
-    all.set(item.name, other === undefined ? item : common(other, item));
-  }
-  return all;
+/** Where a list is undefined the other one decides; where both are, nobody does. */
+function meetLists(lists: readonly List[], common: Common, subnets: readonly string[]): readonly MetRule[] {
+  const [x, y = x] = lists.filter((list) => list !== undefined);
+  if (x === undefined || y === undefined) return [];
+  if (x === y || same(x, y)) return asTheyAre(x);
+  if (!isAcceptsThenEnd(x) || !isAcceptsThenEnd(y)) return closed(lists);
+  return [...meetAccepts(x.slice(0, -1), y.slice(0, -1), common, subnets), ...endOf(lists)];
 }
 
-/** A side without rules here leaves the direction alone, which is to accept; so the other side decides. */
-function meetDirection(sides: Sides, names: Names, scope: Scope, direction: Direction): readonly Rule[] {
-  const id = scopeId(scope);
-  const lists = sides
-    .map(({ rules }) => rules.filter((rule) => rule.scope === id && rule.direction === direction))
-    .filter((rules) => rules.length > 0);
-  const [first, second = first] = lists;
-  const end = first?.at(-1);
-  if (first === undefined || second === undefined || end === undefined) return [];
-  if (lists.every(isAcceptsThenEnd)) {
-    const others = new Set(second.map(canonicalText));
-    const accepts = first.slice(0, -1).filter((rule) => others.has(canonicalText(rule)));
-    return [...accepts.filter((rule) => isDeclared(names, rule)), endOf(first, second)];
-  }
-  const same = canonicalText(first) === canonicalText(second);
-  if (same && sides.every((side) => first.every((rule) => meansTheSame(side, names, rule)))) return first;
-  return [{ ...end, verdict: "drop" }];
+const isAcceptsThenEnd = (rules: readonly ResolvedRule[]): boolean =>
+  rules.every(({ rule }, i) => (rule.verdict === "accept") === i < rules.length - 1);
+
+/** The end of the first list that has one. */
+const endOf = (lists: readonly List[]): readonly MetRule[] =>
+  asTheyAre(lists.find((list) => list !== undefined)?.slice(-1) ?? []);
+
+const closed = (lists: readonly List[]): readonly MetRule[] =>
+  endOf(lists).map((end) => ({ ...end, rule: { ...end.rule, verdict: "drop" } }));
+
+const sameRule = (x: ResolvedRule, y: ResolvedRule): boolean =>
+  canonicalText(x.rule) === canonicalText(y.rule) &&
+  sameEnd(x.source, y.source) &&
+  sameEnd(x.destination, y.destination);
+
+const same = (x: readonly ResolvedRule[], y: readonly ResolvedRule[]): boolean =>
+  x.length === y.length &&
+  x.every((rule, i) => {
+    const other = y[i];
+    return other !== undefined && sameRule(rule, other);
+  });
+
+/**
+ * What stands on both sides stays; of the rest each of one side meets each of the other. What one of the rest has in
+ * common with what stays lies in what stays.
+ */
+function meetAccepts(
+  x: readonly ResolvedRule[],
+  y: readonly ResolvedRule[],
+  common: Common,
+  subnets: readonly string[],
+): readonly MetRule[] {
+  const others = new Map(y.map((rule) => [canonicalText(rule.rule), rule]));
+  const staying = x.filter((rule) => {
+    const other = others.get(canonicalText(rule.rule));
+    return other !== undefined && sameRule(rule, other);
+  });
+  const stay = new Set(staying.map(({ rule }) => canonicalText(rule)));
+  const [mine, yours] = [x, y].map((rules) => rules.filter(({ rule }) => !stay.has(canonicalText(rule))));
+  const met = [...asTheyAre(staying)];
+  const byPort = index(yours ?? []);
+  for (const rule of mine ?? [])
+    for (const other of byPort(rule)) {
+      if (met.length >= rulesetBounds.rules / 2) break;
+      met.push(...commonRules(rule, other, common, subnets));
+    }
+  return met.toSorted((a, b) => compareAccepts(orderedOf(a), orderedOf(b)));
 }
 
-const isAcceptsThenEnd = (rules: readonly Rule[]): boolean =>
-  rules.every(({ verdict }, i) => (verdict === "accept") === i < rules.length - 1);
+const orderedOf = ({ rule, source }: MetRule): Ordered => ({
+  rule,
+  kind: source.kind === "held" ? source.held.kind : "any",
+});
 
-/** The same whichever side comes first. */
-function endOf(first: readonly Rule[], second: readonly Rule[]): Rule {
-  const [end] = [...first.slice(-1), ...second.slice(-1)].toSorted((x, y) =>
-    compareText(canonicalText(x), canonicalText(y)),
-  );
-  if (end === undefined) throw new Error("a direction without an end is no ruleset");
-  return end;
-}
-
-const setNames = ({ source, destination }: Rule): readonly string[] =>
-  [source, destination].flatMap((match) => (match.kind === "set" ? [match.set] : []));
-const mapNames = ({ source }: Rule): readonly string[] => (source.kind === "class" ? [source.map] : []);
-
-/** A class that only one side declares has no members in common. */
-const isDeclared = ({ classes }: Names, { source }: Rule): boolean =>
-  source.kind !== "class" || classes.get(source.map)?.classes.includes(source.class) === true;
-
-/** A drop that names fewer addresses than before is wider, so every name must mean here what it means on its side. */
-function meansTheSame(side: Ruleset, { sets, classes }: Names, rule: Rule): boolean {
-  const unchanged = <T extends { readonly name: string }>(
-    own: readonly T[],
-    all: ReadonlyMap<string, T>,
-    name: string,
-  ): boolean => {
-    const before = own.find((item) => item.name === name);
-    return before === undefined || canonicalText(before) === canonicalText(all.get(name));
+/** Rules whose protocol may meet a rule's: most have one port, and meet few. */
+function index(rules: readonly ResolvedRule[]): (rule: ResolvedRule) => readonly ResolvedRule[] {
+  const exact = Map.groupBy(rules, ({ rule }) => portKey(rule));
+  const wide = exact.get(undefined) ?? [];
+  return ({ rule }) => {
+    const key = portKey(rule);
+    return key === undefined ? rules : [...(exact.get(key) ?? []), ...wide];
   };
-  return (
-    setNames(rule).every((name) => unchanged(side.sets, sets, name)) &&
-    mapNames(rule).every((name) => unchanged(side.classes, classes, name))
-  );
 }
 
-/** A name goes when both sides use it and no rule does any more, or when only one has it and none is left to use it. */
-function stillNamed(sides: Sides, rules: readonly Rule[]): (item: NamedSet | ClassMap) => boolean {
-  const used = sides.map((side) => namesIn(side.rules));
-  const declared = sides.map(({ sets, classes }) => new Set([...sets, ...classes].map(({ name }) => name)));
-  const left = namesIn(rules);
-  return ({ name }) =>
-    left.has(name) || (declared.every((names) => names.has(name)) && !used.every((names) => names.has(name)));
+/** Undefined for a rule of more than one port. */
+function portKey({ protocol }: Rule): string | undefined {
+  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return undefined;
+  const [range, ...more] = protocol.ports.ranges;
+  return range !== undefined && more.length === 0 && range.from === range.to
+    ? `${protocol.kind} ${range.from}`
+    : undefined;
 }
-
-const namesIn = (rules: readonly Rule[]): ReadonlySet<string> =>
-  new Set(rules.flatMap((rule) => [...setNames(rule), ...mapNames(rule)]));

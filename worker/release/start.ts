@@ -2,6 +2,7 @@
  * Starting a rollout: which hosts lose and which gain, their waves, and the rollouts that it takes over from. All of it
  * is one audited batch; giving the first wave its content is the first transition after it.
  */
+import { covers } from "#compile/covers.ts";
 import { meet } from "#compile/meet.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import type { Phase, RolloutRequest } from "#schema/rollout.ts";
@@ -101,11 +102,13 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
   };
 }
 
-/** A host that the rollout changes. */
+/** A host that the rollout changes. Equal packets are no loss and no gain, however the bytes differ. */
 interface Changing extends Candidate {
   /** It must lose something that others may depend on, and it gets something that it does not have. */
   readonly loses: boolean;
   readonly gains: boolean;
+  /** What it loses leaves it the very bytes that it is to have in the end. */
+  readonly settles: boolean;
 }
 
 interface Hosts {
@@ -149,13 +152,15 @@ async function hostsOf(
     const [before, then] = [contentOf(now, upTo), contentOf(target, upTo)];
     for (const [host] of group) {
       const [old, next] = [before(host), then(host)];
-      const [a, between, b] = [old, common(old, next), next].map(bytesOf);
+      const [a, b] = [old, next].map(bytesOf);
       const { roles = [], labels = {} } = target.low.hosts.get(host) ?? now.low.hosts.get(host) ?? {};
       if (a === b) same.push(host);
       else {
         const state = states.get(host);
         const enforces = state !== "adopting" && !isIll(state);
-        changing.push({ host, roles, labels, enforces, loses: between !== a, gains: between !== b });
+        const loses = takes(old, next);
+        const settles = loses && bytesOf(common(old, next)) === b;
+        changing.push({ host, roles, labels, enforces, loses, gains: takes(next, old), settles });
       }
     }
   }
@@ -181,16 +186,25 @@ const common = (a: Content, b: Content): Content => {
   return b.mode === "closed" ? b : { mode: "enforce", ruleset: meet(a.ruleset, b.ruleset) };
 };
 
+/** Whether some packet that the first lets in is not let in by the second. */
+function takes(from: Content, to: Content): boolean {
+  if (from.mode === "closed") return false;
+  return to.mode === "closed" || !covers(to.ruleset, from.ruleset);
+}
+
 const bytesOf = ({ mode, ruleset }: Content): string =>
   `${mode} ${new TextDecoder().decode(encodeBundle(ruleset))}`;
 
-/** Two phases only where the change both takes and gives; an emergency is one wave of everybody. */
+/**
+ * Two phases only where the change both takes and gives; an emergency is one wave of everybody. The second is for all
+ * that do not have their last bytes after the first.
+ */
 function wavesOf(changing: readonly Changing[], { strategy, emergency }: RolloutRequest): Plan {
   if (emergency) return { narrow: [], widen: planWaves(changing, { kind: "all" }) };
   const losers = changing.filter(({ loses }) => loses);
-  const gainers = changing.filter(({ gains }) => gains);
-  if (losers.length === 0 || gainers.length === 0)
+  if (losers.length === 0 || !changing.some(({ gains }) => gains))
     return { narrow: [], widen: planWaves(changing, strategy) };
-  return { narrow: planWaves(losers, strategy), widen: planWaves(gainers, strategy) };
+  const left = changing.filter(({ settles }) => !settles);
+  return { narrow: planWaves(losers, strategy), widen: planWaves(left, strategy) };
 }
 type Plan = Readonly<Record<Phase, ReturnType<typeof planWaves>>>;

@@ -18,6 +18,7 @@ import {
   view,
   webs,
 } from "./rollout-play.ts";
+import { betweenPhases, pinnedHosts, takings, twoPhases } from "./rollout-phases.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
 
 export function rolloutContract(name: string, open: () => Promise<Adapter>): void {
@@ -31,6 +32,9 @@ export function rolloutContract(name: string, open: () => Promise<Adapter>): voi
     promoted(() => h);
     halted(() => h);
     twoPhases(() => h);
+    takings(() => h);
+    betweenPhases(() => h);
+    pinnedHosts(() => h);
     goingBack(() => h);
     takenOver(() => h);
     emergencies(() => h);
@@ -123,56 +127,6 @@ function halted(h: () => Harness): void {
     await bake(h());
     expect(await digests(h())).toEqual(now);
     await h().call("POST", `/v1/rollouts/${id}/rollback`, { body: { reason: "done" } });
-  });
-}
-
-function twoPhases(h: () => Harness): void {
-  test("nobody gains before everybody who loses has committed", async () => {
-    await commit(h(), [grant("move", "host:db", 5432)]);
-    const old = await digests(h(), ["db", "cache"]);
-    await commit(h(), [grant("move", "host:cache", 5432)], "staged");
-    const { id, waves } = await start(h(), { strategy: { kind: "all" }, hosts: ["db", "cache"] });
-    expect(waves.map(({ phase, hosts }) => [phase, hosts])).toEqual([
-      ["narrow", 1],
-      ["widen", 1],
-    ]);
-    const [db, cache] = await digests(h(), ["db", "cache"]);
-    expect([db === old[0], cache === old[1]]).toEqual([false, true]);
-    h().advance(2_000_000);
-    await maintain(h().ports);
-    expect((await digests(h(), ["cache"]))[0]).toBe(old[1]);
-    await report(h(), "db");
-    await bake(h());
-    expect((await digests(h(), ["cache"]))[0]).toBe(old[0]);
-    await report(h(), "cache");
-    await bake(h());
-    expect(await view(h(), id)).toMatchObject({ status: "completed" });
-    expect(await h().count("SELECT count(*) AS n FROM withheld WHERE host IN ('db', 'cache')")).toBe(0);
-  });
-
-  test("pinned hosts are passed by and listed, and get it by a later rollout", async () => {
-    await h().call("PUT", "/v1/hosts/db/pin", { body: { reason: "migration" } });
-    const old = await served(h(), "db");
-    expect(await commit(h(), [grant("both", "role:base", 22)], "staged")).toMatchObject({
-      held: [
-        { host: "cache", as: "staged" },
-        { host: "db", as: "pinned" },
-      ],
-    });
-    const { id } = await start(h(), { hosts: ["db", "cache"] });
-    await report(h(), "cache");
-    await bake(h());
-    expect(await view(h(), id)).toMatchObject({
-      status: "completed",
-      attention: [{ host: "db", standing: "skipped", detail: "pinned" }],
-    });
-    expect(await served(h(), "db")).toEqual(old);
-    expect((await h().call("DELETE", "/v1/hosts/db/pin")).status).toBe(200);
-    const later = await start(h(), { hosts: ["db"] });
-    expect((await served(h(), "db")).seq).toBe(old.seq + 1);
-    await report(h(), "db");
-    await bake(h());
-    expect(await view(h(), later.id)).toMatchObject({ status: "completed" });
   });
 }
 

@@ -1,0 +1,128 @@
+/**
+ * What the names in a ruleset's rules stand for: rules with their addresses at hand, so that two rulesets can be held
+ * against each other although one name may mean two things in them. Pure.
+ */
+import { knownNetwork } from "#schema/address.ts";
+import type { NamedSet, Rule, Ruleset, Source } from "#schema/ruleset.ts";
+import { commonSpans, isWithin, networksOf, type Spans, spansOf } from "./spans.ts";
+
+/** The addresses of one set, or of one class. */
+export interface Held {
+  /** The set's or the class's; null for what no name stands for yet. */
+  readonly name: string | null;
+  /** The class map's, for a class; null for a set. */
+  readonly map: string | null;
+  /** A class holds addresses. */
+  readonly kind: NamedSet["kind"];
+  /** Sorted, as in the ruleset. */
+  readonly elements: readonly string[];
+}
+
+export type End =
+  | { readonly kind: "any" }
+  | { readonly kind: "source-subnet" }
+  | { readonly kind: "held"; readonly held: Held };
+
+export interface ResolvedRule {
+  readonly rule: Rule;
+  readonly source: End;
+  readonly destination: End;
+}
+
+/** Reads one ruleset's names; the same name gives the same object each time. */
+export function resolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
+  const sets = new Map(
+    ruleset.sets.map(({ name, kind, elements }) => [name, { name, map: null, kind, elements } as Held]),
+  );
+  const classes = new Map(
+    ruleset.classes.map((map) => [map.name, Map.groupBy(map.elements, (e) => e.class)]),
+  );
+  const known = new Map<string, Held>();
+  const setNamed = (name: string): Held =>
+    sets.get(name) ?? { name, map: null, kind: "addresses", elements: [] };
+  const classNamed = ({ map, class: name }: Extract<Source, { readonly kind: "class" }>): Held => {
+    const id = `${map} ${name}`;
+    const addresses = classes.get(map)?.get(name) ?? [];
+    const held = known.get(id) ?? {
+      name,
+      map,
+      kind: "addresses" as const,
+      elements: addresses.map(({ address }) => address),
+    };
+    known.set(id, held);
+    return held;
+  };
+  return (rule) => {
+    const { source, destination } = rule;
+    return {
+      rule,
+      source:
+        source.kind === "any"
+          ? source
+          : { kind: "held", held: source.kind === "set" ? setNamed(source.set) : classNamed(source) },
+      destination:
+        destination.kind === "set" ? { kind: "held", held: setNamed(destination.set) } : destination,
+    };
+  };
+}
+
+type Listed = Pick<Held, "elements">;
+
+const sameElements = (a: Listed, b: Listed): boolean =>
+  a.elements === b.elements ||
+  (a.elements.length === b.elements.length && a.elements.every((element, i) => element === b.elements[i]));
+
+/** Whether both stand for the same addresses by the same kind of look-up. */
+export const sameHeld = (a: Held, b: Held): boolean =>
+  a === b || (a.kind === b.kind && (a.map === null) === (b.map === null) && sameElements(a, b));
+
+export const sameEnd = (a: End, b: End): boolean =>
+  a.kind === "held" && b.kind === "held" ? sameHeld(a.held, b.held) : a.kind === b.kind;
+
+/** What two have in common. It keeps a name where one of them is that name's, or both bear it. */
+export type Common = (a: Held, b: Held) => Held;
+
+/** Each pair is worked out once. */
+export function commonHeld(): Common {
+  const known = new Map<Held, Map<Held, Held>>();
+  const spans = new Map<Held, Spans>();
+  const spansOfHeld = (held: Held): Spans => {
+    const found = spans.get(held) ?? spansOf(held.elements);
+    spans.set(held, found);
+    return found;
+  };
+  return (a, b) => {
+    const row = known.get(a) ?? new Map<Held, Held>();
+    known.set(a, row);
+    const found = row.get(b) ?? named(a, b, commonElements(a, b, spansOfHeld));
+    row.set(b, found);
+    return found;
+  };
+}
+
+type Shared = Pick<Held, "kind" | "elements">;
+
+function commonElements(a: Held, b: Held, spansOfHeld: (held: Held) => Spans): Shared {
+  if (a.kind === "networks" && b.kind === "networks")
+    return { kind: "networks", elements: networksOf(commonSpans(spansOfHeld(a), spansOfHeld(b))) };
+  const [exact, other] = a.kind === "networks" ? [b, a] : [a, b];
+  if (other.kind === "networks")
+    return { kind: exact.kind, elements: within(exact.elements, spansOfHeld(other)) };
+  const others = new Set(b.elements);
+  const kind = a.kind === "hosts" || b.kind === "hosts" ? "hosts" : "addresses";
+  return { kind, elements: a.elements.filter((element) => others.has(element)) };
+}
+
+/** Addresses that lie in one of the spans. */
+const within = (addresses: readonly string[], spans: Spans): readonly string[] =>
+  addresses.filter((text) => isWithin(knownNetwork(text), spans));
+
+/** A class stays one, as its look-up costs the same however many there are. */
+function named(a: Held, b: Held, { kind, elements }: Shared): Held {
+  const map = a.map ?? b.map;
+  const bearers = [a, b].filter((each) => (each.map === null) === (map === null));
+  const whole = bearers.find((each) => sameElements(each, { elements }));
+  if (whole !== undefined) return whole;
+  const alike = bearers.length === 2 && a.name === b.name;
+  return { name: alike ? a.name : null, map, kind: map === null ? kind : "addresses", elements };
+}
