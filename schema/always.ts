@@ -28,22 +28,32 @@ export type Always =
       readonly kind: "state";
       readonly states: readonly ConntrackState[];
       readonly verdict: "accept" | "drop";
+      /** Name of what counts these packets, or null. */
+      readonly counter: string | null;
     }
   | {
       readonly kind: "icmp";
       readonly family: Family;
       readonly types: readonly IcmpType[];
+      /** Network that holds the source, or null for any. */
+      readonly source: string | null;
       readonly verdict: "accept";
     }
+  /** IGMP on its link: to a group, and no router would hand it on. */
+  | { readonly kind: "igmp"; readonly destination: string; readonly ttl: number; readonly verdict: "accept" }
   | {
       readonly kind: "dhcp";
       readonly family: Family;
-      /** Network that holds the source, or null for any. */
+      /** Networks that hold the ends, and the port it comes from; null for any. */
       readonly source: string | null;
-      readonly sourcePort: number;
+      readonly destination: string | null;
+      readonly sourcePort: number | null;
       readonly destinationPort: number;
       readonly verdict: "accept";
     };
+
+/** Counts what conntrack can make nothing of. No rule's counter has this name. */
+export const invalidCounter = "c_invalid";
 
 export type ConntrackState = "established" | "related" | "invalid";
 
@@ -75,25 +85,52 @@ const icmp6: readonly IcmpType[] = [
   { name: "mld2-listener-report", type: 143 },
 ];
 
+const linkLocal = "fe80::/10";
+
 const icmp: readonly Always[] = [
-  { kind: "icmp", family: "v4", types: icmp4, verdict: "accept" },
-  { kind: "icmp", family: "v6", types: icmp6, verdict: "accept" },
+  { kind: "icmp", family: "v4", types: icmp4, source: null, verdict: "accept" },
+  { kind: "icmp", family: "v6", types: icmp6, source: null, verdict: "accept" },
 ];
 
-const replies: Always = { kind: "state", states: ["established", "related"], verdict: "accept" };
+/**
+ * What neighbours answer to an echo request to a group (`ping ff02::1`): conntrack waits for an answer from the group and
+ * takes theirs for invalid. Nobody beyond the link can send it.
+ */
+const neighbours: Always = {
+  kind: "icmp",
+  family: "v6",
+  types: [{ name: "echo-reply", type: 129 }],
+  source: linkLocal,
+  verdict: "accept",
+};
 
-/** DHCP as a client: RFC 2131 §4.1 (ports 67, 68); RFC 8415 §7.2 (546, 547), from link-local addresses (§17). */
+/**
+ * Queries to a host and its reports (RFC 3376 §4: sent with a TTL of 1; §5.2: a host answers queries), without which a
+ * switch that snoops ends its groups. For IPv6 this is MLD, which is ICMP.
+ */
+const igmp: Always = { kind: "igmp", destination: "224.0.0.0/4", ttl: 1, verdict: "accept" };
+
+const replies: Always = {
+  kind: "state",
+  states: ["established", "related"],
+  verdict: "accept",
+  counter: null,
+};
+
+type Dhcp = Extract<Always, { readonly kind: "dhcp" }>;
+/** DHCP as a client. */
 const dhcp = (
   family: Family,
-  source: string | null,
-  sourcePort: number,
   destinationPort: number,
-): Always => ({
+  rest: Partial<Pick<Dhcp, "source" | "destination" | "sourcePort">>,
+): Dhcp => ({
   kind: "dhcp",
   family,
-  source,
-  sourcePort,
+  source: null,
+  destination: null,
+  sourcePort: null,
   destinationPort,
+  ...rest,
   verdict: "accept",
 });
 
@@ -103,17 +140,23 @@ export const always: Readonly<Record<"in" | "out", readonly Always[]>> = {
     { kind: "loopback", verdict: "accept" },
     { kind: "management", verdict: "accept" },
     replies,
-    { kind: "state", states: ["invalid"], verdict: "drop" },
+    neighbours,
+    { kind: "state", states: ["invalid"], verdict: "drop", counter: invalidCounter },
     ...icmp,
-    dhcp("v4", null, 67, 68),
-    dhcp("v6", "fe80::/10", 547, 546),
+    igmp,
+    // RFC 2131 §4.1.
+    dhcp("v4", 68, { sourcePort: 67 }),
+    // RFC 8415 §7.2: servers and relays send to 546, from whatever port and address; §16: to a link-local address.
+    dhcp("v6", 546, { destination: linkLocal }),
   ],
   out: [
     { kind: "loopback", verdict: "accept" },
     replies,
     ...icmp,
-    dhcp("v4", null, 68, 67),
-    dhcp("v6", "fe80::/10", 546, 547),
+    igmp,
+    dhcp("v4", 67, { sourcePort: 68 }),
+    // RFC 8415 §17.
+    dhcp("v6", 547, { source: linkLocal, sourcePort: 546 }),
     { kind: "narrowing", verdict: "drop" },
   ],
 };

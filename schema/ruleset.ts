@@ -15,6 +15,7 @@
  * - A set or class without elements matches nothing.
  */
 import * as z from "zod";
+import { invalidCounter } from "./always.ts";
 import { Address, Cidr, InterfaceName, Key, list, Port, unique } from "./primitives.ts";
 import { unixSecondsMax } from "./time.ts";
 
@@ -149,6 +150,9 @@ export type Rule = z.infer<typeof Rule>;
 export const tallies = ["c_same_subnet", "c_cross_subnet", "c_egress", "c_ingress"] as const;
 export type Tally = (typeof tallies)[number];
 
+/** Counters that no rule has for itself. */
+const reserved: ReadonlySet<string> = new Set([...tallies, invalidCounter]);
+
 const Shape = z.strictObject({
   scopes: list(Scope, { max: rulesetBounds.scopes }),
   sets: list(NamedSet, { max: rulesetBounds.sets }),
@@ -229,7 +233,7 @@ function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
       yield { path: ["rules", i, "source", "class"], message: "expected a declared class" };
     if (destination.kind === "set" && !sets.has(destination.set))
       yield { path: ["rules", i, "destination", "set"], message: "expected a declared set" };
-    if ((tallies as readonly string[]).includes(rule.counter))
+    if (reserved.has(rule.counter))
       yield { path: ["rules", i, "counter"], message: "expected a counter of the rule's own" };
   }
 }

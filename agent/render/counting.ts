@@ -3,6 +3,7 @@
  * accept. A packet takes the same way through it and counts in the same rows, so its counters say what the program
  * itself would have cut. An accept ends our chain only: what other tables say of the packet still holds.
  */
+import { invalidCounter } from "#schema/always.ts";
 import { compareText } from "#schema/order.ts";
 import { line, refusedBy } from "./line.ts";
 import type { Chain, Line, Program } from "./program.ts";
@@ -16,13 +17,16 @@ export function countOnly(program: Program): Program {
   return { ...program, counters: [...counters].sort(compareText), chains };
 }
 
-/** Counters that count nothing but packets which the program refuses. Ascending. */
+/**
+ * Counters that count nothing but packets which the program's rules refuse. Ascending. What conntrack can make nothing of
+ * is not among them: it is refused whatever the rules say, and the closed ruleset counts it too.
+ */
 export function refusalCounters(program: Program): readonly string[] {
   const decided = (refuses: boolean): readonly string[] =>
     program.chains.flatMap(({ lines }) =>
       lines.filter((each) => isRefusal(each) === refuses).flatMap(({ counters }) => counters),
     );
-  const shared = new Set(decided(false));
+  const shared = new Set([...decided(false), invalidCounter]);
   const own = decided(true).filter((name) => !shared.has(name));
   return [...new Set([...own, undecidedCounter])].sort(compareText);
 }

@@ -82,13 +82,18 @@ function alwaysLines(step: Always, direction: HostDirection, guard: Guard): read
     case "narrowing":
       return narrowingLines(step, guard);
     case "state":
-      return [decide([match(nft`ct state ${join(step.states.map(word), ",")}`)], step)];
+      return [
+        line([match(nft`ct state ${join(step.states.map(word), ",")}`)], step.counter, {
+          kind: step.verdict,
+        }),
+      ];
     case "icmp": {
       const types = oneOf(step.types.map((type) => word(type.name)));
-      return [
-        decide([match(step.family === "v4" ? nft`icmp type ${types}` : nft`icmpv6 type ${types}`)], step),
-      ];
+      const icmp = match(step.family === "v4" ? nft`icmp type ${types}` : nft`icmpv6 type ${types}`);
+      return [decide([...ends(step.family, step.source, null), icmp], step)];
     }
+    case "igmp":
+      return [decide(igmpMatches(step), step)];
     case "dhcp":
       return [decide(dhcpMatches(step), step)];
   }
@@ -124,7 +129,20 @@ function flowMatch(flow: GuardFlow, peer: Readonly<Record<Family, NftText>>, por
 }
 
 function dhcpMatches(step: Extract<Always, { readonly kind: "dhcp" }>): readonly Match[] {
-  const family = step.family === "v4" ? nft`meta nfproto ipv4` : nft`meta nfproto ipv6`;
-  const source = step.source === null ? family : nft`${saddr[step.family]} ${network(step.source)}`;
-  return [match(nft`${source} udp sport ${step.sourcePort} udp dport ${step.destinationPort}`)];
+  const known = ends(step.family, step.source, step.destination);
+  const family = match(step.family === "v4" ? nft`meta nfproto ipv4` : nft`meta nfproto ipv6`);
+  const from = step.sourcePort === null ? [] : [match(nft`udp sport ${step.sourcePort}`)];
+  return [...(known.length === 0 ? [family] : known), ...from, match(nft`udp dport ${step.destinationPort}`)];
 }
+
+const igmpMatches = (step: Extract<Always, { readonly kind: "igmp" }>): readonly Match[] => [
+  match(nft`ip protocol igmp`),
+  ...ends("v4", null, step.destination),
+  match(nft`ip ttl ${step.ttl}`),
+];
+
+/** The networks of source and destination, where a step names them. */
+const ends = (family: Family, source: string | null, destination: string | null): readonly Match[] => [
+  ...(source === null ? [] : [match(nft`${saddr[family]} ${network(source)}`)]),
+  ...(destination === null ? [] : [match(nft`${daddr[family]} ${network(destination)}`)]),
+];

@@ -8,7 +8,7 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import { closedChains, hostJudging } from "./host.ts";
 import { forwarding } from "./overlay.ts";
 import { skeleton } from "./print.ts";
-import type { Program, Rendered } from "./program.ts";
+import type { Chain, Program, Rendered } from "./program.ts";
 import { Unsupported } from "./quote.ts";
 import { kernelSets } from "./sets.ts";
 
@@ -31,23 +31,24 @@ export function render(ruleset: Ruleset, guard: Guard): Rendered {
 }
 
 /** The closed ruleset: management, replies, ICMP, ND and DHCP come in, nothing is forwarded, output is open or as the guard narrows it. */
-export const renderClosed = (guard: Guard): Program => ({
-  backend: "nft",
-  counters: [],
-  sets: [],
-  maps: [],
-  chains: closedChains(guard),
-});
+export function renderClosed(guard: Guard): Program {
+  const chains = closedChains(guard);
+  return { backend: "nft", counters: countersOf(chains), sets: [], maps: [], chains };
+}
+
+const countersOf = (chains: readonly Chain[], others: readonly string[] = []): readonly string[] =>
+  [...new Set([...others, ...chains.flatMap(({ lines }) => lines.flatMap(({ counters }) => counters))])].sort(
+    compareText,
+  );
 
 function programOf(ruleset: Ruleset, guard: Guard): Program {
   const forward = forwarding(ruleset);
   const host = hostJudging(ruleset, guard);
-  const counters = new Set([...forward.counters, ...ruleset.rules.map((rule) => rule.counter)]);
   const chains = [...host.chains, ...forward.chains];
   const named = new Set(chains.flatMap((chain) => chain.lines.flatMap(({ sets }) => sets)));
   return {
     backend: "nft",
-    counters: [...counters].sort(compareText),
+    counters: countersOf(chains, [...forward.counters, ...ruleset.rules.map((rule) => rule.counter)]),
     // A set that became keys of a map is not held twice.
     sets: kernelSets(ruleset).filter(({ name }) => named.has(name)),
     maps: [...host.maps, ...forward.maps],

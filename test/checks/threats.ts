@@ -5,7 +5,8 @@
 import { refusalCodes } from "#schema/refusals.ts";
 import { citationFindings, type ReadFile, readerOf } from "./cited-tests.ts";
 
-const rows = 36;
+/** How many rows there are. */
+export const rows = 36;
 
 export function tableFindings(markdown: string, read: ReadFile): readonly string[] {
   const cells = [...markdown.matchAll(/^\| (\d+) \|(.*)\|$/gm)];

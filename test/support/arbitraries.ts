@@ -100,6 +100,7 @@ const arbitraryHook: fc.Arbitrary<Hook> = fc.oneof(
 const arbitraryPayload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ protocol: fc.constantFrom("tcp", "udp"), port, sourcePort: port }),
   fc.record({ protocol: fc.constant("icmp"), icmpType: fc.nat({ max: 255 }) }),
+  fc.record({ protocol: fc.constant("igmp"), ttl: fc.constantFrom(1, 64) }),
   fc.record({ protocol: fc.constant("other") }),
 );
 const anyAddress = fc.oneof(

@@ -77,6 +77,8 @@ function tuple(packet: Packet): string {
     case "tcp":
     case "udp":
       return `${addresses} ${packet.protocol} dport ${packet.port}`;
+    case "igmp":
+      return `${addresses} ip protocol igmp ip ttl ${packet.ttl}`;
     case "other":
       return `${addresses} meta l4proto ${otherProtocol}`;
   }

@@ -33,6 +33,7 @@ it("is a chain that ends in a drop, behind what always passes", () => {
       "\t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, " +
         "echo-request, mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, " +
         "nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } accept",
+      "\t\tip protocol igmp ip daddr 224.0.0.0/4 ip ttl 1 accept",
       "\t\tmeta nfproto ipv4 udp sport 68 udp dport 67 accept",
       "\t\tip6 saddr fe80::/10 udp sport 546 udp dport 547 accept",
       '\t\toifname "wg0" goto host_out',

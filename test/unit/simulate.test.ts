@@ -84,10 +84,28 @@ describe("host scope, before any rule", () => {
     ],
     ["a DHCPv6 answer", input({ ...linkLocal, protocol: "udp", sourcePort: 547, port: 546 }), "accept -"],
     [
-      "a DHCPv6 answer from beyond the link",
+      "a DHCPv6 answer from another port and from a global address",
+      input({ ...v6, destination: "fe80::2", protocol: "udp", sourcePort: 49_152, port: 546 }),
+      "accept -",
+    ],
+    [
+      "a DHCPv6 answer to an address that is not its link's",
       input({ ...v6, protocol: "udp", sourcePort: 547, port: 546 }),
       "drop test/row#end",
     ],
+    [
+      "an echo reply from a neighbour, which conntrack did not wait for",
+      input({ ...linkLocal, ...icmp(129), state: "invalid" }),
+      "accept -",
+    ],
+    ["an echo reply from beyond the link", input({ ...v6, ...icmp(129), state: "invalid" }), "drop -"],
+    ["an IGMP query", input({ destination: "224.0.0.1", protocol: "igmp", ttl: 1 }), "accept -"],
+    [
+      "an IGMP query from beyond the link",
+      input({ destination: "224.0.0.1", protocol: "igmp", ttl: 2 }),
+      "drop test/row#end",
+    ],
+    ["IGMP to this host alone", input({ protocol: "igmp", ttl: 1 }), "drop test/row#end"],
   ])("judges %s", (_, packet, expected) => {
     expect(brief(simulate(closedIn, packet))).toBe(expected);
   });
@@ -121,6 +139,7 @@ describe("host scope, before any rule", () => {
     ["replies", output({ state: "established" })],
     ["a neighbour solicitation", output({ ...linkLocal, ...icmp(135), state: "untracked" })],
     ["a DHCP request", output({ protocol: "udp", sourcePort: 68, port: 67 })],
+    ["an IGMP report", output({ destination: "224.0.0.22", protocol: "igmp", ttl: 1 })],
     ["a DHCPv6 request", output({ ...linkLocal, protocol: "udp", sourcePort: 546, port: 547 })],
   ])("limited output still sends %s", (_, packet) => {
     expect(brief(simulate(closedBoth, packet))).toBe("accept -");

@@ -16,10 +16,11 @@ export type Hook =
   | { readonly hook: "output"; readonly oif: string }
   | { readonly hook: "forward"; readonly iif: string; readonly oif: string };
 
-/** `icmp` is ICMP between IPv4 and ICMPv6 between IPv6 addresses; `port` is the destination's. */
+/** `icmp` is ICMP between IPv4 and ICMPv6 between IPv6 addresses; `igmp` is between IPv4 alone; `port` is the destination's. */
 export type Payload =
   | { readonly protocol: "tcp" | "udp"; readonly port: number; readonly sourcePort?: number }
   | { readonly protocol: "icmp"; readonly icmpType: number }
+  | { readonly protocol: "igmp"; readonly ttl: number }
   | { readonly protocol: "other" };
 
 export type PacketState = "new" | "established" | "related" | "invalid" | "untracked";

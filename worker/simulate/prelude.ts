@@ -19,7 +19,7 @@ export function alwaysVerdict(
 }
 
 function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
-  const { packet, source } = flow;
+  const { packet, source, destination } = flow;
   switch (step.kind) {
     case "loopback":
       return (
@@ -35,18 +35,25 @@ function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
       return (
         packet.protocol === "icmp" &&
         source.family === step.family &&
-        step.types.some(({ type }) => type === packet.icmpType)
+        step.types.some(({ type }) => type === packet.icmpType) &&
+        within(step.source, source)
       );
+    case "igmp":
+      return packet.protocol === "igmp" && packet.ttl === step.ttl && within(step.destination, destination);
     case "dhcp":
       return (
         packet.protocol === "udp" &&
         source.family === step.family &&
-        packet.sourcePort === step.sourcePort &&
+        (step.sourcePort === null || packet.sourcePort === step.sourcePort) &&
         packet.port === step.destinationPort &&
-        (step.source === null || contains(knownNetwork(step.source), source))
+        within(step.source, source) &&
+        within(step.destination, destination)
       );
   }
 }
+
+const within = (network: string | null, address: Network): boolean =>
+  network === null || contains(knownNetwork(network), address);
 
 function isManagement({ packet, source }: Flow, { management }: JudgingGuard): boolean {
   if (packet.hook !== "input") return false;
