@@ -9,10 +9,11 @@
  */
 import { tendPending } from "./cosign.ts";
 import { openParts, type Part } from "./part.ts";
+import type { Root } from "#schema/tuf.ts";
 import type { Ports } from "./ports.ts";
 import { advanceIfNews } from "./release/advance.ts";
 import { renewRepository } from "./poll.ts";
-import { givesLeaseTo } from "./publish/signers.ts";
+import { givesLeaseTo, unnamedRoles } from "./publish/signers.ts";
 import { forgetAnswers } from "./store/idempotency.ts";
 import { forgetAssertions } from "./store/identity.ts";
 import { leasesEndingBefore } from "./store/lease.ts";
@@ -36,11 +37,22 @@ export async function maintain(ports: Ports): Promise<void> {
   });
   await part("leases and signatures", async () => {
     const root = await rootInForce(ports.sql);
-    if (root === undefined || !(await givesLeaseTo(root.signed, ports.signer))) return;
+    if (root === undefined) return;
+    await part("keys", () => assertNamed(ports, root.signed));
+    if (!(await givesLeaseTo(root.signed, ports.signer))) return;
     await part("leases", () => renewUnasked(ports, root, now, part));
     await part("signatures", () => tendPending(ports, root, part));
   });
   if (failed.length > 0) throw new Error(`maintenance failed in part: ${failed.slice(0, 20).join(", ")}`);
+}
+
+/** What no host accepts must not pass in silence, on any adapter. */
+async function assertNamed({ signer }: Ports, root: Root): Promise<void> {
+  const unnamed = await unnamedRoles(root, signer);
+  if (unnamed.length > 0)
+    throw new Error(
+      `root ${root.version} names other keys for ${unnamed.join(" and ")} than this control plane has: hosts accept nothing that these sign`,
+    );
 }
 
 async function renewUnasked(ports: Ports, root: RootInForce, now: number, part: Part): Promise<void> {

@@ -57,15 +57,15 @@ export class Deployment {
     return joinPath(this.#folder, name);
   }
 
-  async start(): Promise<void> {
+  async start(keys: "known" | "new" = "known"): Promise<void> {
     const endpoints = [{ kind: "plain", host: "127.0.0.1", port: 0 }] as const;
-    this.#plane = await openStandalone({ data: this.at("plane"), fleet: "acme", endpoints });
+    this.#plane = await openStandalone({ data: this.at("plane"), fleet: "acme", endpoints, keys });
   }
 
   async restartWithOtherKeys(): Promise<void> {
     await this.plane.close();
     rmSync(this.at("plane/keys.json"));
-    await this.start();
+    await this.start("new");
   }
 
   cli(...args: readonly string[]): Promise<Ended> {

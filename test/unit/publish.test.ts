@@ -66,6 +66,14 @@ const client = (root: string, serve: Serve): StockClient => {
   return made;
 };
 
+test("a host is never carried on under another fleet's name, neither by a new bundle nor by a lease", async () => {
+  const { repository: previous } = await publish();
+  const theirs = "host gw belongs to fleet f1";
+  await expect(publish({ fleet: "f2", previous, ruleset: other })).rejects.toThrow(theirs);
+  const now = Date.now() + day;
+  await expect(renewLease({ ...common, fleet: "f2", now, previous, root: inForce })).rejects.toThrow(theirs);
+});
+
 describe("publishHost", () => {
   test("is accepted by the stock tuf-js under a 2-of-3 root, and names host, fleet, seq and revision", async () => {
     const first = await publish();

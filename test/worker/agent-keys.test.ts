@@ -1,5 +1,5 @@
 /** Online keys that changed: what is stored is signed again once a root names them, for hosts that ask and for others. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import * as z from "zod";
 import { Root } from "#schema/tuf.ts";
 import { headers, Update } from "#schema/wire.ts";
@@ -72,11 +72,16 @@ test("maintenance signs for hosts that do not ask, once", async () => {
   expect(await stored("b")).toEqual(after);
 });
 
-test("before a root names them they sign no lease: what hosts take stays as it is", async () => {
+test("before a root names them they sign no lease, and each minute says so: what hosts take stays as it is", async () => {
   const before = await stored("a");
   plane.turnKeys();
   plane.advance(23 * 3_600_000);
   expect((await poll(plane, token, { renew: "1" })).status).toBe(200);
-  await maintain(plane.ports);
+  const told = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  await expect(maintain(plane.ports)).rejects.toThrow("maintenance failed in part: keys");
+  expect(told.mock.calls).toEqual([
+    [expect.stringContaining("root 1 names other keys for targets and snapshot")],
+  ]);
+  told.mockRestore();
   expect(await stored("a")).toEqual(before);
 });

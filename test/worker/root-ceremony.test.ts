@@ -44,9 +44,9 @@ const tooFew = { errors: [{ code: "root_threshold" }] };
 
 const signersLeft = (): readonly string[] => keys.slice(1).map(({ file }) => file);
 
-async function open(): Promise<void> {
+async function open(online: "known" | "new" = "known"): Promise<void> {
   const endpoints = [{ kind: "plain", host: "127.0.0.1", port: 0 }] as const;
-  plane = await openStandalone({ data: at("plane"), fleet: "f1", endpoints });
+  plane = await openStandalone({ data: at("plane"), fleet: "f1", endpoints, keys: online });
   url = plane.urls[0] ?? "";
   env = { PORTCULLIS_URL: url, PORTCULLIS_TOKEN: plane.admin.token };
 }
@@ -149,7 +149,7 @@ test("--online takes the control plane's keys as they are, and another plane's r
 test("after all online keys were changed, --online puts the new ones in force and a host follows at once, and with its next bundle", async () => {
   await plane.close();
   rmSync(at("plane/keys.json"));
-  await open();
+  await open("new");
   const shown = await inForce();
   expect((await cli("root", "rotate", "--out", at("5.json"))).errors).toEqual([]);
   await signed(at("5.json"), signersLeft(), at("3.json"));

@@ -1,5 +1,5 @@
 /** What the standalone adapter promises by itself: D1's manners, sockets, secrets, blobs and its command. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { outputUntil } from "#test/support/child-output.ts";
 import { verifyAudit } from "#worker/store/audit.ts";
 import { openBlobs } from "#worker/standalone/blobs.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
@@ -250,8 +251,8 @@ describe("verifyAudit", () => {
       fleet: "f1",
       endpoints: [],
     });
-    for (const host of ["a", "b", "c"])
-      await app.request(`/v1/hosts/${host}`, {
+    for (const name of ["a", "b", "c"])
+      await app.request(`/v1/hosts/${name}`, {
         method: "PUT",
         body: "{}",
         headers: { authorization: `Bearer ${admin.token}`, "content-type": "application/json" },
@@ -300,15 +301,6 @@ describe("the command", () => {
     expect(existsSync("x")).toBe(false);
   });
 });
-
-async function outputUntil(child: ChildProcess, text: string): Promise<string> {
-  let output = "";
-  for await (const chunk of child.stdout ?? []) {
-    output += String(chunk);
-    if (output.includes(text)) return output;
-  }
-  throw new Error(`the process ended without "${text}": ${output}`);
-}
 
 async function selfSigned() {
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];

@@ -104,6 +104,7 @@ export async function bundleOf(
  */
 export async function renewLease(input: RenewInput): Promise<Repository> {
   const { previous, now } = input;
+  continues(input, previous);
   const floor = input.floor ?? { timestamp: 0, targets: 0 };
   const anew = outdated(input.root, previous);
   const ageing = previous.targets_expires_at - now < targetsLifetime / 2;
@@ -147,6 +148,7 @@ type WithSnapshot = Omit<Repository, "timestamp" | "lease_issued_at" | "lease_ex
  */
 export function nextTargets(lease: Lease, content: Content, lifetime: number, above = 0) {
   const { host, previous, bundle } = content;
+  if (previous !== undefined) continues(lease, previous);
   const seq = Math.max(previous?.seq ?? 0, lease.floor?.targets ?? 0, above) + 1;
   const expiresAt = wholeSecond(lease.now + lifetime);
   const custom: BundleCustom = {
@@ -220,6 +222,13 @@ async function signTimestamp(lease: Lease, base: WithSnapshot): Promise<Reposito
     lease_issued_at: lease.now,
     lease_expires_at: expiresAt,
   };
+}
+
+/** A host's metadata is never carried on under another fleet's name: the host would refuse it for ever. */
+function continues({ fleet }: Lease, previous: Repository): void {
+  const { fleet: signed, host } = readCustom(previous);
+  if (signed !== fleet)
+    throw new Error(`host ${host} belongs to fleet ${signed} and this control plane is set up for ${fleet}`);
 }
 
 const wholeSecond = (milliseconds: number): number => Math.floor(milliseconds / 1000) * 1000;

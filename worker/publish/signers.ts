@@ -4,7 +4,7 @@
  * keys, so a name is enough here; that signatures hold was seen when they were made or taken.
  */
 import * as z from "zod";
-import { type Root, Signature, tufKey } from "#schema/tuf.ts";
+import { operatorsSign, type Root, Signature, tufKey } from "#schema/tuf.ts";
 import { toHex } from "../encoding.ts";
 import { type OnlineRole, onlineRoles, type Signer } from "../ports.ts";
 import { keyId } from "./sign.ts";
@@ -25,9 +25,17 @@ export function outdated(root: Root, repository: Repository): Set<OnlineRole> {
 
 /** Does the root give the lease to this control plane? If not, what it signed would be refused by every host. */
 export async function givesLeaseTo(root: Root, signer: Signer): Promise<boolean> {
-  for (const role of ["snapshot", "timestamp"] as const) {
+  const unnamed = await unnamedRoles(root, signer);
+  return !unnamed.includes("snapshot") && !unnamed.includes("timestamp");
+}
+
+/** Roles that are this control plane's to sign, and for which the root names other keys than its own. */
+export async function unnamedRoles(root: Root, signer: Signer): Promise<readonly OnlineRole[]> {
+  const unnamed: OnlineRole[] = [];
+  for (const role of onlineRoles) {
+    if (role === "targets" && operatorsSign(root)) continue;
     const own = await keyId(tufKey(toHex(await signer.publicKey(role))));
-    if (!root.roles[role].keyids.includes(own)) return false;
+    if (!root.roles[role].keyids.includes(own)) unnamed.push(role);
   }
-  return true;
+  return unnamed;
 }

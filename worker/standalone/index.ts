@@ -12,10 +12,11 @@ import type { Clock, Ports } from "../ports.ts";
 import { Retention } from "../retention.ts";
 import { createSigner } from "../signer.ts";
 import { openBlobs } from "./blobs.ts";
+import { openDeployment } from "./deployment.ts";
 import { keepPrivate, sweepUnfinished } from "./files.ts";
 import { type Endpoint, listen, type Listener } from "./listen.ts";
 import { migrate, readMigrations } from "./migrate.ts";
-import { type AdminToken, openAdminToken, openSecrets } from "./secrets.ts";
+import { type AdminToken, openAdminToken } from "./secrets.ts";
 import { openDatabase, openSql } from "./sql.ts";
 
 export interface StandaloneOptions {
@@ -33,6 +34,8 @@ export interface StandaloneOptions {
   readonly maintainSeconds?: number;
   /** How long reports, answers and bundles are kept; each has a default. */
   readonly retention?: Partial<Retention>;
+  /** `new`: the online keys are to be others than hosts trust, until a root names them; `known` by default. */
+  readonly keys?: "known" | "new";
   readonly clock?: Clock;
 }
 
@@ -68,13 +71,14 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
   const { fleet, leaseSeconds, pollSeconds, release, retention, maintainSeconds } = limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   await sweepUnfinished(options.data);
-  const secrets = await openSecrets(options.data);
-  const admin = await openAdminToken(options.data);
   const database = openDatabase(await privateDatabase(options.data));
   try {
     migrate(database, readMigrations(migrations));
+    const sql = openSql(database);
+    const secrets = await openDeployment(sql, { data: options.data, fleet, keys: options.keys ?? "known" });
+    const admin = await openAdminToken(options.data);
     const ports: Ports = {
-      sql: openSql(database),
+      sql,
       blobs: openBlobs(join(options.data, "blobs")),
       clock: options.clock ?? { now: () => Date.now() },
       signer: createSigner(secrets.signing_keys, secrets.token_secret),

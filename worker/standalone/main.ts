@@ -12,6 +12,7 @@ const help = `Usage: node worker/standalone/main.ts --data DIR [options]
 
   --data DIR             database, blobs, keys and the first token are kept here
   --fleet NAME           name of this deployment, signed into all metadata (default: main)
+  --new-keys             the online keys are changed on purpose (lost, stolen): hosts follow when a root names them, see SECURITY.md
   --listen HOST:PORT     plain HTTP, on loopback only (default: 127.0.0.1:8787)
   --tls-listen HOST:PORT HTTPS, on any address; needs --tls-cert and --tls-key
   --tls-socket PATH      HTTPS on a unix socket; needs --tls-cert and --tls-key
@@ -38,9 +39,11 @@ async function main(argv: readonly string[]): Promise<number> {
   // Not before it is needed: help and a wrong flag answer at once.
   const { openStandalone } = await import("./index.ts");
   const opened = await openStandalone(options);
+  // Before it says that it listens: whoever waits for that may end it at once.
+  const end = asked();
   for (const url of opened.urls) process.stdout.write(`listening on ${url}\n`);
   process.stdout.write(`first operator token: ${opened.admin.file}\n`);
-  await asked();
+  await end;
   await opened.close();
   return 0;
 }
@@ -63,6 +66,7 @@ function read(argv: readonly string[]): StandaloneOptions | undefined {
   return {
     data: values.data,
     fleet: values.fleet ?? "main",
+    keys: values["new-keys"] === true ? "new" : "known",
     endpoints: endpointsOf(values),
     ...(release === undefined ? {} : { release }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
@@ -85,6 +89,7 @@ const text = { type: "string" } as const;
 const flags = {
   data: text,
   fleet: text,
+  "new-keys": { type: "boolean" },
   listen: text,
   "tls-listen": text,
   "tls-socket": text,
