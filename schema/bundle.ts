@@ -7,7 +7,7 @@
  */
 import * as z from "zod";
 import { canonicalBytes, parseCanonical } from "./canonical.ts";
-import { Key, Revision, Sha256 } from "./primitives.ts";
+import { Key, list, Ordinal, Revision, Sha256, textUpTo } from "./primitives.ts";
 import { Ruleset } from "./ruleset.ts";
 
 const bundleFormat = 1;
@@ -57,13 +57,13 @@ export function decodeBundle(bytes: Uint8Array): DecodedBundle {
 export const BundleCustom = z.strictObject({
   host: Key,
   fleet: Key,
-  seq: z.int().min(1),
+  seq: Ordinal,
   revision: Revision,
   min_revision: Revision,
   issued: z.iso.datetime({ precision: 0 }),
-  prev: z.strictObject({ seq: z.int().min(1), sha256: Sha256 }).nullable(),
+  prev: z.strictObject({ seq: Ordinal, sha256: Sha256 }).nullable(),
   mode: z.enum(["enforce", "closed"]),
-  crit: z.array(z.string().max(64)).max(16),
+  crit: list(textUpTo(64), { max: 16 }),
 });
 export type BundleCustom = z.infer<typeof BundleCustom>;
 

@@ -3,34 +3,35 @@
  * are exact texts: what is signed is signed over these bytes, and a bundle is the one whose digest the targets name.
  */
 import * as z from "zod";
-import { Key, Revision, Sha256 } from "./primitives.ts";
+import { sizeLimits } from "./bundle.ts";
+import { Key, list, Ordinal, Revision, Sha256, textUpTo, Time } from "./primitives.ts";
 import { KeyId, Signature } from "./tuf.ts";
 
 export const PendingItem = z.object({
   host: Key,
-  seq: z.int().min(1),
+  seq: Ordinal,
   revision: Revision,
   bundle_sha256: Sha256,
   /** When the targets expire that are to be signed. */
-  expires_at: z.iso.datetime(),
-  at: z.iso.datetime(),
-  signed_by: z.array(KeyId),
-  threshold: z.int().min(1),
+  expires_at: Time,
+  at: Time,
+  signed_by: list(KeyId, { max: 16 }),
+  threshold: z.int().min(1).max(16),
 });
 export type PendingItem = z.infer<typeof PendingItem>;
 
 export const PendingDetail = z.object({
   ...PendingItem.shape,
-  targets: z.string(),
-  bundle: z.string(),
+  targets: textUpTo(sizeLimits.targets),
+  bundle: textUpTo(sizeLimits.bundle),
   /** What the host is served now; null before the first. */
-  served: z.object({ targets: z.string(), bundle: z.string() }).nullable(),
+  served: z.object({ targets: textUpTo(sizeLimits.targets), bundle: textUpTo(sizeLimits.bundle) }).nullable(),
 });
 export type PendingDetail = z.infer<typeof PendingDetail>;
 
 export const CosignRequest = z.strictObject({
-  seq: z.int().min(1),
-  signatures: z.array(Signature).min(1).max(16),
+  seq: Ordinal,
+  signatures: list(Signature, { min: 1, max: 16 }),
 });
 
 /** `published`: the threshold was reached, and the host gets it at its next poll. */

@@ -4,13 +4,14 @@
  * told when less than an eighth of its life is left: then it is not being renewed. Pure.
  */
 import * as z from "zod";
+import { Count, Time } from "./primitives.ts";
 import { roles } from "./tuf.ts";
 
 export const RoleExpiry = z.strictObject({
   role: z.enum(roles),
-  expires_at: z.iso.datetime(),
+  expires_at: Time,
   /** From its signing to its end; null where people sign, whatever it is. */
-  life_seconds: z.int().min(0).nullable(),
+  life_seconds: Count.nullable(),
 });
 export type RoleExpiry = z.infer<typeof RoleExpiry>;
 

@@ -58,8 +58,8 @@ const fields = {
   output: outputOf(256),
   limits: z
     .strictObject({
-      max_rules: z.int().min(1).default(20_000),
-      max_elements: z.int().min(1).default(500_000),
+      max_rules: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(20_000),
+      max_elements: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(500_000),
       /** Ports, tcp and udp apart, that a bundle may open to everybody. */
       max_any_accept: z.int().min(0).max(131_070).default(128),
     })

@@ -11,10 +11,13 @@ import {
   CommonName,
   InterfaceName,
   Key,
+  list,
   Name,
   Note,
   Port,
   Revision,
+  table,
+  textUpTo,
   unique,
 } from "./primitives.ts";
 import { SourceExpression, TargetExpression } from "./source.ts";
@@ -27,9 +30,9 @@ import { unixSeconds } from "./time.ts";
 export const Host = z.strictObject({
   addresses: unique(Address, { max: 64 }).default([]),
   roles: unique(Name, { max: 64 }).default([]),
-  labels: z
-    .record(Key, z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }))
-    .default({}),
+  labels: table(Key, z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }), {
+    max: 64,
+  }).default({}),
 });
 export type Host = z.infer<typeof Host>;
 
@@ -40,10 +43,12 @@ export const Zone = z.strictObject({
 export type Zone = z.infer<typeof Zone>;
 
 const expectedPort = "expected a port from 1 to 65535 or a range such as 8000-8010";
-const PortExpression = z.union([Port, z.string()], { error: expectedPort }).check((ctx) => {
-  if (portRange(ctx.value) === undefined)
-    ctx.issues.push({ code: "custom", input: ctx.value, message: expectedPort });
-});
+const PortExpression = z
+  .union([Port, textUpTo("65535-65535".length)], { error: expectedPort })
+  .check((ctx) => {
+    if (portRange(ctx.value) === undefined)
+      ctx.issues.push({ code: "custom", input: ctx.value, message: expectedPort });
+  });
 
 /** First and last port of a port expression; undefined when it is none, or reversed. */
 export function portRange(
@@ -72,6 +77,7 @@ export const Ingress = z
     required: z.boolean().optional(),
     expires_at: z
       .string({ error: expectedTime })
+      .max("2026-12-31T23:59:59Z".length, { error: expectedTime, abort: true })
       .refine((text) => unixSeconds(text) !== undefined, { error: expectedTime })
       .optional(),
     reason: Note.optional(),
@@ -93,7 +99,7 @@ export type Ingress = z.infer<typeof Ingress>;
 
 /** A catalog entry, for the hosts that fill the role of its own name unless `to` says otherwise. */
 export const Service = z.strictObject({
-  ingress: z.array(Ingress).max(1000),
+  ingress: list(Ingress, { max: 1000 }),
   to: unique(TargetExpression, { min: 1, max: 64, tooFew: "expected at least one target" }).optional(),
 });
 export type Service = z.infer<typeof Service>;
@@ -125,11 +131,14 @@ export const Member = z.strictObject({
 export type Member = z.infer<typeof Member>;
 
 const expectedMemberKey = "expected overlay/cn";
-const MemberKey = z.string({ error: expectedMemberKey }).check((ctx) => {
-  const { overlay, cn } = splitMemberKey(ctx.value);
-  if (!Key.safeParse(overlay).success || !CommonName.safeParse(cn).success)
-    ctx.issues.push({ code: "custom", input: ctx.value, message: expectedMemberKey });
-});
+const MemberKey = z
+  .string({ error: expectedMemberKey })
+  .max(128, { error: expectedMemberKey, abort: true })
+  .check((ctx) => {
+    const { overlay, cn } = splitMemberKey(ctx.value);
+    if (!Key.safeParse(overlay).success || !CommonName.safeParse(cn).success)
+      ctx.issues.push({ code: "custom", input: ctx.value, message: expectedMemberKey });
+  });
 
 export function splitMemberKey(key: string): { readonly overlay: string; readonly cn: string } {
   const slash = key.indexOf("/");
@@ -195,7 +204,7 @@ export const Commit = z.strictObject({
   /** Hosts that get their bundle although the guard they reported refuses it: guards change where they stand. */
   allow_guard_refusals: unique(Key, { max: 10_000 }).optional(),
   release: ReleaseTime.default("now"),
-  changes: z.array(Change).min(1, { error: "expected at least one change" }).max(10_000),
+  changes: list(Change, { min: 1, max: 10_000, tooFew: "expected at least one change" }),
 });
 export type Commit = z.infer<typeof Commit>;
 

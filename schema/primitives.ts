@@ -7,8 +7,9 @@
 import * as z from "zod";
 import { parseAddress, parseCidr } from "./address.ts";
 
+/** What is of another form is not looked at further. */
 const named = (what: string, pattern: RegExp, expected: string) =>
-  z.string({ error: `expected ${what}` }).regex(pattern, { error: `expected ${expected}` });
+  z.string({ error: `expected ${what}` }).regex(pattern, { error: `expected ${expected}`, abort: true });
 
 /** Longest textual IPv6 address, with IPv4 at its end (INET6_ADDRSTRLEN - 1). */
 const addressLengthMax = 45;
@@ -65,8 +66,25 @@ export const Port = z
   .min(1, { error: "expected a port from 1 to 65535" })
   .max(65_535, { error: "expected a port from 1 to 65535" });
 
+/** How many of something, or bytes; what JSON can say exactly. */
+export const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** A number that only rises, such as a seq or a version. No count reaches its end, and below it adding is exact (2^53). */
+export const Ordinal = z
+  .int()
+  .min(1)
+  .max(2 ** 52);
+
 /** A revision number; 0 is the empty intent before the first commit. */
 export const Revision = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** Text of at most so many characters; a longer one is not looked at. */
+export const textUpTo = (max: number) => shortText(`expected text of at most ${max} characters`, max);
+
+/** A UTC time in ISO 8601, such as 2026-12-31T23:59:59.000Z. */
+export const Time = z.iso
+  .datetime({ error: "expected a UTC time such as 2026-12-31T23:59:59Z", abort: true })
+  .max(40, { error: "expected a time of at most 40 characters", abort: true });
 
 /** Lower-case hex SHA-256. */
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: "expected a SHA-256 in lower-case hex" });
@@ -92,6 +110,27 @@ export function list<T extends z.ZodType>(
   }, items) as z.ZodType<z.output<T>[], readonly z.input<T>[]>;
 }
 
+/** A table of at most so many entries, which are counted before any is read. */
+export function table<K extends z.ZodType<string>, V extends z.ZodType>(
+  key: K,
+  value: V,
+  { max }: Pick<Length, "max">,
+): z.ZodType<Record<z.output<K>, z.output<V>>, Readonly<Record<z.input<K> & string, z.input<V>>>> {
+  const judged = z.preprocess(
+    (entries, ctx) => {
+      const size = typeof entries === "object" && entries !== null ? Object.keys(entries).length : 0;
+      if (size > max)
+        ctx.addIssue({ code: "custom", message: `expected at most ${count(max)}, found ${size}` });
+      return entries;
+    },
+    z.record(key as unknown as z.core.$ZodRecordKey, value),
+  );
+  return judged as unknown as z.ZodType<
+    Record<z.output<K>, z.output<V>>,
+    Readonly<Record<z.input<K> & string, z.input<V>>>
+  >;
+}
+
 const count = (items: number): string => (items === 1 ? "1 item" : `${items} items`);
 
 /** A list without duplicates; order is kept as given, so bodies read back as they were written. */
@@ -108,6 +147,6 @@ export const unique = <T extends z.ZodType<string>>(item: T, length: Length) =>
 /** Free text for people: no control characters (they forge log lines), 1–500 characters. */
 export const Note = z
   .string()
+  .max(500, { error: "expected at most 500 characters", abort: true })
   .min(1, { error: "expected some text" })
-  .max(500, { error: "expected at most 500 characters" })
   .regex(/^[^\p{Cc}\u2028\u2029]*$/u, { error: "expected text without control characters" });

@@ -3,7 +3,7 @@
  * what is decided in worker/rollout, and what a host is served follows from its release level alone.
  */
 import * as z from "zod";
-import { Key, Note, Revision, Sha256 } from "./primitives.ts";
+import { Count, Key, list, Note, Ordinal, Revision, Sha256, table, textUpTo, Time } from "./primitives.ts";
 
 /**
  * How much of a staged revision a host is given. `withheld`: nothing of it. `narrowed`: only what it takes away, so
@@ -34,7 +34,7 @@ export const Gates = z.strictObject({
 });
 export type Gates = z.infer<typeof Gates>;
 
-const Labels = z.record(Key, z.string().max(63));
+const Labels = table(Key, textUpTo(63), { max: 64 });
 
 /** Which hosts go when. Whatever the strategy but `all`: at most half of a role (or its only host) in one wave. */
 export const Strategy = z.discriminatedUnion("kind", [
@@ -42,11 +42,8 @@ export const Strategy = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("canary"),
     /** Of all hosts, cumulative, after the canary wave of one host a role. */
-    percentages: z
-      .array(z.int().min(1).max(100))
-      .min(1)
-      .max(20)
-      .refine((list) => list.every((p, i) => i === 0 || p > (list[i - 1] ?? 0)) && list.at(-1) === 100, {
+    percentages: list(z.int().min(1).max(100), { min: 1, max: 20 })
+      .refine((all) => all.every((p, i) => i === 0 || p > (all[i - 1] ?? 0)) && all.at(-1) === 100, {
         error: "expected rising percentages that end in 100",
       })
       .default([5, 25, 50, 100]),
@@ -54,7 +51,7 @@ export const Strategy = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("labels"),
     /** A host goes with the first wave all of whose labels it has; hosts of none go last. */
-    waves: z.array(Labels).min(1).max(20),
+    waves: list(Labels, { min: 1, max: 20 }),
   }),
 ]);
 export type Strategy = z.infer<typeof Strategy>;
@@ -64,7 +61,7 @@ export const RolloutRequest = z.strictObject({
   revision: Revision.optional(),
   strategy: Strategy.default({ kind: "canary", percentages: [5, 25, 50, 100] }),
   gates: Gates.prefault({}),
-  hosts: z.array(Key).min(1).max(10_000).optional(),
+  hosts: list(Key, { min: 1, max: 10_000 }).optional(),
   note: Note,
   on_behalf_of: Note.optional(),
   /** All hosts at once, without waves, after two people approved. */
@@ -111,40 +108,41 @@ export const RolloutActionRequest = z.strictObject({
   on_behalf_of: Note.optional(),
 });
 
-const Tally = z.partialRecord(HostStanding, z.int().min(0));
+const Tally = z.partialRecord(HostStanding, Count);
 
 export const RolloutView = z.object({
-  id: z.int().min(1),
+  id: Ordinal,
   revision: Revision,
   status: RolloutStatus,
   /** Why it is paused, halted, superseded; empty while it runs. */
-  reason: z.string(),
+  reason: textUpTo(2000),
   emergency: z.boolean(),
   strategy: Strategy,
   gates: Gates,
   phase: Phase,
   /** Number of the current wave within its phase, from 1. */
-  wave: z.int().min(1),
+  wave: Ordinal,
   /** Over the wave lists, which never change once it has started. */
   waves_sha256: Sha256,
-  waves: z.array(
+  waves: list(
     z.object({
       phase: Phase,
-      n: z.int().min(1),
-      hosts: z.int().min(0),
+      n: Ordinal,
+      hosts: Count,
       tally: Tally,
-      started_at: z.iso.datetime().nullable(),
+      started_at: Time.nullable(),
     }),
+    { max: 20_000 },
   ),
   /** When the current wave may be left, once all of it has answered and while the rollout runs; null otherwise. */
-  bakes_until: z.iso.datetime().nullable(),
-  created_at: z.iso.datetime(),
-  created_by: z.string(),
-  on_behalf_of: z.string().nullable(),
-  note: z.string(),
-  approved_by: z.array(z.string()),
-  superseded_by: z.int().nullable(),
+  bakes_until: Time.nullable(),
+  created_at: Time,
+  created_by: textUpTo(300),
+  on_behalf_of: textUpTo(2000).nullable(),
+  note: textUpTo(2000),
+  approved_by: list(textUpTo(300), { max: 100 }),
+  superseded_by: Ordinal.nullable(),
   /** Hosts that the rollout waits for or lost, the first 100, by name. */
-  attention: z.array(z.object({ host: Key, standing: HostStanding, detail: z.string() })),
+  attention: list(z.object({ host: Key, standing: HostStanding, detail: textUpTo(2000) }), { max: 100 }),
 });
 export type RolloutView = z.infer<typeof RolloutView>;

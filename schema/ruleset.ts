@@ -41,9 +41,9 @@ export const ObjectName = z
   .regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
 
 /** The intent row a rule came from, such as `overlays/office#group/dev`. */
-export const RowId = z
-  .string()
-  .regex(/^[a-z]+\/[A-Za-z0-9._@+/-]{1,200}(#[A-Za-z0-9._@+/-]{1,200})?$/, { error: "expected a row id" });
+export const RowId = z.string().regex(/^[a-z]{1,63}\/[A-Za-z0-9._@+/-]{1,200}(#[A-Za-z0-9._@+/-]{1,200})?$/, {
+  error: "expected a row id",
+});
 
 /** What rules are about. A hook without a declared scope gets no chain. */
 export const Scope = z.discriminatedUnion("kind", [
@@ -239,17 +239,24 @@ function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
 }
 
 /** The directions of a scope that must end in a rule that matches everything. */
-export function judgedDirections(ruleset: Ruleset, scope: Scope): readonly Direction[] {
+export const judgedDirections = (ruleset: Ruleset, scope: Scope): readonly Direction[] =>
+  directionsOf(scope, limitsOutput(ruleset));
+
+const limitsOutput = ({ rules }: Ruleset): boolean =>
+  rules.some((rule) => rule.scope === "host" && rule.direction === "out");
+
+function directionsOf(scope: Scope, limited: boolean): readonly Direction[] {
   if (scope.kind === "overlay") return ["peer", "out", "in"];
-  const limitsOutput = ruleset.rules.some((rule) => rule.scope === "host" && rule.direction === "out");
-  return limitsOutput ? ["in", "out"] : ["in"];
+  return limited ? ["in", "out"] : ["in"];
 }
 
 function* undecided(ruleset: Ruleset): Generator<Inconsistency> {
+  const last = new Map(ruleset.rules.map((rule) => [`${rule.scope} ${rule.direction}`, rule]));
+  const limited = limitsOutput(ruleset);
   for (const [i, scope] of ruleset.scopes.entries())
-    for (const direction of judgedDirections(ruleset, scope)) {
-      const last = ruleset.rules.findLast((r) => r.scope === scopeId(scope) && r.direction === direction);
-      if (last === undefined || !matchesEverything(last))
+    for (const direction of directionsOf(scope, limited)) {
+      const end = last.get(`${scopeId(scope)} ${direction}`);
+      if (end === undefined || !matchesEverything(end))
         yield {
           path: ["scopes", i],
           message: `expected direction ${direction} to end in a rule that matches everything`,

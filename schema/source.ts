@@ -53,7 +53,7 @@ function split(text: string, separator: string): readonly [string, string | unde
 /** A `from` of a catalog. */
 export const SourceExpression = z
   .string({ error: `expected ${expectedForms}` })
-  .max(200, { error: `expected ${expectedForms}` })
+  .max(200, { error: `expected ${expectedForms}`, abort: true })
   .check((ctx) => {
     const parsed = parseSource(ctx.value);
     if (!parsed.ok)

@@ -3,8 +3,8 @@
  * second, canonical JSON as the wire text. Everything is strict, so metadata with an unknown field is refused.
  */
 import * as z from "zod";
-import { BundleCustom, SnapshotCustom, bundlePath } from "./bundle.ts";
-import { Sha256 } from "./primitives.ts";
+import { BundleCustom, SnapshotCustom, bundlePath, sizeLimits } from "./bundle.ts";
+import { list, Ordinal, Sha256, table } from "./primitives.ts";
 
 export const specVersion = "1.0.31";
 
@@ -34,22 +34,25 @@ export const tufKey = (publicHex: string): TufKey => ({
 const Expires = z
   .string()
   .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, { error: "expected YYYY-MM-DDTHH:MM:SSZ" });
-const Version = z.int().min(1);
+const Version = Ordinal;
 const Pinned = z.strictObject({
   version: Version,
-  length: z.int().min(1),
+  length: z.int().min(1).max(sizeLimits.bundle),
   hashes: z.strictObject({ sha256: Sha256 }),
 });
 
 const base = { spec_version: z.literal(specVersion), version: Version, expires: Expires };
 
-const RoleKeys = z.strictObject({ keyids: z.array(KeyId).min(1).max(16), threshold: z.int().min(1).max(16) });
+const RoleKeys = z.strictObject({
+  keyids: list(KeyId, { min: 1, max: 16 }),
+  threshold: z.int().min(1).max(16),
+});
 
 export const Root = z.strictObject({
   _type: z.literal("root"),
   ...base,
   consistent_snapshot: z.literal(true),
-  keys: z.record(KeyId, TufKey),
+  keys: table(KeyId, TufKey, { max: 64 }),
   roles: z.strictObject({ root: RoleKeys, targets: RoleKeys, snapshot: RoleKeys, timestamp: RoleKeys }),
 });
 export type Root = z.infer<typeof Root>;
@@ -62,7 +65,7 @@ export const Targets = z.strictObject({
   ...base,
   targets: z.strictObject({
     [bundlePath]: z.strictObject({
-      length: z.int().min(1),
+      length: z.int().min(1).max(sizeLimits.bundle),
       hashes: z.strictObject({ sha256: Sha256 }),
       custom: BundleCustom,
     }),
@@ -93,4 +96,4 @@ export type Signature = z.infer<typeof Signature>;
 
 /** A signed file of any role. */
 export const envelope = <T extends z.ZodType>(signed: T) =>
-  z.strictObject({ signatures: z.array(Signature).max(32), signed });
+  z.strictObject({ signatures: list(Signature, { max: 32 }), signed });

@@ -3,27 +3,29 @@
  * host's own key; the agent trusts nothing that is not signed by a role of its pinned root.
  */
 import * as z from "zod";
+import { sizeLimits } from "./bundle.ts";
 import { RoleExpiry } from "./expiry.ts";
 import { Guard } from "./guard.ts";
-import { Address, Key, Port, Revision, Sha256 } from "./primitives.ts";
+import { Address, Count, Key, list, Ordinal, Port, Revision, Sha256, textUpTo, Time } from "./primitives.ts";
 import { RowId } from "./ruleset.ts";
 import { refusalCodes } from "./refusals.ts";
 
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
 const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
 
-const Base64 = z.base64();
+/** Base64 of at most so many bytes (RFC 4648 §4). */
+const base64 = (bytes: number) => z.base64().max(Math.ceil(bytes / 3) * 4);
 
 /**
  * Body of `GET /v1/agent/update`: each member is base64 of the exact TUF bytes. `roots` holds the successors of the
  * root the agent said it has, in order; `bundle` is left out when the agent said that it holds that digest.
  */
 export const Update = z.strictObject({
-  roots: z.array(Base64),
-  timestamp: Base64,
-  snapshot: Base64,
-  targets: Base64,
-  bundle: Base64.optional(),
+  roots: list(base64(sizeLimits.root), { max: sizeLimits.newRoots }),
+  timestamp: base64(sizeLimits.timestamp),
+  snapshot: base64(sizeLimits.snapshot),
+  targets: base64(sizeLimits.targets),
+  bundle: base64(sizeLimits.bundle).optional(),
 });
 export type Update = z.infer<typeof Update>;
 
@@ -42,10 +44,16 @@ export const headers = {
   requestId: "X-Request-Id",
 } as const;
 
+/** 0: none yet. */
+const OrdinalOrNone = z
+  .int()
+  .min(0)
+  .max(2 ** 52);
+
 export const Seen = z.strictObject({
-  root: z.int().min(1),
-  timestamp: z.int().min(0),
-  targets: z.int().min(0),
+  root: Ordinal,
+  timestamp: OrdinalOrNone,
+  targets: OrdinalOrNone,
 });
 export type Seen = z.infer<typeof Seen>;
 
@@ -88,12 +96,12 @@ export type EnrolResponse = z.infer<typeof EnrolResponse>;
 export const TokenRequest = z.strictObject({
   grant_type: z.literal("client_credentials"),
   client_assertion_type: z.literal("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-  client_assertion: z.string().max(4096),
+  client_assertion: textUpTo(4096),
 });
 export const TokenResponse = z.strictObject({
-  access_token: z.string(),
+  access_token: textUpTo(8192),
   token_type: z.literal("Bearer"),
-  expires_in: z.int().min(1),
+  expires_in: z.int().min(1).max(31_536_000),
 });
 export type TokenResponse = z.infer<typeof TokenResponse>;
 
@@ -115,24 +123,24 @@ export const AgentState = z.enum([
 export type AgentState = z.infer<typeof AgentState>;
 
 export const CounterReading = z.strictObject({
-  name: z.string().max(200),
-  packets: z.int().min(0),
-  bytes: z.int().min(0),
+  name: textUpTo(200),
+  packets: Count,
+  bytes: Count,
 });
 export type CounterReading = z.infer<typeof CounterReading>;
 
 /** The kernel held otherwise than what was applied, in objects we own, since the agent started. */
 export const Drift = z.strictObject({
-  count: z.int().min(1),
+  count: Ordinal,
   /** More than ten in ten minutes: somebody else keeps writing to our table. */
   contended: z.boolean(),
   last: z.strictObject({
-    at: z.iso.datetime(),
+    at: Time,
     /** Name of the process that made the change, when the kernel told. */
-    by: z.string().max(64).nullable(),
+    by: textUpTo(64).nullable(),
     /** What was missing, surplus or otherwise, row by row; the first of `total`. */
-    changes: z.array(z.string().max(200)).max(20),
-    total: z.int().min(0),
+    changes: list(textUpTo(200), { max: 20 }),
+    total: Count,
     repaired: z.boolean(),
   }),
 });
@@ -141,10 +149,14 @@ export type Drift = z.infer<typeof Drift>;
 /** A base chain of somebody else's whose drop makes what we accept at that hook moot. */
 export const ForeignDrop = z.strictObject({
   family: z.enum(["inet", "ip", "ip6"]),
-  table: z.string().max(128),
-  chain: z.string().max(128),
+  table: textUpTo(128),
+  chain: textUpTo(128),
   hook: z.enum(["input", "forward"]),
-  priority: z.int(),
+  /** A signed 32-bit number (nft(8)). */
+  priority: z
+    .int()
+    .min(-(2 ** 31))
+    .max(2 ** 31 - 1),
   /** Its policy, or a rule without a condition. */
   by: z.enum(["policy", "rule"]),
 });
@@ -156,51 +168,42 @@ const PortEntry = { protocol: z.enum(["tcp", "udp"]), port: Port };
 export const Listening = z.strictObject({
   /** Listens where others could reach it, and no row lets anybody in. */
   undeclared: z.strictObject({
-    entries: z
-      .array(
-        z.strictObject({
-          ...PortEntry,
-          addresses: z.array(z.string().max(45)).min(1).max(8),
-          /** As the process calls itself; null where that could not be read. */
-          process: z.string().max(64).nullable(),
-        }),
-      )
-      .max(64),
-    more: z.int().min(0),
+    entries: list(
+      z.strictObject({
+        ...PortEntry,
+        addresses: list(textUpTo(45), { min: 1, max: 8 }),
+        /** As the process calls itself; null where that could not be read. */
+        process: textUpTo(64).nullable(),
+      }),
+      { max: 64 },
+    ),
+    more: Count,
   }),
   /** A row lets somebody in from `port` to `last_port`, and nothing listens there. */
   silent: z.strictObject({
-    entries: z.array(z.strictObject({ ...PortEntry, last_port: Port, row: RowId })).max(64),
-    more: z.int().min(0),
+    entries: list(z.strictObject({ ...PortEntry, last_port: Port, row: RowId }), { max: 64 }),
+    more: Count,
   }),
 });
 export type Listening = z.infer<typeof Listening>;
 
-/**
- * A report's number only rises, under one key. The bound is one that no count reaches, and below which adding is exact
- * (2^53); how far one may be above the last is the control plane's to say.
- */
-const ReportNumber = z
-  .int()
-  .min(1)
-  .max(2 ** 52);
-
 /** One report; idempotent by the host's key and n. */
 export const Report = z.strictObject({
-  n: ReportNumber,
+  /** How far one may be above the last is the control plane's to say. */
+  n: Ordinal,
   /**
    * SHA-256 of the body of report n-1 as it was sent; null where none was, or the count was lost. One from an agent that
    * leaves it out is no link, and that agent knows no `next_s`.
    */
   prev: Sha256.nullable().optional(),
-  at: z.iso.datetime(),
-  boot_id: z.string().max(64),
-  agent_version: z.string().max(32),
-  renderer: z.string().max(64),
+  at: Time,
+  boot_id: textUpTo(64),
+  agent_version: textUpTo(32),
+  renderer: textUpTo(64),
   state: AgentState,
   /** What the kernel holds: the committed bundle, or null before the first commit. */
   applied: z
-    .strictObject({ seq: z.int().min(1), revision: Revision, bundle_sha256: Sha256, program_sha256: Sha256 })
+    .strictObject({ seq: Ordinal, revision: Revision, bundle_sha256: Sha256, program_sha256: Sha256 })
     .nullable(),
   seen: Seen,
   guard_sha256: Sha256.nullable(),
@@ -210,30 +213,28 @@ export const Report = z.strictObject({
    * The seq that this host took itself back from last, until a later one is committed; null when there is none. An agent
    * that leaves it out does not say.
    */
-  reverted_seq: z.int().min(1).nullable().optional(),
+  reverted_seq: Ordinal.nullable().optional(),
   /** The last refusal since the previous report, or null. */
-  refusal: z
-    .strictObject({ code: z.enum(refusalCodes), message: z.string().max(500), at: z.iso.datetime() })
-    .nullable(),
-  counters: z.array(CounterReading).max(20_000),
+  refusal: z.strictObject({ code: z.enum(refusalCodes), message: textUpTo(500), at: Time }).nullable(),
+  counters: list(CounterReading, { max: 20_000 }),
   /** Null when nothing drifted; an agent from before drift was watched does not say. */
   drift: Drift.nullable().default(null),
   /** As of the last listing; null while there was none, or from an agent that does not look. */
-  foreign_drops: z.array(ForeignDrop).max(20).nullable().default(null),
+  foreign_drops: list(ForeignDrop, { max: 20 }).nullable().default(null),
   /** Null before the first commit, where it could not be read, or from an agent that does not look. */
   listening: Listening.nullable().default(null),
   /** The host's own, without loopback and link-local ones; only ever compared. Null from an agent that does not look. */
-  addresses: z.array(Address).max(256).nullable().default(null),
+  addresses: list(Address, { max: 256 }).nullable().default(null),
   /** Packets that our drops, the last ones among them, dropped since the table was loaded; null when it was not read. */
-  drops: z.int().min(0).nullable().default(null),
+  drops: Count.nullable().default(null),
   /** Until when the metadata is good that the host holds; null from an agent that does not say. */
-  expires: z.array(RoleExpiry).max(4).nullable().default(null),
+  expires: list(RoleExpiry, { max: 4 }).nullable().default(null),
 });
 export type Report = z.infer<typeof Report>;
 
 /** Answer to a report: the highest `n` stored under the host's key, so that an agent that lost its count goes on above it. */
 export const ReportResponse = z.strictObject({
-  n: ReportNumber,
+  n: Ordinal,
   /** Seconds until the next report that the control plane would like, while a rollout decides on this host. */
   next_s: z.int().min(15).max(3600).optional(),
 });

@@ -4,6 +4,7 @@
  * meant; answers may say more than a reader knows. Times are ISO 8601 in UTC.
  */
 import * as z from "zod";
+import { list, textUpTo } from "../primitives.ts";
 import { diagnosticCodes, findingCodes, problemCodes } from "../refusals.ts";
 
 /** Most rows a list gives at once. */
@@ -25,31 +26,38 @@ export const NumberedPage = z.strictObject({
     .optional(),
 });
 
+/** Of an answer: a name, a key, a digest, who did something. Longer than any that is admitted. */
+export const Word = textUpTo(300);
+/** Of an answer: what is said to people. */
+export const Sentence = textUpTo(100_000);
+/** Of an answer: more than a request may bring about. */
+export const many = <T extends z.ZodType>(item: T) => list(item, { max: 1_000_000 });
+
 /** A page of a list; `next_cursor` is null on the last one. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+  z.object({ items: list(item, { max: pageMax }), next_cursor: Word.nullable() });
 
 /**
  * One finding inside a problem: a JSON pointer into the request or into intent, a code, a sentence. `referencers` are
  * the rows that name one to be deleted, each with the pointer into intent where it does; the first hundred.
  */
 export const Finding = z.object({
-  path: z.string(),
+  path: Sentence,
   code: z.enum(findingCodes),
-  message: z.string(),
-  referencers: z.array(z.object({ kind: z.string(), key: z.string(), path: z.string() })).optional(),
+  message: Sentence,
+  referencers: many(z.object({ kind: Word, key: Word, path: Sentence })).optional(),
 });
 export type Finding = z.infer<typeof Finding>;
 
 /** The body of every refusal: problem+json (RFC 9457). */
 export const Problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
+  type: Word,
+  title: Word,
+  status: z.int().min(400).max(599),
   code: z.enum(problemCodes),
-  detail: z.string().optional(),
-  request_id: z.string(),
-  errors: z.array(Finding).optional(),
+  detail: Sentence.optional(),
+  request_id: Word,
+  errors: many(Finding).optional(),
 });
 export type Problem = z.infer<typeof Problem>;
 
@@ -57,7 +65,7 @@ export type Problem = z.infer<typeof Problem>;
 export const Warning = z.object({
   severity: z.enum(["error", "warning"]),
   code: z.enum(diagnosticCodes),
-  path: z.string(),
-  message: z.string(),
+  path: Sentence,
+  message: Sentence,
 });
 export type Warning = z.infer<typeof Warning>;

@@ -1,12 +1,12 @@
 /** Hosts as declared, as published and as reported. */
 import * as z from "zod";
-import { Note } from "../primitives.ts";
+import { Note, Ordinal, Revision, Time } from "../primitives.ts";
+import { many, Page, Sentence, Word } from "./common.ts";
 import { refusalCodes } from "../refusals.ts";
 import { AgentState, Listening } from "../wire.ts";
-import { Page } from "./common.ts";
 import { RowItems } from "./rows.ts";
 
-const Held = z.object({ seq: z.int(), revision: z.int() });
+const Held = z.object({ seq: Ordinal, revision: Revision });
 export type Held = z.infer<typeof Held>;
 
 /** What deserves a person's attention about a host. */
@@ -24,7 +24,7 @@ const HostWarning = z.object({
     "undeclared_listeners",
     "silent_services",
   ]),
-  message: z.string(),
+  message: Sentence,
 });
 
 /** `state` is the agent's own word in its last report; `unenrolled` while no key is good, `unknown` before a report. */
@@ -32,9 +32,9 @@ export const Standing = z.object({
   state: z.enum([...AgentState.options, "unknown"]),
   published: Held.nullable(),
   applied: Held.nullable(),
-  last_report_at: z.iso.datetime().nullable(),
-  lease_expires_at: z.iso.datetime().nullable(),
-  warnings: z.array(HostWarning),
+  last_report_at: Time.nullable(),
+  lease_expires_at: Time.nullable(),
+  warnings: many(HostWarning),
 });
 export type Standing = z.infer<typeof Standing>;
 
@@ -44,51 +44,51 @@ export type HostItem = z.infer<typeof HostItem>;
 
 /** `current`: the last report says that the kernel holds what is published. */
 export const HostStatus = z.object({
-  host: z.string(),
+  host: Word,
   current: z.boolean(),
   published: z
     .object({
-      seq: z.int(),
-      revision: z.int(),
-      bundle_sha256: z.string(),
-      lease_issued_at: z.iso.datetime(),
-      lease_expires_at: z.iso.datetime(),
+      seq: Ordinal,
+      revision: Revision,
+      bundle_sha256: Word,
+      lease_issued_at: Time,
+      lease_expires_at: Time,
     })
     .nullable(),
-  enrolled_at: z.iso.datetime().nullable(),
-  revoked_at: z.iso.datetime().nullable(),
+  enrolled_at: Time.nullable(),
+  revoked_at: Time.nullable(),
   report: z
     .object({
-      received_at: z.iso.datetime(),
+      received_at: Time,
       state: AgentState,
-      applied_seq: z.int().nullable(),
-      applied_revision: z.int().nullable(),
-      applied_bundle_sha256: z.string().nullable(),
-      refusal: z.object({ code: z.enum(refusalCodes), at: z.iso.datetime() }).nullable(),
+      applied_seq: Ordinal.nullable(),
+      applied_revision: Revision.nullable(),
+      applied_bundle_sha256: Word.nullable(),
+      refusal: z.object({ code: z.enum(refusalCodes), at: Time }).nullable(),
       listening: Listening.nullable(),
-      agent_version: z.string(),
-      renderer: z.string(),
+      agent_version: Word,
+      renderer: Word,
     })
     .nullable(),
 });
 export type HostStatus = z.infer<typeof HostStatus>;
 
 /** Milliseconds since the Unix epoch. */
-const Time = z.iso.datetime().transform((text) => z.coerce.date().parse(text).getTime());
-export const RunsQuery = z.strictObject({ ...Page.shape, at: Time.optional() });
+const Milliseconds = Time.transform((text) => z.coerce.date().parse(text).getTime());
+export const RunsQuery = z.strictObject({ ...Page.shape, at: Milliseconds.optional() });
 
 /** What ran on a host. `to` is null for what runs now; the rest is null before the first commit. */
 export const Run = z.object({
-  from: z.iso.datetime(),
-  to: z.iso.datetime().nullable(),
-  state: z.string(),
-  seq: z.int().nullable(),
-  revision: z.int().nullable(),
-  bundle_sha256: z.string().nullable(),
-  program_sha256: z.string().nullable(),
-  guard_sha256: z.string().nullable(),
+  from: Time,
+  to: Time.nullable(),
+  state: Word,
+  seq: Ordinal.nullable(),
+  revision: Revision.nullable(),
+  bundle_sha256: Word.nullable(),
+  program_sha256: Word.nullable(),
+  guard_sha256: Word.nullable(),
 });
 export type Run = z.infer<typeof Run>;
 
 export const PinRequest = z.strictObject({ reason: Note, on_behalf_of: Note.optional() });
-export const Pinned = z.object({ host: z.string(), pinned: z.boolean() });
+export const Pinned = z.object({ host: Word, pinned: z.boolean() });

@@ -1,31 +1,32 @@
 /** Rollouts as the API shows them; what starts one and what people may do to it stands in schema/rollout.ts. */
 import * as z from "zod";
+import { Count, Ordinal, Time } from "../primitives.ts";
+import { many, NumberedPage, Page, Sentence, Word } from "./common.ts";
 import { HostStanding, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
 import { AgentState } from "../wire.ts";
-import { NumberedPage, Page } from "./common.ts";
 
 /** `supersedes`: rollouts that it takes unfinished hosts over from. */
-export const StartedRollout = z.object({ ...RolloutView.shape, supersedes: z.array(z.int()) });
+export const StartedRollout = z.object({ ...RolloutView.shape, supersedes: many(Ordinal) });
 export type StartedRollout = z.infer<typeof StartedRollout>;
 
 /** One host in one phase, and what the host itself said last, which may be about something else. */
 export const RolloutHost = z.object({
-  host: z.string(),
+  host: Word,
   phase: Phase,
   /** 0: in no wave. */
-  wave: z.int(),
+  wave: Count,
   standing: HostStanding,
   /** The seq that it was given for this phase; null before, and when that was taken back. */
-  seq: z.int().nullable(),
-  detail: z.string(),
+  seq: Ordinal.nullable(),
+  detail: Sentence,
   /** Null until it reports. */
   reported: z
     .object({
-      at: z.iso.datetime(),
+      at: Time,
       state: AgentState,
       /** What its kernel holds by commit; null before its first. */
-      applied_seq: z.int().nullable(),
-      refusal: z.string().nullable(),
+      applied_seq: Ordinal.nullable(),
+      refusal: Word.nullable(),
     })
     .nullable(),
 });
@@ -41,5 +42,5 @@ export const RolloutHostsQuery = z.strictObject({
   ...Page.shape,
   standing: HostStanding.optional(),
   phase: Phase.optional(),
-  wave: z.coerce.number().int().min(0).optional(),
+  wave: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
 });

@@ -1,8 +1,8 @@
 /** Rows of intent as the API shows them. */
 import * as z from "zod";
+import { Key, Note, Revision, Time } from "../primitives.ts";
+import { many, Page, Sentence, Word } from "./common.ts";
 import { Host, type Kind, Member, Overlay, ReleaseTime, Service, Zone } from "../intent.ts";
-import { Key, Note } from "../primitives.ts";
-import { Page } from "./common.ts";
 
 export const KindName = z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>;
 export const RowBody = z.union([Overlay, Member, Host, Service, Zone]);
@@ -12,13 +12,13 @@ export type RowBody = z.infer<typeof RowBody>;
 const rowOf = <T extends z.ZodType>(body: T) =>
   z.object({
     kind: KindName,
-    key: z.string(),
+    key: Word,
     body,
-    revision: z.int(),
-    at: z.iso.datetime(),
-    by: z.string(),
-    on_behalf_of: z.string().nullable(),
-    source: z.string(),
+    revision: Revision,
+    at: Time,
+    by: Word,
+    on_behalf_of: Sentence.nullable(),
+    source: Word,
   });
 export const RowItems = {
   host: rowOf(Host),
@@ -47,19 +47,19 @@ export const RowsQuery = z.strictObject({
 
 /** `revision` is the head that this page was read at; pages of two heads are not one list. */
 export const RowsPage = z.object({
-  revision: z.int(),
-  rows: z.array(
+  revision: Revision,
+  rows: many(
     z.object({
       kind: KindName,
-      key: z.string(),
+      key: Word,
       body: RowBody,
-      source: z.string(),
-      from_revision: z.int(),
-      updated_at: z.iso.datetime(),
-      updated_by: z.string(),
-      on_behalf_of: z.string().nullable(),
+      source: Word,
+      from_revision: Revision,
+      updated_at: Time,
+      updated_by: Word,
+      on_behalf_of: Sentence.nullable(),
     }),
   ),
-  next_cursor: z.string().nullable(),
+  next_cursor: Word.nullable(),
 });
 export type RowsPage = z.infer<typeof RowsPage>;

@@ -1,6 +1,7 @@
 /** API tokens. A token itself is shown once, when it is made. */
 import * as z from "zod";
-import { Key } from "../primitives.ts";
+import { Key, list, Time } from "../primitives.ts";
+import { many, Word } from "./common.ts";
 
 /** Scopes of an API token. A child token's scopes and expiry are bounded by its maker's, and it ends with it. */
 export const TokenScope = z.enum([
@@ -20,10 +21,10 @@ export type TokenScope = z.infer<typeof TokenScope>;
 export const NewTokenRequest = z
   .strictObject({
     name: Key,
-    scopes: z.array(TokenScope).min(1),
+    scopes: list(TokenScope, { min: 1, max: TokenScope.options.length }),
     /** Seconds from now, a minute to ten years. */
     ttl_seconds: z.int().min(60).max(315_360_000).optional(),
-    expires_at: z.iso.datetime({ error: "expected a UTC time such as 2026-12-31T23:59:59Z" }).optional(),
+    expires_at: Time.optional(),
   })
   .refine((request) => request.ttl_seconds === undefined || request.expires_at === undefined, {
     error: "expected ttl_seconds or expires_at, not both",
@@ -32,15 +33,15 @@ export type NewTokenRequest = z.infer<typeof NewTokenRequest>;
 
 /** `parent`: id of the token that made it; null for one that the first operator token made. */
 export const TokenItem = z.object({
-  id: z.string(),
-  parent: z.string().nullable(),
-  name: z.string(),
-  scopes: z.array(TokenScope),
-  created_at: z.iso.datetime(),
-  created_by: z.string(),
-  expires_at: z.iso.datetime().nullable(),
-  revoked_at: z.iso.datetime().nullable(),
+  id: Word,
+  parent: Word.nullable(),
+  name: Word,
+  scopes: many(TokenScope),
+  created_at: Time,
+  created_by: Word,
+  expires_at: Time.nullable(),
+  revoked_at: Time.nullable(),
 });
 export type TokenItem = z.infer<typeof TokenItem>;
 
-export const NewToken = z.object({ ...TokenItem.shape, token: z.string() });
+export const NewToken = z.object({ ...TokenItem.shape, token: Word });
