@@ -51,6 +51,8 @@ export class Agent {
   #closedBy: string | undefined;
   /** Why the last write beside the guard file failed. */
   #besideTold = "";
+  /** Of the root in force; null while there is none. */
+  #keys: string | null;
   /** What the committed ruleset means, once it is known. */
   #rules: Rules | undefined;
   readonly #reporter: Reporter;
@@ -58,6 +60,7 @@ export class Agent {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#keys = parts.trust.ok ? parts.trust.value.keys() : null;
     this.#reporter = new Reporter(parts);
     this.#tellStatus = statusWriter(parts.directory);
     this.#since = new Date(parts.now()).toISOString();
@@ -106,7 +109,7 @@ export class Agent {
       fallen: existsSync(fallenFile(directory)),
       trust: trust === undefined ? "damaged" : "sound",
       policy: await this.#policy(),
-      reverts: readReverts(directory),
+      reverts: readReverts(directory, this.#keys, clock.now()),
       interrupted: recordCutOff(events, await cutOff(directory)),
       now: clock.now(),
     };
@@ -144,9 +147,17 @@ export class Agent {
       if (next.kind !== before) this.#entered(before, next.kind);
       for (const effect of effects) {
         const follows = await this.#perform(effect, stop);
+        if (effect.kind === "poll") events.push(...this.#rekeyed());
         if (follows !== undefined) events.push(follows);
       }
     }
+  }
+
+  /** Whether a poll brought a root with other keys, believed or refused in the rest. */
+  #rekeyed(): readonly Event[] {
+    const before = this.#keys;
+    this.#keys = this.#trust()?.keys() ?? null;
+    return this.#keys === before ? [] : [{ kind: "rekeyed", now: this.#parts.clock.now() }];
   }
 
   async #perform(effect: Effect, stop: AbortSignal): Promise<Event | undefined> {
@@ -164,7 +175,7 @@ export class Agent {
       case "close":
         return this.#close();
       case "remember":
-        return this.#keep(() => writeReverts(this.#parts.directory, effect.reverts));
+        return this.#keep(() => writeReverts(this.#parts.directory, effect.reverts, this.#keys));
       case "report":
         this.#reporter.soon();
         return undefined;
@@ -368,12 +379,8 @@ export class Agent {
     const { identity, url, drift, kernel, services, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
+    const seen = { drift: drift.summary(now()), foreignDrops: kernel.dropping(), listening: services.found };
     try {
-      const seen = {
-        drift: drift.summary(now()),
-        foreignDrops: kernel.dropping(),
-        listening: services.found,
-      };
       const beside = { ...seen, ...heldFacts(this.#trust()) };
       this.#tellStatus(statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));
     } catch (error) {

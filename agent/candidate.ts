@@ -34,3 +34,11 @@ export interface Tried {
   readonly seq: number;
   readonly guard_sha256: string;
 }
+
+/** Reverts of the last hour, and the seq that was reverted and not yet followed by a commit. */
+export interface Reverts {
+  /** Milliseconds since the Unix epoch, as all times here. Ascending. */
+  readonly at: readonly number[];
+  readonly barred: Tried | null;
+}
+export const noReverts: Reverts = { at: [], barred: null };

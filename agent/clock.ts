@@ -4,22 +4,28 @@
  * The later of the two counts, unless the wall clock is more than a week ahead of that count: then it is not believed.
  * To verify and to sign, the wall clock is used, as NTP mends it and not the count; but not one that jumped that far
  * within this boot, in which the count has missed nothing.
+ *
+ * What others signed is never a time here: it only says which of this host's own two clocks is nearer.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { uptime } from "node:os";
 import * as z from "zod";
+import { longestLife } from "#schema/tuf.ts";
 import { isErrno, readOptional, writeDurable } from "./persist.ts";
 import type { Refusal } from "./refusal.ts";
 
-const Anchor = z.strictObject({
-  /** Milliseconds since the Unix epoch. */
-  wall: z.number(),
+const Boot = {
   /** Milliseconds since the boot named here. */
-  boot: z.number(),
-  boot_id: z.string(),
-});
+  boot: z.number().min(0),
+  boot_id: z.string().max(64),
+};
+/** Milliseconds since the Unix epoch. */
+const Time = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const Anchor = z.strictObject({ at: Time, ...Boot });
 type Anchor = z.infer<typeof Anchor>;
+/** As it was written while a signed time could stand in it. */
+const OldAnchor = z.strictObject({ wall: Time, ...Boot });
 
 export interface Clocks {
   /** Milliseconds since the Unix epoch. */
@@ -34,15 +40,19 @@ export interface LeaseClock {
   now(): number;
   /** Milliseconds since the Unix epoch, to verify and to sign by. */
   wall(): number;
-  /** A lease was taken now. @param since the earliest moment at which it can have been signed */
+  /**
+   * A lease was taken now. The wall clock counts from here on, or as much more of this host's own count as the lease
+   * bears out.
+   * @param since the earliest moment at which it can have been signed
+   */
   anchor(since: number): void;
   /** Told once, when the wall clock is found to be so far ahead that it is not believed. */
   takeAlarm(): Refusal | undefined;
 }
 
 const dayMs = 86_400_000;
-/** A lease is never longer (worker/standalone, worker/env.ts), so a clock further ahead is no lease that went by. */
-const leaseMsMax = 7 * dayMs;
+/** A lease is never longer, so a clock further ahead is no lease that went by. */
+const leaseMsMax = longestLife.timestamp;
 
 /** When a lease can have been signed at the earliest. All in milliseconds since the Unix epoch. */
 export const signedAfter = (held: {
@@ -67,19 +77,20 @@ export function bootId(): string {
 
 export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
   const path = join(directory, "clock.json");
-  const here = (wall: number): Anchor => ({ wall, boot: clocks.boot(), boot_id: clocks.bootId });
-  let since = read(path) ?? here(clocks.wall());
+  const here = (at: number): Anchor => ({ at, boot: clocks.boot(), boot_id: clocks.bootId });
+  let since = read(path, clocks.wall()) ?? here(clocks.wall());
   let told = false;
   const sameBoot = (): boolean => since.boot_id === clocks.bootId;
   // Time switched off is not known, so after a boot only the time since then is added.
-  const counted = (): number => since.wall + clocks.boot() - (sameBoot() ? since.boot : 0);
+  const counted = (): number => since.at + clocks.boot() - (sameBoot() ? since.boot : 0);
   const ahead = (): boolean => clocks.wall() - counted() > leaseMsMax;
   const wall = (): number => (ahead() && sameBoot() ? counted() : clocks.wall());
+  const now = (): number => (ahead() ? counted() : Math.max(clocks.wall(), counted()));
   return {
-    now: () => (ahead() ? counted() : Math.max(clocks.wall(), counted())),
+    now,
     wall,
     anchor(signed) {
-      since = here(Math.max(wall(), signed));
+      since = here(Math.max(wall(), Math.min(signed, now())));
       try {
         writeDurable(path, JSON.stringify(since));
       } catch (error) {
@@ -99,10 +110,15 @@ export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
   };
 }
 
-function read(path: string): Anchor | undefined {
+function read(path: string, wall: number): Anchor | undefined {
   try {
     const text = readOptional(path);
-    return text === undefined ? undefined : Anchor.parse(JSON.parse(text.toString("utf8")));
+    if (text === undefined) return undefined;
+    const content: unknown = JSON.parse(text.toString("utf8"));
+    const old = OldAnchor.safeParse(content);
+    if (!old.success) return Anchor.parse(content);
+    const { wall: at, ...boot } = old.data;
+    return at > wall + leaseMsMax ? undefined : { at, ...boot };
   } catch {
     return undefined; // torn: the wall clock alone
   }

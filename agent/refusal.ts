@@ -2,7 +2,10 @@
  * How the agent says no: a closed code and one sentence. Code branches on the code, people read the sentence.
  * Neither ever carries a secret or bytes that came from the network unescaped.
  */
+import { Refused } from "#core/refused.ts";
 import { type RefusalCode, refusalEntry } from "#schema/refusals.ts";
+
+export { Refused } from "#core/refused.ts";
 
 export interface Refusal {
   readonly code: RefusalCode;
@@ -12,16 +15,6 @@ export interface Refusal {
 /** Whether a poll failed on its way or in verification; the guard's `on_failure` is about the latter. */
 export const causeOf = ({ code }: Refusal): "transport" | "verification" =>
   refusalEntry(code).class === "forged" ? "verification" : "transport";
-
-/** A refusal on its way to the door of its room, where it becomes a value again. */
-export class Refused extends Error {
-  readonly code: RefusalCode;
-  constructor(code: RefusalCode, message: string) {
-    super(message);
-    this.name = "Refused";
-    this.code = code;
-  }
-}
 
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }

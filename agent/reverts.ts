@@ -1,4 +1,7 @@
-/** Reverts on disk, so that a restart neither forgets a barred seq nor how many there were in this hour. */
+/**
+ * Reverts on disk, so that a restart neither forgets a barred seq nor how many there were in this hour. They belong to
+ * the keys that signed what was reverted: a root with other keys begins anew.
+ */
 import { join } from "node:path";
 import * as z from "zod";
 import { Sha256 } from "#schema/primitives.ts";
@@ -7,25 +10,36 @@ import { Refused } from "./refusal.ts";
 import { noReverts, type Reverts } from "./state.ts";
 
 const Kept = z.strictObject({
+  /** Milliseconds since the Unix epoch, by this host's own clock. */
   at: z.array(z.number()).max(16),
   barred: z.strictObject({ seq: z.int().min(1), guard_sha256: Sha256 }).nullable(),
+  /** Of the root in force then; null from before this was written, or while there was none. */
+  keys: Sha256.nullable().default(null),
 });
+type Kept = z.infer<typeof Kept>;
 
 const pathOf = (directory: string): string => join(directory, "reverts.json");
 
-export function readReverts(directory: string): Reverts {
+/**
+ * @param keys of the root in force; null while there is none
+ * @param now milliseconds since the Unix epoch: a revert after it is no revert of this hour
+ */
+export function readReverts(directory: string, keys: string | null, now: number): Reverts {
   try {
     const text = readOptional(pathOf(directory));
-    return text === undefined ? noReverts : Kept.parse(JSON.parse(text.toString("utf8")));
+    if (text === undefined) return noReverts;
+    const kept = Kept.parse(JSON.parse(text.toString("utf8")));
+    if (kept.keys !== null && keys !== null && kept.keys !== keys) return noReverts;
+    return { at: kept.at.filter((at) => at <= now), barred: kept.barred };
   } catch {
     return noReverts; // torn: at worst a bad seq is tried, and reverted, once more
   }
 }
 
 /** @throws Refused `state_unwritable` */
-export function writeReverts(directory: string, reverts: Reverts): void {
+export function writeReverts(directory: string, { at, barred }: Reverts, keys: string | null): void {
   try {
-    writeDurable(pathOf(directory), JSON.stringify(reverts));
+    writeDurable(pathOf(directory), JSON.stringify({ at: [...at], barred, keys } satisfies Kept));
   } catch (error) {
     if (isErrno(error)) throw new Refused("state_unwritable", `reverts: ${error.code}`);
     throw error;

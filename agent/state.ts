@@ -10,17 +10,11 @@
  * Whether a seq may be lower than the last is not asked here: only the trust room knows (a rotated root may allow it).
  * Every edge stands in DESIGN.md, written from this function by test/checks/edges.ts.
  */
-import type { Candidate, Committed, Counted, Policy, Tried } from "./candidate.ts";
+import { noReverts } from "./candidate.ts";
+import type { Candidate, Committed, Counted, Policy, Reverts, Tried } from "./candidate.ts";
 
-export type { Candidate, Committed, Counted, Policy } from "./candidate.ts";
-
-/** Reverts of the last hour, and the seq that was reverted and not yet followed by a commit. */
-export interface Reverts {
-  /** Milliseconds since the Unix epoch, as all times here. Ascending. */
-  readonly at: readonly number[];
-  readonly barred: Tried | null;
-}
-export const noReverts: Reverts = { at: [], barred: null };
+export { noReverts } from "./candidate.ts";
+export type { Candidate, Committed, Counted, Policy, Reverts } from "./candidate.ts";
 
 interface Attempt extends Tried {
   readonly failures: number;
@@ -99,6 +93,8 @@ export type Event =
       readonly renderer: string;
       readonly now: number;
     }
+  /** A root with other keys is in force: what was reverted was signed by keys that are not believed any more. */
+  | { readonly kind: "rekeyed"; readonly now: number }
   /** The poll brought nothing to believe. `verification`: it brought something, and that was refused. */
   | { readonly kind: "refused"; readonly because: "transport" | "verification"; readonly now: number }
   | { readonly kind: "counted"; readonly counted: Counted; readonly now: number }
@@ -153,6 +149,8 @@ export function step(state: State, event: Event): Step {
       return consider(state, event);
     case "refused":
       return refuse(state, event);
+    case "rekeyed":
+      return forget(state, event.now);
     case "counted":
       return mayCount(state) ? [{ ...state, counted: event.counted }, [report]] : [state, []];
     case "restored":
@@ -167,6 +165,12 @@ export function step(state: State, event: Event): Step {
     case "failed":
       return [state, []];
   }
+}
+
+function forget(before: Resting, now: number): Step {
+  const state = settle({ ...before, reverts: noReverts, attempt: null }, now);
+  const [, news] = rested(before, state);
+  return [state, [{ kind: "remember", reverts: noReverts }, ...news]];
 }
 
 function start(event: Event & { readonly kind: "started" }): Step {
@@ -306,6 +310,7 @@ function finish(state: State & { readonly kind: "applying" }, event: Event): Ste
     case "woke":
     case "trusted":
     case "refused":
+    case "rekeyed":
     case "counted":
     case "restored":
     case "restore-failed":
@@ -346,7 +351,7 @@ const reverted = (before: Reverts, tried: Tried | null, now: number): Reverts =>
 
 /** Three reverts within an hour: nothing new until the last of them is an hour ago. */
 const holding = ({ at }: Reverts, now: number): boolean =>
-  at.filter((time) => time > now - hourMs).length >= revertsMax;
+  at.filter((time) => time > now - hourMs && time <= now).length >= revertsMax;
 
 const groundOf = (state: Resting): Ground => ({
   applied: state.applied,

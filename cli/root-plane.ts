@@ -1,9 +1,10 @@
 /** The control plane's side of a root ceremony: the root in force, its online keys, and putting the next root in force. */
+import { keyIdOf } from "#core/tuf/read.ts";
 import type { StoredRoot } from "#schema/api/trust.ts";
 import { type Client, Refusal } from "./client.ts";
 import { Failure } from "./output.ts";
 import { type RootFile, readRootFile, signersAmong } from "./root-file.ts";
-import { keyId, type OnlineKeys, sha256Of } from "./root.ts";
+import { type OnlineKeys, sha256Of } from "./root.ts";
 
 /** @throws Failure when what is served does not carry enough signatures of its own root keys */
 export async function rootInForce(client: Client): Promise<RootFile> {
@@ -27,7 +28,7 @@ export async function rootBefore(client: Client): Promise<RootFile | undefined> 
 export async function onlineKeysOf(client: Client): Promise<{ fleet: string; online: OnlineKeys }> {
   const { fleet, keys } = await client.call("GET /v1/root/keys", {});
   for (const { keyid, key } of Object.values(keys))
-    if (keyId(key) !== keyid) throw new Failure("the control plane names a key by another's id");
+    if (keyIdOf(key) !== keyid) throw new Failure("the control plane names a key by another's id");
   const { targets, snapshot, timestamp } = keys;
   return { fleet, online: { targets: targets.key, snapshot: snapshot.key, timestamp: timestamp.key } };
 }

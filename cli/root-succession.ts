@@ -2,10 +2,14 @@
  * From one root to the next: builds version N+1 with some keys changed, and says what is missing before it may follow.
  * The rules are those of TUF specification §5.3, and the control plane's own: one key for each online role. Pure.
  */
+import { judge } from "#core/tuf/claims.ts";
+import { onlineFault } from "#core/tuf/online.ts";
+import { keyIdOf, rootFault } from "#core/tuf/read.ts";
+import { candidateFaults } from "#core/tuf/succession.ts";
 import { operatorsSign, type Root, type TufKey } from "#schema/tuf.ts";
 import { Failure } from "./output.ts";
-import { buildRoot, keyId, type OnlineKeys, type TargetsRole } from "./root.ts";
-import { type RootFile, signersAmong } from "./root-file.ts";
+import { buildRoot, type OnlineKeys, type TargetsRole } from "./root.ts";
+import { holds, type RootFile } from "./root-file.ts";
 
 export interface RootChange {
   readonly add: readonly TufKey[];
@@ -24,23 +28,26 @@ export interface RootChange {
 export function nextRoot(current: Root, change: RootChange, now: number): Root {
   const removed = change.remove.map((named) => keyNamed(current, named));
   const kept = current.roles.root.keyids.filter((id) => !removed.includes(id));
-  const added = change.add.map(keyId);
+  const added = change.add.map(keyIdOf);
   const twice = added.find((id, i) => current.roles.root.keyids.includes(id) || added.indexOf(id) !== i);
   if (twice !== undefined) throw new Failure(`${twice} is a root key already`);
   const online = change.online ?? onlineOf(current);
   const targets = targetsAfter(current, change, online);
-  const clash = [...targets.keys, online.snapshot, online.timestamp]
-    .map(keyId)
-    .find((id) => kept.includes(id) || added.includes(id));
-  if (clash !== undefined) throw new Failure(`${clash} is an online key and cannot be a root key`);
-  const threshold = change.threshold ?? current.roles.root.threshold;
   const rootKeys = [...kept.map((id) => keyOf(current, id)), ...change.add];
   if (rootKeys.length > rootKeysMax) throw new Failure(`a root has at most ${rootKeysMax} root keys`);
-  if (threshold > rootKeys.length)
-    throw new Failure(`${rootKeys.length} root keys cannot give ${threshold} signatures`);
+  const threshold = change.threshold ?? current.roles.root.threshold;
   const version = current.version + 1;
-  return buildRoot({ version, now, days: change.days, threshold, rootKeys, online, targets });
+  const next = buildRoot({ version, now, days: change.days, threshold, rootKeys, online, targets });
+  const fault = rootFault(next) ?? onlineFault(next, idsOf(online));
+  if (fault !== undefined) throw new Failure(fault);
+  return next;
 }
+
+const idsOf = ({ targets, snapshot, timestamp }: OnlineKeys) => ({
+  targets: keyIdOf(targets),
+  snapshot: keyIdOf(snapshot),
+  timestamp: keyIdOf(timestamp),
+});
 
 /** Operators' keys stay through a change of the online keys: which of them was the control plane's own, no root says. */
 function targetsAfter(current: Root, change: RootChange, online: OnlineKeys): TargetsRole {
@@ -49,15 +56,7 @@ function targetsAfter(current: Root, change: RootChange, online: OnlineKeys): Ta
     return { keys: [online.targets], threshold: 1 };
   const { keyids, threshold } = current.roles.targets;
   const role = change.targets ?? { keys: keyids.map((id) => keyOf(current, id)), threshold };
-  const ids = role.keys.map(keyId);
-  if (new Set(ids).size !== ids.length) throw new Failure("a targets key is given twice");
-  if (ids.length < 2) throw new Failure("operators sign targets with two keys at least");
-  if (role.threshold > ids.length)
-    throw new Failure(`${ids.length} targets keys cannot give ${role.threshold} signatures`);
-  if (ids.some((id) => id === keyId(online.snapshot) || id === keyId(online.timestamp)))
-    throw new Failure("a targets key is a snapshot or timestamp key");
-  if (role.threshold === 1 && ids.includes(keyId(online.targets)))
-    throw new Failure("beside operators the control plane's key must not be enough");
+  if (role.keys.length < 2) throw new Failure("operators sign targets with two keys at least");
   return role;
 }
 
@@ -102,25 +101,8 @@ export function keyChanges(current: Root, next: Root, role: keyof Root["roles"])
  * Why `next` may not follow `current` (undefined: nothing is in force yet) now, or nothing. What the control plane's
  * online keys are is for it to say.
  */
-export function successionFaults(
+export const successionFaults = (
   current: RootFile | undefined,
   next: RootFile,
   now: number,
-): readonly string[] {
-  const { version, expires } = next.signed;
-  const expected = (current?.signed.version ?? 0) + 1;
-  const faults: string[] = [];
-  if (version !== expected) faults.push(`it is version ${version}, and version ${expected} is next`);
-  if (!(Date.parse(expires) > now)) faults.push(`it expired ${expires}`);
-  for (const authority of current === undefined ? [next] : [current, next]) {
-    const { keyids, threshold } = authority.signed.roles.root;
-    const signers = signersAmong(next, authority.signed);
-    if (signers.length >= threshold) continue;
-    const missing = keyids.filter((id) => !signers.includes(id)).map((id) => id.slice(0, 16));
-    faults.push(
-      `signed by ${signers.length} of the root keys of version ${authority.signed.version}, ` +
-        `${threshold} are needed; not by ${missing.join(", ")}`,
-    );
-  }
-  return faults;
-}
+): readonly string[] => judge(candidateFaults(current, next, now), holds).map(({ message }) => message);

@@ -1,4 +1,5 @@
 /** A root as people read it before they sign: who may sign, who did, until when, and what is another than before. */
+import { farFault, millisecondsOf } from "#core/tuf/times.ts";
 import { expiryWarning } from "#schema/expiry.ts";
 import { type Role, roles } from "#schema/tuf.ts";
 import { sha256Of } from "./root.ts";
@@ -6,9 +7,14 @@ import { type RootFile, rootFileText, signersAmong } from "./root-file.ts";
 import { keyChanges } from "./root-succession.ts";
 import { properties, table } from "./table.ts";
 
-/** One sentence from 60 days before a root's end on. */
-export const rootWarning = ({ signed: { version, expires } }: RootFile, now: number): string | undefined =>
-  expiryWarning(`root version ${version} (${expires})`, Date.parse(expires) - now, null);
+/** One sentence from 60 days before a root's end on, or where it ends later than any agent believes. */
+export const rootWarning = ({ signed }: RootFile, now: number): string | undefined =>
+  farFault("root", signed, now) ??
+  expiryWarning(
+    `root version ${signed.version} (${signed.expires})`,
+    millisecondsOf(signed.expires) - now,
+    null,
+  );
 
 /** What `--json` prints. */
 export function describeRoot(file: RootFile, now: number) {

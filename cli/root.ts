@@ -3,6 +3,7 @@
  * One root per deployment. Private keys are values here; only `root-key-files.ts` writes them to files.
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { keyIdOf } from "#core/tuf/read.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { type Root, type Signature, specVersion, type TufKey, tufKey } from "#schema/tuf.ts";
 
@@ -22,9 +23,6 @@ export interface OnlineKeys {
 const day = 86_400_000;
 const lifetimeDays = 365;
 
-/** SHA-256 of the canonical key object, hex. */
-export const keyId = (key: TufKey): string => sha256Of(canonicalText(key));
-
 /** SHA-256 of a text's UTF-8 bytes, hex. */
 export const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -38,7 +36,7 @@ export function rootKey(privateKey: KeyObject): RootKey {
   const { x } = privateKey.export({ format: "jwk" });
   if (privateKey.asymmetricKeyType !== "ed25519" || x === undefined) throw new Error("not an Ed25519 key");
   const key = tufKey(Buffer.from(x, "base64url").toString("hex"));
-  return { keyid: keyId(key), key, privateKey };
+  return { keyid: keyIdOf(key), key, privateKey };
 }
 
 export interface RootInput {
@@ -64,17 +62,17 @@ export function buildRoot(input: RootInput): Root {
   const { snapshot, timestamp } = input.online;
   const targets = input.targets ?? { keys: [input.online.targets], threshold: 1 };
   const all = [...input.rootKeys, ...targets.keys, snapshot, timestamp];
-  const single = (key: TufKey) => ({ keyids: [keyId(key)], threshold: 1 });
+  const single = (key: TufKey) => ({ keyids: [keyIdOf(key)], threshold: 1 });
   return {
     _type: "root",
     spec_version: specVersion,
     consistent_snapshot: true,
     version: input.version,
     expires: `${new Date(input.now + (input.days ?? lifetimeDays) * day).toISOString().slice(0, 19)}Z`,
-    keys: Object.fromEntries(all.map((key) => [keyId(key), key])),
+    keys: Object.fromEntries(all.map((key) => [keyIdOf(key), key])),
     roles: {
-      root: { keyids: input.rootKeys.map(keyId), threshold: input.threshold },
-      targets: { keyids: targets.keys.map(keyId), threshold: targets.threshold },
+      root: { keyids: input.rootKeys.map(keyIdOf), threshold: input.threshold },
+      targets: { keyids: targets.keys.map(keyIdOf), threshold: targets.threshold },
       snapshot: single(snapshot),
       timestamp: single(timestamp),
     },

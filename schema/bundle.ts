@@ -9,6 +9,7 @@ import * as z from "zod";
 import { canonicalBytes, parseCanonical } from "./canonical.ts";
 import { Key, list, Ordinal, Revision, Sha256, textUpTo } from "./primitives.ts";
 import { Ruleset } from "./ruleset.ts";
+import { UtcTime } from "./time.ts";
 
 const bundleFormat = 1;
 
@@ -60,7 +61,7 @@ export const BundleCustom = z.strictObject({
   seq: Ordinal,
   revision: Revision,
   min_revision: Revision,
-  issued: z.iso.datetime({ precision: 0 }),
+  issued: UtcTime,
   prev: z.strictObject({ seq: Ordinal, sha256: Sha256 }).nullable(),
   mode: z.enum(["enforce", "closed"]),
   crit: list(textUpTo(64), { max: 16 }),

@@ -92,6 +92,12 @@ const refusals = {
     cause: "What this host had written down about its trust is gone or damaged.",
     remedy: "Nothing new is accepted. Run leave and enrol this host again; the rules stay until you do.",
   },
+  time_far: {
+    class: "host",
+    cause: "A signed time is further ahead than any is made for.",
+    remedy:
+      "Is this host's clock behind? Set it (NTP). If it is right, whoever holds the online keys signs what must not be believed: rotate them. The last committed ruleset stays.",
+  },
   clock_ahead: {
     class: "host",
     cause: "This host's clock is far ahead of its own count of time.",
@@ -348,6 +354,7 @@ const rootRefusalCodes = [
   "root_keys",
   "root_version",
   "root_expired",
+  "root_time_far",
   "root_threshold",
   "root_online_keys",
 ] as const;

@@ -2,6 +2,7 @@
  * A UTC time as people write it, in Unix seconds. By arithmetic, because pure rooms have no `Date`: the days are those
  * of the proleptic Gregorian calendar, and a leap second does not exist (POSIX.1-2024 §4.19).
  */
+import * as z from "zod";
 
 /** The kernel's clock is signed nanoseconds; nft 1.0.6 wraps what is larger without a word. In 2262. */
 export const unixSecondsMax = 9_223_372_036;
@@ -18,6 +19,17 @@ export function unixSeconds(text: string): number | undefined {
   const seconds = daysBefore(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
   return seconds >= 0 && seconds <= unixSecondsMax ? seconds : undefined;
 }
+
+const expectedTime = "expected a time such as 2027-09-30T12:00:00Z";
+
+/**
+ * `YYYY-MM-DDTHH:MM:SSZ`, on a day and at a time that exist. What readers make of other forms, of 31 September and of
+ * 24 o'clock differs: some refuse it, some take the next day.
+ */
+export const UtcTime = z
+  .string()
+  .regex(form, { error: expectedTime, abort: true })
+  .refine((text) => unixSeconds(text) !== undefined, { error: expectedTime });
 
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
 

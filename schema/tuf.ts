@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { BundleCustom, SnapshotCustom, bundlePath, sizeLimits } from "./bundle.ts";
 import { list, Ordinal, Sha256, table } from "./primitives.ts";
+import { UtcTime } from "./time.ts";
 
 export const specVersion = "1.0.31";
 
@@ -30,10 +31,20 @@ export const tufKey = (publicHex: string): TufKey => ({
   keyval: { public: publicHex },
 });
 
-/** `YYYY-MM-DDTHH:MM:SSZ` and no other form; what other readers make of the others differs. */
-const Expires = z
-  .string()
-  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, { error: "expected YYYY-MM-DDTHH:MM:SSZ" });
+const day = 86_400_000;
+
+/**
+ * How long each role's files are good for at most, from their signing on, in milliseconds: a publisher makes none that
+ * live longer, and a reader believes none that end later. Targets live so long where operators sign them; the timestamp
+ * is the lease. A root is signed offline, by people.
+ */
+export const longestLife = {
+  root: 1826 * day,
+  targets: 90 * day,
+  snapshot: 14 * day,
+  timestamp: 7 * day,
+} as const satisfies Record<Role, number>;
+
 const Version = Ordinal;
 const Pinned = z.strictObject({
   version: Version,
@@ -41,7 +52,7 @@ const Pinned = z.strictObject({
   hashes: z.strictObject({ sha256: Sha256 }),
 });
 
-const base = { spec_version: z.literal(specVersion), version: Version, expires: Expires };
+const base = { spec_version: z.literal(specVersion), version: Version, expires: UtcTime };
 
 const RoleKeys = z.strictObject({
   keyids: list(KeyId, { min: 1, max: 16 }),

@@ -50,6 +50,15 @@ const OrdinalOrNone = z
   .min(0)
   .max(2 ** 52);
 
+/** An entity tag (RFC 9110 §8.8.3), without the bytes above ASCII that it allows: it is sent back as it came. */
+export const EntityTag = z
+  .string()
+  .max(200, { abort: true })
+  .regex(/^(?:W\/)?"[\x21\x23-\x7e]*"$/, { error: "expected an entity tag" });
+
+/** A fleet generation on the wire: opaque to agents, and sent back as it came. */
+export const GenerationTag = z.string().regex(/^[\x21-\x7e]{1,64}$/, { error: "expected a generation" });
+
 export const Seen = z.strictObject({
   root: Ordinal,
   timestamp: OrdinalOrNone,
@@ -99,7 +108,11 @@ export const TokenRequest = z.strictObject({
   client_assertion: textUpTo(4096),
 });
 export const TokenResponse = z.strictObject({
-  access_token: textUpTo(8192),
+  /** RFC 6750 §2.1: it goes into a header as it came. */
+  access_token: z
+    .string()
+    .max(8192, { abort: true })
+    .regex(/^[A-Za-z0-9._~+/-]+=*$/, { error: "expected a bearer token" }),
   token_type: z.literal("Bearer"),
   expires_in: z.int().min(1).max(31_536_000),
 });

@@ -8,15 +8,6 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new Uint8Array(en
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** @returns undefined for anything but whole bytes in lower-case hex */
-export function fromHex(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!/^(?:[0-9a-f]{2})*$/.test(text)) return undefined;
-  const bytes = new Uint8Array(text.length / 2);
-  for (let index = 0; index < bytes.length; index += 1)
-    bytes[index] = Number.parseInt(text.slice(2 * index, 2 * index + 2), 16);
-  return bytes;
-}
-
 /** Standard base64 with padding (RFC 4648 §4). */
 export function toBase64(bytes: Uint8Array): string {
   let binary = "";

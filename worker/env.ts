@@ -5,6 +5,7 @@
 import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
 import * as z from "zod";
 import { Key, Sha256 } from "#schema/primitives.ts";
+import { longestLife } from "#schema/tuf.ts";
 import { checkedBlobs } from "./blobs.ts";
 import type { Blobs, Ports } from "./ports.ts";
 import { Retention } from "./retention.ts";
@@ -33,7 +34,12 @@ const Env = z.object({
   TOKEN_SECRET: TokenSecret,
   ADMIN_TOKEN_SHA256: Sha256,
   FLEET: Key,
-  LEASE_SECONDS: z.coerce.number().int().min(900).max(604_800).default(86_400),
+  LEASE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(900)
+    .max(longestLife.timestamp / 1000)
+    .default(86_400),
   POLL_SECONDS: z.coerce.number().int().min(5).max(900).default(30),
   PORTCULLIS_RELEASE: z.enum(["open", "staged"]).default("open"),
   REPORTS_KEPT: Retention.shape.reports,

@@ -51,7 +51,8 @@ export const nftOf = (options: Options): Nft => openNft(spawnExec(), options.nft
 /** What this host holds, as the trust room believes it. @throws Refused, also where it holds no bundle yet */
 export function heldBundle(options: Options): TrustedBundle {
   const identity = joined(options);
-  const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 });
+  const now = openLeaseClock(options.stateDir, systemClocks()).now();
+  const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }, now);
   if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
   const bundle = trust.value.held();
   if (bundle === undefined) throw new Refused("state_invalid", "no bundle is held yet; run once first");
@@ -75,7 +76,7 @@ export function openParts(
     identity,
     url,
     cycleMs: defaultLimits.cycleMs,
-    trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }),
+    trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }, clock.now()),
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(openNft(spawnExec({ started: (pid) => witness.started(pid) }), options.nft, witness)),
     watchdog: openWatchdog(options.stateDir, fallback, options.nft),

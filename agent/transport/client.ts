@@ -6,11 +6,14 @@
 import { randomUUID } from "node:crypto";
 import type { Agent } from "node:https";
 import { SignJWT } from "jose";
+import { parseStrict, StrictJsonError } from "#core/json.ts";
 import { sizeLimits } from "#schema/bundle.ts";
 import {
   assertionAudience,
   Confirmation,
+  EntityTag,
   formatSeen,
+  GenerationTag,
   headers,
   ReportResponse,
   type Seen,
@@ -21,7 +24,6 @@ import {
 import type * as z from "zod";
 import type { HostIdentity } from "../identity.ts";
 import { Refused } from "../refusal.ts";
-import { parseStrict, StrictJsonError } from "../trust/json.ts";
 import type { Hint, UpdateBytes } from "../trust/index.ts";
 import { type Call, type Limits, type Reply, send } from "./request.ts";
 import { tlsAgent } from "./trusted-ca.ts";
@@ -107,10 +109,10 @@ class WireClient implements Client {
       cycle,
     );
     const pollAfter = reply.headers[headers.pollAfter.toLowerCase()];
-    const generation = reply.headers[headers.generation.toLowerCase()]?.slice(0, 64) ?? null;
+    const generation = headerOf(reply, headers.generation, GenerationTag);
     if (reply.status === 304) return { kind: "unchanged", generation, pollAfter };
     if (reply.status !== 200) throw unexpectedStatus("poll", reply);
-    const etag = reply.headers["etag"]?.slice(0, 200) ?? null;
+    const etag = headerOf(reply, "etag", EntityTag);
     return { kind: "update", update: decodeUpdate(reply.body), hint: { etag, generation }, pollAfter };
   }
 
@@ -178,6 +180,10 @@ class WireClient implements Client {
       .sign(key);
   }
 }
+
+/** A header that is sent back as it came; null where there is none, or one of another form: then the next poll fetches all. */
+const headerOf = (reply: Reply, name: string, schema: z.ZodType<string>): string | null =>
+  schema.safeParse(reply.headers[name.toLowerCase()]).data ?? null;
 
 function pollHeaders(request: PollRequest): Record<string, string> {
   return {

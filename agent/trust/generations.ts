@@ -6,15 +6,18 @@
 import { mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { type OnlineRole, onlineRoles } from "#core/tuf/verify.ts";
+import { EntityTag, GenerationTag } from "#schema/wire.ts";
 import { isErrno, linkDurable, readOptional, writeDurable } from "../persist.ts";
-import { type MetadataBytes, onlineRoles } from "./verify.ts";
+
+export type MetadataBytes = Readonly<Record<OnlineRole, Uint8Array>>;
 
 /** What the control plane said beside the metadata; unsigned, so it only ever saves work. */
 export const Hint = z.strictObject({
-  etag: z.string().max(200).nullable(),
-  generation: z.string().max(64).nullable(),
-  /** When this timestamp came, milliseconds since the Unix epoch: half of the lease is counted from here. */
-  accepted_at: z.int().nullable(),
+  etag: EntityTag.nullable(),
+  generation: GenerationTag.nullable(),
+  /** When this timestamp came, by this host's clock, milliseconds since the Unix epoch: half of the lease counts from here. */
+  accepted_at: z.int().min(0).nullable(),
 });
 export type Hint = z.infer<typeof Hint>;
 export const noHint: Hint = { etag: null, generation: null, accepted_at: null };

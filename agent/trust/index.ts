@@ -1,45 +1,50 @@
 /**
  * The door of the trust room: bytes from the network go in, a `TrustedBundle` or a refusal comes out, and nothing else
- * in the agent can make one. Decides what is believed and keeps it (DESIGN §7): floors first, then the
- * metadata, then the bundle, so that a crash between two steps costs a download and never a rollback.
+ * in the agent can make one. Decides first and moves state after: a refused update leaves disk and memory as they were,
+ * but for roots that verified. What is kept goes floors first, then the metadata, then the bundle, so that a crash
+ * between two steps costs a download and never a rollback; memory is always what a restart would read back.
  */
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type BundleCustom, sizeLimits } from "#schema/bundle.ts";
+import { Refused } from "#core/refused.ts";
+import { judge } from "#core/tuf/claims.ts";
+import { type Floors, keysetOf } from "#core/tuf/floors.ts";
+import type { RootFile } from "#core/tuf/read.ts";
+import { soundRoot } from "#core/tuf/signers.ts";
+import { followRoots } from "#core/tuf/succession.ts";
+import {
+  type Digested,
+  floorsAfter,
+  onlineRoles,
+  requireFresh,
+  timeUnder,
+  type Verified,
+} from "#core/tuf/verify.ts";
+import { sizeLimits } from "#schema/bundle.ts";
 import type { RoleExpiry } from "#schema/expiry.ts";
-import type { Ruleset } from "#schema/ruleset.ts";
 import type { Seen } from "#schema/wire.ts";
-import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "../persist.ts";
-import { type Outcome, outcome, Refused, refusalOf } from "../refusal.ts";
+import { isErrno, makeDirectory, writeDurable } from "../persist.ts";
+import { type Outcome, outcome, refusalOf } from "../refusal.ts";
+import { readBundle, writeBundle } from "./bundles.ts";
 import { confirmWithTufJs } from "./engine.ts";
 import { expiriesOf } from "./expiries.ts";
-import { type Floors, initialFloors, readFloors, writeFloors } from "./floors.ts";
-import { type Hint, noHint, readGenerations, writeGeneration } from "./generations.ts";
-import { sha256 } from "./keys.ts";
-import { keysetOf, readRoot, type RootFile } from "./metadata.ts";
+import { initialFloors, readFloors, writeFloors } from "./floors.ts";
+import { type Hint, type MetadataBytes, noHint, writeGeneration } from "./generations.ts";
 import {
-  followRoots,
-  type MetadataBytes,
-  onlineRoles,
-  type Owner,
-  type Verified,
-  verifyBundle,
-  verifyMetadata,
-} from "./verify.ts";
+  again,
+  believe,
+  type Believed,
+  digested,
+  type Held,
+  type Identity,
+  keysOf,
+  load,
+  type TrustedBundle,
+  verify,
+} from "./held.ts";
+import { holds } from "./keys.ts";
 
 export type { Hint } from "./generations.ts";
-
-declare const minted: unique symbol;
-
-/** A ruleset that a threshold of pinned keys signed for this host, newer than or equal to everything seen before. */
-export interface TrustedBundle {
-  readonly [minted]: true;
-  readonly ruleset: Ruleset;
-  readonly custom: BundleCustom;
-  readonly sha256: string;
-  /** The timestamp's expiry, milliseconds since the Unix epoch. */
-  readonly leaseEndsAt: number;
-}
+export type { Identity, TrustedBundle } from "./held.ts";
 
 /** The members of an update as bytes; `bundle` is absent when the host said that it holds it. */
 export interface UpdateBytes extends MetadataBytes {
@@ -47,12 +52,9 @@ export interface UpdateBytes extends MetadataBytes {
   readonly bundle: Uint8Array | undefined;
 }
 
-export interface Identity extends Owner {
-  /** SHA-256 of the root pinned at enrolment. */
-  readonly rootSha256: string;
-}
-
 export interface Trust {
+  /** A digest of all key sets that the root in force names: another one after a root with other keys. */
+  keys(): string;
   /** Versions to tell the control plane. */
   seen(): Seen;
   hint(): Hint;
@@ -66,7 +68,7 @@ export interface Trust {
 
 /** Prepares an empty state directory with the root that enrolment pinned. @throws Refused when it is not sound */
 export function pinRoot(directory: string, root: Uint8Array): void {
-  const { signed } = readRoot(root);
+  const { signed } = judge(soundRoot(root), holds);
   makeDirectory(join(directory, "trust"));
   makeDirectory(join(directory, "bundles"));
   writeDurable(join(directory, "root.json"), root);
@@ -74,17 +76,29 @@ export function pinRoot(directory: string, root: Uint8Array): void {
   writeGeneration(join(directory, "trust"), { root, metadata: undefined, hint: noHint });
 }
 
-interface Held {
+/** What an update comes to, before anything is kept. */
+interface Judged {
+  /** The root held, or the newest that the update brought. */
   readonly root: RootFile;
-  readonly metadata: MetadataBytes | undefined;
-  readonly hint: Hint;
-  readonly bundle: TrustedBundle | undefined;
+  readonly rootBytes: Uint8Array;
+  readonly outcome:
+    | {
+        readonly ok: true;
+        readonly metadata: MetadataBytes;
+        readonly believed: Believed;
+        readonly bundle: Digested;
+        readonly floors: Floors;
+      }
+    | { readonly ok: false; readonly refused: Refused };
 }
 
-/** Opens the trust state; damage costs what it must, but never lowers a floor. */
-export function openTrust(directory: string, identity: Identity): Outcome<Trust> {
+/**
+ * Opens the trust state; damage costs what it must, but never lowers a floor.
+ * @param now milliseconds since the Unix epoch: what ends further ahead than any file is made for is not taken up again
+ */
+export function openTrust(directory: string, identity: Identity, now: number): Outcome<Trust> {
   try {
-    return { ok: true, value: new TrustStore(directory, identity) };
+    return { ok: true, value: new TrustStore(directory, identity, now) };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: refusalOf(error) };
     if (isErrno(error))
@@ -99,13 +113,17 @@ class TrustStore implements Trust {
   #floors: Floors;
   #held: Held;
 
-  constructor(directory: string, identity: Identity) {
+  constructor(directory: string, identity: Identity, now: number) {
     this.#directory = directory;
     this.#identity = identity;
     makeDirectory(join(directory, "trust"));
     makeDirectory(join(directory, "bundles"));
     this.#floors = readFloors(directory);
-    this.#held = load(directory, identity, this.#floors);
+    this.#held = load(directory, identity, this.#floors, now);
+  }
+
+  keys(): string {
+    return keysOf(this.#held.root);
   }
 
   seen(): Seen {
@@ -121,168 +139,115 @@ class TrustStore implements Trust {
   }
 
   held(): TrustedBundle | undefined {
-    return this.#held.bundle;
+    return this.#held.believed?.bundle;
   }
 
   expiries(): readonly RoleExpiry[] {
-    const { root, metadata, hint } = this.#held;
-    return expiriesOf(root, metadata, hint.accepted_at);
+    const { root, believed, hint } = this.#held;
+    return expiriesOf(root, believed?.verified, hint.accepted_at);
   }
 
   accept(update: UpdateBytes, hint: Hint, now: number): Promise<Outcome<TrustedBundle>> {
     return outcome(async () => {
-      const before = this.#held;
-      const time = Math.max(now, this.#floors.targets?.issued_at ?? 0);
-      const root = this.#follow(update.roots);
-      const verified = verifyMetadata(root, update, this.#identity, this.#floors, time);
-      const bytes = update.bundle ?? readBundle(this.#directory, verified.bundle.sha256);
-      if (bytes === undefined)
-        throw new Refused("bundle_hash_mismatch", "the bundle is missing from the update");
-      const ruleset = verifyBundle(verified, bytes);
-      await this.#confirm(before, update, verified, time);
-      const bundle = mint(verified, ruleset);
-      this.#keep({ root, metadata: update, hint, bundle }, verified.floors, bytes);
-      return bundle;
+      const judged = await this.#judge(update, now);
+      const moved = judged.root !== this.#held.root;
+      if (!judged.outcome.ok) {
+        if (moved) this.#keepRoot(judged, now);
+        throw judged.outcome.refused;
+      }
+      const { root, rootBytes } = judged;
+      const { metadata, believed, floors, bundle } = judged.outcome;
+      if (moved || !this.#holds(metadata))
+        this.#keep({ root, rootBytes, metadata, believed, hint }, floors, bundle);
+      return believed.bundle;
     });
   }
 
-  /** A newer root is kept as soon as it verifies, whatever becomes of the rest (TUF's progress rule). */
-  #follow(successors: readonly Uint8Array[]): RootFile {
-    if (successors.length > sizeLimits.newRoots)
+  /** Reads the state directory and changes nothing. */
+  async #judge(update: UpdateBytes, now: number): Promise<Judged> {
+    if (update.roots.length > sizeLimits.newRoots)
       throw new Refused("metadata_too_large", `more than ${sizeLimits.newRoots} roots in one update`);
-    const { root, refusal } = followRoots(this.#held.root, successors);
-    if (root !== this.#held.root) this.#keepRoot(root);
-    if (refusal !== undefined) throw new Refused(refusal.code, refusal.message);
-    return root;
+    const followed = judge(followRoots(this.#held.root, update.roots), holds);
+    const { root } = followed;
+    const reached = { root, rootBytes: followed.bytes ?? this.#held.rootBytes };
+    try {
+      if (followed.refusal !== undefined) throw followed.refusal;
+      const { timestamp, snapshot, targets } = update;
+      const metadata = { timestamp, snapshot, targets };
+      const time = timeUnder(root, this.#floors, now);
+      const verified = verify(root, metadata, this.#identity, this.#floors, time);
+      requireFresh(verified, time);
+      const bundle = this.#bundleOf(update, verified);
+      const believed = believe(verified, bundle);
+      await this.#confirm(update, verified, time);
+      const floors = floorsAfter(verified, this.#floors, time);
+      return { ...reached, outcome: { ok: true, metadata, believed, bundle, floors } };
+    } catch (error) {
+      if (error instanceof Refused) return { ...reached, outcome: { ok: false, refused: error } };
+      throw error;
+    }
   }
 
-  #confirm(before: Held, update: UpdateBytes, verified: Verified, now: number): Promise<void> {
-    const first = before.root.signed.version + 1;
-    const rotated = onlineRoles.some(
-      (role) => keysetOf(before.root, role) !== keysetOf(this.#held.root, role),
-    );
+  #bundleOf(update: UpdateBytes, verified: Verified): Digested {
+    const bytes = update.bundle ?? readBundle(this.#directory, verified.bundle.sha256);
+    if (bytes === undefined)
+      throw new Refused("bundle_hash_mismatch", "the bundle is missing from the update");
+    return digested(bytes);
+  }
+
+  #confirm(update: UpdateBytes, verified: Verified, now: number): Promise<void> {
+    const { root, rootBytes, metadata, believed } = this.#held;
+    const first = root.signed.version + 1;
     return confirmWithTufJs({
       scratch: join(this.#directory, "trust", ".scratch"),
-      root: before.root.bytes,
+      root: rootBytes,
       successors: update.roots.map((bytes, i) => ({ version: first + i, bytes })),
-      before: rotated ? undefined : before.metadata,
+      before: believed !== undefined && sameOnlineKeys(root, verified.root) ? metadata : undefined,
       update: { timestamp: update.timestamp, snapshot: update.snapshot, targets: update.targets },
       verified,
       now,
     });
   }
 
-  #keepRoot(root: RootFile): void {
-    this.#write(() => {
-      this.#floors = writeFloors(this.#directory, { ...this.#floors, root: root.signed.version });
-      const { metadata, bundle } = this.#held;
-      this.#held = { root, metadata, bundle, hint: noHint };
-      writeGeneration(join(this.#directory, "trust"), { root: root.bytes, metadata, hint: noHint });
-    });
+  /** A newer root is kept as soon as it verifies, whatever becomes of the rest (TUF's progress rule). */
+  #keepRoot({ root, rootBytes }: Judged, now: number): void {
+    const floors = { ...this.#floors, root: root.signed.version };
+    const { metadata } = this.#held;
+    const believed = again(this.#directory, this.#identity, floors, root, metadata, now);
+    this.#keep({ root, rootBytes, metadata, believed, hint: noHint }, floors, undefined);
   }
 
-  #keep(held: Held & { metadata: MetadataBytes }, floors: Floors, bundle: Uint8Array): void {
-    const { timestamp, snapshot, targets } = held.metadata;
-    if (this.#holds(held.metadata)) return;
-    this.#write(() => {
-      this.#floors = writeFloors(this.#directory, floors);
-      writeGeneration(join(this.#directory, "trust"), {
-        root: held.root.bytes,
-        metadata: { timestamp, snapshot, targets },
-        hint: held.hint,
-      });
-      writeBundle(this.#directory, bundle, this.#held.bundle?.sha256);
-      this.#held = { ...held, metadata: { timestamp, snapshot, targets } };
+  #keep(held: Held, floors: Floors, bundle: Digested | undefined): void {
+    const { rootBytes: root, metadata, hint } = held;
+    durably(() => {
+      writeFloors(this.#directory, floors);
+      this.#floors = floors;
+      writeGeneration(join(this.#directory, "trust"), { root, metadata, hint });
+      if (bundle !== undefined) writeBundle(this.#directory, bundle, this.#held.believed?.bundle.sha256);
+      this.#held = held;
     });
   }
 
   /** The very same update again, as after an apply that failed: nothing to write. */
   #holds(update: MetadataBytes): boolean {
-    const { metadata, bundle } = this.#held;
+    const { metadata, believed } = this.#held;
     return (
-      bundle !== undefined &&
       metadata !== undefined &&
+      believed !== undefined &&
       onlineRoles.every((role) => Buffer.compare(metadata[role], update[role]) === 0)
     );
   }
-
-  #write(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (isErrno(error))
-        throw new Refused("state_unwritable", `state directory: ${error.code ?? "unwritable"}`);
-      throw error;
-    }
-  }
 }
 
-const mint = (verified: Verified, ruleset: Ruleset): TrustedBundle =>
-  ({
-    ruleset,
-    custom: verified.custom,
-    sha256: verified.bundle.sha256,
-    leaseEndsAt: verified.timestamp.expiresAt,
-  }) as TrustedBundle;
-
-/** The newest generation whose root is sound and at its floor; failing that, the pinned root. */
-function load(directory: string, identity: Identity, floors: Floors): Held {
-  for (const generation of readGenerations(join(directory, "trust"))) {
-    const root = soundRoot(generation.root);
-    if (root === undefined || root.signed.version < floors.root) continue;
-    const { metadata, hint } = generation;
-    const bundle = metadata === undefined ? undefined : again(directory, identity, floors, root, metadata);
-    // Metadata that no longer verifies is not a base for anything: fetched again as a whole.
-    return bundle === undefined
-      ? { root, metadata: undefined, hint: noHint, bundle }
-      : { root, metadata, hint, bundle };
-  }
-  const pinned = readOptional(join(directory, "root.json"));
-  if (pinned === undefined || sha256(pinned) !== identity.rootSha256)
-    throw new Refused("state_invalid", "the pinned root is damaged: enrol this host again");
-  return { root: readRoot(pinned), metadata: undefined, hint: noHint, bundle: undefined };
-}
-
-/** What is on disk passes the same checks as what comes from the network; only its age is not held against it. */
-function again(
-  directory: string,
-  identity: Identity,
-  floors: Floors,
-  root: RootFile,
-  metadata: MetadataBytes,
-): TrustedBundle | undefined {
+function durably(write: () => void): void {
   try {
-    const verified = verifyMetadata(root, metadata, identity, floors, 0);
-    const bytes = readBundle(directory, verified.bundle.sha256);
-    return bytes === undefined ? undefined : mint(verified, verifyBundle(verified, bytes));
+    write();
   } catch (error) {
-    if (error instanceof Refused) return undefined;
+    if (isErrno(error))
+      throw new Refused("state_unwritable", `state directory: ${error.code ?? "unwritable"}`);
     throw error;
   }
 }
 
-function soundRoot(bytes: Uint8Array): RootFile | undefined {
-  try {
-    return readRoot(bytes);
-  } catch (error) {
-    if (error instanceof Refused) return undefined;
-    throw error;
-  }
-}
-
-const bundleFile = (directory: string, digest: string): string =>
-  join(directory, "bundles", `${digest}.json`);
-
-function readBundle(directory: string, digest: string): Uint8Array | undefined {
-  const bytes = readOptional(bundleFile(directory, digest));
-  return bytes !== undefined && sha256(bytes) === digest ? bytes : undefined;
-}
-
-/** Keeps the bundle and the one before it; others go. */
-function writeBundle(directory: string, bytes: Uint8Array, before: string | undefined): void {
-  const digest = sha256(bytes);
-  if (readBundle(directory, digest) === undefined) writeDurable(bundleFile(directory, digest), bytes);
-  const keep = new Set([`${digest}.json`, `${before ?? digest}.json`]);
-  for (const name of readdirSync(join(directory, "bundles")))
-    if (!keep.has(name)) removeDurable(join(directory, "bundles", name));
-}
+const sameOnlineKeys = (a: RootFile, b: RootFile): boolean =>
+  onlineRoles.every((role) => keysetOf(a.signed, role) === keysetOf(b.signed, role));

@@ -148,8 +148,8 @@ test.each([
     victim.plane.answer((_request, response) => void response.writeHead(304).end());
     shift(seconds);
     const kinds: string[] = [];
-    for (let tried = 0; kinds.at(-1) !== "stale" && tried < 2_000; tried += 1)
-      kinds.push((await cycle()).kind);
+    const patience = performance.now() + 60_000;
+    while (kinds.at(-1) !== "stale" && performance.now() < patience) kinds.push((await cycle()).kind);
     expect(kinds.at(-1)).toBe("stale");
     expect(new Set(kinds.slice(0, -1))).toEqual(new Set(["steady"]));
     expect(await namespace.ruleset()).toBe(before);

@@ -5,7 +5,7 @@
  */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { keyId } from "#cli/root.ts";
+import { keyIdOf } from "#core/tuf/read.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { newKey, type Repository, type RoleKeys } from "../conformance/repository.ts";
 import { alter, flipSignature, modes, openStage, type Stage } from "../conformance/stage.ts";
@@ -17,7 +17,9 @@ afterEach(() => stage.close());
 
 const all = ["targets", "snapshot", "timestamp"] as const;
 
-const daysAgo = (): string => `${new Date(Date.now() - 5 * 86_400_000).toISOString().slice(0, 19)}Z`;
+const inDays = (days: number): string =>
+  `${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19)}Z`;
+const daysAgo = (): string => inDays(-5);
 const expired = (role: (typeof all)[number]) => (r: Repository) => {
   r.roles[role].expires = daysAgo();
   r.publish(...all);
@@ -35,7 +37,7 @@ const forged = (path: string) => (r: Repository) => {
 const swapped = (role: (typeof all)[number]) => (r: Repository) => {
   r.publish(...all);
   const pinnedPath = `metadata/4.${role}.json`;
-  r.roles[role].edit = (payload) => ({ ...payload, expires: "2099-01-01T00:00:00Z" });
+  r.roles[role].edit = (payload) => ({ ...payload, expires: inDays(3) });
   const rest = new Map(r.files);
   r.publish();
   const other = r.files.get(pinnedPath);
@@ -228,14 +230,14 @@ const stricter: readonly (readonly [string, string, (r: Repository) => void])[] 
     "root_invalid",
     asRoot((r) => {
       const [key] = r.roles.timestamp.keys;
-      if (key !== undefined) r.roles.timestamp.keys = [{ ...key, keyid: keyId({ ...ed25519 }) }];
+      if (key !== undefined) r.roles.timestamp.keys = [{ ...key, keyid: keyIdOf({ ...ed25519 }) }];
     }),
   ],
   [
     "other content under a version that it has seen",
     "version_mismatch",
     (r) => {
-      r.roles.timestamp.edit = (payload) => ({ ...payload, expires: "2099-01-01T00:00:00Z" });
+      r.roles.timestamp.edit = (payload) => ({ ...payload, expires: inDays(3) });
       r.publish();
     },
   ],

@@ -78,10 +78,11 @@ describe.each(modes)("%s", (mode) => {
     await stage.init(mode);
     const at = (days: number): string =>
       `${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19)}Z`;
-    stage.repository.roles.timestamp.expires = at(7);
+    stage.repository.roles.timestamp.expires = at(5);
     stage.repository.publish();
     expect(await stage.refresh(mode)).toBe(0);
     stage.repository.roles.timestamp.expires = at(21);
+    stage.repository.roles.snapshot.expires = at(28);
     stage.repository.publish(...all);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 18 * 86_400_000 });
     expect(await stage.refresh(mode)).toBe(0);

@@ -140,7 +140,7 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
     identity,
     url,
     cycleMs: limits.cycleMs,
-    trust: openTrust(directory, { ...identity, rootSha256 }),
+    trust: openTrust(directory, { ...identity, rootSha256 }, Date.now()),
     client: openClient(url, identity, limits),
     kernel: openKernel(openNft(namespace.exec)),
     watchdog: openWatchdog(directory, fallback, "nft", inNamespace(namespace.name)),

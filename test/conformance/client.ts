@@ -87,7 +87,7 @@ const stateOf = (options: Options): string => join(options["metadata-dir"], ".ro
 async function refreshed(options: Options): Promise<string> {
   const directory = stateOf(options);
   const rootSha256 = sha256(readFileSync(join(directory, "root.json")));
-  const opened = openTrust(directory, { ...owner, rootSha256 });
+  const opened = openTrust(directory, { ...owner, rootSha256 }, Date.now());
   if (!opened.ok) throw new Refused(opened.refusal.code, opened.refusal.message);
   const update = await assemble(opened.value, options);
   const hint = { etag: null, generation: null, accepted_at: null };

@@ -8,7 +8,7 @@ import { sign } from "node:crypto";
 import { newRootKey, type RootKey, sha256Of } from "#cli/root.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import { canonicalBytes } from "#schema/canonical.ts";
-import { type Role, specVersion } from "#schema/tuf.ts";
+import { longestLife, type Role, specVersion } from "#schema/tuf.ts";
 import { sha256 } from "#test/attack/plane.ts";
 import { admitting } from "#test/attack/victim.ts";
 
@@ -48,7 +48,11 @@ export interface Repository {
   close(): Promise<void>;
 }
 
-const in30Days = (): string => `${new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 19)}Z`;
+/** In 30 days, as the suite has it, or as late as a role's file may end. */
+const latest = (role: Role): string => {
+  const life = Math.min(30 * 86_400_000, longestLife[role]);
+  return `${new Date(Date.now() + life).toISOString().slice(0, 19)}Z`;
+};
 
 const roleKeys = ({ keyid, key, privateKey }: RootKey): RoleKeys => ({
   keyid,
@@ -57,11 +61,11 @@ const roleKeys = ({ keyid, key, privateKey }: RootKey): RoleKeys => ({
 });
 export const newKey = (): RoleKeys => roleKeys(newRootKey());
 
-const newRole = (): RoleState => ({
+const newRole = (role: Role): RoleState => ({
   version: 0,
   threshold: 1,
   keys: [newKey()],
-  expires: in30Days(),
+  expires: latest(role),
   edit: (payload) => payload,
 });
 
@@ -77,9 +81,25 @@ function signedText(role: Role, state: RoleState, payload: Payload, also: readon
   return JSON.stringify({ signatures, signed });
 }
 
+function rootPayload(roles: Readonly<Record<Role, RoleState>>): Payload {
+  const all = Object.entries(roles);
+  return {
+    consistent_snapshot: true,
+    keys: Object.fromEntries(all.flatMap(([, { keys }]) => keys.map(({ keyid, key }) => [keyid, key]))),
+    roles: Object.fromEntries(
+      all.map(([role, { keys, threshold }]) => [role, { keyids: keys.map(({ keyid }) => keyid), threshold }]),
+    ),
+  };
+}
+
 /** Version 1 of everything. */
 export async function openRepository(owner: { host: string; fleet: string }): Promise<Repository> {
-  const roles = { root: newRole(), targets: newRole(), snapshot: newRole(), timestamp: newRole() };
+  const roles = {
+    root: newRole("root"),
+    targets: newRole("targets"),
+    snapshot: newRole("snapshot"),
+    timestamp: newRole("timestamp"),
+  };
   const files = new Map<string, Uint8Array>();
   const asked: string[] = [];
   let rootSigners: readonly RoleKeys[] = [];
@@ -102,18 +122,7 @@ export async function openRepository(owner: { host: string; fleet: string }): Pr
     asked,
     publishRoot() {
       roles.root.version += 1;
-      const all = Object.entries(roles);
-      const payload = {
-        consistent_snapshot: true,
-        keys: Object.fromEntries(all.flatMap(([, { keys }]) => keys.map(({ keyid, key }) => [keyid, key]))),
-        roles: Object.fromEntries(
-          all.map(([role, { keys, threshold }]) => [
-            role,
-            { keyids: keys.map(({ keyid }) => keyid), threshold },
-          ]),
-        ),
-      };
-      const text = write("root", `${roles.root.version}.root.json`, payload, rootSigners);
+      const text = write("root", `${roles.root.version}.root.json`, rootPayload(roles), rootSigners);
       rootSigners = roles.root.keys;
       return text;
     },

@@ -75,7 +75,7 @@ const anyEvent = fc.oneof(
   fc.record({ kind: fc.constant("counted"), counted: committed }),
   fc.record({ kind: fc.constant("committed"), applied: committed }),
   fc.record({ kind: fc.constant("failed"), kernel: fc.constantFrom(...failures) }),
-  fc.record({ kind: fc.constantFrom("restored", "restore-failed", "closed", "close-failed") }),
+  fc.record({ kind: fc.constantFrom("rekeyed", "restored", "restore-failed", "closed", "close-failed") }),
 ) as fc.Arbitrary<Omit<Event, "now">>;
 
 const timed = fc.array(fc.tuple(anyEvent, fc.integer({ min: 0, max: 90_000 })), { maxLength: 60 });
@@ -278,7 +278,18 @@ test("a seq that was reverted is never tried again under the same guard, nor any
     const tries = effects.some(({ kind }) => kind === "apply" || kind === "record");
     const same =
       barred !== null && event.candidate?.seq === barred.seq && event.guard === barred.guard_sha256;
-    if (same || at.filter((time) => time > event.now - 3_600_000).length >= 3) expect(tries).toBe(false);
+    if (same || at.filter((time) => time > event.now - 3_600_000 && time <= event.now).length >= 3)
+      expect(tries).toBe(false);
+  });
+});
+
+test("a root with other keys ends hold, and what its predecessor's keys had reverted may be tried again", () => {
+  expectAlways(({ before, event, after, effects }) => {
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "rekeyed") return;
+    if (after.kind === "unenrolled" || after.kind === "applying") throw new Error("it tells of keys alone");
+    expect(after.reverts).toEqual(noReverts);
+    expect(after.kind).not.toBe("hold");
+    expect(effects).toContainEqual({ kind: "remember", reverts: noReverts });
   });
 });
 

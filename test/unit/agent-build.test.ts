@@ -14,6 +14,7 @@ beforeAll(() => {
   for (const name of [
     "agent",
     "cli",
+    "core",
     "schema",
     "worker/simulate",
     "package.json",
@@ -24,7 +25,7 @@ beforeAll(() => {
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   execFileSync(process.execPath, ["build.mjs"], { cwd: copy });
   // What was built stands alone: nothing of the repository is left for it to read.
-  for (const name of ["agent", "cli", "schema", "worker", "node_modules"])
+  for (const name of ["agent", "cli", "core", "schema", "worker", "node_modules"])
     rmSync(join(copy, name), { recursive: true });
 });
 

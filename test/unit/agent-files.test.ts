@@ -143,7 +143,8 @@ test("a candidate is not committed before its seal, and of commit and revert exa
 });
 
 test("one copy of the floors is enough, and none is no fresh start", () => {
-  const written = writeFloors(directory, { ...initialFloors(1), root: 7 });
+  const written = { ...initialFloors(1), root: 7 };
+  writeFloors(directory, written);
   for (const slot of ["floors.a", "floors.b"]) {
     const path = join(directory, slot);
     const whole = readFileSync(path, "utf8");

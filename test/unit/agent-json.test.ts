@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseStrict, StrictJsonError } from "#agent/trust/json.ts";
+import { parseStrict, StrictJsonError } from "#core/json.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -74,15 +74,24 @@ function pure(room: string): readonly Breach[] {
 }
 
 export const breaches: readonly Breach[] = [
-  ...["schema", "schema/api", "worker/compile", "worker/simulate", "worker/rollout", "agent/render"].flatMap(
-    pure,
-  ),
+  ...[
+    "schema",
+    "schema/api",
+    "core",
+    "worker/compile",
+    "worker/simulate",
+    "worker/rollout",
+    "agent/render",
+  ].flatMap(pure),
 
   uses("schema", "../worker/ports.ts"),
   breach("re-exports another room", "schema", 'export * from "#agent/state.ts";', otherRoom),
   uses("schema/tables", "#worker/ports.ts"),
   uses("schema/tables", "node:fs", noSuchName),
 
+  uses("core", "#worker/store/intent.ts"),
+  uses("core", "#agent/trust/index.ts"),
+  uses("core", "#compile/index.ts"),
   uses("worker/compile", "#worker/store/intent.ts"),
   uses("worker/compile", "#simulate/index.ts"),
   uses("worker/simulate", "#compile/index.ts"),

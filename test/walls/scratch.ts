@@ -18,7 +18,7 @@ import * as z from "zod";
 import type { Breach } from "./breaches.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const rooms = ["schema", "worker", "agent", "cli", "lab"];
+const rooms = ["schema", "core", "worker", "agent", "cli", "lab"];
 const configuration = ["package.json", "tsconfig.json", ".oxlintrc.json"];
 
 export interface Scratch {

@@ -53,7 +53,7 @@ function believer(name: string, token: string): Believer {
   const directory = join(folder, name);
   pinRoot(directory, Buffer.from(root));
   const rootSha256 = createHash("sha256").update(root).digest("hex");
-  const opened = openTrust(directory, { host: name, fleet: "f1", rootSha256 });
+  const opened = openTrust(directory, { host: name, fleet: "f1", rootSha256 }, Date.now());
   if (!opened.ok) throw new Error(opened.refusal.message);
   const trust = opened.value;
   const self: Believer = {

@@ -13,7 +13,7 @@ import { fromBase64Url, sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
-import { verifyEd25519 } from "../publish/root.ts";
+import { verifyEd25519 } from "../publish/holds.ts";
 import { audited } from "../store/audit.ts";
 import {
   claimEnrolment,

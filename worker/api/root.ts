@@ -3,11 +3,13 @@
  * it. A root is checked as an agent would check it before it is stored, because the chain is served for ever.
  */
 import { type Context, Hono } from "hono";
+import { keyIdOf, type RootFile } from "#core/tuf/read.ts";
 import type { OnlineKeySet, StoredRoot } from "#schema/api/trust.ts";
+import type { TufKey } from "#schema/tuf.ts";
+import { sha256Hex } from "../encoding.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
-import { checkSuccessor, onlineKeys, type ReadRoot, readRoot, type RootRefusal } from "../publish/root.ts";
-import { keyId } from "../publish/sign.ts";
+import { checkSuccessor, onlineKeys, readRoot, type RootRefusal } from "../publish/root.ts";
 import { audited } from "../store/audit.ts";
 import { raiseGeneration } from "../store/fleet.ts";
 import { insertRoot, latestRoot, rootByVersion, type StoredRoot as RootRow } from "../store/root.ts";
@@ -23,9 +25,9 @@ export function root(ports: Ports): Hono<AppEnv> {
     exactBytes(c, await rootByVersion(ports.sql, params.version), "not_found"),
   );
   serve(api, "PUT /v1/root", async (c, { body }) => {
-    const read = await readRoot(body.root);
+    const read = readRoot(body.root);
     if (!read.ok) throw refused(read);
-    const { created, ...stored } = await putRoot(ports, read.root, principalOf(c).name);
+    const { created, ...stored } = await putRoot(ports, body.root, read.root, principalOf(c).name);
     return c.json(stored satisfies StoredRoot, created ? 201 : 200);
   });
   return api;
@@ -33,26 +35,26 @@ export function root(ports: Ports): Hono<AppEnv> {
 
 async function describeKeys(ports: Ports): Promise<OnlineKeySet> {
   const keys = await onlineKeys(ports.signer);
-  const named = async (key: (typeof keys)["targets"]) => ({ keyid: await keyId(key), key });
+  const named = (key: TufKey) => ({ keyid: keyIdOf(key), key });
   return {
     fleet: ports.settings.fleet,
     keys: {
-      targets: await named(keys.targets),
-      snapshot: await named(keys.snapshot),
-      timestamp: await named(keys.timestamp),
+      targets: named(keys.targets),
+      snapshot: named(keys.snapshot),
+      timestamp: named(keys.timestamp),
     },
   };
 }
 
 /** Putting the root in force again changes nothing. */
-async function putRoot(ports: Ports, next: ReadRoot, actor: string) {
-  const { sha256, text } = next;
+async function putRoot(ports: Ports, text: string, next: RootFile, actor: string) {
+  const sha256 = await sha256Hex(text);
   const { version } = next.signed;
   return audited(ports.sql, async () => {
     const at = ports.clock.now();
     const stored = await latestRoot(ports.sql);
     if (stored?.sha256 === sha256) return { write: false, result: { created: false, version, sha256 } };
-    const check = await checkSuccessor(await reread(stored), next, at, ports.signer);
+    const check = await checkSuccessor(reread(stored), next, at, ports.signer);
     if (!check.ok) throw refused(check);
     return {
       write: true,
@@ -63,11 +65,13 @@ async function putRoot(ports: Ports, next: ReadRoot, actor: string) {
   });
 }
 
-async function reread(stored: RootRow | undefined): Promise<ReadRoot | undefined> {
+/** @throws Refused `conflict` when the root in force is one that no agent reads, as an earlier version may have stored it */
+function reread(stored: RootRow | undefined): RootFile | undefined {
   if (stored === undefined) return undefined;
-  const read = await readRoot(stored.body);
-  if (!read.ok) throw new Error("the stored root cannot be read");
-  return read.root;
+  const read = readRoot(stored.body);
+  if (read.ok) return read.root;
+  const message = `the root in force, version ${stored.version}, is one that no agent reads: ${read.message}`;
+  throw new Refused("conflict", { errors: [{ path: "/root", code: read.code, message }] });
 }
 
 const refused = ({ code, message }: RootRefusal): Refused =>

@@ -4,6 +4,7 @@
  * the root names it too, and that is never enough. Must never publish targets below the threshold.
  */
 import * as z from "zod";
+import { keyIdOf } from "#core/tuf/read.ts";
 import type { BundleCustom } from "#schema/bundle.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
@@ -13,8 +14,7 @@ import { toHex, utf8 } from "../encoding.ts";
 import type { Signer } from "../ports.ts";
 import { bundleOf, type Content, type Lease, nextTargets, publishTargets, readCustom } from "./index.ts";
 import { operatorsLifetime } from "./metadata.ts";
-import { verify } from "./root.ts";
-import { keyId } from "./sign.ts";
+import { holds } from "./holds.ts";
 import type { Pending, Proposed, Repository } from "./types.ts";
 
 interface Standing {
@@ -81,7 +81,7 @@ export async function ownSignatures(
   signer: Signer,
   targets: string,
 ): Promise<readonly Signature[]> {
-  const keyid = await keyId(tufKey(toHex(await signer.publicKey("targets"))));
+  const keyid = keyIdOf(tufKey(toHex(await signer.publicKey("targets"))));
   if (!root.roles.targets.keyids.includes(keyid)) return [];
   return [{ keyid, sig: toHex(await signer.sign("targets", utf8(targets))) }];
 }
@@ -109,7 +109,7 @@ export async function withSignatures(
   const bytes = utf8(pending.targets);
   for (const { keyid, sig } of added) {
     const key = root.roles.targets.keyids.includes(keyid) ? root.keys[keyid] : undefined;
-    if (key === undefined || !(await verify(key, sig, bytes))) return undefined;
+    if (key === undefined || !(await holds({ key, sig, bytes }))) return undefined;
   }
   const all = new Map([...signaturesOf(pending, root), ...added].map((one) => [one.keyid, one]));
   const signatures = [...all.values()].toSorted((a, b) => compareText(a.keyid, b.keyid));

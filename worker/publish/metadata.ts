@@ -1,16 +1,16 @@
 /**
  * The three online files of one host's TUF repository, as payloads to sign. Pure but for the clock value handed in.
- * Lifetimes are here and nowhere else: targets 30 days, 90 where operators sign them, snapshot 14 days, the timestamp is
- * the lease.
+ * Targets live 30 days, as long as any may where operators sign them; a snapshot as long as any may; the timestamp is the
+ * lease (schema/tuf.ts).
  */
 import { bundlePath, type BundleCustom, type SnapshotCustom } from "#schema/bundle.ts";
-import { type Snapshot, specVersion, type Targets, type Timestamp } from "#schema/tuf.ts";
+import { longestLife, type Snapshot, specVersion, type Targets, type Timestamp } from "#schema/tuf.ts";
 import { sha256Hex, utf8 } from "../encoding.ts";
 
 const day = 86_400_000;
 export const targetsLifetime = 30 * day;
-export const operatorsLifetime = 90 * day;
-export const snapshotLifetime = 14 * day;
+export const operatorsLifetime = longestLife.targets;
+export const snapshotLifetime = longestLife.snapshot;
 
 /** TUF's date form, to the second; fractions of a second are cut. */
 export const tufDate = (milliseconds: number): string =>

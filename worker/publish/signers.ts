@@ -4,10 +4,10 @@
  * keys, so a name is enough here; that signatures hold was seen when they were made or taken.
  */
 import * as z from "zod";
+import { keyIdOf } from "#core/tuf/read.ts";
 import { operatorsSign, type Root, Signature, tufKey } from "#schema/tuf.ts";
 import { toHex } from "../encoding.ts";
 import { type OnlineRole, onlineRoles, type Signer } from "../ports.ts";
-import { keyId } from "./sign.ts";
 import type { Repository } from "./types.ts";
 
 const Signed = z.object({ signatures: z.array(Signature) });
@@ -34,7 +34,7 @@ export async function unnamedRoles(root: Root, signer: Signer): Promise<readonly
   const unnamed: OnlineRole[] = [];
   for (const role of onlineRoles) {
     if (role === "targets" && operatorsSign(root)) continue;
-    const own = await keyId(tufKey(toHex(await signer.publicKey(role))));
+    const own = keyIdOf(tufKey(toHex(await signer.publicKey(role))));
     if (!root.roles[role].keyids.includes(own)) unnamed.push(role);
   }
   return unnamed;

@@ -6,6 +6,7 @@ import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { Key } from "#schema/primitives.ts";
+import { longestLife } from "#schema/tuf.ts";
 import { type App, createApp } from "../app.ts";
 import { maintain } from "../maintain.ts";
 import type { Clock, Ports } from "../ports.ts";
@@ -51,7 +52,11 @@ export interface Standalone {
 
 const Limits = z.object({
   fleet: Key,
-  leaseSeconds: z.int().min(900).max(604_800).default(86_400),
+  leaseSeconds: z
+    .int()
+    .min(900)
+    .max(longestLife.timestamp / 1000)
+    .default(86_400),
   pollSeconds: z.int().min(5).max(900).default(30),
   release: z.enum(["open", "staged"]).default("open"),
   maintainSeconds: z.int().min(1).max(60).default(60),

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { longestLife } from "#schema/tuf.ts";
 import type { Retention } from "../retention.ts";
 import type { StandaloneOptions } from "./index.ts";
 import type { Endpoint } from "./listen.ts";
@@ -60,7 +61,7 @@ function read(argv: readonly string[]): StandaloneOptions | undefined {
   const values = parse(argv);
   if (values.help === true) return undefined;
   if (values.data === undefined) throw new Usage("--data is needed");
-  const leaseSeconds = whole("--lease-seconds", values["lease-seconds"], 900, 604_800);
+  const leaseSeconds = whole("--lease-seconds", values["lease-seconds"], 900, longestLife.timestamp / 1000);
   const pollSeconds = whole("--poll-seconds", values["poll-seconds"], 5, 900);
   const release = releaseOf(values.release ?? process.env["PORTCULLIS_RELEASE"]);
   return {

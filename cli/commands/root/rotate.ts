@@ -4,7 +4,7 @@
  */
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import type { TufKey } from "#schema/tuf.ts";
+import { longestLife, type TufKey } from "#schema/tuf.ts";
 import { connectionOptions, openClient } from "../../client.ts";
 import { command, wholeNumber } from "../../command.ts";
 import { rootFileText } from "../../root-file.ts";
@@ -13,7 +13,7 @@ import { onlineKeysOf, rootInForce } from "../../root-plane.ts";
 import { nextRoot, type RootChange, rootKeysMax } from "../../root-succession.ts";
 import { changeLines } from "../../root-text.ts";
 
-const daysMax = 1826;
+const daysMax = longestLife.root / 86_400_000;
 
 const options = {
   out: value("FILE", "where it goes; nothing is overwritten", { required: true }),
