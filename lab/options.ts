@@ -47,7 +47,7 @@ export function parseOptions(args: readonly string[]): Parsed {
     const runtime = runtimes.find((name) => name === values.runtime);
     if (runtime === undefined)
       return { kind: "usage", message: `--runtime is one of ${runtimes.join(", ")}` };
-    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : 65_536;
+    const port = /^(0|[1-9]\d{0,4})$/.test(values.port) ? Number(values.port) : 65_536;
     if (port > 65_535) return { kind: "usage", message: "--port is a number from 0 to 65535" };
     return { kind: "run", options: { once: values.once, runtime, port, data: resolve(values.data) } };
   } catch (error) {

@@ -69,7 +69,7 @@ const fields = {
   /** When lease and grace are over: close, or keep the last committed ruleset. */
   on_expiry: z.enum(["close", "hold"]).default("close"),
   /** Between the end of the lease and closing; each host adds or takes up to a tenth of its own. */
-  grace_hours: z.number().min(0).max(8_760).default(72),
+  grace_hours: z.int().min(0).max(8_760).default(72),
   /** How long a new ruleset may take to prove itself, and what it must reach besides the control plane. */
   confirm: z
     .strictObject({

@@ -123,10 +123,14 @@ export const Overlay = z.strictObject({
 });
 export type Overlay = z.infer<typeof Overlay>;
 
-/** An overlay's client, keyed `overlay/cn`. Without a fixed address it matches nothing. */
+/**
+ * An overlay's client, keyed `overlay/cn`. Without a fixed address it matches nothing. `host`: the declared machine that
+ * it is, whose addresses it may have; without one, no other row has an address of its.
+ */
 export const Member = z.strictObject({
   group: Key,
   addresses: unique(Address, { max: 16 }).default([]),
+  host: Key.optional(),
 });
 export type Member = z.infer<typeof Member>;
 

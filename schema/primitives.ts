@@ -75,6 +75,13 @@ export const Ordinal = z
   .min(1)
   .max(2 ** 52);
 
+/**
+ * Whether a number is spelt as people write it. Readers of YAML differ in what else is one: `0x1F90`, `8e3`, `0o20`, and
+ * `0110`, which is 110 to some and 72 to others.
+ */
+export const isPlainNumber = (text: string): boolean =>
+  Number.isInteger(Number(text)) ? /^-?(0|[1-9]\d*)$/.test(text) : /^-?(0|[1-9]\d*)\.\d+$/.test(text);
+
 /** A revision number; 0 is the empty intent before the first commit. */
 export const Revision = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 

@@ -4,10 +4,11 @@
  * A refused guard never becomes a permissive one; the last committed ruleset stays.
  */
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
+import { type Document, parseDocument, visit } from "yaml";
 import type * as z from "zod";
 import { canonicalText } from "#schema/canonical.ts";
 import { Guard, GuardFile, mergePresets } from "#schema/guard.ts";
+import { isPlainNumber } from "#schema/primitives.ts";
 import { isErrno } from "../persist.ts";
 import { Refused } from "../refusal.ts";
 import { sha256 } from "../trust/keys.ts";
@@ -49,6 +50,7 @@ export function parseGuard(text: string, controlPlane?: string): LoadedGuard {
     throw invalid(
       `line ${problem.linePos?.[0].line ?? "?"}: ${problem.message.split("\n")[0] ?? "not YAML"}`,
     );
+  refuseOddNumbers(document);
   const file = parsed(
     GuardFile,
     plain(() => document.toJS({ maxAliasCount: 0 })),
@@ -58,6 +60,15 @@ export function parseGuard(text: string, controlPlane?: string): LoadedGuard {
   if (lacking !== undefined) throw invalid(`/output/allow: ${lacking}`);
   const presets = file.presets.map(({ name }) => name);
   return { guard, sha256: sha256(canonicalText(guard)), presets };
+}
+
+function refuseOddNumbers(document: Document): void {
+  visit(document, {
+    Scalar: (_, { source = "", value }) => {
+      if (Number.isFinite(value) && !isPlainNumber(source))
+        throw invalid(`expected a number as people write it, such as ${String(value)}, found ${source}`);
+    },
+  });
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown): T {

@@ -3,6 +3,7 @@
  * cycle can be said, and how much they may repeat is bounded. Tags have no meaning in a catalog and are refused.
  */
 import { isAlias, isMap, isScalar, isSeq, type YAMLMap } from "yaml";
+import { isPlainNumber } from "#schema/primitives.ts";
 import type { Path, Spot } from "./places.ts";
 
 export interface Problem {
@@ -68,6 +69,8 @@ function visit(walk: Walk, node: unknown, at: At): Result {
   if (node === null || node === undefined) return leaf(null, at.key, offset);
   if (!isMap(node) && !isSeq(node) && !isScalar(node)) return refuse("expected a value");
   if (node.tag !== undefined) return refuse("tags such as !!binary have no meaning here");
+  if (isScalar(node) && Number.isFinite(node.value) && !isPlainNumber(node.source ?? ""))
+    return refuse(`expected a number as people write it, such as ${String(node.value)}`);
   const result = isScalar(node)
     ? leaf(node.value, at.key, offset)
     : isMap(node)

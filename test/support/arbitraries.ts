@@ -62,28 +62,71 @@ export const arbitraryIntent: fc.Arbitrary<readonly WrittenRow[]> = fc
     }),
   })
   .map(({ hosts, overlays, catalog }) => {
-    const networks = overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i));
+    const taken: Taken = { addresses: new Map(), subnets: new Set() };
     const groups = overlays.flatMap(([key, { groups: names }]) => names.map((name) => `${key}/${name}`));
-    return [...catalogRows(hosts, groups, catalog), ...networks];
+    const rows = catalogRows(hosts, groups, catalog);
+    for (const row of rows)
+      if (row.kind === "host")
+        for (const address of row.body.addresses ?? []) taken.addresses.set(address, row.key);
+    return [...rows, ...overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i, taken))];
   });
 
 const cycle = <T>(items: readonly T[], index: number): T | undefined => items[index % items.length];
 
-function overlayRows(hosts: readonly string[], key: string, sketch: Sketch, index: number): WrittenRow[] {
-  const taken = new Set<string>();
+/** An address has one owner, a host or a member; an address of a host's overlays lies in one of them. */
+interface Taken {
+  /** Owner of each address: a host's key, or null for a member. */
+  readonly addresses: Map<string, string | null>;
+  /** As `host network`. */
+  readonly subnets: Set<string>;
+}
+
+function overlayRows(
+  hosts: readonly string[],
+  key: string,
+  sketch: Sketch,
+  index: number,
+  taken: Taken,
+): WrittenRow[] {
+  const host = cycle(hosts, sketch.host) ?? "";
+  const subnets = sketch.subnets.filter((subnet) => !taken.subnets.has(`${host} ${subnet}`));
+  if (subnets.length === 0) return [{ kind: "overlay", key, body: lastResort(host, sketch, index) }];
+  for (const subnet of subnets) taken.subnets.add(`${host} ${subnet}`);
+  const own = new Set<string>();
   const members = sketch.members.flatMap(({ cn, group, at }): WrittenRow[] => {
     const name = cycle(sketch.groups, group);
     if (name === undefined) return [];
-    const addresses = at
-      .map(({ subnet, offset }) => addressIn(knownNetwork(cycle(sketch.subnets, subnet) ?? ""), offset))
-      .filter((address) => !taken.has(address) && taken.add(address));
-    return [{ kind: "member", key: `${key}/${cn}`, body: { group: name, addresses } }];
+    const wanted = at.map(({ subnet, offset }) =>
+      addressIn(knownNetwork(cycle(subnets, subnet) ?? ""), offset),
+    );
+    // A member whose first address is a host's is that host.
+    const machine = taken.addresses.get(wanted[0] ?? "") ?? null;
+    const addresses = wanted.filter((address) => {
+      const owner = taken.addresses.get(address);
+      if (own.has(address) || (owner !== undefined && (owner === null || owner !== machine))) return false;
+      if (owner === undefined) taken.addresses.set(address, machine);
+      own.add(address);
+      return true;
+    });
+    return [
+      {
+        kind: "member",
+        key: `${key}/${cn}`,
+        body: { group: name, addresses, ...(machine === null ? {} : { host: machine }) },
+      },
+    ];
   });
-  const interfaces = [`tun-a.${index}`, `wg_${index}`].slice(0, sketch.interfaces);
-  const { policy, subnets, groups } = sketch;
-  const body = { host: cycle(hosts, sketch.host) ?? "", interfaces, subnets: [...subnets], policy };
-  return [{ kind: "overlay", key, body: { ...body, groups: [...groups] } }, ...members];
+  return [{ kind: "overlay", key, body: { ...lastResort(host, sketch, index), subnets } }, ...members];
 }
+
+/** With a network of its own, where the host's other overlays have all the others. */
+const lastResort = (host: string, { interfaces, policy, groups }: Sketch, index: number) => ({
+  host,
+  interfaces: [`tun-a.${index}`, `wg_${index}`].slice(0, interfaces),
+  subnets: [`10.11.${index}.0/24`],
+  policy,
+  groups: [...groups],
+});
 
 const interfaceName = fc.constantFrom("eth0", "eth1", "lo", "mgmt0", "tun-a.0", "wg_0", "tun-a.1", "wg_1");
 const port = fc.oneof(fc.constantFrom(22, 53, 68, 443, 546), fc.integer({ min: 1, max: 65_535 }));

@@ -102,6 +102,7 @@ test.each([
     "/confirm/probes/0",
   ],
   ["a choice that is none", "on_failure: open\n", "/on_failure"],
+  ["half an hour, which has no canonical form", "grace_hours: 0.5\n", "/grace_hours"],
   ["a preset nobody knows", "presets: [{ name: laptop }]\n", "/presets/0"],
   ["a Proxmox node without its cluster's networks", "presets: [{ name: proxmox-node }]\n", "/presets/0"],
 ])("refuses %s", (_, text, where) => {
@@ -109,6 +110,15 @@ test.each([
     expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(where) as string }),
   );
 });
+
+test.each(["0x16", "022", "2.2e1", "0o26", "+22", "22.0"])(
+  "refuses port %s: a port is plain decimal, and readers of YAML differ in what else is one",
+  (port) => {
+    expect(() => parseGuard(good.replace("port: 22", `port: ${port}`))).toThrow(
+      expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(port) as string }),
+    );
+  },
+);
 
 test("the preset of a Proxmox node opens its services to the cluster alone, and holds on expiry unless told", () => {
   const { guard } = parseGuard("presets: [{ name: proxmox-node, cluster: [10.9.0.0/24] }]\n");

@@ -253,3 +253,13 @@ describe("what the control plane found", () => {
     expect(locate(rows, changes, { path, message: "m" })).toBeUndefined();
   });
 });
+
+test.each(["0x1F90", "8e3", "0o20", "0110", "+80", "8080.0", "1_000"])(
+  "refuses port %s: a port is plain decimal, and readers of YAML differ in what else is one",
+  (port) => {
+    expect(findingsOf(ingress(`{ from: any, port: ${port}, proto: tcp }`))).toEqual([
+      expect.stringMatching(/^c\.yaml:3:26: \/services\/web\/ingress\/0\/port: expected a /),
+    ]);
+    expect(findingsOf(ingress(`{ from: any, port: "${port}", proto: tcp }`))).toHaveLength(1);
+  },
+);

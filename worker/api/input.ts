@@ -13,7 +13,7 @@ import type { ProblemCode } from "#schema/refusals.ts";
 import { Refused } from "../problem.ts";
 import { isRouteName, matchedRoute } from "./access.ts";
 import { closest } from "#schema/closest.ts";
-import { doubledKey } from "./doubled-keys.ts";
+import { forgiven } from "./strict-json.ts";
 import type { AppEnv } from "./env.ts";
 
 /** Largest body of any request, in bytes. */
@@ -87,7 +87,7 @@ async function parseBody(c: Context<AppEnv>, form: boolean): Promise<unknown> {
 }
 
 function parseJson(text: string): unknown {
-  refuseDoubledKeys(text);
+  refuseForgiven(text);
   try {
     return JSON.parse(text);
   } catch {
@@ -103,11 +103,16 @@ function readForm(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(fields);
 }
 
-function refuseDoubledKeys(text: string): void {
-  const path = doubledKey(text);
-  if (path === undefined) return;
+const expected = {
+  key: "expected this key once",
+  number: "expected a number as people write it, such as 8080",
+} as const;
+
+function refuseForgiven(text: string): void {
+  const found = forgiven(text);
+  if (found === undefined) return;
   throw new Refused("bad_request", {
-    errors: [{ path: pointer(named(...path)), code: "schema", message: "expected this key once" }],
+    errors: [{ path: pointer(named(...found.path)), code: "schema", message: expected[found.what] }],
   });
 }
 

@@ -1,9 +1,10 @@
 /**
- * What is wrong with hosts and services: addresses that two hosts claim, names in `from` and `to` that mean nothing or
- * two things, sources and targets that are empty, names too long for the kernel. All findings, and no repair (law 1).
+ * What is wrong with services: names in `from` and `to` that mean nothing or two things, sources and targets that are
+ * empty, sources that never get there, names too long for the kernel. All findings, and no repair (law 1).
  */
+import type { OverlayPolicy } from "#schema/intent.ts";
+import { splitMemberKey } from "#schema/intent.ts";
 import type { Diagnostic } from "#schema/refusals.ts";
-import { compareText } from "#schema/order.ts";
 import type { Entry } from "./catalog.ts";
 import type { Directory, Reference } from "./directory.ts";
 import { setNameOf, setOf } from "./directory.ts";
@@ -11,12 +12,12 @@ import { error, warning } from "./finding.ts";
 import { fits, grantRow, isObjectName } from "./names.ts";
 
 export function* catalogFindings(directory: Directory, catalog: readonly Entry[]): Generator<Diagnostic> {
-  yield* hostFindings(directory);
   const empty = emptiness(directory);
+  const unreached = unreachability(directory);
   for (const entry of catalog) {
     const path = `/services/${entry.key}`;
     if (!fits(grantRow(entry.key, "0".repeat(12)))) yield error("name_too_long", path, tooLong(entry.key));
-    yield* sourceFindings(path, entry, empty);
+    yield* sourceFindings(path, entry, empty, unreached);
     yield* targetFindings(path, entry);
   }
 }
@@ -24,27 +25,11 @@ export function* catalogFindings(directory: Directory, catalog: readonly Entry[]
 const tooLong = (name: string): string =>
   `${name} as a kernel object's name is too long: each character but letters and digits counts two or three`;
 
-/** An address names one host: a packet from it would otherwise fill two roles. */
-function* hostFindings({ snapshot }: Directory): Generator<Diagnostic> {
-  const owners = new Map<string, string>();
-  for (const [key, { addresses }] of [...snapshot.hosts].sort(([a], [b]) => compareText(a, b))) {
-    for (const [i, address] of addresses.entries()) {
-      const owner = owners.get(address);
-      if (owner === undefined) owners.set(address, key);
-      else
-        yield error(
-          "duplicate_address",
-          `/hosts/${key}/addresses/${i}`,
-          `${address} belongs to host ${owner}`,
-        );
-    }
-  }
-}
-
 function* sourceFindings(
   path: string,
-  { body, sources }: Entry,
+  { body, hosts, sources }: Entry,
   empty: (reference: Reference) => boolean,
+  unreached: (reference: Reference, hosts: readonly string[]) => string | undefined,
 ): Generator<Diagnostic> {
   for (const [i, ingress] of body.ingress.entries()) {
     const meaning = sources[i];
@@ -58,8 +43,58 @@ function* sourceFindings(
       yield ingress.required === true
         ? error("empty_source", at, `${ingress.from} is required and has no address`)
         : warning("empty_source", at, `${ingress.from} has no address and matches nothing`);
+    const cut = unreached(reference, hosts);
+    if (cut !== undefined)
+      yield ingress.required === true
+        ? error("unreachable_source", at, `${ingress.from} is required, and ${cut}`)
+        : warning("unreachable_source", at, cut);
   }
 }
+
+/**
+ * Why members of a group do not come to some hosts; undefined when they do. A gateway drops what leaves its overlay, so
+ * they come to the gateway, and to members that the overlay's policy may let them reach.
+ */
+function unreachability({
+  snapshot,
+}: Directory): (reference: Reference, hosts: readonly string[]) => string | undefined {
+  const groups = new Map<string, Set<string>>();
+  for (const [key, { group, host }] of snapshot.members)
+    if (host !== undefined) {
+      const place = `${splitMemberKey(key).overlay}/${host}`;
+      groups.set(place, (groups.get(place) ?? new Set()).add(group));
+    }
+  return (reference, hosts) => {
+    if (reference.kind !== "group") return undefined;
+    const { overlay, group } = reference;
+    const body = snapshot.overlays.get(overlay);
+    const cut = hosts.filter((host) => {
+      if (body === undefined || body.host === host) return false;
+      const own = groups.get(`${overlay}/${host}`);
+      return own === undefined || !passes(body.policy, own, group);
+    });
+    return body === undefined || cut.length === 0
+      ? undefined
+      : `${body.host} drops what members of overlay ${overlay} send to ${listed(cut)}`;
+  };
+}
+
+function passes(policy: OverlayPolicy, own: ReadonlySet<string>, group: string): boolean {
+  switch (policy) {
+    case "same-subnet":
+      return true;
+    case "group-based":
+      return own.has(group);
+    case "full-isolation":
+      return false;
+  }
+}
+
+const hostsMax = 5;
+
+const listed = (hosts: readonly string[]): string =>
+  hosts.slice(0, hostsMax).join(", ") +
+  (hosts.length > hostsMax ? ` and ${hosts.length - hostsMax} more` : "");
 
 function* targetFindings(path: string, { body, targets, hosts }: Entry): Generator<Diagnostic> {
   for (const [i, { kind, name, hosts: found }] of targets.entries())

@@ -10,7 +10,9 @@ import type { Member, Overlay, Snapshot } from "#schema/intent.ts";
 import { splitMemberKey } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Entry } from "./catalog.ts";
+import { addressFindings } from "./diagnose-addresses.ts";
 import { catalogFindings } from "./diagnose-catalog.ts";
+import { nameFindings } from "./diagnose-names.ts";
 import type { Directory } from "./directory.ts";
 import { error, warning } from "./finding.ts";
 import { fits, overlayRows } from "./names.ts";
@@ -23,6 +25,7 @@ export function diagnose(directory: Directory, catalog: readonly Entry[]): reado
     ...interfaceFindings(snapshot),
     ...memberFindings(snapshot),
     ...addressFindings(snapshot),
+    ...nameFindings(directory),
     ...emptyGroups(snapshot),
     ...catalogFindings(directory, catalog),
   ];
@@ -35,7 +38,7 @@ function* overlayFindings(snapshot: Snapshot): Generator<Diagnostic> {
     if (!snapshot.hosts.has(overlay.host))
       yield error("unknown_host", `${path}/host`, `expected a declared host, found ${overlay.host}`);
     yield* subnetFindings(path, overlay);
-    yield* nameFindings(path, key, overlay);
+    yield* lengthFindings(path, key, overlay);
   }
 }
 
@@ -53,7 +56,7 @@ function* subnetFindings(path: string, overlay: Overlay): Generator<Diagnostic> 
 }
 
 /** `same-subnet` is the longest of an overlay's own row names, so one check covers them whatever the policy. */
-function* nameFindings(path: string, key: string, overlay: Overlay): Generator<Diagnostic> {
+function* lengthFindings(path: string, key: string, overlay: Overlay): Generator<Diagnostic> {
   const reason = "as a counter's name is too long: each character but letters and digits counts two or three";
   if (!fits(overlayRows.sameSubnet(key))) yield error("name_too_long", path, `${key} ${reason}`);
   for (const [i, group] of overlay.groups.entries())
@@ -61,26 +64,38 @@ function* nameFindings(path: string, key: string, overlay: Overlay): Generator<D
       yield error("name_too_long", `${path}/groups/${i}`, `${key} with ${group} ${reason}`);
 }
 
-/** A packet belongs to one overlay at most, so an interface of a host does too. */
+/**
+ * A packet belongs to one overlay at most, so an interface of a host does too. Loopback is no tunnel; a device that is
+ * named as network cards are may be the way to everything else, whose packets would be taken for spoofed.
+ */
 function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
   const owners = new Map<string, string>();
   for (const [key, overlay] of sorted(snapshot.overlays))
     for (const [i, name] of overlay.interfaces.entries()) {
+      const path = `/overlays/${key}/interfaces/${i}`;
+      if (name === "lo")
+        yield error("unusable_interface", path, "lo is no tunnel: nothing comes by it from elsewhere");
+      else if (cardName.test(name))
+        yield warning(
+          "uplink_interface",
+          path,
+          `${name} is named as a network card is: on the way to everything else, ${overlay.host} would take all other senders for spoofed`,
+        );
       const place = `${overlay.host}/${name}`;
       const owner = owners.get(place);
       if (owner === undefined) owners.set(place, key);
-      else
-        yield error(
-          "duplicate_interface",
-          `/overlays/${key}/interfaces/${i}`,
-          `${name} on ${overlay.host} belongs to overlay ${owner}`,
-        );
+      else yield error("duplicate_interface", path, `${name} on ${overlay.host} belongs to overlay ${owner}`);
     }
 }
+
+/** As the kernel, systemd.net-naming-scheme(7) and Proxmox VE name cards, their bonds and their bridges. */
+const cardName = /^(eth|wlan|bond|team|vmbr)\d|^(en|wl|ww)[bcdiopsvxaPX]\w+$/;
 
 function* memberFindings(snapshot: Snapshot): Generator<Diagnostic> {
   const overlays = new Map([...snapshot.overlays].map(([key, body]) => [key, membership(key, body)]));
   for (const [key, member] of snapshot.members) {
+    if (member.host !== undefined && !snapshot.hosts.has(member.host))
+      yield error("unknown_host", `/members/${key}/host`, `expected a declared host, found ${member.host}`);
     const name = splitMemberKey(key).overlay;
     const overlay = overlays.get(name);
     if (overlay === undefined)
@@ -117,25 +132,6 @@ function* joinFindings(
         `${path}/addresses/${i}`,
         `${address} lies in no subnet of overlay ${overlay.key}`,
       );
-}
-
-/** Within one overlay an address names one member: two groups for one address would be two meanings. */
-function* addressFindings(snapshot: Snapshot): Generator<Diagnostic> {
-  const owners = new Map<string, string>();
-  for (const [key, member] of sorted(snapshot.members)) {
-    const { overlay } = splitMemberKey(key);
-    for (const [i, address] of member.addresses.entries()) {
-      const place = `${overlay}/${address}`;
-      const owner = owners.get(place);
-      if (owner === undefined) owners.set(place, key);
-      else
-        yield error(
-          "duplicate_address",
-          `/members/${key}/addresses/${i}`,
-          `${address} belongs to member ${owner}`,
-        );
-    }
-  }
 }
 
 function* emptyGroups(snapshot: Snapshot): Generator<Diagnostic> {

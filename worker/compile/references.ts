@@ -43,9 +43,12 @@ const overlayReferences = ({ overlays }: Snapshot): readonly Named[] =>
   );
 
 const memberReferences = ({ members }: Snapshot): readonly Named[] =>
-  [...members.keys()].map((key) =>
+  [...members].flatMap(([key, { host }]) => [
     named("overlay", splitMemberKey(key).overlay, { kind: "member", key, path: `/members/${key}` }),
-  );
+    ...(host === undefined
+      ? []
+      : [named("host", host, { kind: "member", key, path: `/members/${key}/host` })]),
+  ]);
 
 function* serviceReferences(directory: Directory, { key, sources, targets }: Entry): Generator<Named> {
   const by = (path: string): Referencer => ({ kind: "service", key, path: `/services/${key}/${path}` });

@@ -129,7 +129,7 @@ function endpointsOf(values: ReturnType<typeof parse>): readonly Endpoint[] {
 
 /** `127.0.0.1:8787` or `[::1]:8787`. */
 function address(flag: string, value: string): { readonly host: string; readonly port: number } {
-  const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(value) ?? [];
+  const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/.exec(value) ?? [];
   const host = v6 ?? v4;
   if (host === undefined || Number(port) > 65_535) throw new Usage(`${flag} takes HOST:PORT`);
   return { host, port: Number(port) };

@@ -57,6 +57,21 @@ export function inputContract(name: string, open: () => Promise<Adapter>): void 
 }
 
 function misspelt(h: () => Harness): void {
+  test("a port is plain decimal, whatever else JSON and JavaScript take for a number", async () => {
+    const before = await everything(h());
+    const numbers = ["8e3", "8000.0"] as const;
+    for (const port of [...numbers, '"0x1F90"', '"0110"', '"8e3"', '"0o20"', '" 80"', '"+80"']) {
+      const text = `{"ingress":[{"from":"any","port":${port},"proto":"tcp"}]}`;
+      const answer = await h().call("PUT", "/v1/services/web", { text });
+      const known = (numbers as readonly string[]).includes(port);
+      const { errors } = known
+        ? expectProblem(answer, 400, "bad_request")
+        : expectProblem(answer, 422, "invalid_intent");
+      expect(errors).toMatchObject([{ path: "/ingress/0/port", code: "schema" }]);
+    }
+    expect(await everything(h())).toEqual(before);
+  });
+
   test("a misspelt release releases nothing, and the answer says what was meant", async () => {
     const before = await everything(h());
     const answer = await h().call("PUT", "/v1/overlays/office?relase=staged", { body: office });

@@ -1,6 +1,7 @@
 /**
- * Keys that stand twice in one JSON object. Readers differ in which of the two they take (RFC 8259 §4), so a request
- * that has one means nothing; `JSON.parse` takes the last without a word. One pass; the text need not be valid JSON.
+ * What `JSON.parse` forgives and a request must not have: a key that stands twice in one object, of which readers differ
+ * in the one they take (RFC 8259 §4), and a whole number spelt as `8e3` or `8080.0`, which nobody means to write. One
+ * pass; the text need not be valid JSON.
  */
 
 interface OpenObject {
@@ -15,11 +16,16 @@ interface OpenArray {
   place: number;
 }
 
+export interface Forgiven {
+  readonly what: "key" | "number";
+  readonly path: readonly (string | number)[];
+}
+
 /**
- * The path of the first key that its object has twice, or that is `__proto__`, which readers take for something else;
- * undefined where there is none, and for a text that is not JSON before one is found.
+ * The first key that its object has twice, or that is `__proto__`, which readers take for something else, or the first
+ * number that is not plain; undefined where there is none, and for a text that is not JSON before one is found.
  */
-export function doubledKey(text: string): readonly (string | number)[] | undefined {
+export function forgiven(text: string): Forgiven | undefined {
   const open: (OpenObject | OpenArray)[] = [];
   let at = 0;
   while (at < text.length) {
@@ -48,10 +54,18 @@ export function doubledKey(text: string): readonly (string | number)[] | undefin
           if (key === undefined) return undefined;
           top.place = key;
           top.expectsKey = false;
-          if (key === "__proto__" || top.keys.has(key)) return open.map(({ place }) => place);
+          if (key === "__proto__" || top.keys.has(key))
+            return { what: "key", path: open.map(({ place }) => place) };
           top.keys.add(key);
         }
         at = end;
+        continue;
+      }
+      default: {
+        const number = numberAt(text, at);
+        if (number === undefined) break;
+        if (!isPlain(number)) return { what: "number", path: open.map(({ place }) => place) };
+        at += number.length;
         continue;
       }
     }
@@ -59,6 +73,15 @@ export function doubledKey(text: string): readonly (string | number)[] | undefin
   }
   return undefined;
 }
+
+function numberAt(text: string, start: number): string | undefined {
+  const pattern = /-?\d[\d.eE+-]*/y;
+  pattern.lastIndex = start;
+  return pattern.exec(text)?.[0];
+}
+
+/** Whole numbers are digits and nothing else. */
+const isPlain = (number: string): boolean => /^-?\d+$/.test(number) || !Number.isInteger(Number(number));
 
 /** Behind the quote that ends the string which begins at `start`; the end of the text where none does. */
 function endOfString(text: string, start: number): number {
