@@ -11,6 +11,7 @@ import type { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { envelope, type Root, Targets } from "#schema/tuf.ts";
 import { difference, elementCount, type Lines } from "#simulate/difference.ts";
+import { nothingOpens, opensBetween } from "#simulate/opens.ts";
 import type { Client } from "./client.ts";
 import { Failure } from "./output.ts";
 import { signersOf } from "./root-file.ts";
@@ -84,11 +85,16 @@ function changeOf(
   mode: BundleCustom["mode"],
 ): ToSign["change"] {
   const { scopes, rules, sets, other } = difference(before ?? emptyRuleset, after);
+  const { opens, closes, more } =
+    mode === "closed" ? nothingOpens() : opensBetween(before ?? emptyRuleset, after);
   const lines = ({ added, removed }: Lines) => ({ added: [...added], removed: [...removed] });
   return {
     host,
     before: before === undefined ? null : sizeOf(before),
     after: mode === "closed" ? null : sizeOf(after),
+    opens,
+    closes,
+    more,
     scopes: lines(scopes),
     rules: lines(rules),
     sets: sets.map((set) => ({

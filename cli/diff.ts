@@ -17,6 +17,17 @@ export function bodyDifferences(before: unknown, after: unknown): readonly Diffe
   return differences("", before, after);
 }
 
+/** All that a body says, a line for each field and each item of a list; what is empty says nothing. */
+export const bodyFields = (body: unknown): readonly string[] => (isFields(body) ? fields("", body) : []);
+
+function fields(path: string, body: Fields): readonly string[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    const at = path === "" ? name : `${path}.${name}`;
+    if (Array.isArray(value)) return value.map((item) => `${at}: ${shown(item)}`);
+    return isFields(value) ? fields(at, value) : [`${at}: ${shown(value)}`];
+  });
+}
+
 function differences(path: string, before: unknown, after: unknown): readonly Difference[] {
   if (same(before, after)) return [];
   if (isFields(before) && isFields(after)) {

@@ -26,9 +26,14 @@ export interface PlanOptions {
   readonly allowDelete: number | undefined;
 }
 
+export interface RowName {
+  readonly kind: Kind;
+  readonly key: string;
+}
+
 export type Planned =
-  /** `changes` by kind and key; `notes` say what was left alone. */
-  | { readonly ok: true; readonly changes: readonly Change[]; readonly notes: readonly string[] }
+  /** `changes` by kind and key; `undeclared` are rows of the source that no file declares, and that stay. */
+  | { readonly ok: true; readonly changes: readonly Change[]; readonly undeclared: readonly RowName[] }
   | { readonly ok: false; readonly refusals: readonly string[] };
 
 /** The share of a source's rows of one kind that may go without saying: one in five. */
@@ -59,7 +64,9 @@ export function planChanges(
   return {
     ok: true,
     changes: [...differing, ...deletions].toSorted((a, b) => compareText(idOf(a), idOf(b))),
-    notes: options.prune ? [] : gone.map((row) => `${idOf(row)} is in no file; --prune deletes it`),
+    undeclared: options.prune
+      ? []
+      : gone.map(({ kind, key }) => ({ kind, key })).toSorted((a, b) => compareText(idOf(a), idOf(b))),
   };
 }
 

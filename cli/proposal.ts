@@ -15,7 +15,7 @@ import type { CatalogRow } from "./catalog/rows.ts";
 import { type Client, Refusal, withRequest } from "./client.ts";
 import { Failures } from "./output.ts";
 import { readRows } from "./pages.ts";
-import { planChanges, type PlanOptions } from "./plan.ts";
+import { planChanges, type PlanOptions, type RowName } from "./plan.ts";
 
 /** `path` is within the file where there is a place. */
 export interface PlacedWarning extends Warning {
@@ -36,8 +36,9 @@ export interface Proposal {
   readonly answer: Plan;
   /** What the control plane warns of; with a place where a file is its subject. */
   readonly warnings: readonly PlacedWarning[];
-  /** What was left alone. */
-  readonly notes: readonly string[];
+  /** Rows of the source that no file declares, and that stay. */
+  readonly undeclared: readonly RowName[];
+  readonly source: string;
 }
 
 export const catalogOptions = {
@@ -118,7 +119,7 @@ export async function propose(
   const current = await readRows(client);
   const planned = planChanges(catalog, current.rows, options);
   if (!planned.ok) throw new Failures(planned.refusals);
-  const { changes, notes } = planned;
+  const { changes, undeclared } = planned;
   const { source, allowGuardRefusals } = options;
   const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: [...allowGuardRefusals] };
   const body = { parent: current.revision, source, release, ...allowed, changes: [...changes] };
@@ -129,8 +130,17 @@ export async function propose(
     const { file, line, column } = found;
     return { ...warning, path: found.path, place: { file, line, column } };
   });
-  return { catalog, changes, allowed, answer, warnings, notes };
+  return { catalog, changes, allowed, answer, warnings, undeclared, source };
 }
+
+/** A proposal as `--json` prints it: the control plane's answer, and what the files add to it. */
+export const describeProposal = ({ answer, source, warnings, undeclared }: Proposal) => ({
+  ...answer,
+  source,
+  warnings,
+  undeclared,
+  notes: undeclared.map(({ kind, key }) => `${kind} ${key} is in no file; --prune deletes it`),
+});
 
 /** Runs a request, and says a refusal in terms of the files. @throws Failures, Refusal */
 export async function inFiles<T>(

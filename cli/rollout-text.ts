@@ -1,7 +1,7 @@
 /** A rollout as people read it: a list, one frame of a live view, and what is news between two views. Pure. */
 import type { HostStanding, RolloutView } from "#schema/rollout.ts";
 import { printable } from "./output.ts";
-import { plural } from "./proposal-text.ts";
+import { plural } from "./lines.ts";
 import { span, table } from "./table.ts";
 
 type Wave = RolloutView["waves"][number];

@@ -1,8 +1,9 @@
 /** Plans and commits of intent, and the revisions they become. */
 import * as z from "zod";
-import { Count, list, Ordinal, Revision, Time } from "../primitives.ts";
+import { Count, list, Ordinal, Revision, table, Time } from "../primitives.ts";
 import { many, Sentence, Warning, Word } from "./common.ts";
 import { Change, Commit } from "../intent.ts";
+import { Direction } from "../ruleset.ts";
 import { KindName, RowBody } from "./rows.ts";
 
 /** `source` is read so that a plan and its commit can be the same body; it decides nothing here. */
@@ -24,7 +25,33 @@ const Withheld = {
 const Size = z.object({ bundle_sha256: Word, rules: Count, elements: Count });
 const Lines = many(Sentence);
 
+/** One end of flows. `name` is what stands for all of them, such as `zone lan` or `any`, or null for a part of it. */
+const Peers = z.object({
+  name: Word.nullable(),
+  /** The first twenty addresses and networks; none for `any`. */
+  addresses: Lines,
+  more: z.boolean(),
+});
+export type PlanPeers = z.infer<typeof Peers>;
+
+/** New flows that pass on one side of a change and not on the other. */
+const Opening = z.object({
+  /** `host`, or an overlay such as `overlay/office`. */
+  scope: Word,
+  direction: Direction,
+  /** Such as `tcp 443,8000-8010`; `any` is every protocol. */
+  what: Sentence,
+  from: Peers,
+  to: Peers,
+  /** When it ends by itself; null: never. */
+  until: Time.nullable(),
+  /** The row that lets it in, or did. */
+  row: Word,
+});
+export type PlanOpening = z.infer<typeof Opening>;
+
 /**
+ * `opens` and `closes` are about packets, the first hundred of each; both are empty for a host that goes, which closes.
  * `scopes`, `rules` and `other` are lines for people; `added` and `removed` of a set are the first twenty, the counts are
  * of all. Together they are empty exactly when the host's bundle stays the same.
  */
@@ -32,6 +59,10 @@ export const HostPlan = z.object({
   host: Word,
   before: Size.nullable(),
   after: Size.nullable(),
+  opens: many(Opening),
+  closes: many(Opening),
+  /** Whether there is more to `opens` or `closes` than is said. */
+  more: z.boolean(),
   scopes: z.object({ added: Lines, removed: Lines }),
   rules: z.object({ added: Lines, removed: Lines }),
   sets: many(
@@ -63,6 +94,10 @@ export const Plan = z.object({
   changes: many(RowChange),
   hosts: many(HostPlan),
   ...Withheld,
+  /** Hosts that do not have all of intent as it is now, by the revisions that are withheld from them. */
+  behind: many(z.object({ revisions: many(Revision), hosts: many(Word) })),
+  /** Whose the addresses are that `opens`, `closes` and `sets` name, such as `host web1` or `member office/carol`. */
+  names: table(Word, Word, { max: 1_000_000 }),
   warnings: many(Warning),
 });
 export type Plan = z.infer<typeof Plan>;

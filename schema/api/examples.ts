@@ -50,6 +50,19 @@ const hostPlan = {
   before: { bundle_sha256: sha256, rules: 1, elements: 0 },
   after: { bundle_sha256: sha256, rules: 2, elements: 2 },
   scopes: { added: [], removed: [] },
+  opens: [
+    {
+      scope: "host",
+      direction: "in" as const,
+      what: "tcp 443",
+      from: { name: "zone lan", addresses: ["192.0.2.0/24", "2001:db8::/64"], more: false },
+      to: { name: "any", addresses: [], more: false },
+      until: null,
+      row: "services/shop#1f0c9d2e8b7a",
+    },
+  ],
+  closes: [],
+  more: false,
   rules: { added: ["in: accept tcp 443 from lan, by services/shop#1f0c9d2e8b7a"], removed: [] },
   sets: [
     {
@@ -158,6 +171,8 @@ export const examples: Examples = {
     staged: [],
     pinned: [],
     waiting: [],
+    behind: [{ revisions: [5], hosts: ["db1"] }],
+    names: {},
     warnings: [],
   },
   RowChange: rowChange,

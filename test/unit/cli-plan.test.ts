@@ -21,7 +21,7 @@ describe("whose rows", () => {
     expect(planChanges([zone("lan")], [standing("lan")], prune)).toEqual({
       ok: true,
       changes: [],
-      notes: [],
+      undeclared: [],
     });
   });
 
@@ -43,7 +43,7 @@ describe("whose rows", () => {
     ).toEqual({
       ok: true,
       changes: [],
-      notes: [],
+      undeclared: [],
     });
   });
 
@@ -69,7 +69,7 @@ describe("whose rows", () => {
     expect(planChanges([zone("lan")], [standing("lan", "ansible")], prune)).toEqual({
       ok: true,
       changes: [],
-      notes: [],
+      undeclared: [],
     });
   });
 });
@@ -85,7 +85,7 @@ describe("what may go", () => {
     expect(planChanges(without(1), current, options)).toEqual({
       ok: true,
       changes: [],
-      notes: ["zone z00 is in no file; --prune deletes it"],
+      undeclared: [{ kind: "zone", key: "z00" }],
     });
   });
 

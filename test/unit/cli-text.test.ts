@@ -174,11 +174,26 @@ describe("plans", () => {
     staged: [],
     pinned: [],
     waiting: [],
+    behind: [],
+    names: {},
     hosts: [
       {
         host: "web1",
         before: { bundle_sha256: "", rules: 3, elements: 1 },
         after: { bundle_sha256: "", rules: 4, elements: 9 },
+        opens: [
+          {
+            scope: "host",
+            direction: "in",
+            what: "tcp 443",
+            from: { name: "zone lan", addresses: ["198.51.100.0/24"], more: false },
+            to: { name: "any", addresses: [], more: false },
+            until: "2027-01-01T00:00:00Z",
+            row: "services/web#0",
+          },
+        ],
+        closes: [],
+        more: false,
         scopes: { added: ["overlay vpn by tun0 for 10.8.0.0/24"], removed: [] },
         rules: { added: ["accept tcp 443 in from zone lan"], removed: [] },
         other: ["set zone lan is new: x"],
@@ -204,12 +219,15 @@ describe("plans", () => {
       { ...warning, code: "empty_source", path: "/services/web/ingress/0/from", place },
       { ...warning, code: "no_target", path: "/services/old", place: null },
     ];
-    printProposal(output, { catalog: [], changes: [], allowed: {}, answer, warnings, notes: ["n"] });
+    const undeclared = [{ kind: "zone", key: "old" }] as const;
+    printProposal(output, { answer, warnings, undeclared, source: "catalog" });
     return lines;
   };
 
-  test("rows, then hosts, then what to look at, then the sum", () => {
+  test("what opens, then rows, then hosts, then what to look at, then the sum", () => {
     expect(printed(false)).toEqual([
+      "opens:",
+      "  + tcp 443 to web1: from zone lan (198.51.100.0/24), until 2027-01-01T00:00:00Z",
       "+ service web",
       "~ zone lan",
       "    cidrs: - 192.0.2.0/24",
@@ -222,7 +240,7 @@ describe("plans", () => {
       "    set zone lan is new: x",
       "warning: a.yaml:3:5: /services/web/ingress/0/from: w",
       "warning: /services/old: w",
-      "note: n",
+      "1 row of source catalog stands in no file: zone old; --prune deletes it",
       "3 changes (1 create, 1 update, 1 delete) on revision 7, 1 host affected",
     ]);
   });
@@ -230,7 +248,7 @@ describe("plans", () => {
   test("colours change no character", () => {
     const plain = printed(true).map((line) => stripVTControlCharacters(line));
     expect(plain).toEqual(printed(false));
-    expect(printed(true)[0]).toBe("\u001b[32m+ service web\u001b[0m");
+    expect(printed(true)[2]).toBe("\u001b[32m+ service web\u001b[0m");
   });
 
   test("NO_COLOR, a dumb terminal and a pipe have none", () => {

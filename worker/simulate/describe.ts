@@ -113,7 +113,7 @@ const decodeName = (encoded: string): string =>
   );
 
 /** UTC, as catalogs write it; by arithmetic, because a pure room has no `Date`. Takes Unix seconds. */
-function timeText(seconds: number): string {
+export function timeText(seconds: number): string {
   const days = Math.floor(seconds / 86_400);
   // Years that begin in March, counted from 0000-03-01: the leap day is the last of its year.
   const since = days + 719_468;

@@ -4,12 +4,16 @@
  */
 import { decodeBundle } from "#schema/bundle.ts";
 import type { Diagnostic } from "#schema/refusals.ts";
-import type { Commit } from "#schema/intent.ts";
+import * as z from "zod";
+import type { Change, Commit } from "#schema/intent.ts";
+import { compareText } from "#schema/order.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { type Difference, difference, elementCount } from "#simulate/difference.ts";
+import { nothingOpens, type Opens, opensBetween } from "#simulate/opens.ts";
 import type { Ports } from "../ports.ts";
 import { bundleOf } from "../publish/index.ts";
-import { readHead } from "../store/intent.ts";
+import { readHead, type Row } from "../store/intent.ts";
+import { readReleases, type Releases } from "../store/release.ts";
 import type { RefusedCommit } from "./index.ts";
 import type { RowDifference } from "./plan.ts";
 import type { ChangingHost } from "./changed.ts";
@@ -24,11 +28,17 @@ export interface BundleSize {
   readonly elements: number;
 }
 
-/** `before` is null for a host that was served nothing yet, `after` for one that goes. */
-export interface HostPreview extends Difference {
+/** `before` is null for a host that was served nothing yet, `after` for one that goes: it closes, and opens nothing. */
+export interface HostPreview extends Difference, Opens {
   readonly host: string;
   readonly before: BundleSize | null;
   readonly after: BundleSize | null;
+}
+
+/** Hosts that lack the same revisions of intent as it is now. */
+export interface Behind {
+  readonly revisions: readonly number[];
+  readonly hosts: readonly string[];
 }
 
 export type Preview =
@@ -42,6 +52,9 @@ export type Preview =
       readonly hosts: readonly HostPreview[];
       /** Hosts that it would be withheld from, and why; those whose change is known stand in `hosts` too. */
       readonly held: readonly HeldHost[];
+      readonly behind: readonly Behind[];
+      /** Whose an address is, by intent before the changes or after. */
+      readonly ownerOf: (address: string) => string | undefined;
       readonly warnings: readonly Diagnostic[];
     }
   | RefusedCommit;
@@ -57,7 +70,31 @@ export async function preview(ports: Ports, request: PreviewRequest): Promise<Pr
   const hosts = [...projected.hosts, ...held.flatMap(({ changing }) => changing ?? [])].sort(byHost);
   const previews: HostPreview[] = [];
   for (const host of hosts) previews.push(await hostPreview(ports, compiled, host));
-  return { ok: true, revision, changes: plan.differences, hosts: previews, held, warnings };
+  const behind = behindOf(await readReleases(ports.sql));
+  const ownerOf = owners(intent.rows, request.changes);
+  return { ok: true, revision, changes: plan.differences, hosts: previews, held, behind, ownerOf, warnings };
+}
+
+/** Hosts of one level share one value. */
+const behindOf = ({ levels }: Releases): readonly Behind[] =>
+  [...Map.groupBy(levels, ([, level]) => level)].map(([{ withheld }, hosts]) => ({
+    revisions: withheld,
+    hosts: hosts.map(([host]) => host).sort(compareText),
+  }));
+
+const Addressed = z.object({ addresses: z.array(z.string()).optional() });
+
+/** Hosts and members own addresses; what a change says goes before what was. */
+function owners(rows: readonly Row[], changes: readonly Change[]): (address: string) => string | undefined {
+  const own = (kind: string): boolean => kind === "host" || kind === "member";
+  const known = new Map<string, string>();
+  const add = (kind: string, key: string, body: unknown): void => {
+    for (const address of Addressed.parse(body).addresses ?? []) known.set(address, `${kind} ${key}`);
+  };
+  for (const { kind, key, body } of rows) if (own(kind)) add(kind, key, JSON.parse(body));
+  for (const change of changes)
+    if (change.op === "put" && own(change.kind)) add(change.kind, change.key, change.body);
+  return (address) => known.get(address);
 }
 
 async function hostPreview(ports: Ports, compiled: Compiler, changing: ChangingHost): Promise<HostPreview> {
@@ -67,6 +104,7 @@ async function hostPreview(ports: Ports, compiled: Compiler, changing: ChangingH
     host,
     before: served === undefined ? null : sizeOf(served, now),
     after: mode === "closed" ? null : sizeOf(bundle_sha256, ruleset),
+    ...(mode === "closed" ? nothingOpens() : opensBetween(now, ruleset)),
     ...difference(now, ruleset),
   };
 }

@@ -10,9 +10,11 @@ import type { ReleaseTime } from "#schema/intent.ts";
 import { type Client, connectionOptions, openClient, Unreachable } from "../../client.ts";
 import { behalfOption, command, note, onBehalfOf } from "../../command.ts";
 import { Failure, type Output } from "../../output.ts";
-import { plural, printProposal } from "../../proposal-text.ts";
+import { plural } from "../../lines.ts";
+import { printProposal } from "../../proposal-text.ts";
 import {
   catalogOptions,
+  describeProposal,
   inFiles,
   planOptions,
   type Proposal,
@@ -61,8 +63,8 @@ export const apply = command(
     const proposal = await propose(client, catalog, chosen, release);
     const { json } = values;
     if (!json) printProposal(output, proposal);
-    const { answer, warnings, notes } = proposal;
-    const planned = { ...answer, source: chosen.source, warnings, notes };
+    const { answer } = proposal;
+    const planned = describeProposal(proposal);
     if (answer.changes.length === 0) {
       if (json) output.line(JSON.stringify({ changed: false, revision: answer.revision, plan: planned }));
       return exitCodes.ok;

@@ -3,7 +3,7 @@ import { exitCodes } from "#args/exits.ts";
 import { connectionOptions, openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { printProposal } from "../../proposal-text.ts";
-import { catalogOptions, planOptions, propose, readCatalogOf } from "../../proposal.ts";
+import { catalogOptions, describeProposal, planOptions, propose, readCatalogOf } from "../../proposal.ts";
 
 export const plan = command(
   {
@@ -23,9 +23,8 @@ export const plan = command(
     const options = planOptions(values);
     const catalog = readCatalogOf(values);
     const proposal = await propose(openClient(values, env), catalog, options);
-    const { answer, warnings, notes } = proposal;
-    if (values.json) output.line(JSON.stringify({ ...answer, source: options.source, warnings, notes }));
+    if (values.json) output.line(JSON.stringify(describeProposal(proposal)));
     else printProposal(output, proposal);
-    return answer.changes.length === 0 ? exitCodes.ok : exitCodes.changes;
+    return proposal.answer.changes.length === 0 ? exitCodes.ok : exitCodes.changes;
   },
 );

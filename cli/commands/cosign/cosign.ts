@@ -9,7 +9,9 @@ import { command, print } from "../../command.ts";
 import { readToSign, sendSignature, type ToSign } from "../../cosign.ts";
 import { Failure, type Output } from "../../output.ts";
 import { listItems } from "../../pages.ts";
-import { type Line, line, printLines, wholeHostLines } from "../../proposal-text.ts";
+import { wholeHostLines } from "../../host-text.ts";
+import { type Line, line, printLines } from "../../lines.ts";
+import { opensLines } from "../../opens-text.ts";
 import { loadRootFile, readPrivateKey } from "../../root-key-files.ts";
 import { rootInForce } from "../../root-plane.ts";
 import { table } from "../../table.ts";
@@ -98,6 +100,7 @@ export function signingLines({ detail, custom, expires, change, compared }: ToSi
     ...(mode === "closed" ? ["the host is told to close"] : []),
   ];
   return [
+    ...opensLines([change], {}),
     ...wholeHostLines(change),
     ...notes.map((note) => line("changed", `    ${note}`)),
     line(

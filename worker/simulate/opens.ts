@@ -1,0 +1,66 @@
+/** What a change opens and closes, as plain values: the first of each, addresses as texts. Pure. */
+import type { Direction, Ruleset } from "#schema/ruleset.ts";
+import { timeText } from "./describe.ts";
+import { type Opening, openings, type Peers } from "./openings.ts";
+import { textsOf } from "./ranges.ts";
+
+export interface SaidPeers {
+  readonly name: string | null;
+  /** None where the name is `any`. */
+  readonly addresses: string[];
+  readonly more: boolean;
+}
+
+export interface SaidOpening {
+  readonly scope: string;
+  readonly direction: Direction;
+  readonly what: string;
+  readonly from: SaidPeers;
+  readonly to: SaidPeers;
+  /** ISO 8601 in UTC. */
+  readonly until: string | null;
+  readonly row: string;
+}
+
+export interface Opens {
+  readonly opens: SaidOpening[];
+  readonly closes: SaidOpening[];
+  /** Whether there is more of either. */
+  readonly more: boolean;
+}
+
+export const nothingOpens = (): Opens => ({ opens: [], closes: [], more: false });
+
+const openingsMax = 100;
+const addressesMax = 20;
+
+export function opensBetween(before: Ruleset, after: Ruleset): Opens {
+  const opens = firstOf(openings(before, after), openingsMax + 1);
+  const closes = firstOf(openings(after, before), openingsMax + 1);
+  return {
+    opens: opens.slice(0, openingsMax).map(said),
+    closes: closes.slice(0, openingsMax).map(said),
+    more: opens.length > openingsMax || closes.length > openingsMax,
+  };
+}
+
+function firstOf<T>(items: Iterable<T>, most: number): readonly T[] {
+  const found: T[] = [];
+  for (const item of items) {
+    found.push(item);
+    if (found.length >= most) break;
+  }
+  return found;
+}
+
+const said = ({ from, to, until, ...opening }: Opening): SaidOpening => ({
+  ...opening,
+  from: saidPeers(from),
+  to: saidPeers(to),
+  until: until === null ? null : timeText(until),
+});
+
+function saidPeers({ name, ranges }: Peers): SaidPeers {
+  const addresses = name === "any" ? [] : textsOf(ranges, addressesMax + 1);
+  return { name, addresses: addresses.slice(0, addressesMax), more: addresses.length > addressesMax };
+}
