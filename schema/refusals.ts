@@ -226,6 +226,12 @@ const problems = {
     title: "What changes hosts goes through a rollout here",
     remedy: "Commit it with release staged and start a rollout; in an emergency, one with emergency true.",
   },
+  answer_not_kept: {
+    class: "conflict",
+    status: 409,
+    title: "This was done before, and its answer was too large to be kept",
+    remedy: "Read what it did at the path in Location; send nothing again.",
+  },
   token_used: {
     class: "conflict",
     status: 409,

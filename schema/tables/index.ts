@@ -144,6 +144,7 @@ export const idempotency = sqliteTable(
     status: integer().notNull(),
     response: text().notNull(),
     expires_at: integer().notNull(),
+    kept: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.principal, table.key] })],
 );

@@ -44,8 +44,32 @@ describe("the D1 API over SQLite", () => {
     ["a statement over 100 kB", `SELECT '${"x".repeat(100_001)}'`, "too big"],
     ["6 selects in one", Array.from({ length: 6 }, () => "SELECT 1").join(" UNION ALL "), "too many terms"],
     ["an expression 120 deep", `SELECT ${Array.from({ length: 120 }, () => "1").join("+")}`, "too large"],
+    ["a text over 2 MB", "SELECT length(printf('%.*c', 2000001, 'x'))", "too big"],
+    ["a pattern over 50 bytes", `SELECT 'a' LIKE '${"x".repeat(51)}'`, "too complex"],
+    ["another database beside", "ATTACH ':memory:' AS other", "too many attached databases"],
   ])("refuses %s, as D1 does", async (_, sql, message) => {
     await expect(open().prepare(sql).all()).rejects.toThrow(message);
+  });
+
+  test("refuses to bind, and to answer, more than D1 does, and takes what it takes", async () => {
+    const sql = open();
+    const bind = (bytes: number) => sql.prepare("SELECT length(?) AS n").bind("x".repeat(bytes)).first("n");
+    expect(await bind(2_000_000)).toBe(2_000_000);
+    await expect(bind(2_000_001)).rejects.toThrow("too big");
+    await sql.prepare("CREATE TABLE t (x)").run();
+    const insert = sql.prepare("INSERT INTO t VALUES (?)").bind("x".repeat(1_990_000));
+    await sql.batch(Array.from({ length: 25 }, () => insert));
+    expect((await sql.prepare("SELECT x FROM t").all()).results).toHaveLength(25);
+    await insert.run();
+    await expect(sql.prepare("SELECT x FROM t").all()).rejects.toThrow("answer of more than 50000000");
+    await expect(sql.prepare("SELECT x FROM t").raw()).rejects.toThrow("answer of more than 50000000");
+  });
+
+  test("refuses a batch of more statements than an invocation may ask", async () => {
+    const sql = open();
+    const ask = (count: number) => sql.batch(Array.from({ length: count }, () => sql.prepare("SELECT 1")));
+    expect(await ask(1000)).toHaveLength(1000);
+    await expect(ask(1001)).rejects.toThrow("more than 1000 statements");
   });
 
   test("refuses to bind what D1 cannot", () => {

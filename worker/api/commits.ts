@@ -39,7 +39,11 @@ async function makeOnce(c: Context<AppEnv>, ports: Ports, request: Commit, key: 
     principal,
     key,
     request_sha256: await sha256Hex(canonicalText(request)),
-    answer: (made) => ({ status: statusOf(made), response: JSON.stringify(commitView(made)) }),
+    answer: (made) => ({
+      status: statusOf(made),
+      response: JSON.stringify(commitView(made)),
+      see: `/v1/revisions/${made.revision}`,
+    }),
   });
   switch (result.ok) {
     case "before":

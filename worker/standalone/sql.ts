@@ -8,13 +8,30 @@ import type { Sql } from "../ports.ts";
 type Prepared = ReturnType<Sql["prepare"]>;
 type Results<T> = Awaited<ReturnType<Prepared["all"]>> & { results: T[] };
 
+/**
+ * What D1 refuses, here too (Cloudflare docs, D1 platform limits; workerd src/workerd/util/sqlite.c++). Its row, text and
+ * blob are bounded by `length`, its statement by `sqlLength`, its parameters by `variableNumber`.
+ */
+const limits = {
+  length: 2_000_000,
+  sqlLength: 100_000,
+  column: 100,
+  exprDepth: 100,
+  compoundSelect: 5,
+  vdbeOp: 25_000,
+  functionArg: 32,
+  attach: 0,
+  likePatternLength: 50,
+  variableNumber: 100,
+  triggerDepth: 10,
+} as const;
+/** Bytes of one answer, and statements of one batch: an invocation may ask a thousand. */
+const answerBytesMax = 50_000_000;
+const batchMax = 1000;
+
 /** Opens or makes a database file (`:memory:` for one that dies with the process). */
 export function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, {
-    enableForeignKeyConstraints: true,
-    // D1's limits (Cloudflare docs, D1 platform limits; workerd src/workerd/util/sqlite.c++).
-    limits: { variableNumber: 100, sqlLength: 100_000, column: 100, compoundSelect: 5, exprDepth: 100 },
-  });
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: true, limits });
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;");
   return database;
 }
@@ -25,6 +42,8 @@ export function openSql(database: DatabaseSync): Sql {
   return {
     prepare: (text) => new Statement(connection, text, []),
     batch: async <T>(statements: Prepared[]) => {
+      if (statements.length > batchMax)
+        throw new Error(`D1_ERROR: more than ${batchMax} statements in a batch`);
       // What only reads waits for no writer of another process.
       connection.exec(statements.every((statement) => own(statement).reads) ? "BEGIN" : "BEGIN IMMEDIATE");
       try {
@@ -115,7 +134,7 @@ class Statement implements Prepared {
     const started = performance.now();
     const results = this.#connection.use(this.#text, (statement) => {
       statement.setReturnArrays(false);
-      return statement.all(...this.#values);
+      return bounded(statement.all(...this.#values));
     });
     const changes = reads ? 0 : this.#connection.changes() - before;
     const meta = {
@@ -151,10 +170,26 @@ class Statement implements Prepared {
   async raw<T>(options?: { columnNames?: boolean }): Promise<T[] | [string[], ...T[]]> {
     return this.#connection.use(this.#text, (statement) => {
       statement.setReturnArrays(true);
-      const rows = statement.all(...this.#values) as T[];
+      const rows = bounded(statement.all(...this.#values)) as T[];
       return options?.columnNames === true ? [statement.columns().map(({ name }) => name), ...rows] : rows;
     });
   }
+}
+
+/** The rows, where they are no more than one answer of D1's holds: fewer than these cannot be. */
+function bounded<T extends object>(rows: T[]): T[] {
+  if (rows.length * limits.length <= answerBytesMax) return rows;
+  let bytes = 0;
+  for (const row of rows)
+    for (const value of Object.values(row) as readonly unknown[]) bytes += sizeOf(value);
+  if (bytes > answerBytesMax) throw new Error(`an answer of more than ${answerBytesMax} bytes`);
+  return rows;
+}
+
+/** At least: what is not ASCII takes more. */
+function sizeOf(value: unknown): number {
+  if (typeof value === "string" || value instanceof Uint8Array) return value.length;
+  return 8;
 }
 
 /** What D1 can bind: no undefined, and integers as numbers. */

@@ -1,12 +1,38 @@
 /** Answers to requests that carried an Idempotency-Key, for a day. A key belongs to the principal that sent it. */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { and, eq, gt, lte } from "drizzle-orm";
+import * as z from "zod";
+import { Sha256 } from "#schema/primitives.ts";
 import { idempotency } from "#schema/tables/index.ts";
+import { sha256Hex } from "../encoding.ts";
 import type { Sql } from "../ports.ts";
 import { db, statement } from "./db.ts";
 
-/** `response` is the body as it was sent; times in milliseconds since the Unix epoch. */
+/**
+ * `response` is the body as it was sent, where `kept` is 1; else what is known of it (`Digested`). Times in milliseconds
+ * since the Unix epoch.
+ */
 export type StoredAnswer = Readonly<typeof idempotency.$inferSelect>;
+
+/** Largest answer that is kept, in bytes; a row of D1 holds two million. */
+const answerBytesMax = 256 * 1024;
+
+/** Of an answer that was too large: what it was, and the path where the same can be read. */
+const Digested = z.strictObject({ sha256: Sha256, bytes: z.int().min(1), see: z.string() });
+
+/** An answer as it is kept, whole or as its digest. */
+export async function keptAnswer(
+  response: string,
+  see: string,
+): Promise<Pick<StoredAnswer, "response" | "kept">> {
+  const bytes = new TextEncoder().encode(response).length;
+  if (bytes <= answerBytesMax) return { response, kept: 1 };
+  const digested: z.infer<typeof Digested> = { sha256: await sha256Hex(response), bytes, see };
+  return { response: JSON.stringify(digested), kept: 0 };
+}
+
+/** Where to look for an answer that was not kept. */
+export const seeOf = (answer: StoredAnswer): string => Digested.parse(JSON.parse(answer.response)).see;
 
 export async function findAnswer(
   sql: Sql,

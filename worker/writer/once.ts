@@ -5,7 +5,7 @@
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import type { Attempt } from "../store/audit.ts";
-import { findAnswer, putAnswer, type StoredAnswer } from "../store/idempotency.ts";
+import { findAnswer, keptAnswer, putAnswer, seeOf, type StoredAnswer } from "../store/idempotency.ts";
 
 /** Milliseconds. */
 const hour = 3_600_000;
@@ -16,7 +16,8 @@ export interface Once<Made> {
   readonly key: string;
   /** Digest of the request, by which another one under the same key is known. */
   readonly request_sha256: string;
-  readonly answer: (made: Made) => Pick<StoredAnswer, "status" | "response">;
+  /** `see`: the path at which the same can be read later. */
+  readonly answer: (made: Made) => Pick<StoredAnswer, "status" | "response"> & { readonly see: string };
 }
 
 /** The answer that this key was given before; nothing was written this time. */
@@ -30,7 +31,10 @@ interface Result {
   readonly ok: boolean;
 }
 
-/** @throws Refused `conflict` when the key was used for another request */
+/**
+ * @throws Refused `conflict` when the key was used for another request, `answer_not_kept` when what it did had too long
+ * an answer
+ */
 export async function attemptOnce<R extends Result>(
   ports: Ports,
   once: Once<Extract<R, { readonly ok: true }>>,
@@ -41,12 +45,17 @@ export async function attemptOnce<R extends Result>(
   const known = await findAnswer(ports.sql, principal, key, now);
   if (known !== undefined && known.request_sha256 !== request_sha256)
     throw new Refused("conflict", { detail: "This Idempotency-Key was used for another request." });
+  if (known?.kept === 0) {
+    const see = seeOf(known);
+    throw new Refused("answer_not_kept", { detail: `GET ${see} shows it.`, headers: { Location: see } });
+  }
   if (known !== undefined)
     return { write: false, result: { ok: "before", status: known.status, response: known.response } };
   const outcome = await attempt();
   if (!isMade(outcome.result)) return outcome;
   const expires_at = now + ports.settings.retention.answerHours * hour;
-  const row = { principal, key, request_sha256, ...once.answer(outcome.result), expires_at };
+  const { status, response, see } = once.answer(outcome.result);
+  const row = { principal, key, request_sha256, status, ...(await keptAnswer(response, see)), expires_at };
   const remember = putAnswer(ports.sql, row);
   if (outcome.write) return { ...outcome, statements: [...outcome.statements, remember] };
   // Intent already said all of it: nothing an auditor asks about is written, only what was answered.

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Blobs } from "#worker/ports.ts";
 import { createApp } from "#worker/app.ts";
+import { sha256Hex } from "#worker/encoding.ts";
 import { maintain } from "#worker/maintain.ts";
 import { seedCatalog } from "./catalog.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
@@ -226,6 +227,29 @@ function once(h: () => Harness): void {
     const answers = await Promise.all(Array.from({ length: 20 }, () => send(h(), "key-3", body)));
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
     expect(await h().count("SELECT head AS n FROM fleet")).toBe(head + 1);
+  });
+
+  test("keeps no answer that is too large: the same request again is told where what it did can be read", async () => {
+    const changes = Array.from({ length: 4500 }, (_, i) => zone(`large${i}`));
+    const body = { message: "large", changes };
+    const first = await send(h(), "key-large", body);
+    expect([first.status, first.text.length > 256 * 1024]).toEqual([201, true]);
+    const before = await everything(h());
+    const again = await send(h(), "key-large", body);
+    const { revision } = first.json as { readonly revision: number };
+    expect(expectProblem(again, 409, "answer_not_kept").detail).toContain(`/v1/revisions/${revision}`);
+    const see = again.headers.get("location") ?? "";
+    expect((await h().call("GET", see)).json).toMatchObject({ revision, message: "large" });
+    expect(await everything(h())).toEqual(before);
+    const { results } = await h()
+      .ports.sql.prepare("SELECT response, kept FROM idempotency WHERE key = 'key-large'")
+      .all<{ readonly response: string; readonly kept: number }>();
+    const [row] = results;
+    const sha256 = await sha256Hex(first.text);
+    expect([row?.kept, JSON.parse(row?.response ?? "")]).toEqual([
+      0,
+      { sha256, bytes: first.text.length, see },
+    ]);
   });
 
   test("refuses a key for another request, and lets each caller have their own", async () => {
