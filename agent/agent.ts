@@ -89,6 +89,7 @@ export class Agent {
       refusal: this.#refusal,
       believed: this.#believed,
       pollAfter: this.#heard.pollAfter,
+      waitMs: this.#parts.client.waitMs("poll"),
     };
   }
 

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Agent } from "./agent.ts";
 import { checkIntervalMs, type Patrol } from "./observe/patrol.ts";
-import { nextPollMs, pollSeconds } from "./transport/pace.ts";
+import { nextPollMs, pollSeconds, spreadMs } from "./transport/pace.ts";
 
 /** Runs until `stop`; resolves when the cycle in hand has ended. `random` gives numbers from 0 up to 1. */
 export async function loop(agent: Agent, random: () => number, stop: AbortSignal): Promise<void> {
@@ -13,7 +13,8 @@ export async function loop(agent: Agent, random: () => number, stop: AbortSignal
   while (!stop.aborted) {
     const cycle = await agent.cycle(stop);
     failures = cycle.believed ? 0 : failures + 1;
-    await pauseMs(nextPollMs(pollSeconds(cycle.pollAfter), failures, random()), stop);
+    const next = nextPollMs(pollSeconds(cycle.pollAfter), failures, random());
+    await pauseMs(Math.max(next, spreadMs(cycle.waitMs, random())), stop);
   }
 }
 

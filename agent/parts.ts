@@ -53,4 +53,6 @@ export interface Cycle {
   /** True when the control plane answered with something believed, new or unchanged. */
   readonly believed: boolean;
   readonly pollAfter: string | undefined;
+  /** For which the control plane asked not to be polled; 0 where it did not. */
+  readonly waitMs: number;
 }

@@ -1,7 +1,7 @@
 /**
  * When this host reports, and what it has said so far: on every transition, when what stands beside the rules changed,
  * and once an hour, or sooner while the control plane asks for it; several changes in one report. What did not arrive
- * is due at the next cycle.
+ * is due at the next cycle, or when the control plane asked to hear of it.
  */
 import type { RoleExpiry } from "#schema/expiry.ts";
 import type { ForeignDrop, Listening, Seen } from "#schema/wire.ts";
@@ -62,6 +62,7 @@ export class Reporter {
     if (!this.#due && now - this.#sentAt < this.#intervalMs) return;
     // A drift that was taken as news is told, now or later.
     this.#due = true;
+    if (this.#parts.client.waitMs("report") > 0) return;
     const sent = await outcome(() => this.#send(standing, beside, now, stop));
     if (!sent.ok) {
       if (sent.refusal.code === "state_unwritable") dropBallast(this.#parts.directory);

@@ -25,6 +25,7 @@ import type * as z from "zod";
 import type { HostIdentity } from "../identity.ts";
 import { Refused } from "../refusal.ts";
 import type { Hint, UpdateBytes } from "../trust/index.ts";
+import { retryAfterMs } from "./pace.ts";
 import { type Call, type Limits, type Reply, send } from "./request.ts";
 import { tlsAgent } from "./trusted-ca.ts";
 
@@ -70,6 +71,8 @@ export interface Client {
    * @throws Refused
    */
   report(report: string, now: number, cycle: AbortSignal): Promise<ReportResponse>;
+  /** Milliseconds for which the control plane asked to be left alone with this; 0 where it did not, or they are over. */
+  waitMs(what: "poll" | "report"): number;
 }
 
 /** A client of one control plane for one host. `url` may differ from the one enrolled at; trust does not rest on it. */
@@ -89,6 +92,8 @@ class WireClient implements Client {
   readonly #limits: Limits;
   readonly #agent: Agent;
   #token: Token | undefined;
+  /** When each may be asked again, by the machine's own count (performance.now); a token is needed for both. */
+  readonly #notBefore = { poll: 0, report: 0, token: 0 };
 
   constructor(url: string, identity: HostIdentity, limits: Limits) {
     this.#url = url;
@@ -108,6 +113,7 @@ class WireClient implements Client {
       now,
       cycle,
     );
+    this.#heed("poll", reply);
     const pollAfter = reply.headers[headers.pollAfter.toLowerCase()];
     const generation = headerOf(reply, headers.generation, GenerationTag);
     if (reply.status === 304) return { kind: "unchanged", generation, pollAfter };
@@ -122,10 +128,20 @@ class WireClient implements Client {
       now,
       cycle,
     );
+    this.#heed("report", reply);
     if (reply.status < 200 || reply.status > 299) throw unexpectedStatus("report", reply);
     const stored = ReportResponse.safeParse(parseReply(reply.body));
     if (!stored.success) throw new Refused("response_malformed", "expected the number of a report");
     return stored.data;
+  }
+
+  waitMs(what: "poll" | "report"): number {
+    return Math.max(0, this.#notBefore[what] - performance.now(), this.#notBefore.token - performance.now());
+  }
+
+  #heed(what: "poll" | "report" | "token", { status, headers: sent }: Reply): void {
+    const asks = status === 429 || status === 503 || status === 507;
+    this.#notBefore[what] = asks ? performance.now() + retryAfterMs(sent["retry-after"]) : 0;
   }
 
   async confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void> {
@@ -157,6 +173,7 @@ class WireClient implements Client {
     };
     const call = { ...json(request), url: `${this.#url}/v1/agent/token`, bodyBytesMax: smallBytesMax };
     const reply = await send(call, this.#limits, this.#agent, cycle);
+    this.#heed("token", reply);
     if (reply.status !== 200) throw unexpectedStatus("token", reply);
     const token = TokenResponse.safeParse(parseReply(reply.body));
     if (!token.success) throw new Refused("response_malformed", "expected a token");

@@ -16,6 +16,18 @@ export function pollSeconds(header: string | undefined): number {
 }
 
 /**
+ * Milliseconds that a control plane asked to be left alone (RFC 9110 §10.2.3, in seconds), no longer than it may ask polls
+ * to wait: 0 for anything but a whole number of seconds.
+ */
+export function retryAfterMs(header: string | undefined): number {
+  if (header === undefined || !/^\d{1,9}$/.test(header)) return 0;
+  return 1000 * Math.min(pollSecondsRange.max, Number(header));
+}
+
+/** The same with up to a fifth more, so that not all come back at once who were sent away at once. */
+export const spreadMs = (waitMs: number, random: number): number => Math.ceil(waitMs * (1 + jitter * random));
+
+/**
  * Milliseconds until the next poll.
  * @param failures polls in a row that brought nothing to believe; 0 after a good one
  */

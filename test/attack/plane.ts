@@ -176,6 +176,8 @@ export interface Plane {
   askIn(seconds: number | undefined): void;
   /** Answers polls in the test's own way. */
   answer(how: Answer): void;
+  /** Refuses reports so, with these seconds to wait; takes them again without. */
+  refuseReports(retryAfter: string | undefined): void;
   close(): Promise<void>;
 }
 
@@ -186,6 +188,7 @@ export async function openPlane(root: string): Promise<Plane> {
   let confirms = true;
   let highest = 0;
   let asks: Partial<ReportResponse> = {};
+  let refusesReports: string | undefined;
   const reported = (body: string): ReportResponse => {
     highest = Math.max(highest, Report.parse(JSON.parse(body)).n);
     return { n: highest, ...asks };
@@ -195,6 +198,8 @@ export async function openPlane(root: string): Promise<Plane> {
       const path = request.url ?? "";
       const one = { method: request.method ?? "", path, headers: request.headers, body };
       asked.push(one);
+      if (path === "/v1/agent/report" && refusesReports !== undefined)
+        return void response.writeHead(429, { "retry-after": refusesReports }).end();
       route(one, response, root, poll, () => confirms, reported);
     });
   });
@@ -219,6 +224,9 @@ export async function openPlane(root: string): Promise<Plane> {
     },
     answer(how) {
       poll = how;
+    },
+    refuseReports(retryAfter) {
+      refusesReports = retryAfter;
     },
     close: () =>
       new Promise((resolve) => {

@@ -26,6 +26,7 @@ describe("an agent", () => {
 
   const sent = (): readonly string[] =>
     victim.plane.asked.filter(({ path }) => path === "/v1/agent/report").map(({ body }) => body);
+  const polls = (): number => victim.plane.asked.filter(({ path }) => path === "/v1/agent/update").length;
   const reports = (): readonly Report[] => sent().map((body) => Report.parse(JSON.parse(body)));
 
   test("reports as often as it is asked to, and every hour again when it is not asked any more", async () => {
@@ -46,6 +47,34 @@ describe("an agent", () => {
     expect(await reported(150_000)).toBe(1);
     expect(await reported(3_599_999)).toBe(0);
     expect(await reported(1)).toBe(1);
+  });
+
+  test("heeds a control plane that has heard enough: it sends no report before its time, polls on, and tells all then", async () => {
+    victim.restart();
+    victim.plane.refuseReports("86400");
+    const [told, polled] = [sent().length, polls()];
+    for (let i = 0; i < 4; i += 1) expect((await victim.cycle()).believed).toBe(true);
+    expect([sent().length - told, polls() - polled]).toEqual([1, 4]);
+    // Another process has heard of no wait; one of a second is over by itself.
+    victim.restart();
+    victim.plane.refuseReports("1");
+    await victim.cycle();
+    const refusedAt = performance.now();
+    victim.plane.refuseReports(undefined);
+    const before = sent().length;
+    for (let i = 0; i < 1000 && sent().length === before; i += 1) await victim.cycle();
+    expect(performance.now() - refusedAt).toBeGreaterThanOrEqual(990);
+    expect(victim.log.filter((line) => line.startsWith("report not delivered"))).toHaveLength(2);
+  });
+
+  test("says when it may poll again, as the control plane asked, for the pace of the next one", async () => {
+    victim.restart();
+    victim.plane.answer((_, response) => void response.writeHead(503, { "retry-after": "30" }).end());
+    const { waitMs } = await victim.cycle();
+    expect(waitMs).toBeGreaterThan(29_000);
+    expect(waitMs).toBeLessThanOrEqual(30_000);
+    victim.plane.serve(victim.good);
+    expect((await victim.cycle()).waitMs).toBe(0);
   });
 
   test.each([14, 3601])("takes no answer that asks for a report in %d seconds", async (seconds) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nextPollMs, pollSeconds } from "#agent/transport/pace.ts";
+import { nextPollMs, pollSeconds, retryAfterMs, spreadMs } from "#agent/transport/pace.ts";
 
 test.each([
   [undefined, 20],
@@ -28,4 +28,21 @@ test("failures back off to five minutes with full jitter, and never below five s
   expect(nextPollMs(20, 1000, 0.5)).toBe(150_000);
   expect(nextPollMs(20, 1000, 0)).toBe(5_000);
   expect(nextPollMs(900, 1, 1)).toBe(900_000);
+});
+
+test.each([
+  [undefined, 0],
+  ["0", 0],
+  ["1", 1000],
+  ["900", 900_000],
+  ["86400", 900_000],
+  ["-1", 0],
+  ["Wed, 21 Oct 2026 07:28:00 GMT", 0],
+  ["9999999999", 0],
+])("stays away as long as it is asked to, and never longer than a poll may wait: %s", (header, ms) => {
+  expect(retryAfterMs(header)).toBe(ms);
+});
+
+test("hosts that were sent away at once come back over a fifth of that time", () => {
+  expect([0, 0.5, 1].map((random) => spreadMs(10_000, random))).toEqual([10_000, 11_000, 12_000]);
 });
