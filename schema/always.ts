@@ -16,12 +16,15 @@ export interface IcmpType {
 export type Always =
   /** By the loopback interface, `lo`: in for `in`, out for `out`. */
   | { readonly kind: "loopback"; readonly verdict: "accept" }
-  /** The guard's management plane: first its interfaces, then its flows. Nothing without a guard. */
+  /**
+   * The guard's management plane, first its interfaces, then its flows; for `out` what leaves by those interfaces, and
+   * what goes from the port of a flow to its network. Answers count by their port because conntrack takes a flow that
+   * it meets in an answer for one that we begin. Nothing without a guard.
+   */
   | { readonly kind: "management"; readonly verdict: "accept" }
   /**
-   * What the guard's `output` does not let this host begin: whatever neither leaves by a management interface, nor
-   * answers a management flow from its port, nor is one of the flows allowed. Nothing where the guard has none.
-   * Answers count by their port because conntrack takes a flow that it meets in an answer for one that we begin.
+   * What the guard's `output` does not let this host begin: whatever is none of the flows allowed. Nothing where the
+   * guard has none.
    */
   | { readonly kind: "narrowing"; readonly verdict: "drop" }
   | {
@@ -151,6 +154,7 @@ export const always: Readonly<Record<"in" | "out", readonly Always[]>> = {
   ],
   out: [
     { kind: "loopback", verdict: "accept" },
+    { kind: "management", verdict: "accept" },
     replies,
     ...icmp,
     igmp,

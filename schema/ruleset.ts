@@ -6,7 +6,8 @@
  * Membership is data: sets and class maps. Adding a member changes elements, never rules.
  *
  * Meaning, for `simulate` and every renderer alike:
- * - `host` scope judges the host's own traffic: `in` arrives for it, `out` leaves from it.
+ * - `host` scope judges the host's own traffic: `in` arrives for it, `out` leaves from it. Without it nothing gets in
+ *   but what always passes, and a guard refuses the ruleset.
  * - An `overlay` scope judges forwarded packets only: `peer` came in and leaves by the overlay's interfaces, `out`
  *   came in by one and leaves elsewhere, `in` came from elsewhere. A packet between two scopes is judged by both and
  *   needs `accept` from each; a packet that touches no scope is left alone.

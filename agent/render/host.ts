@@ -1,6 +1,6 @@
 /**
  * The host scope as input and output chains: what always passes stands first, and first of that the guard's management
- * plane, so that no rule of a bundle can come before it (law 3). The steps are those of #schema/always.ts. A guard that
+ * plane and its answers, so that no rule of a bundle can come before them (law 3). The steps are those of #schema/always.ts. A guard that
  * narrows output has an output chain whatever a bundle says, and the bundle's rules see only what that lets through.
  */
 import type { Family } from "#schema/address.ts";
@@ -25,7 +25,7 @@ const final: Line = line([], null, { kind: "drop" });
 /** A chain for each direction that is judged, and what those need. */
 export function hostJudging(ruleset: Ruleset, guard: Guard): Pick<Fragment, "chains" | "maps"> {
   const scope = ruleset.scopes.find((candidate) => candidate.kind === "host");
-  if (scope === undefined) return { chains: leftToGuard(guard), maps: [] };
+  if (scope === undefined) return { chains: [...nothingIn(guard), ...leftToGuard(guard)], maps: [] };
   const judged = judgedDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
     .filter((direction) => judged.includes(direction))
@@ -62,13 +62,16 @@ function hookChains(direction: HostDirection, guard: Guard, rest: readonly Line[
     : [{ ...base, lines: [...steps, ...rest] }];
 }
 
+/** Input where no rule is about it: a ruleset without a scope for the host opens nothing. */
+const nothingIn = (guard: Guard): readonly Chain[] => hookChains("in", guard, [final]);
+
 /** Output where no rule is about it. */
 const leftToGuard = (guard: Guard): readonly Chain[] =>
   guard.output === undefined ? [] : hookChains("out", guard, [line([], null, { kind: "accept" })]);
 
 /** Nothing comes in but what always passes, nothing is forwarded; what goes out is the guard's to say. */
 export const closedChains = (guard: Guard): readonly Chain[] => [
-  ...hookChains("in", guard, [final]),
+  ...nothingIn(guard),
   { name: "forward", hook: { hook: "forward", policy: "accept" }, lines: [final] },
   ...leftToGuard(guard),
 ];
@@ -104,10 +107,7 @@ const decide = (matches: readonly Match[], step: Always): Line => line(matches, 
 /** What the guard allows goes on, everything else ends here. */
 function narrowingLines(step: Always, guard: Guard): readonly Line[] {
   if (guard.output === undefined) return [];
-  const allowed = [
-    ...managementMatches(guard, "out"),
-    ...guard.output.allow.map((flow) => [flowMatch(flow, daddr, nft`dport`)]),
-  ];
+  const allowed = guard.output.allow.map((flow) => [flowMatch(flow, daddr, nft`dport`)]);
   return [...allowed.map((matches) => line(matches, null, { kind: "goto", chain: begun })), decide([], step)];
 }
 

@@ -20,7 +20,7 @@ export { transactionBetween } from "./delta.ts";
 export { flipped, isFlipped, staged } from "./flip.ts";
 export { elementCount, print, removal, skeleton, transaction } from "./print.ts";
 
-/** Expects a ruleset that its schema has admitted. Of an empty one nothing is judged but what the guard narrows. */
+/** Expects a ruleset that its schema has admitted. Of an empty one nothing gets in but what always passes. */
 export function render(ruleset: Ruleset, guard: Guard): Rendered {
   try {
     return { ok: true, program: printable(programOf(ruleset, guard)) };

@@ -156,6 +156,48 @@ it("narrows output when rules say so, and still answers", async () => {
   expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(["open", "open"]);
 });
 
+describe("a ruleset that is about nothing", () => {
+  beforeAll(async () => {
+    await nft.apply(mustRender(rulesetOf({}), guard));
+  });
+
+  it("leaves management open and the host able to reach out, v4 and v6, as any", expectLifeline);
+
+  it("opens nothing else: what nobody judges does not come in, v4 and v6", async () => {
+    const silent = ["silent", "silent"];
+    expect(await knock(topology.machine("admin"), ...ports(80))).toEqual(silent);
+    expect(await knock(topology.machine("stranger"), ...ports(22))).toEqual(silent);
+    expect(await knock(topology.machine("stranger"), ...ports(80))).toEqual(silent);
+  });
+});
+
+describe("a host scope whose rules drop everything that goes out", () => {
+  const consoles = ["10.255.0.2 80", "fd00:ff::2 80"];
+  beforeAll(async () => {
+    await listen(topology.machine("console"), 80);
+    const drop = ruleOf({ scope: "host", direction: "out", verdict: "drop", counter: "r_out" });
+    await nft.apply(mustRender(rulesetOf({ scopes: [{ kind: "host" }], rules: [drop] }), guard));
+  });
+
+  it("cuts nothing that leaves by a management interface, whoever begins, v4 and v6", async () => {
+    expect(await knock(topology.gateway, ...consoles)).toEqual(["open", "open"]);
+    expect(await knock(topology.machine("console"), ...ports(22, 80))).toEqual([
+      "open",
+      "open",
+      "open",
+      "open",
+    ]);
+  });
+
+  it("cuts no answer of management's flows, and everything else that the host begins, v4 and v6", async () => {
+    expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(["open", "open"]);
+    expect(await knock(topology.gateway, "203.0.113.9 443", "2001:db8:9::9 443")).toEqual([
+      "silent",
+      "silent",
+    ]);
+  });
+});
+
 describe("a guard that narrows output", () => {
   const narrowed = Guard.parse({
     ...guard,

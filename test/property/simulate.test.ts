@@ -8,21 +8,28 @@ import { prepare, simulate } from "#simulate/index.ts";
 import { arbitraryGuard, arbitraryPacket } from "../support/arbitraries.ts";
 import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";
 
-/** A packet of each management entry of a guard. */
+/** A packet of each management entry of a guard, and its answer, as conntrack may see it least well. */
 function managementPackets(guard: Guard): readonly Packet[] {
-  const byInterface = guard.management.interfaces.map((iif): Packet => ({
-    hook: "input",
-    iif,
-    source: "198.51.100.9",
-    destination: "192.0.2.1",
-    protocol: "tcp",
-    port: 2222,
-    state: "invalid",
-  }));
-  const byFlow = guard.management.allow.map(({ cidr, proto, port }): Packet => {
+  const byInterface = guard.management.interfaces.flatMap((device): Packet[] =>
+    [
+      { source: "198.51.100.9", destination: "192.0.2.1" },
+      { source: "2001:db8::9", destination: "2001:db8::1" },
+    ].flatMap((ends): Packet[] => {
+      const rest = { ...ends, protocol: "tcp", port: 2222, sourcePort: 40_000, state: "invalid" } as const;
+      return [
+        { hook: "input", iif: device, ...rest },
+        { hook: "output", oif: device, ...rest },
+      ];
+    }),
+  );
+  const byFlow = guard.management.allow.flatMap(({ cidr, proto, port, last_port }): Packet[] => {
     const { family, last } = knownNetwork(cidr);
-    const source = formatAddress(family, last);
-    return { hook: "input", iif: "eth9", source, destination: source, protocol: proto, port, state: "new" };
+    const peer = formatAddress(family, last);
+    const ends = { source: peer, destination: peer, protocol: proto, state: "new" } as const;
+    return [port, last_port ?? port].flatMap((own): Packet[] => [
+      { hook: "input", iif: "eth9", ...ends, port: own, sourcePort: 40_000 },
+      { hook: "output", oif: "eth9", ...ends, port: 40_000, sourcePort: own },
+    ]);
   });
   return [...byInterface, ...byFlow];
 }

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { admit, guardReader, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
-import type { Rule, Ruleset } from "#schema/ruleset.ts";
+import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { neverFromAny } from "#schema/guard.ts";
-import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
+import { groupsRuleset, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portcullis-guard-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -155,6 +155,20 @@ const opening = (rule: Partial<Rule>, elements: readonly string[] = []): Ruleset
     ],
   });
 const wide = { kind: "set", set: "g_wide" } as const;
+
+const overlayAlone = groupsRuleset({ dev: ["10.8.0.1"] });
+test.each<[string, Ruleset]>([
+  ["nothing judged", emptyRuleset],
+  ["an overlay judged and no input", overlayAlone],
+])("refuses, under every guard, a bundle with %s", (_, ruleset) => {
+  for (const text of [good, `${good}limits: { max_any_accept: 131070 }\nnever_accept_from_any: []\n`])
+    expect(() => admit({ ruleset }, parseGuard(text).guard)).toThrow(
+      expect.objectContaining({
+        code: "guard_refused",
+        message: expect.stringContaining("scope host") as string,
+      }),
+    );
+});
 
 test.each<[string, Ruleset]>([
   ["ssh to any", opening({ protocol: tcp(22) })],

@@ -28,6 +28,8 @@ it("is a chain that ends in a drop, behind what always passes", () => {
       "\tchain output {",
       "\t\ttype filter hook output priority filter - 10; policy accept;",
       '\t\toif "lo" accept',
+      '\t\toifname "wg0" accept',
+      "\t\tip daddr 10.0.0.0/8 tcp sport 22 accept",
       "\t\tct state established,related accept",
       "\t\ticmp type { destination-unreachable, echo-request, time-exceeded, parameter-problem } accept",
       "\t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, " +
@@ -36,8 +38,6 @@ it("is a chain that ends in a drop, behind what always passes", () => {
       "\t\tip protocol igmp ip daddr 224.0.0.0/4 ip ttl 1 accept",
       "\t\tmeta nfproto ipv4 udp sport 68 udp dport 67 accept",
       "\t\tip6 saddr fe80::/10 udp sport 546 udp dport 547 accept",
-      '\t\toifname "wg0" goto host_out',
-      "\t\tip daddr 10.0.0.0/8 tcp sport 22 goto host_out",
       "\t\tip daddr 192.0.2.0/24 tcp dport 443 goto host_out",
       "\t\tip6 daddr ::/0 udp dport 53-54 goto host_out",
       "\t\tdrop",

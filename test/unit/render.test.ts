@@ -124,11 +124,13 @@ describe("a rule", () => {
 });
 
 describe("a program", () => {
-  it("has no chain for a hook without a declared scope", () => {
-    expect(mustRender(rulesetOf({})).chains).toEqual([]);
+  it("judges what comes in whatever is declared, and has no other chain for a hook without a scope", () => {
     const hooks = (ruleset: Ruleset) => mustRender(ruleset).chains.flatMap(({ hook }) => hook?.hook ?? []);
+    expect(hooks(rulesetOf({}))).toEqual(["input"]);
     expect(hooks(rulesetOf({ scopes: scopes.slice(0, 1) }))).toEqual(["input"]);
-    expect(hooks(rulesetOf({ scopes: scopes.slice(1) }))).toEqual(["forward"]);
+    expect(hooks(rulesetOf({ scopes: scopes.slice(1) }))).toEqual(["input", "forward"]);
+    const [input] = mustRender(rulesetOf({ scopes: scopes.slice(1) })).chains;
+    expect(input?.lines.at(-1)?.decision).toEqual({ kind: "drop" });
   });
 
   it("keeps the order of rules when classes stand between others", () => {

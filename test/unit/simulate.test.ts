@@ -145,8 +145,9 @@ describe("host scope, before any rule", () => {
     expect(brief(simulate(closedBoth, packet))).toBe("accept -");
   });
 
-  test("without a host scope the host's own traffic is left alone", () => {
-    expect(brief(simulate(ruleset({ scopes: [] }), input({})))).toBe("accept -");
+  test("without a host scope nothing else comes in, and what goes out is left alone", () => {
+    expect(brief(simulate(ruleset({ scopes: [] }), input({})))).toBe("drop -");
+    expect(brief(simulate(ruleset({ scopes: [] }), output({})))).toBe("accept -");
   });
 });
 

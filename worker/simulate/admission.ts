@@ -3,6 +3,7 @@
  * the guard that the host reported: one meaning (law 5). Pure.
  *
  * The management plane needs no check here: a bundle has no way to name it, and the renderer puts it first.
+ * `judged_input` is a line of every guard, written or not: a bundle that does not judge what comes in opens everything.
  */
 import type { Guard } from "#schema/guard.ts";
 import { compareText } from "#schema/order.ts";
@@ -13,6 +14,7 @@ import { openToAll } from "./exposure.ts";
 /** One line of the guard that does not admit the ruleset. */
 export interface GuardRefusal {
   readonly line:
+    | "judged_input"
     | "limits.max_rules"
     | "limits.max_elements"
     | "limits.max_any_accept"
@@ -25,15 +27,29 @@ export interface GuardRefusal {
   readonly message: string;
 }
 
-/** Every line of the guard that refuses the ruleset, sizes first; none: it is admitted. */
+/** Every line of the guard that refuses the ruleset, what it leaves unjudged and sizes first; none: it is admitted. */
 export function guardRefusals(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
   const { max_rules, max_elements } = guard.limits;
   return [
+    ...unjudged(ruleset),
     ...above("limits.max_rules", "rules", ruleset.rules.length, max_rules),
     ...above("limits.max_elements", "set elements", elementCount(ruleset), max_elements),
     ...exposed(ruleset, guard),
   ];
 }
+
+/** The type sees to it that a scope `host` ends in a rule that matches everything that comes in. */
+const unjudged = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
+  scopes.some(({ kind }) => kind === "host")
+    ? []
+    : [
+        {
+          line: "judged_input",
+          ports: [],
+          rows: [],
+          message: "the bundle has no scope host, so nothing in it judges what comes in",
+        },
+      ];
 
 function exposed(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
   const open = openToAll(ruleset);

@@ -2,7 +2,8 @@
  * What a ruleset means, packet by packet: the reference that previews, tests and audit answers call, and that rendered
  * rules are held against in the kernel. The semantics are those of schema/ruleset.ts and schema/always.ts.
  *
- * Pure. Where a ruleset leaves a packet undecided, which its type forbids, the verdict is drop.
+ * Pure. Where a ruleset leaves a packet undecided, which its type forbids, the verdict is drop; so it is for what
+ * comes in where it has no scope `host`.
  */
 import type { Network } from "#schema/address.ts";
 import { knownNetwork } from "#schema/address.ts";
@@ -17,6 +18,8 @@ import { alwaysVerdict } from "./prelude.ts";
 export type { Hook, Judgement, JudgingGuard, Packet, PacketState, Payload } from "./packet.ts";
 
 const noGuard: JudgingGuard = { management: { interfaces: [], allow: [] } };
+/** What is judged of the host's own traffic where no scope is about it. */
+const withoutScope: readonly Direction[] = ["in"];
 const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: null };
 
 /** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
@@ -28,7 +31,7 @@ export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packe
   const lookup = lookupOf(ruleset);
   const overlays = overlaysByInterface(ruleset);
   const host = ruleset.scopes.find((scope) => scope.kind === "host");
-  const limited = host === undefined ? [] : judgedDirections(ruleset, host);
+  const limited = host === undefined ? withoutScope : judgedDirections(ruleset, host);
 
   const judgeHost = (direction: "in" | "out", flow: Flow): Judgement => {
     const judged = limited.includes(direction);

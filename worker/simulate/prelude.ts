@@ -7,7 +7,7 @@ import { contains, knownNetwork } from "#schema/address.ts";
 import type { Always } from "#schema/always.ts";
 import { always } from "#schema/always.ts";
 import type { GuardFlow } from "#schema/guard.ts";
-import type { Flow, JudgingGuard } from "./packet.ts";
+import type { Flow, JudgingGuard, Packet } from "./packet.ts";
 
 /** The verdict of the first step that matches, or null: ask the rules. */
 export function alwaysVerdict(
@@ -55,30 +55,42 @@ function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
 const within = (network: string | null, address: Network): boolean =>
   network === null || contains(knownNetwork(network), address);
 
-function isManagement({ packet, source }: Flow, { management }: JudgingGuard): boolean {
-  if (packet.hook !== "input") return false;
-  if (management.interfaces.includes(packet.iif)) return true;
-  if (packet.protocol !== "tcp" && packet.protocol !== "udp") return false;
-  const { protocol, port } = packet;
-  return management.allow.some((flow) => isFlow(flow, protocol, port, source));
+/** What comes in by the management plane, or what leaves by it: answers go from the port that was asked. */
+function isManagement({ packet, source, destination }: Flow, { management }: JudgingGuard): boolean {
+  switch (packet.hook) {
+    case "forward":
+      return false;
+    case "input":
+      return management.interfaces.includes(packet.iif) || isAnyOf(management.allow, packet, "port", source);
+    case "output":
+      return (
+        management.interfaces.includes(packet.oif) ||
+        isAnyOf(management.allow, packet, "sourcePort", destination)
+      );
+  }
 }
 
 /** Whether a guard with `output` lets a packet go on to the rules. */
-function mayBegin({ packet, destination }: Flow, { management, output }: JudgingGuard): boolean {
-  if (packet.hook !== "output") return false;
-  if (management.interfaces.includes(packet.oif)) return true;
+const mayBegin = ({ packet, destination }: Flow, { output }: JudgingGuard): boolean =>
+  packet.hook === "output" && isAnyOf(output?.allow ?? [], packet, "port", destination);
+
+/** @param end whose port the flow names @param peer the other end's address */
+function isAnyOf(
+  flows: readonly GuardFlow[],
+  packet: Packet,
+  end: "port" | "sourcePort",
+  peer: Network,
+): boolean {
   if (packet.protocol !== "tcp" && packet.protocol !== "udp") return false;
-  const { protocol, port, sourcePort } = packet;
+  const { protocol, [end]: port } = packet;
   return (
-    management.allow.some((flow) => isFlow(flow, protocol, sourcePort, destination)) ||
-    output?.allow.some((flow) => isFlow(flow, protocol, port, destination)) === true
+    port !== undefined &&
+    flows.some(
+      (flow) =>
+        flow.proto === protocol &&
+        flow.port <= port &&
+        port <= (flow.last_port ?? flow.port) &&
+        contains(knownNetwork(flow.cidr), peer),
+    )
   );
 }
-
-/** @param peer the other end's address */
-const isFlow = (flow: GuardFlow, protocol: "tcp" | "udp", port: number | undefined, peer: Network): boolean =>
-  flow.proto === protocol &&
-  port !== undefined &&
-  flow.port <= port &&
-  port <= (flow.last_port ?? flow.port) &&
-  contains(knownNetwork(flow.cidr), peer);
