@@ -65,12 +65,11 @@ export async function startAgent(host: LabHost, state: LabState): Promise<ChildP
   return child;
 }
 
-/** Twice the longest wait between polls (with its jitter, after one failure), and time for a slow machine. */
-export const patienceMs = 30_000;
-
 /** Waits for a refusal that is not older than `since`. @returns its code */
-export const waitForRefusal = (host: LabHost, since: Date): Promise<string> =>
-  until(`${host.name} refuses (its log is ${logOf(host)})`, patienceMs, async () => {
+export function waitForRefusal(host: LabHost, since: Date, patienceMs: number): Promise<string> {
+  const refused = async (): Promise<string | undefined> => {
     const { last_refusal: last } = await agentStatus(host);
     return last !== null && Date.parse(last.at) >= since.getTime() ? last.code : undefined;
-  });
+  };
+  return until(`${host.name} to refuse (its log is ${logOf(host)})`, refused, patienceMs);
+}

@@ -13,7 +13,7 @@ import { readKernel } from "./kernel.ts";
 import { type Network, openNetwork, type Station } from "./network.ts";
 import { homeOf, type Options } from "./options.ts";
 import { openProbers, type Probers } from "./probe.ts";
-import { stop, until } from "./process.ts";
+import { patienceMs, stop, until } from "./process.ts";
 import { asks } from "./questions.ts";
 import type { ControlPlane } from "./settings.ts";
 import type { Held } from "#schema/api/hosts.ts";
@@ -29,6 +29,7 @@ export interface Lab {
   /** Every machine with an agent, by name; the gateway is one of them. */
   readonly hosts: readonly LabHost[];
   readonly gateway: LabHost;
+  readonly patienceMs: number;
   /** Starts every host's agent. They end with the lab, or before by what is returned. */
   startAgents(): Promise<() => Promise<void>>;
   close(): Promise<void>;
@@ -39,7 +40,7 @@ export const examples = relative(process.cwd(), fileURLToPath(new URL("./example
 
 /** @param progress hears what is being done now */
 export async function openLab(
-  options: Pick<Options, "data" | "port" | "runtime">,
+  options: Pick<Options, "data" | "port" | "runtime"> & Partial<Pick<Options, "patienceMs">>,
   state: LabState,
   progress: (text: string) => void,
 ): Promise<Lab> {
@@ -49,6 +50,7 @@ export async function openLab(
   };
   try {
     const home = homeOf(options);
+    const patience = options.patienceMs ?? patienceMs;
     const control = await openControlPlane({ ...options, data: home }, state);
     closers.push(() => control.close());
     progress(`control plane (${options.runtime}) on ${control.url}`);
@@ -58,7 +60,7 @@ export async function openLab(
 
     const network = await openNetwork(state);
     progress(`namespaces ${state.prefix}-*: ${network.labels.join(", ")}`);
-    const probers = await openProbers(network.stations, state);
+    const probers = await openProbers(network.stations, state, { patienceMs: patience });
     closers.push(() => probers.close());
     await probers.listen(asks);
     const authority = await openAuthority(join(home, "ca"), [managementAddress]);
@@ -90,7 +92,7 @@ export async function openLab(
       closers.push(end);
       return end;
     };
-    return { control, network, probers, wire, hosts, gateway, startAgents, close };
+    return { control, network, probers, wire, hosts, gateway, patienceMs: patience, startAgents, close };
   } catch (error) {
     await close();
     throw error;
@@ -120,10 +122,10 @@ export async function applyExamples(control: ControlPlane): Promise<readonly str
  * an agent knows what it committed in its former life before it has loaded it again.
  */
 export async function settled(lab: Lab): Promise<ReadonlyMap<string, Held>> {
-  const standings = await settledFleet(lab.control.api);
+  const standings = await settledFleet(lab.control.api, lab.patienceMs);
   await Promise.all(
     lab.hosts.map(({ name, namespace }) =>
-      until(`rules in the kernel of ${name}`, 10_000, () => readKernel(namespace)),
+      until(`rules in the kernel of ${name}`, () => readKernel(namespace), lab.patienceMs),
     ),
   );
   return standings;

@@ -11,6 +11,7 @@ import { openLab } from "./lab.ts";
 import { homeOf, type Options, parseOptions, usage } from "./options.ts";
 import { missing } from "./preflight.ts";
 import { printer } from "./print.ts";
+import { CannotTell } from "./process.ts";
 import { type LabState, openState } from "./state.ts";
 import { tell } from "./story.ts";
 
@@ -103,6 +104,10 @@ async function withoutLab(options: Options, state: LabState, lacking: readonly s
 }
 
 function failed(error: unknown): number {
+  if (error instanceof CannotTell) {
+    process.stderr.write(`lab: too busy to tell, or something broke: ${error.message}\n`);
+    return 3;
+  }
   process.stderr.write(`lab: ${error instanceof Error ? error.message : "failed"}\n`);
   return 1;
 }

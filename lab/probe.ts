@@ -1,15 +1,14 @@
 /**
  * Real packets between the lab's machines, through one prober process in each namespace: it asks, and it answers when
- * others ask. Knows nothing of rules.
+ * others ask. Knows nothing of rules, and believes no silence: a question is open when its answer came, shut when a
+ * kernel on its way was seen to drop it or its answer, and otherwise it is asked on.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface, type Interface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import * as z from "zod";
-import { inNamespace } from "./netns.ts";
-import { stop } from "./process.ts";
-import type { Ask, Order } from "./prober.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Drops, echoFlow, type Flow, type Notes, openDrops, portFlow } from "./drops.ts";
+import { makeNamespaces, namespaceName } from "./netns.ts";
+import { CannotTell, patienceMs } from "./process.ts";
+import { openProber, type Prober } from "./prober-process.ts";
+import type { Ask, Question, Said } from "./prober.ts";
 import type { LabState } from "./state.ts";
 
 export type { Ask } from "./prober.ts";
@@ -43,73 +42,165 @@ export interface Probers {
   /** Every place listens on what is asked, on all its addresses; what it listens on already is fine. */
   listen(asks: readonly Ask[]): Promise<void>;
   /**
-   * All probes at once; for each, in order, the families in which it was answered. Silence is believed after
-   * `patienceMs`, which holds more than one attempt, so that a busy machine does not look like a firewall.
+   * For each probe, in order, the families in which it was answered; the others were seen to be dropped.
+   * @throws CannotTell when for `patienceMs` a question was neither answered nor seen to be dropped
    */
   answers(probes: readonly Probe[]): Promise<readonly Answered[]>;
   close(): Promise<void>;
 }
 
-const program = fileURLToPath(new URL("./prober.ts", import.meta.url));
-const patienceMs = 2_200;
-
-interface Prober {
-  readonly place: Place;
-  readonly child: ChildProcess;
-  readonly lines: Interface;
+export interface ProberOptions {
+  /** What the probers run under. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** How long a batch of questions is asked on without any news. */
+  readonly patienceMs?: number;
 }
 
-/** Starts a prober in each place. @throws Error when one does not start */
-export async function openProbers(places: readonly Place[], state: LabState): Promise<Probers> {
-  const probers = new Map(places.map((place) => [place.name, startProber(place, state)]));
+/** Starts a prober in each place. The rules that may drop must be in one of the places, or nobody sees it. */
+export async function openProbers(
+  places: readonly Place[],
+  state: LabState,
+  options: ProberOptions = {},
+): Promise<Probers> {
+  const idle = namespaceName(state.prefix, "idle");
+  state.willMake([idle]);
+  await makeNamespaces([idle]);
+  const drops = openDrops(
+    places.map(({ namespace }) => namespace),
+    idle,
+  );
+  const env = options.env ?? process.env;
+  const opened = places.map((place) => ({
+    place,
+    prober: openProber(place.name, place.namespace, state, env),
+  }));
+  const probers = new Map(opened.map(({ place, prober }) => [place.name, prober]));
+  const patience = options.patienceMs ?? patienceMs;
   return {
     listen: async (asks) => {
-      await Promise.all(
-        [...probers.values()].map((prober) =>
-          order(prober, { kind: "listen", addresses: Object.values(prober.place.address), asks }, z.null()),
-        ),
-      );
+      await Promise.all(opened.map(({ place, prober }) => prober.listen(Object.values(place.address), asks)));
     },
     answers: async (probes) => {
-      const given = new Map<Probe, Answered>();
-      const ask = async ([name, own]: [string, Probe[]]): Promise<void> => {
-        const prober = probers.get(name);
-        if (prober === undefined) throw new RangeError(`no prober in ${name}`);
-        const questions = own.flatMap(({ from, to, ask: asked }) =>
-          families.map((family) => ({ ...asked, from: from.address[family], to: to.address[family] })),
-        );
-        const heard = await order(prober, { kind: "ask", patienceMs, questions }, z.array(z.boolean()));
-        for (const [i, probe] of own.entries())
-          given.set(probe, { v4: heard[2 * i] === true, v6: heard[2 * i + 1] === true });
-      };
-      await Promise.all([...Map.groupBy(probes, ({ from }) => from.name)].map(ask));
-      return probes.map((probe) => given.get(probe) ?? { v4: false, v6: false });
+      const answered: Answered[] = [];
+      for (let i = 0; i < probes.length; i += batchSize)
+        answered.push(...(await askBatch(probers, drops, probes.slice(i, i + batchSize), patience)));
+      return answered;
     },
     close: async () => {
-      await Promise.all([...probers.values()].map(({ child }) => stop(child)));
+      await Promise.all(opened.map(({ prober }) => prober.close()));
     },
   };
 }
 
-function startProber(place: Place, state: LabState): Prober {
-  const [command = "", ...args] = inNamespace(place.namespace, process.execPath, program);
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], detached: true });
-  if (child.pid !== undefined) state.started(child.pid);
-  return { place, child, lines: createInterface({ input: child.stdout }) };
+/** Probes asked at once, in both families: few enough for every queue on their way. */
+const batchSize = 432;
+/** How long the next look at the kernels waits, so that looking does not take the time of those who answer. */
+const paceMs = 40;
+
+/** One probe in one family, while it is asked. */
+class Asked {
+  readonly probe: Probe;
+  readonly family: LabFamily;
+  outcome: "open" | "shut" | undefined;
+  /** As which its packets may have been noted, there and back. */
+  readonly flows: Flow[] = [];
+
+  constructor(probe: Probe, family: LabFamily) {
+    this.probe = probe;
+    this.family = family;
+  }
+
+  get question(): Question {
+    const { from, to, ask } = this.probe;
+    return { ...ask, from: from.address[this.family], to: to.address[this.family] };
+  }
+
+  hear(said: Said): void {
+    if (said.kind === "answered") this.outcome ??= "open";
+    if (said.kind !== "sent") return;
+    const { from, to, ...asked } = this.question;
+    if (asked.protocol === "ping")
+      this.flows.push(echoFlow("echo-request", from, to), echoFlow("echo-reply", to, from));
+    else
+      this.flows.push(
+        portFlow(asked.protocol, from, said.sourcePort, to, asked.port),
+        portFlow(asked.protocol, to, asked.port, from, said.sourcePort),
+      );
+  }
+
+  /** @param before what was noted before rules some time ago, and `now`, what is noted since */
+  look(before: readonly Notes[], now: readonly Notes[]): void {
+    const dropped = this.flows.some((flow) =>
+      before.some((notes, i) => notes.before.has(flow) && now[i]?.behind.has(flow) === false),
+    );
+    if (dropped) this.outcome ??= "shut";
+  }
 }
 
-/** One order at a time. @throws Error when the prober ends without an answer, or says that it failed */
-async function order<T>({ place, child, lines }: Prober, given: Order, answer: z.ZodType<T>): Promise<T> {
-  const ended = new AbortController();
-  const gone = (): void => ended.abort();
-  child.once("exit", gone);
-  const line = once(lines, "line", { signal: ended.signal }).catch(() => {
-    throw new Error(`the prober in ${place.name} ended`);
+async function askBatch(
+  probers: ReadonlyMap<string, Prober>,
+  drops: Drops,
+  probes: readonly Probe[],
+  patience: number,
+): Promise<readonly Answered[]> {
+  await drops.forget();
+  const asked = probes.map((probe) => ({
+    v4: new Asked(probe, "v4"),
+    v6: new Asked(probe, "v6"),
+  }));
+  const all = asked.flatMap(({ v4, v6 }) => [v4, v6]);
+  const askers = [...Map.groupBy(all, ({ probe }) => probe.from.name)].map(([name, own]) => {
+    const prober = probers.get(name);
+    if (prober === undefined) throw new RangeError(`no prober in ${name}`);
+    prober.ask(
+      own.map(({ question }) => question),
+      (said) => "question" in said && own[said.question]?.hear(said),
+    );
+    return prober;
   });
-  child.stdin?.write(`${JSON.stringify(given)}\n`);
-  const [said] = (await line) as [string];
-  child.off("exit", gone);
-  const parsed = answer.safeParse(JSON.parse(said));
-  if (!parsed.success) throw new Error(`the prober in ${place.name}: ${said.slice(0, 200)}`);
-  return parsed.data;
+  try {
+    await conclude(all, [...probers.values()], drops, patience);
+  } finally {
+    await Promise.all(askers.map((prober) => prober.end()));
+  }
+  return asked.map(({ v4, v6 }) => ({ v4: v4.outcome === "open", v6: v6.outcome === "open" }));
+}
+
+/** Returns when every question is open or shut. */
+async function conclude(
+  all: readonly Asked[],
+  probers: readonly Prober[],
+  drops: Drops,
+  patience: number,
+): Promise<void> {
+  const unknown = (): readonly Asked[] => all.filter(({ outcome }) => outcome === undefined);
+  const unsent = (): readonly Asked[] => unknown().filter(({ flows }) => flows.length === 0);
+  let earlier: readonly Notes[] = [];
+  let [left, news] = [Infinity, performance.now()];
+  for (;;) {
+    await pause(paceMs);
+    for (const prober of probers) prober.assertSound();
+    if (unsent().length === 0) {
+      if (unknown().length === 0) return;
+      const now = await drops.read();
+      for (const question of unknown()) question.look(earlier, now);
+      earlier = now;
+      await drops.pass();
+    }
+    const still = unsent().length + unknown().length;
+    if (still < left) [left, news] = [still, performance.now()];
+    else if (performance.now() - news > patience) throw new CannotTell(stuck(unknown(), all.length, earlier));
+  }
+}
+
+function stuck(questions: readonly Asked[], of: number, notes: readonly Notes[]): string {
+  const examples = questions.slice(0, 3).map(({ probe, family, flows }) => {
+    const seen = flows.some((flow) =>
+      notes.some(({ before, behind }) => before.has(flow) || behind.has(flow)),
+    );
+    const where = seen ? "seen on its way" : flows.length > 0 ? "sent, never seen" : "not sent yet";
+    return `${probe.from.name} to ${probe.to.name} ${probe.ask.text} ${family} (${where})`;
+  });
+  const rest = questions.length > examples.length ? ", …" : "";
+  return `${questions.length} of ${of} questions were neither answered nor seen to be dropped: ${examples.join(", ")}${rest}`;
 }

@@ -1,12 +1,13 @@
 /**
  * Runs inside a namespace and does two things there, as lines of JSON on stdin tell it: it listens, answering whoever
- * asks, and it asks others. One line on stdout for each order: null, answers, or an error's message. Ends with stdin.
+ * asks, and it asks others, again and again until it is told to end. It says what it sent and what came back, and never
+ * concludes anything from silence. Ends with stdin.
  */
+import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { run } from "./process.ts";
 
 export type Ask = { readonly protocol: "ping" } | { readonly protocol: "tcp" | "udp"; readonly port: number };
 
@@ -15,27 +16,82 @@ export type Question = Ask & { readonly from: string; readonly to: string };
 
 export type Order =
   | { readonly kind: "listen"; readonly addresses: readonly string[]; readonly asks: readonly Ask[] }
-  | { readonly kind: "ask"; readonly patienceMs: number; readonly questions: readonly Question[] };
+  | { readonly kind: "ask"; readonly questions: readonly Question[] }
+  | { readonly kind: "end" };
 
-/** A datagram may be lost where a connection would try again, so it is sent again too. */
-const sendAgainMs = 500;
+/** A question is named by its index in the order that asked it. */
+export type Said =
+  | { readonly kind: "listening" }
+  /** A packet of the question goes out from this source port; 0 for ping. Comes again with each new port. */
+  | { readonly kind: "sent"; readonly question: number; readonly sourcePort: number }
+  | { readonly kind: "answered"; readonly question: number }
+  /** The last `ask` is over: nothing more is said of it. */
+  | { readonly kind: "ended" }
+  /** This prober is broken, which is no verdict. */
+  | { readonly kind: "failed"; readonly message: string };
+
+/** Hears what becomes of one question. */
+interface Hearing {
+  sent(sourcePort: number): void;
+  answered(): void;
+}
+type Close = () => void;
+
+/** Until something came back, something is sent again this often. */
+const againMs = 500;
+/** Connections of one question that may be under way together. */
+const mostAtOnce = 60;
+/** So many are started before the loop reads what has come: starting hundreds at once starves those that answer. */
+const atOnce = 8;
+
+/** What a refusal, a reject or a lost neighbour looks like here: none of it is an answer, so the question stays. */
+const unanswered = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "EACCES",
+  "EPERM",
+]);
+
 const listening = new Set<string>();
+let underWay: Close[] = [];
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const said = await obey(JSON.parse(line) as Order).catch((error: unknown) => String(error));
-  process.stdout.write(`${JSON.stringify(said)}\n`);
+  try {
+    await obey(JSON.parse(line) as Order);
+  } catch (error) {
+    fail(error);
+  }
 }
 process.exit(0);
 
-async function obey(order: Order): Promise<readonly boolean[] | null> {
+async function obey(order: Order): Promise<void> {
   switch (order.kind) {
     case "listen":
       for (const address of order.addresses)
         await Promise.all(order.asks.map((asked) => listen(address, asked)));
-      return null;
+      return say({ kind: "listening" });
     case "ask":
-      return Promise.all(order.questions.map((question) => answered(question, order.patienceMs)));
+      for (const [i, question] of order.questions.entries()) {
+        if (i % atOnce === 0) await new Promise(setImmediate);
+        underWay.push(ask(question, i));
+      }
+      return;
+    case "end":
+      for (const close of underWay) close();
+      underWay = [];
+      return say({ kind: "ended" });
   }
+}
+
+function say(said: Said): void {
+  process.stdout.write(`${JSON.stringify(said)}\n`);
+}
+
+function fail(error: unknown): void {
+  say({ kind: "failed", message: String(error) });
 }
 
 async function listen(address: string, asked: Ask): Promise<void> {
@@ -50,63 +106,110 @@ async function listen(address: string, asked: Ask): Promise<void> {
     return;
   }
   const socket = createSocket(familyOf(address));
-  socket.on("message", (message, { port, address: from }) => socket.send(message, port, from));
+  socket.on("message", (message, { port, address: from }) => socket.send(message, port, from, ignore));
   socket.bind(asked.port, address);
   await once(socket, "listening");
 }
 
-function answered(question: Question, patienceMs: number): Promise<boolean> {
+/** Starts one question. @returns what ends it; nothing is said of it afterwards */
+function ask(question: Question, index: number): Close {
+  const hearing: Hearing = {
+    sent: (sourcePort) => say({ kind: "sent", question: index, sourcePort }),
+    answered: () => say({ kind: "answered", question: index }),
+  };
   switch (question.protocol) {
     case "tcp":
-      return connected(question.from, question.to, question.port, patienceMs);
+      return connectAgain(question.from, question.to, question.port, hearing);
     case "udp":
-      return echoed(question.from, question.to, question.port, patienceMs);
+      return sendAgain(question.from, question.to, question.port, hearing);
     case "ping":
-      return pinged(question.from, question.to, patienceMs);
+      return pingAgain(question.from, question.to, hearing);
   }
 }
 
-/** Whether a connection stands in time; the kernel sends a second SYN after a second (RFC 6298 §2). */
-function connected(localAddress: string, host: string, port: number, patienceMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, localAddress });
-    const timer = setTimeout(() => finish(false), patienceMs);
-    const finish = (reached: boolean): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(reached);
-    };
-    socket.on("connect", () => finish(true)).on("error", () => finish(false));
-  });
+/**
+ * The kernel sends a lost SYN again only after 1, 3, 7, 15 s (RFC 6298 §5.5), so another connection joins meanwhile.
+ * None is given up before one stands: an answer may be slow.
+ */
+function connectAgain(localAddress: string, host: string, port: number, hearing: Hearing): Close {
+  const sockets: Socket[] = [];
+  const close = (): void => {
+    clearInterval(timer);
+    for (const socket of sockets) socket.removeAllListeners().on("error", ignore).destroy();
+  };
+  const attempt = (): void => {
+    const socket: Socket = connect({ host, port, localAddress });
+    sockets.push(socket);
+    // Bound and not yet sent: the port is known before anybody can have seen the packet.
+    socket.on("connectionAttempt", () => hearing.sent(socket.localPort ?? 0));
+    socket.on("connect", () => {
+      close();
+      hearing.answered();
+    });
+    socket.on("error", (error) => {
+      if (!isUnanswered(error)) fail(error);
+    });
+  };
+  const timer = setInterval(() => sockets.length < mostAtOnce && attempt(), againMs);
+  attempt();
+  return close;
 }
 
-function echoed(from: string, to: string, port: number, patienceMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createSocket(familyOf(from));
-    const send = (): void => socket.send("portcullis", port, to, () => undefined);
-    const again = setInterval(send, sendAgainMs);
-    const timer = setTimeout(() => finish(false), patienceMs);
-    const finish = (reached: boolean): void => {
-      clearTimeout(timer);
-      clearInterval(again);
-      socket.removeAllListeners().close();
-      resolve(reached);
-    };
-    // An error is somebody's ICMP: it came back, but it is no answer.
-    socket.on("message", () => finish(true)).on("error", () => finish(false));
-    socket.bind(0, from, send);
+function sendAgain(from: string, to: string, port: number, hearing: Hearing): Close {
+  const socket = createSocket(familyOf(from));
+  // Somebody's ICMP, or no neighbour yet: it is sent again.
+  const gone = (error: Error | null): void => {
+    if (error !== null && !isUnanswered(error)) fail(error);
+  };
+  const send = (): void => socket.send("portcullis", port, to, gone);
+  let timer: NodeJS.Timeout | undefined;
+  socket.on("error", gone);
+  socket.once("message", () => {
+    clearInterval(timer);
+    hearing.answered();
   });
+  socket.bind(0, from, () => {
+    hearing.sent(socket.address().port);
+    send();
+    timer = setInterval(send, againMs);
+  });
+  return () => {
+    clearInterval(timer);
+    socket.removeAllListeners().on("error", ignore).close();
+  };
 }
 
-/** One of two echo requests is enough. @throws Error when ping itself fails: a broken lab is no verdict */
-async function pinged(from: string, to: string, patienceMs: number): Promise<boolean> {
-  const seconds = String(patienceMs / 2000);
-  const args = ["-n", "-q", "-c", "2", "-i", "0.3", "-W", seconds, "-I", from, to];
-  const { code, stderr } = await run(["ping", ...args]);
-  if (code === 0 || code === 1) return code === 0;
-  throw new Error(`ping from ${from} to ${to}: ${stderr.trim()}`);
+/** Asks each second until one echo came back; when the kernel reports an error, it begins anew. */
+function pingAgain(from: string, to: string, hearing: Hearing): Close {
+  const args = ["-n", "-q", "-c", "1", "-w", "86400", "-I", from, to];
+  let timer: NodeJS.Timeout | undefined;
+  let close: Close = ignore;
+  const attempt = (): void => {
+    const child = spawn("ping", args, { stdio: ["ignore", "ignore", "pipe"] });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+    child.on("error", fail);
+    child.on("close", (code) => {
+      if (code === 0) hearing.answered();
+      else if (code === 1) timer = setTimeout(attempt, againMs);
+      else fail(new Error(`ping from ${from} to ${to}: ${stderr.trim()}`));
+    });
+    close = () => void child.removeAllListeners("close").kill("SIGKILL");
+    hearing.sent(0);
+  };
+  attempt();
+  return () => {
+    clearTimeout(timer);
+    close();
+  };
+}
+
+function isUnanswered(error: Error): boolean {
+  return "code" in error && typeof error.code === "string" && unanswered.has(error.code);
 }
 
 function familyOf(address: string): "udp4" | "udp6" {
   return address.includes(":") ? "udp6" : "udp4";
 }
+
+function ignore(): void {}

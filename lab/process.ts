@@ -6,6 +6,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 
+/** How long anything is waited for. Far more than a busy machine needs: it bounds a wait and decides nothing. */
+export const patienceMs = 300_000;
+
 export interface Outcome {
   /** undefined when a signal ended it. */
   readonly code: number | undefined;
@@ -26,7 +29,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   const child = spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],
     env: options.env ?? process.env,
-    timeout: options.timeoutMs ?? 30_000,
+    timeout: options.timeoutMs ?? patienceMs,
     killSignal: "SIGKILL",
   });
   let stdout = "";
@@ -98,7 +101,7 @@ export async function start(
 }
 
 /** Asks a child to end, and ends it after `graceMs`. */
-export async function stop(child: ChildProcess, graceMs = 3_000): Promise<void> {
+export async function stop(child: ChildProcess, graceMs = 30_000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.kill("SIGTERM");
@@ -107,17 +110,30 @@ export async function stop(child: ChildProcess, graceMs = 3_000): Promise<void> 
   clearTimeout(timer);
 }
 
-/** Asks until the answer is there. @throws Error naming `what` after `withinMs` */
+/** What was waited for did not come: the machine is too busy, or something broke. Neither is a verdict. */
+export class CannotTell extends Error {}
+
+const noticeMs = 30_000;
+
+/** Asks until the answer is there, and says on stderr that it still waits. @throws CannotTell when patience ends */
 export async function until<T>(
   what: string,
-  withinMs: number,
-  ask: () => Promise<T | undefined>,
+  ask: () => Promise<T | undefined> | T | undefined,
+  patience = patienceMs,
 ): Promise<T> {
-  const deadline = performance.now() + withinMs;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${Math.round(withinMs / 1000)} s`);
-    await new Promise((next) => setTimeout(next, 100));
+  const began = performance.now();
+  const waited = (): string => `${Math.round((performance.now() - began) / 1000)} s`;
+  const notice = setInterval(() => {
+    process.stderr.write(`waiting for ${what}: ${waited()}\n`);
+  }, noticeMs);
+  try {
+    for (;;) {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+      if (performance.now() - began > patience) throw new CannotTell(`${what}: not within ${waited()}`);
+      await new Promise((next) => setTimeout(next, 100));
+    }
+  } finally {
+    clearInterval(notice);
   }
 }

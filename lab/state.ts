@@ -107,7 +107,7 @@ async function sweepLedger(ledger: Ledger): Promise<Swept> {
     return ticks === undefined ? [] : [{ pid, ticks }];
   });
   for (const { pid } of doomed) signal(pid, "SIGKILL");
-  await until("end of the lab's processes", 5_000, async () =>
+  await until("end of the lab's processes", () =>
     doomed.every(({ pid, ticks }) => startTicks(pid) !== ticks) ? true : undefined,
   );
   await removeNamespaces(namespaces);

@@ -148,7 +148,7 @@ async function refused(scene: Scene, code: string, attack: () => Promise<unknown
   await attack();
   for (const name of [gatewayName, "photos1"]) {
     const host = lab.hosts.find((found) => found.name === name) ?? lab.gateway;
-    const refusal = await waitForRefusal(host, since);
+    const refusal = await waitForRefusal(host, since, lab.patienceMs);
     checks.claim(`${name} refuses: ${refusal}`, refusal === code);
   }
   const after = await digests(scene);

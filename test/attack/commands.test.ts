@@ -176,7 +176,7 @@ test("a running agent brings back its table when everything is flushed, and leav
   const child = await running(/committed seq 1/);
   const sound = await namespace.ruleset();
   await namespace.exec(["nft", "flush", "ruleset"], "");
-  await until("our table", 40_000, async () =>
+  await until("our table", async () =>
     (await namespace.ruleset()).includes("198.51.100.1") ? true : undefined,
   );
   expect(await namespace.ruleset()).toBe(sound.replace("table inet theirs {\n}\n", ""));

@@ -114,7 +114,7 @@ test("the watchdog goes back by itself when nobody commits, with sh and nft alon
   );
   await namespace.exec(["nft", "-f", join(directory, "closed.nft")], "");
   expect(await namespace.ruleset()).not.toContain("198.51.100.1");
-  await until("the watchdog reverted", 20_000, async () =>
+  await until("the watchdog reverted", async () =>
     Promise.resolve(slotSeal(directory, slot) === "reverted" ? true : undefined),
   );
   expect(await namespace.ruleset()).toBe(before);

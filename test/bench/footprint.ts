@@ -99,7 +99,7 @@ async function compare(folder: string, { plane, host, peer }: Names): Promise<re
     const ours = await keep(host, ...(await installed(folder, host, control)));
     await keep(peer, process.execPath, here("lapi-stub.ts"));
     // The bouncer ends when nobody answers its first question.
-    await until("the stub to listen", 30_000, async () =>
+    await until("the stub to listen", async () =>
       Promise.resolve(readFileSync(join(folder, "log"), "utf8").includes("stub listens") || undefined),
     );
     writeFileSync(join(folder, "bouncer.yaml"), bouncerConfig(folder));
@@ -141,7 +141,7 @@ async function compare(folder: string, { plane, host, peer }: Names): Promise<re
 }
 
 const untilTable = (namespace: string, table: string): Promise<unknown> =>
-  until(`table ${table}`, 60_000, async () =>
+  until(`table ${table}`, async () =>
     (await must(inNamespace(namespace, "nft", "list", "tables"))).includes(` ${table}\n`) ? true : undefined,
   );
 

@@ -137,7 +137,7 @@ const readSeq = (directory: string): number =>
 
 async function watchdogsEnd(directory: string): Promise<void> {
   const watchdogs = processesOf(directory);
-  await until("the watchdog to end", 30_000, async () =>
+  await until("the watchdog to end", async () =>
     Promise.resolve(watchdogs.some((pid) => belongs(pid, directory)) ? undefined : true),
   );
 }

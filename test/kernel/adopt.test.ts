@@ -175,7 +175,7 @@ it("does not let adopt --yes begin beside a program of a cluster that the guard 
   const cluster = spawn(ip, argv, { stdio: "ignore" });
   const ended = once(cluster, "exit");
   try {
-    await until("the program", 10_000, async () =>
+    await until("the program", async () =>
       readFileSync(`/proc/${cluster.pid}/comm`, "utf8") === "pveproxy\n" ? true : undefined,
     );
     expect((await foreseen()).refusal?.code).toBe("preset_missing");

@@ -47,7 +47,7 @@ async function started(namespace: string, file: string, ...argv: readonly string
   children.add(child);
   const said: string[] = [];
   createInterface({ input: child.stdout }).on("line", (line) => void said.push(line));
-  await until(`${file} to start`, 10_000, async () => Promise.resolve(said[0]));
+  await until(`${file} to start`, async () => Promise.resolve(said[0]));
   const end = async (): Promise<void> => {
     const ended = once(child, "exit");
     child.stdin.end();
@@ -141,7 +141,7 @@ describe.each<[string, Program]>([
       const now = await Promise.all(names.map(count));
       return now.every((packets, i) => packets > (before[i] ?? 0) + 3) ? true : undefined;
     };
-    expect(await until("queries to be answered", 30_000, answered)).toBe(true);
+    expect(await until("queries to be answered", answered)).toBe(true);
     await groups.end();
   });
 
@@ -161,7 +161,7 @@ describe.each<[string, Program]>([
       ["fe80::1%br0", 547],
     ] as const)
       await server.send(router, { ...from, destination, sourcePort, port: 546 });
-    await until("answers", 10_000, async () => Promise.resolve(client.said[2]));
+    await until("answers", async () => Promise.resolve(client.said[2]));
     expect(client.said).toEqual(["ready", "2001:db8::2 49152", "2001:db8::2 547"]);
     await server.close();
     await client.end();
@@ -189,7 +189,7 @@ describe.each<[string, Program]>([
           `${address.replace(/[[\]]/g, "")} 9`,
         ),
       );
-      await until("it to be counted", 10_000, async () => ((await invalid()) > before ? true : undefined));
+      await until("it to be counted", async () => ((await invalid()) > before ? true : undefined));
       expect(await invalid()).toBeGreaterThan(before);
     },
   );

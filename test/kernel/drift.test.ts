@@ -136,7 +136,7 @@ const begin = async (...how: Parameters<typeof watch>): Promise<void> => {
   await watched.load(program);
   // A monitor that listens tells of a stranger's table, which is nobody's drift.
   let i = 0;
-  await until("a monitor that listens", 10_000, async () => {
+  await until("a monitor that listens", async () => {
     await nft("add", "table", "ip", `stranger${(i += 1)}`);
     return watched.heard() > 0 ? true : undefined;
   });
@@ -216,7 +216,7 @@ describe("a patrol", () => {
     await feed("add table inet theirs\nadd chain inet theirs input { type filter hook input priority 0; }\n");
     await feed("add rule inet theirs input accept\n");
     await nft("delete", "table", "inet", "theirs");
-    await until("the monitor's lines", 5000, async () => (watched.heard() >= before + 6 ? true : undefined));
+    await until("the monitor's lines", async () => (watched.heard() >= before + 6 ? true : undefined));
     expect(watched.started()).toBe(0);
     expect(watched.log.summary(Date.now())).toBeNull();
   });
@@ -227,7 +227,7 @@ describe("a patrol", () => {
     await watched.load(other);
     await watched.load(program);
     watched.started();
-    await until("the monitor's lines", 5000, async () => (watched.heard() > before + 2 ? true : undefined));
+    await until("the monitor's lines", async () => (watched.heard() > before + 2 ? true : undefined));
     await nft("add", "table", "ip", "theirs");
     expect(watched.started()).toBe(0);
     await watched.patrol.check();

@@ -34,7 +34,7 @@ async function loaded(): Promise<SlotName> {
 
 const expectBack = async (what: string): Promise<void> => {
   const back = async () => ((await host.held()) === what ? what : undefined);
-  expect(await until(`the watchdog to go back to ${what}`, 20_000, back)).toBe(what);
+  expect(await until(`the watchdog to go back to ${what}`, back)).toBe(what);
 };
 
 let mounted = false;
@@ -85,7 +85,7 @@ test.each([
   const slot = await loaded();
   decide(slot);
   const decided = slotSeal(host.directory, slot);
-  await until("the watchdog to end", 20_000, async () =>
+  await until("the watchdog to end", async () =>
     (await run(["pgrep", "-f", `portcullis-watchdog ${host.directory}`])).code === 0 ? undefined : true,
   );
   expect(await host.held()).toBe("seq 2");

@@ -51,9 +51,6 @@ afterAll(async () => {
   await site?.close();
 }, 60_000);
 
-/** Emulated, beside whatever else this machine does. */
-const patienceMs = 240_000;
-
 interface Up {
   readonly machine: Machine;
   /** Waits until a port has answered on both families. */
@@ -71,7 +68,7 @@ async function knocksDuringBoot(
   const all = Object.values(ports).flatMap(targets);
   const answers = await whileKnocking(site.outside, all, async (watch) => {
     const machine = await powerOn({ kernel, initramfs, disk: from, namespace: site.outside, append });
-    const opened = (port: number): Promise<void> => watch.opened(targets(port), patienceMs);
+    const opened = (port: number): Promise<void> => watch.opened(targets(port));
     try {
       await work({ machine, opened, soFar: (port) => sumOf(watch.soFar(), targets(port)) });
     } catch (cause) {

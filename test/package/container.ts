@@ -31,7 +31,7 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     if (child.exitCode !== null)
       throw new Error(`the container ended: ${readFileSync(`${tree}.console`, "utf8")}`);
   };
-  const init = await until("systemd in the container", 30_000, async () => {
+  const init = await until("systemd in the container", async () => {
     running();
     return Promise.resolve(child.pid === undefined ? undefined : initOf(child.pid));
   });
@@ -41,7 +41,7 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     run: (argv, input = "") => run(enter(argv), { input, timeoutMs: 120_000 }),
     stop: () => stop(child, 20_000),
   };
-  await until("the container to be up", 60_000, async () => {
+  await until("the container to be up", async () => {
     running();
     const { stdout } = await inside.run(["systemctl", "is-system-running"]);
     return ["running", "degraded"].includes(stdout.trim()) ? true : undefined;

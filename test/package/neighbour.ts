@@ -55,7 +55,7 @@ export class Neighbour {
 
   /** Waits until a shell text inside succeeds. @throws after 30 s */
   async until(text: string): Promise<void> {
-    await until(text, 30_000, async () => ((await run(this.#inside(text))).code === 0 ? true : undefined));
+    await until(text, async () => ((await run(this.#inside(text))).code === 0 ? true : undefined));
   }
 
   #inside(text: string): readonly string[] {

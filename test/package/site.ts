@@ -137,7 +137,7 @@ const Status = z.object({ state: z.string(), since: z.iso.datetime(), running: z
 export async function converge(container: Container, argv: readonly string[]): Promise<void> {
   const asked = Date.now();
   await container.must(argv);
-  await until("the agent to be steady", 60_000, async () => {
+  await until("the agent to be steady", async () => {
     const said = await container.must(["portcullis-agent", "status", "--json"]);
     const { state, since, running } = Status.parse(JSON.parse(said));
     return running && state === "steady" && Date.parse(since) >= asked ? true : undefined;

@@ -115,7 +115,7 @@ async function booted(): Promise<Booted> {
 
 /** Echo requests always pass: a host that answers one has its network. */
 const answering = (address: string): Promise<true> =>
-  until(`${address} to answer`, 60_000, async () => {
+  until(`${address} to answer`, async () => {
     const { code } = await run(inNamespace(site.outside, "ping", "-n", "-c", "1", "-W", "1", address));
     return code === 0 ? true : undefined;
   });

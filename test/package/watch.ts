@@ -30,7 +30,7 @@ export const sumOf = (answers: ReadonlyMap<string, Answers>, targets: readonly s
 
 export interface Watch {
   /** Waits until each of these was open at least once since the knocking began. */
-  opened(targets: readonly string[], withinMs: number): Promise<void>;
+  opened(targets: readonly string[]): Promise<void>;
   /** The answers so far. */
   soFar(): ReadonlyMap<string, Answers>;
 }
@@ -49,9 +49,9 @@ export async function whileKnocking(
   const ended = new Promise((resolve) => lines.on("close", resolve));
   try {
     await work({
-      opened: async (wanted, withinMs) => {
-        await until(`${wanted.join(", ")} to open`, withinMs, async () =>
-          Promise.resolve(wanted.every((target) => (said[target]?.open ?? 0) > 0) ? true : undefined),
+      opened: async (wanted) => {
+        await until(`${wanted.join(", ")} to open`, () =>
+          wanted.every((target) => (said[target]?.open ?? 0) > 0) ? true : undefined,
         );
       },
       soFar: () => new Map(Object.entries(said)),

@@ -57,7 +57,7 @@ export async function openStandingPlane(namespace: string, address: string): Pro
   const ask = async (...args: readonly string[]): Promise<unknown> =>
     JSON.parse(await cli(...args, "--json"));
   try {
-    await until("the control plane to listen", 30_000, async () => {
+    await until("the control plane to listen", async () => {
       if (child.exitCode !== null) throw new Error(readFileSync(join(data, "log"), "utf8"));
       return Promise.resolve(
         readFileSync(join(data, "log"), "utf8").includes("first operator token") || undefined,
