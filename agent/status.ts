@@ -8,6 +8,7 @@ import { refusalCodes, refusalEntry } from "#schema/refusals.ts";
 import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
+import { LoggedEvent } from "./observe/event-log.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, countedOf, leaseOf } from "./standing.ts";
@@ -36,6 +37,15 @@ export const Status = z.strictObject({
   expires: z.array(RoleExpiry).default([]),
 });
 export type Status = z.infer<typeof Status>;
+
+/** What `status --json` prints: the last cycle's account, and what only the command itself can tell. */
+export const StatusReport = Status.extend({
+  lease_left_seconds: z.int().nullable(),
+  running: z.boolean(),
+  units: z.array(z.string()),
+  events: z.array(LoggedEvent),
+});
+export type StatusReport = z.infer<typeof StatusReport>;
 
 export const statusFile = (directory: string): string => join(directory, "status.json");
 

@@ -6,7 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Status } from "#agent/status.ts";
+import { StatusReport } from "#agent/status.ts";
 import type { Api } from "./api.ts";
 import { inNamespace } from "./netns.ts";
 import { must, start, until } from "./process.ts";
@@ -34,8 +34,8 @@ function agentCommand(host: LabHost, command: string, ...rest: readonly string[]
   return inNamespace(host.namespace, ...argv);
 }
 
-export const agentStatus = async (host: LabHost): Promise<Status> =>
-  Status.parse(JSON.parse(await must(agentCommand(host, "status", "--json"))));
+export const agentStatus = async (host: LabHost): Promise<StatusReport> =>
+  StatusReport.parse(JSON.parse(await must(agentCommand(host, "status", "--json"))));
 
 /** Writes the guard and, unless this host is enrolled already, enrols it with a one-time token. */
 export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "known"> {

@@ -16,7 +16,7 @@ import { fallenFile, holdFile } from "../posture.ts";
 import { programOf } from "../programs.ts";
 import { outcome, Refused } from "../refusal.ts";
 import { committedSlot, enforcedFile, everCommitted } from "../slots.ts";
-import { formatStatus, readStatus, type Status, statusFile } from "../status.ts";
+import { formatStatus, readStatus, type Status, statusFile, type StatusReport } from "../status.ts";
 import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What this host runs, by the last cycle's account. */
@@ -29,9 +29,14 @@ export function status(options: Options, terminal: Terminal): number {
   if (options.json) {
     const left =
       found.lease_ends_at === null ? null : Math.floor((Date.parse(found.lease_ends_at) - now) / 1000);
-    terminal.out(
-      `${JSON.stringify({ ...found, lease_left_seconds: left, running, units, events }, null, 2)}\n`,
-    );
+    const report: StatusReport = {
+      ...found,
+      lease_left_seconds: left,
+      running,
+      units: [...units],
+      events: [...events],
+    };
+    terminal.out(`${JSON.stringify(report, null, 2)}\n`);
   } else {
     terminal.out(`${formatStatus(found, running, now)}\n`);
     for (const unit of units) terminal.out(`units     ${unit}\n`);

@@ -21,7 +21,7 @@ import { isErrno, readOptional } from "../persist.ts";
 import { printable } from "../refusal.ts";
 
 const at = z.iso.datetime();
-const LoggedEvent = z.discriminatedUnion("kind", [
+export const LoggedEvent = z.discriminatedUnion("kind", [
   z.strictObject({ at, kind: z.literal("state"), from: AgentState, to: AgentState }),
   z.strictObject({ at, kind: z.literal("commit"), seq: z.int(), revision: z.int() }),
   /** Why stands in the refusal before it, unless a crash came between. */
