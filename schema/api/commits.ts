@@ -97,7 +97,7 @@ export const Plan = z.object({
   /** Hosts that do not have all of intent as it is now, by the revisions that are withheld from them. */
   behind: many(z.object({ revisions: many(Revision), hosts: many(Word) })),
   /** Whose the addresses are that `opens`, `closes` and `sets` name, such as `host web1` or `member office/carol`. */
-  names: table(Word, Word, { max: 1_000_000 }),
+  names: table(Word, Word, { max: 100_000 }),
   warnings: many(Warning),
 });
 export type Plan = z.infer<typeof Plan>;
