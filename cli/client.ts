@@ -13,6 +13,7 @@ import { routeOf } from "#schema/api/routes/index.ts";
 import type { Answered, Asked } from "#schema/api/types.ts";
 import type { ProblemCode } from "#schema/refusals.ts";
 import { headers } from "#schema/wire.ts";
+import { bodyText } from "./body.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
 import { Failure } from "./output.ts";
 import { fillRoute } from "./request.ts";
@@ -95,17 +96,17 @@ export function connect(base: URL, token: string): Client {
       how.milliseconds,
     );
     if (response.ok) return response;
-    throw new Refusal(`${method} ${path}`, response, parseJson(await response.text().catch(() => "")));
+    throw new Refusal(`${method} ${path}`, response, parseJson(await bodyText(response)));
   };
   return {
     url: base.href.replace(/\/$/, ""),
     async call(route, asked) {
       const response = await ask(route, asked);
-      return readAnswer(route, response, parseJson(await response.text().catch(() => "")));
+      return readAnswer(route, response, parseJson(await bodyText(response)));
     },
     async text(route, asked) {
       const response = await ask(route, asked);
-      return response.text();
+      return bodyText(response);
     },
     async *events(route, asked, seen) {
       const known = seen === undefined ? {} : { "last-event-id": seen };

@@ -5,7 +5,13 @@ export interface ServerEvent {
   readonly data: string;
 }
 
-/** Events of a stream until it ends or is cut: whoever asks again learns why. Comments and other fields are passed over. */
+/** Longer than any event: a view of a rollout names a hundred hosts at most. In characters. */
+const eventMax = 1024 * 1024;
+
+/**
+ * Events of a stream until it ends, is cut, or brings one longer than any event is: whoever asks again learns why.
+ * Comments and other fields are passed over.
+ */
 export async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -16,6 +22,7 @@ export async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenera
       text += read.value;
       const whole = text.split("\n\n");
       text = whole.pop() ?? "";
+      if (text.length > eventMax) return;
       for (const lines of whole) {
         const id = field(lines, "id");
         const data = field(lines, "data");

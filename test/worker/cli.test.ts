@@ -213,6 +213,30 @@ describe("when the control plane cannot be used", () => {
     }
   });
 
+  test("an answer without end is given up on, and no more of it is read than any has", async () => {
+    let sent = 0;
+    const piece = Buffer.alloc(1024 * 1024, "x");
+    const server = createServer((_, response) => {
+      const pour = (): void => {
+        while (!response.destroyed && response.write(piece)) sent += 1;
+        sent += 1;
+        response.once("drain", pour);
+      };
+      pour();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const other = { PORTCULLIS_URL: `http://127.0.0.1:${port}`, PORTCULLIS_TOKEN: "secret" };
+    const { code, errors } = await runCli(["revisions"], { env: other });
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    expect({ code, errors }).toEqual({
+      code: 1,
+      errors: ["portcullis: the answer is larger than 67108864 bytes; is it a control plane?"],
+    });
+    expect(sent).toBeLessThan(100);
+  });
+
   test("plain HTTP to anywhere but this machine is refused before the token leaves", async () => {
     const far = { PORTCULLIS_URL: "http://192.0.2.1", PORTCULLIS_TOKEN: "secret" };
     const { code, errors } = await runCli(["revisions"], { env: far });
