@@ -380,7 +380,7 @@ export class Agent {
     const { identity, url, drift, kernel, services, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
-    const seen = { drift: drift.summary(now()), foreignDrops: kernel.dropping(), listening: services.found };
+    const seen = { drift: drift.summary(now()), others: kernel.others(), listening: services.found };
     try {
       const beside = { ...seen, ...heldFacts(this.#trust()) };
       this.#tellStatus(statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));

@@ -3,8 +3,10 @@
  * and says whether the kernel may hold something else than before.
  */
 import type { Program } from "#render/index.ts";
-import type { CounterReading, ForeignDrop } from "#schema/wire.ts";
-import { ApplyError, type Differences, type Nft } from "./apply/nft.ts";
+import type { CounterReading } from "#schema/wire.ts";
+import { ApplyError } from "./apply/apply-error.ts";
+import type { Others } from "./apply/listing.ts";
+import type { Differences, Nft } from "./apply/nft.ts";
 import type { Detail } from "./apply/session.ts";
 import { isErrno } from "./persist.ts";
 import { printable, type Refusal } from "./refusal.ts";
@@ -21,8 +23,10 @@ export interface Kernel {
   /** Whether our table is there. Unknown counts as present: nothing is loaded on a guess. */
   table(): Promise<"present" | "missing">;
   counters(): Promise<readonly CounterReading[]>;
-  /** Chains of others that drop what we accept, by the last listing; asks nothing. Null before the first. */
-  dropping(): readonly ForeignDrop[] | null;
+  /** What tables of others do, by the last listing of them; asks nothing. */
+  others(): Others;
+  /** Lists every table, for `others`. What nft cannot list is said there. */
+  look(): Promise<void>;
   /**
    * Compares the kernel with what is intended, and loads that again if it differs. No load of ours can come in between:
    * `intended` is asked when it is this one's turn.
@@ -90,7 +94,14 @@ export function openKernel(nft: Nft): Kernel {
         throw error;
       }
     },
-    dropping: () => nft.dropping(),
+    others: () => nft.others(),
+    async look() {
+      try {
+        await nft.look();
+      } catch (error) {
+        if (!isExpected(error)) throw error;
+      }
+    },
     async counters() {
       try {
         return await nft.counters();

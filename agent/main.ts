@@ -3,7 +3,7 @@
  * portcullis-agent: argv in, exit status out. Every failure is one line on standard error: no stack trace, no secret.
  */
 import { text } from "node:stream/consumers";
-import { ApplyError } from "./apply/nft.ts";
+import { ApplyError } from "./apply/apply-error.ts";
 import { type Command, exitCodes, parseCommand, UsageError } from "./args.ts";
 import { adopt } from "./commands/adopt.ts";
 import { once, run } from "./commands/cycle.ts";

@@ -55,7 +55,7 @@ export class Reporter {
   async report(standing: Standing, stop: AbortSignal): Promise<void> {
     const { kernel, services, drift, now: clock, log } = this.#parts;
     const now = clock();
-    const beside = { foreignDrops: kernel.dropping(), listening: services.found };
+    const beside = { foreignDrops: kernel.others().drops, listening: services.found };
     const drifted = drift.takeNews();
     if (drifted || services.isNews || JSON.stringify(beside.foreignDrops) !== this.#toldDrops)
       this.#due = true;

@@ -9,6 +9,8 @@ import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
 import { LoggedEvent } from "./observe/event-log.ts";
+import type { Others } from "./apply/listing.ts";
+import { describeRedirect, ForeignRedirect, handsOn } from "./apply/redirects.ts";
 import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, countedOf, leaseOf } from "./standing.ts";
@@ -32,6 +34,9 @@ export const Status = z.strictObject({
     .nullable(),
   drift: Drift.nullable().default(null),
   foreign_drops: z.array(ForeignDrop).nullable().default(null),
+  foreign_redirects: z.array(ForeignRedirect).nullable().default(null),
+  /** Why tables of others could not be listed. */
+  foreign_unlisted: z.string().nullable().default(null),
   listening: Listening.nullable().default(null),
   /** Until when the metadata is good that the host holds. */
   expires: z.array(RoleExpiry).default([]),
@@ -69,7 +74,7 @@ export function statusOf(
   refusal: DatedRefusal | null,
   beside: {
     readonly drift: Drift | null;
-    readonly foreignDrops: readonly ForeignDrop[] | null;
+    readonly others: Others;
     readonly listening: Listening | null;
     readonly expires: readonly RoleExpiry[];
   },
@@ -92,7 +97,9 @@ export function statusOf(
     lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
     last_refusal: refusal,
     drift: beside.drift,
-    foreign_drops: beside.foreignDrops === null ? null : [...beside.foreignDrops],
+    foreign_drops: beside.others.drops === null ? null : [...beside.others.drops],
+    foreign_redirects: beside.others.redirects === null ? null : [...beside.others.redirects],
+    foreign_unlisted: beside.others.unlisted,
     listening: beside.listening,
     expires: [...beside.expires],
   };
@@ -127,7 +134,13 @@ export function formatStatus(status: Status, running: boolean, now: number): str
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),
-    ...(status.listening === null ? [] : formatListening(status.listening)),
+    ...formatRedirects(status.foreign_redirects ?? []),
+    ...(status.foreign_unlisted === null
+      ? []
+      : [
+          `foreign   nft cannot list other tables, and ours does not depend on it: ${status.foreign_unlisted}`,
+        ]),
+    ...(status.listening === null ? [] : formatListening(status.listening, status.foreign_redirects ?? [])),
   ].join("\n");
 }
 
@@ -135,12 +148,19 @@ const formatCounting = ({ seq, revision }: NonNullable<Status["counting"]>): rea
   `counting  seq ${seq}, revision ${revision}: nothing is cut, what would be is counted`,
   "          'portcullis-agent adopt' lists what it would cut; 'portcullis-agent adopt --yes' enforces it.",
 ];
-function formatListening({ undeclared, silent }: Listening): readonly string[] {
+function formatListening(
+  { undeclared, silent }: Listening,
+  redirects: readonly ForeignRedirect[],
+): readonly string[] {
   const more = (count: number): string => (count === 0 ? "" : `, and ${count} more`);
-  const listens = undeclared.entries.map(
-    ({ protocol, port, addresses, process }) =>
-      `${protocol} ${port} on ${addresses.join(", ")}${process === null ? "" : ` (${process})`}`,
-  );
+  const listens = undeclared.entries
+    .filter(({ protocol, port, addresses }) =>
+      addresses.some((address) => !redirects.some((each) => handsOn(each, { protocol, address, port }))),
+    )
+    .map(
+      ({ protocol, port, addresses, process }) =>
+        `${protocol} ${port} on ${addresses.join(", ")}${process === null ? "" : ` (${process})`}`,
+    );
   const expected = silent.entries.map(({ protocol, port, last_port, row }) => {
     const ports = port === last_port ? String(port) : `${port}-${last_port}`;
     return `${protocol} ${ports} (${row})`;
@@ -162,6 +182,15 @@ function formatExpiries(expires: readonly RoleExpiry[], now: number): readonly s
   });
   return warnings.map((warning) => `expiry    ${warning}`);
 }
+
+const formatRedirects = (redirects: readonly ForeignRedirect[]): readonly string[] => [
+  ...redirects.map(
+    (redirect) => `redirect  strangers may reach ${describeRedirect(redirect)}, whatever our rows say`,
+  ),
+  ...(redirects.length === 0
+    ? []
+    : ["          It hands packets on before our rules for this host see them; narrow it there."]),
+];
 
 const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [
   ...drops.map((drop) => `foreign   ${drop.hook} is also judged by ${describeDropping(drop)}`),

@@ -35,23 +35,23 @@ type Fate = "accept" | "drop" | "open";
 
 const foreignDropsMax = 20;
 
-/**
- * @param entries of nft's JSON listing, none of them ours
- * @param hooks at which we have a chain
- * @returns in the listing's order, at most `foreignDropsMax`
- */
-export function droppingChains(
-  entries: readonly Json[],
-  hooks: ReadonlySet<string | undefined>,
-): readonly ForeignDrop[] {
+/** @param entries of nft's JSON listing, none of them ours. @returns at every hook, in the listing's order */
+export function droppingChains(entries: readonly Json[]): readonly ForeignDrop[] {
   const bases = entries
     .map((entry) => Chain.safeParse(entry["chain"]).data)
-    .filter((chain) => chain !== undefined)
-    .filter(({ hook }) => hook !== undefined && hooks.has(hook));
+    .filter((chain) => chain?.hook !== undefined)
+    .filter((chain) => chain !== undefined);
   if (bases.length === 0) return [];
   const fateOf = fates(entries);
-  return bases.flatMap((chain) => judged(chain, fateOf(keyOf(chain, chain.name)))).slice(0, foreignDropsMax);
+  return bases.flatMap((chain) => judged(chain, fateOf(keyOf(chain, chain.name))));
 }
+
+/** Those at the hooks where our table has a chain: of what another hook drops we accept nothing. At most 20. */
+export const besideOurs = (
+  drops: readonly ForeignDrop[],
+  chains: readonly { readonly hook?: string | undefined }[],
+): readonly ForeignDrop[] =>
+  drops.filter(({ hook }) => chains.some((chain) => chain.hook === hook)).slice(0, foreignDropsMax);
 
 function judged({ family, table, name, hook, prio, policy }: Chain, fate: Fate): readonly ForeignDrop[] {
   if (hook === undefined || fate === "accept" || (fate === "open" && policy !== "drop")) return [];

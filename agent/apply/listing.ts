@@ -1,12 +1,13 @@
 /**
  * What nft's JSON listing says about our own table. Only that table is read; of everybody else's objects, no more
- * than what apply/foreign.ts asks for. The shapes are those of nftables 1.0.6, libnftables-json(5).
+ * than what apply/foreign.ts and apply/redirects.ts ask for. The shapes are those of nftables 1.0.6, libnftables-json(5).
  */
 import * as z from "zod";
 import type { Inventory, Shaped } from "#render/program.ts";
 import { table } from "#render/program.ts";
 import type { ForeignDrop } from "#schema/wire.ts";
 import { droppingChains } from "./foreign.ts";
+import { type ForeignRedirect, redirectsOf } from "./redirects.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 /** Cheaper than a record of unknowns, and a listing has many. */
@@ -49,12 +50,20 @@ export interface Listing {
   readonly rules: readonly z.infer<typeof ListedRule>[];
   /** Kinds of objects, or table flags, that we never make. */
   readonly foreign: readonly string[];
-  /** Chains of others, at the hooks where our table has one, that drop what we accept. */
-  readonly dropping: readonly ForeignDrop[];
 }
 
-/** @throws SyntaxError or ZodError when this is no listing of nft's */
-export function parseListing(text: string): Listing {
+/** What tables of others do to packets that ours judges, by the last listing of them; null: not known. */
+export interface Others {
+  /** Chains that drop what others accept. */
+  readonly drops: readonly ForeignDrop[] | null;
+  readonly redirects: readonly ForeignRedirect[] | null;
+  /** Why nft could not list them. Nothing of ours depends on it. */
+  readonly unlisted: string | null;
+}
+export const unknownOthers: Others = { drops: null, redirects: null, unlisted: null };
+
+/** Of a listing of every table, or of ours alone. @throws SyntaxError or ZodError when this is no listing of nft's */
+export function parseListing(text: string): { readonly own: Listing; readonly others: Others } {
   const found = {
     exists: false,
     sets: [],
@@ -63,13 +72,12 @@ export function parseListing(text: string): Listing {
     counters: [],
     rules: [],
     foreign: [],
-    dropping: [],
   } as Writable;
   const theirs: Json[] = [];
   for (const entry of Document.parse(JSON.parse(text)).nftables)
     for (const [kind, value] of Object.entries(entry)) if (!gather(found, kind, value)) theirs.push(entry);
-  const hooks = new Set(found.chains.map((chain) => chain.hook));
-  return { ...found, dropping: droppingChains(theirs, hooks) };
+  const others = { drops: droppingChains(theirs), redirects: redirectsOf(theirs), unlisted: null };
+  return { own: found, others };
 }
 
 type Writable = {

@@ -3,7 +3,7 @@
  * A load is one transaction: the kernel holds the new program, or what it held before.
  */
 import { createHash } from "node:crypto";
-import type { CounterReading, ForeignDrop } from "#schema/wire.ts";
+import type { CounterReading } from "#schema/wire.ts";
 import {
   elementCount,
   emptyInventory,
@@ -18,24 +18,14 @@ import {
   staged,
   transactionBetween,
 } from "#render/index.ts";
-import { table } from "#render/program.ts";
+import { ApplyError } from "./apply-error.ts";
+import { type Calls, callsBy } from "./calls.ts";
+import { besideOurs } from "./foreign.ts";
 import { elementDifferences, structureDifferences } from "./difference.ts";
-import { inventoryOfListing, type Listing, parseListing } from "./listing.ts";
-import { type Detail, firstError, loadAndList, type Purpose } from "./session.ts";
-import type { Exec, ExecResult } from "./spawn.ts";
+import { inventoryOfListing, type Listing, type Others, unknownOthers } from "./listing.ts";
+import type { Detail } from "./session.ts";
+import type { Exec } from "./spawn.ts";
 import { Witness } from "./witness.ts";
-
-export type ApplyCode = "check_failed" | "load_failed" | "readback_mismatch";
-
-/** Why the kernel does not hold a program. `message` is nft's first line, or the first difference. */
-export class ApplyError extends Error {
-  readonly code: ApplyCode;
-  constructor(code: ApplyCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "ApplyError";
-    this.code = code;
-  }
-}
 
 export interface Applied {
   /** The file that was loaded. */
@@ -70,8 +60,10 @@ export interface Nft {
   readonly amend: (program: Program) => Promise<Applied | undefined>;
   /** Our named counters, in the listing's order. */
   readonly counters: () => Promise<readonly CounterReading[]>;
-  /** Chains of others that drop what we accept, as the last listing had them; null before the first. */
-  readonly dropping: () => readonly ForeignDrop[] | null;
+  /** What tables of others do, as they were listed last; of their drops those at hooks where ours has a chain. */
+  readonly others: () => Others;
+  /** Lists every table for `others`. */
+  readonly look: () => Promise<void>;
   /** Deletes our table; nothing of it may be there. */
   readonly remove: () => Promise<void>;
 }
@@ -91,9 +83,18 @@ export const elementsListedMax = 256;
  * @param witness what a watch of our table knows; without one, `amend` serves only programs that are listed whole
  */
 export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness()): Nft {
-  const memory: Memory = { admitted: "", inventory: undefined, loaded: undefined, dropping: null };
+  const memory: Memory = {
+    admitted: "",
+    inventory: undefined,
+    loaded: undefined,
+    chains: [],
+    others: unknownOthers,
+  };
   const digest = digests();
-  const kernel = kernelBy(exec, path, ({ dropping }) => (memory.dropping = dropping));
+  const kernel = callsBy(exec, path, {
+    ours: ({ chains }) => (memory.chains = chains),
+    others: (others) => (memory.others = others),
+  });
   const { check, load, list } = kernel;
   const inventory = async (): Promise<Inventory> => inventoryOfListing(await list("terse"));
 
@@ -144,12 +145,16 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     agree((await differences(program, "full")).changes);
   const counters = async (): Promise<readonly CounterReading[]> =>
     (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
-  const dropping = (): Memory["dropping"] => memory.dropping;
+  const others = (): Others => {
+    const { drops, ...rest } = memory.others;
+    return { ...rest, drops: drops === null ? null : besideOurs(drops, memory.chains) };
+  };
+  const look = async (): Promise<void> => void (await list("terse"));
   const remove = (): Promise<void> => {
     memory.inventory = undefined;
     return load(removal);
   };
-  return { check, load, inventory, readback, differences, apply, amend, counters, dropping, remove };
+  return { check, load, inventory, readback, differences, apply, amend, counters, others, look, remove };
 }
 
 interface Loader {
@@ -162,7 +167,7 @@ interface Loader {
 }
 
 /** Ways to load and read back; `memory.loaded` is what the last of them left. */
-function loaderBy(kernel: Kernel, memory: Memory, inventory: () => Promise<Inventory>): Loader {
+function loaderBy(kernel: Calls, memory: Memory, inventory: () => Promise<Inventory>): Loader {
   const send = async (at: Placed, text: string, before?: Listing["rules"]): Promise<Applied> => {
     const named = namedAt(at);
     const few = elementCount(named) <= elementsListedMax;
@@ -204,76 +209,6 @@ function leftovers(cause: unknown): never {
   throw new ApplyError("readback_mismatch", cause.message, { cause });
 }
 
-interface Kernel extends Pick<Nft, "check" | "load"> {
-  readonly list: (detail: Detail) => Promise<Listing>;
-  /** @throws {ApplyError} check_failed or load_failed, by purpose */
-  readonly loadAndList: (text: string, purpose: Purpose, detail: Detail) => Promise<Listing>;
-}
-
-const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };
-/** What it means that nft does not list afterwards: a check has touched nothing, a load may have. */
-const unlisted: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "readback_mismatch" };
-
-/** nft's questions and answers, each as an outcome or an ApplyError. @param seen told of every listing */
-function kernelBy(exec: Exec, path: string, seen: (listing: Listing) => void): Kernel {
-  const read = (text: string): Listing => {
-    const listing = listingOf(text);
-    seen(listing);
-    return listing;
-  };
-  const check = async (text: string): Promise<void> =>
-    demand("check_failed", await exec([path, "-c", "-f", "-"], text));
-  const load = async (text: string): Promise<void> =>
-    demand("load_failed", await exec([path, "-f", "-"], text));
-  const list = async (detail: Detail, failed: ApplyCode = "readback_mismatch"): Promise<Listing> => {
-    const terse = detail === "terse" ? ["-t"] : [];
-    const result = await exec([path, ...terse, "-j", "list", "ruleset"], "");
-    demand(failed, result);
-    return read(result.stdout);
-  };
-  return {
-    check,
-    load,
-    list,
-    loadAndList: async (text, purpose, detail) => {
-      const answer = await loadAndList(exec, path, text, purpose, detail);
-      if (answer === undefined) {
-        await (purpose === "check" ? check(text) : load(text));
-        return list(detail, unlisted[purpose]);
-      }
-      if (answer.error !== undefined) throw new ApplyError(failure[purpose], answer.error);
-      // Some builds of nft echo what they read; then the question is put apart.
-      return isListing(answer.listing) ? read(answer.listing) : list(detail, unlisted[purpose]);
-    },
-  };
-}
-
-const isListing = (text: string): boolean => text.startsWith('{"nftables"');
-
-/** nft 1.0.6 prints a table's flags from memory it has not written, and says no more where that is no text. */
-const cutShort = new RegExp(
-  `"table": \\{"family": "${table.family}", "name": "${table.name}", "handle": \\d+, "flags":\\s*$`,
-);
-const unlistable: Listing = {
-  exists: true,
-  sets: [],
-  maps: [],
-  chains: [],
-  counters: [],
-  rules: [],
-  foreign: ["table flag, which nft could not list,"],
-  dropping: [],
-};
-
-function listingOf(text: string): Listing {
-  if (cutShort.test(text)) return unlistable;
-  try {
-    return parseListing(text);
-  } catch (cause) {
-    throw new ApplyError("readback_mismatch", "expected a listing of nft's", { cause });
-  }
-}
-
 /** What the last apply left in the kernel. */
 interface Memory {
   /** Rules and objects that this kernel has taken: it need not be asked about them again. */
@@ -285,7 +220,9 @@ interface Memory {
   inventory: Inventory | undefined;
   /** The last program, and its rules as nft listed them right after they were loaded. */
   loaded: (Placed & { readonly rules: Listing["rules"] }) | undefined;
-  dropping: readonly ForeignDrop[] | null;
+  /** Of our table, as they were listed last. */
+  chains: Listing["chains"];
+  others: Others;
 }
 
 /** `programSha256`, once for each program that is still in use: printing a big one takes a while. */
@@ -306,8 +243,3 @@ function agree([first]: readonly string[]): void {
 export const programSha256 = (program: Program): string => sha256(print(program, emptyInventory).canonical);
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-function demand(code: ApplyCode, { status, stderr }: ExecResult): void {
-  if (status !== 0)
-    throw new ApplyError(code, firstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`);
-}

@@ -6,21 +6,31 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { table } from "#render/program.ts";
 import type { Exec } from "./spawn.ts";
 
 /** `load` commits the file; `check` has the kernel validate it and throw it away. */
 export type Purpose = "load" | "check";
-/** `terse` leaves out elements, and then a listing costs the same at any size. */
+/**
+ * `full` is our own table with every element. `terse` is the rules and objects of every table without elements, and then
+ * a listing costs the same at any size. Elements of others are never asked for: nft 1.0.6 takes ten seconds and 325 MB
+ * for half a million. It reads our own for `list table` whether or not it prints them, so `terse` lists all tables.
+ */
 export type Detail = "terse" | "full";
+
+export const questions: Readonly<Record<Detail, readonly string[]>> = {
+  terse: ["list", "ruleset"],
+  full: ["list", "table", table.family, table.name],
+};
 
 export interface Answer {
   /** nft's first error, if it had one. */
   readonly error: string | undefined;
-  /** JSON of `list ruleset` afterwards. */
+  /** JSON of the listing afterwards; something else where nft could not list. */
   readonly listing: string;
 }
 
-const flags = { load: [], check: ["-c"], terse: ["-t"], full: [] } as const;
+export const flags = { load: [], check: ["-c"], terse: ["-t"], full: [] } as const;
 
 /**
  * @returns undefined where no file can be written, on a full disk for one: ask apart then
@@ -37,7 +47,7 @@ export async function loadAndList(
   if (folder === undefined) return undefined;
   try {
     const argv = [path, ...flags[purpose], ...flags[detail], "-j", "-i"];
-    const input = `include "${join(folder, fileName)}"\nlist ruleset\n`;
+    const input = `include "${join(folder, fileName)}"\n${questions[detail].join(" ")}\n`;
     const { stdout, stderr } = await exec(argv, input, "line");
     return { error: firstError(stderr), listing: stdout };
   } finally {

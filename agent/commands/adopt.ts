@@ -7,10 +7,11 @@ import { networkInterfaces } from "node:os";
 import { refusalCounters } from "#render/index.ts";
 import { admitFirst, mayEnforce, processNames, writeBeginning } from "../adoption.ts";
 import { findFlows } from "../apply/conntrack.ts";
+import { describeRedirect, type ForeignRedirect, handsOn } from "../apply/redirects.ts";
 import { spawnExec } from "../apply/spawn.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { type LoadedGuard, loadGuard } from "../guard/index.ts";
-import { openKernel } from "../kernel.ts";
+import { type Kernel, openKernel } from "../kernel.ts";
 import { lockHolder } from "../lock.ts";
 import { listeners, processNames as socketOwners } from "../observe/listeners.ts";
 import {
@@ -38,6 +39,8 @@ export interface Adoption {
   readonly flows: readonly FlowOutlook[];
   /** Why flows could not be listed; null when they were. */
   readonly flows_unknown: string | null;
+  /** Ports that tables of others hand on, so that our rows do not decide who reaches them. */
+  readonly redirects: readonly ForeignRedirect[];
   /** Packets that the rules refuse, counted since the table was loaded; those of zero are left out. */
   readonly counted: readonly {
     readonly row: string | null;
@@ -80,7 +83,10 @@ async function foresee(options: Options, bundle: TrustedBundle, guard: LoadedGua
   const found = listeners().filter(({ ephemeral }) => !ephemeral);
   const owners = await socketOwners(new Set(found.map(({ inode }) => inode)));
   const own = ownAddresses();
-  const outlook = listenerOutlook(found, rules, own, owners);
+  const kernel = openKernel(nftOf(options));
+  await kernel.look();
+  const redirects = kernel.others().redirects ?? [];
+  const outlook = listenerOutlook(found, rules, own, owners, redirects);
   const flows = await findFlows(spawnExec(), rules, undefined, Math.floor(Date.now() / 1000));
   const processOf = (protocol: "tcp" | "udp", port: number): string | null =>
     outlook.find((one) => one.protocol === protocol && one.port === port)?.process ?? null;
@@ -101,7 +107,8 @@ async function foresee(options: Options, bundle: TrustedBundle, guard: LoadedGua
     listeners: outlook,
     flows: cutFlows,
     flows_unknown: flows.ok ? null : flows.why,
-    counted: await countedSoFar(options, bundle, guard),
+    redirects: [...redirects],
+    counted: await countedSoFar(kernel, bundle, guard),
     refusal: admitted.ok ? null : admitted.refusal,
     warnings: [...warningsOf(guard), ...unitWarnings()],
   };
@@ -116,13 +123,13 @@ const ownAddresses = (): ReadonlyMap<string, string> =>
   );
 
 async function countedSoFar(
-  options: Options,
+  kernel: Kernel,
   bundle: TrustedBundle,
   guard: LoadedGuard,
 ): Promise<Adoption["counted"]> {
   const refusing = new Set(refusalCounters(programOf(bundle, guard)));
   const rows = new Map(bundle.ruleset.rules.map(({ counter, row }) => [counter, row]));
-  const readings = await openKernel(nftOf(options)).counters();
+  const readings = await kernel.counters();
   return readings
     .filter(({ name, packets }) => packets > 0 && refusing.has(name))
     .map(({ name, packets, bytes }) => ({ row: rows.get(name) ?? null, packets, bytes }));
@@ -140,7 +147,10 @@ const warningsOf = ({ guard, presets }: LoadedGuard): readonly string[] =>
 
 function format({ bundle, state, would_cut: cut, flows_unknown: unknown, ...found }: Adoption): string {
   const closed = found.listeners.filter(wouldBeCut);
-  const narrowed = found.listeners.filter((one) => !wouldBeCut(one) && one.otherwise.verdict !== "accept");
+  const redirected = found.listeners.filter((one) => one.redirected_by.length > 0);
+  const narrowed = found.listeners.filter(
+    (one) => !redirected.includes(one) && !wouldBeCut(one) && one.otherwise.verdict !== "accept",
+  );
   const { listeners: nListeners, flows: nFlows } = cut;
   return [
     `seq ${bundle.seq}, revision ${bundle.revision}: ${standing[state]}`,
@@ -149,6 +159,16 @@ function format({ bundle, state, would_cut: cut, flows_unknown: unknown, ...foun
       closed.map(closedLine),
     ),
     ...section("listeners that some reach", narrowed.map(narrowedLine)),
+    ...section(
+      "listeners that strangers may reach by others' address translation, whatever our rows say",
+      redirected.map((one) => `${socket(one)}: ${one.redirected_by.join(", ")}`),
+    ),
+    ...section(
+      "other ports that are handed on before our rules for this host see them",
+      found.redirects
+        .filter((redirect) => !found.listeners.some((one) => handsOn(redirect, one)))
+        .map(describeRedirect),
+    ),
     ...section("flows that end", found.flows.map(flowLine)),
     ...(unknown === null ? [] : [`flows cannot be listed: ${unknown}`]),
     ...section(

@@ -65,6 +65,8 @@ function beforeFirstCycle(options: Options, now: number): Status {
     last_refusal: null,
     drift: null,
     foreign_drops: null,
+    foreign_redirects: null,
+    foreign_unlisted: null,
     listening: null,
     expires: [],
   };

@@ -8,6 +8,7 @@ import { compareText } from "#schema/order.ts";
 import type { Protocol, Rule, Verdict } from "#schema/ruleset.ts";
 import { type Packet, prepare } from "#simulate/index.ts";
 import type { CutFlow, Rules } from "../apply/flows.ts";
+import { describeChain, type ForeignRedirect, handsOn } from "../apply/redirects.ts";
 import type { Listener } from "./listeners.ts";
 
 /** A verdict and the row that gives it; null where no row was asked. */
@@ -23,6 +24,8 @@ export interface ListenerOutlook extends Pick<Listener, "protocol" | "address" |
   readonly admitted_by: readonly string[];
   /** What happens to everybody else. */
   readonly otherwise: Decided;
+  /** Chains of others that may hand its packets on before any of this is asked, such as `ip nat DOCKER`. */
+  readonly redirected_by: readonly string[];
 }
 
 export interface FlowOutlook extends Decided {
@@ -45,12 +48,14 @@ const isV6 = (address: string): boolean => address.includes(":");
 /**
  * @param own this host's addresses, by the interface that has them
  * @param processes names by inode
+ * @param redirects of tables of others
  */
 export function listenerOutlook(
   listeners: readonly Listener[],
   rules: Rules,
   own: ReadonlyMap<string, string>,
   processes: ReadonlyMap<number, string>,
+  redirects: readonly ForeignRedirect[],
 ): readonly ListenerOutlook[] {
   const judge = prepare(rules.ruleset, rules.guard);
   const sources = sourcesOf(rules);
@@ -77,13 +82,17 @@ export function listenerOutlook(
       process: processes.get(inode) ?? null,
       admitted_by: [...new Set(admitted)].toSorted(compareText),
       otherwise: { verdict, row },
+      redirected_by: redirects.filter((redirect) => handsOn(redirect, listener)).map(describeChain),
     };
   });
 }
 
 /** Nobody could begin a connection to it any more. */
-export const wouldBeCut = ({ admitted_by: rows, otherwise }: ListenerOutlook): boolean =>
-  rows.length === 0 && otherwise.verdict !== "accept";
+export const wouldBeCut = ({
+  admitted_by: rows,
+  otherwise,
+  redirected_by: chains,
+}: ListenerOutlook): boolean => rows.length === 0 && otherwise.verdict !== "accept" && chains.length === 0;
 
 interface Destination {
   readonly destination: string;

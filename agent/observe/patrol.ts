@@ -44,6 +44,9 @@ export class Patrol {
   #wake: () => void = () => undefined;
   /** What was said last and not repaired, so that it is not told again every half minute. */
   #told = "";
+  /** Somebody may have changed another table than ours since those were listed. */
+  #othersDue = true;
+  #watching = false;
 
   constructor(parts: PatrolParts) {
     this.#parts = parts;
@@ -53,12 +56,15 @@ export class Patrol {
   async watch(stop: AbortSignal): Promise<void> {
     const { follow, nft, witness } = this.#parts;
     const read = readMonitor((generation) => this.#heard(generation));
+    this.#watching = true;
+    this.#othersDue = true;
     try {
       await follow([nft, "monitor"], read, stop);
     } catch (error) {
       if (!isErrno(error)) throw error;
     } finally {
       witness.deaf();
+      this.#watching = false;
     }
   }
 
@@ -70,6 +76,12 @@ export class Patrol {
 
   /** Compares, and repairs or says so. @returns undefined when all is as intended or nothing is intended */
   async check(): Promise<Drift | undefined> {
+    const drift = await this.#checkOurs();
+    await this.#lookAtOthers();
+    return drift;
+  }
+
+  async #checkOurs(): Promise<Drift | undefined> {
     const { kernel, intended, mode, log, now, tell } = this.#parts;
     const generations = this.#touched;
     const repair = mode() === "repair";
@@ -89,9 +101,18 @@ export class Patrol {
     return drift;
   }
 
+  /** Only when somebody else was heard, or nobody listens: others may have many rules. */
+  async #lookAtOthers(): Promise<void> {
+    if (!this.#othersDue && this.#watching) return;
+    this.#othersDue = false;
+    await this.#parts.kernel.look();
+  }
+
   #heard(generation: Generation): void {
     const touchesOurs = generation.lines.length > 0;
-    if (this.#parts.witness.heard(generation.pid, touchesOurs) || !touchesOurs) return;
+    if (this.#parts.witness.heard(generation.pid, touchesOurs)) return;
+    this.#othersDue = true;
+    if (!touchesOurs) return;
     this.#touched = [...this.#touched, generation].slice(-generationsKeptMax);
     this.#due = true;
     this.#wake();

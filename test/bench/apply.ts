@@ -103,7 +103,7 @@ async function memoryRow(namespace: string, elements: number, goal: number): Pro
 }
 
 /** Other programs only ever add time, so the quicker rounds say more than the mean. */
-function lowerQuartileMs(seconds: readonly number[]): number {
+export function lowerQuartileMs(seconds: readonly number[]): number {
   const sorted = seconds.toSorted((a, b) => a - b);
   return (sorted[Math.floor(sorted.length / 4)] ?? 0) * 1000;
 }

@@ -3,6 +3,7 @@
  * `npm run bench -- apply` runs the named ones.
  */
 import { bench as apply } from "./apply.ts";
+import { bench as check } from "./check.ts";
 import { bench as compile } from "./compile.ts";
 import { bench as footprint } from "./footprint.ts";
 import { bench as packet } from "./packet.ts";
@@ -25,6 +26,7 @@ interface Bench {
 
 const benches: Readonly<Record<string, Bench>> = {
   apply: { run: apply, goal: "at most" },
+  check: { run: check, goal: "at most" },
   compile: { run: compile, goal: "at most" },
   footprint: { run: footprint, goal: "at most" },
   packet: { run: packet, goal: "at most" },

@@ -1,6 +1,7 @@
 /** Loading, reading back, repairing and removing, in a namespace of its own with the real nft. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ApplyError, type Nft, openNft } from "#agent/apply/nft.ts";
+import { ApplyError } from "#agent/apply/apply-error.ts";
+import { type Nft, openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";

@@ -218,8 +218,8 @@ it.each([
 it("names of them, which drop what we accept, those whose drop is certain", () => {
   expect(
     kernel
-      .dropping()
-      ?.map(({ family, table, by }) => `${family} ${table} ${by}`)
+      .others()
+      .drops?.map(({ family, table, by }) => `${family} ${table} ${by}`)
       .toSorted(),
   ).toEqual(["inet firewalld rule", "ip filter policy", "ip6 filter policy"]);
 });

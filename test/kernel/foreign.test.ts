@@ -22,9 +22,9 @@ const base = (hook: string, policy: string, body = "", priority = "0"): string =
 const found = async (theirs: string, program = overlays): Promise<unknown> => {
   await must(inNamespace(namespace, "nft", "-f", "-"), { input: `flush ruleset\n${theirs}` });
   const nft = openNft(spawned);
-  expect(nft.dropping()).toBeNull();
+  expect(nft.others().drops).toBeNull();
   await nft.apply(program);
-  return nft.dropping();
+  return nft.others().drops;
 };
 const named = (by: "policy" | "rule", hook = "forward", priority = 0) => [
   { family: "ip", table: "theirs", chain: "CHAIN", hook, priority, by },
@@ -106,9 +106,9 @@ it("is noticed by a comparison of our table, and forgotten when it goes, with no
   const nft = openNft(exec);
   await must(inNamespace(namespace, "nft", "-f", "-"), { input: base("forward", "drop") });
   await nft.differences(overlays, "terse");
-  expect(nft.dropping()).toEqual(named("policy"));
+  expect(nft.others().drops).toEqual(named("policy"));
   await must(inNamespace(namespace, "nft", "delete", "table", "ip", "theirs"));
   await nft.differences(overlays, "terse");
-  expect(nft.dropping()).toEqual([]);
+  expect(nft.others().drops).toEqual([]);
   expect(started).toBe(2);
 });

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openNft } from "#agent/apply/nft.ts";
+import { describeRedirect } from "#agent/apply/redirects.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { openKernel } from "#agent/kernel.ts";
 import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
@@ -25,6 +26,9 @@ interface Program {
   readonly change: string;
   readonly reload: string;
   readonly stop: string;
+  /** Hands a port on to somebody else, as its user would, and how that is named. */
+  readonly handOn: string;
+  readonly handedOn: readonly string[];
   /** True once it has ended: some end after the command that asks them to. */
   readonly ended: string;
 }
@@ -41,6 +45,10 @@ END
 rm -f /etc/fail2ban/jail.d/*; touch /run/auth.log; fail2ban-client start`;
 
 const docker = "docker -H unix:///run/docker-test.sock";
+/** A container of one program of the system's own, whose port 80 is published as 8090, and 81 to this host alone. */
+const publish =
+  `tar -ch -C / bin/sleep $(ldd /bin/sleep | grep -o '/lib[^ ]*' | sed 's|^/||') | ${docker} import - still:1; ` +
+  `${docker} run -d --name still -p 8090:80 -p 127.0.0.1:8091:81 still:1 /bin/sleep 600`;
 const dockerd =
   "dockerd --data-root /run/docker-data --exec-root /run/docker-exec -H unix:///run/docker-test.sock --pidfile /run/docker-test.pid";
 
@@ -52,6 +60,8 @@ const programs: readonly Program[] = [
     change: "ufw deny 23; ufw allow from 192.0.2.0/24 to any port 5432 proto tcp",
     reload: "ufw reload",
     stop: "ufw disable",
+    handOn: "ufw allow 8090/tcp",
+    handedOn: [],
     ended: "ufw status | grep -q inactive",
   },
   {
@@ -62,6 +72,8 @@ const programs: readonly Program[] = [
     change: "firewall-cmd --add-port=8443/tcp",
     reload: "firewall-cmd --reload",
     stop: "kill $(cat /run/firewalld.pid)",
+    handOn: "firewall-cmd --add-forward-port=port=8090:proto=tcp:toport=80:toaddr=192.0.2.9",
+    handedOn: ["tcp 8090 by inet firewalld nat_PRE_public_allow"],
     ended: "! firewall-cmd --state",
   },
   {
@@ -71,6 +83,8 @@ const programs: readonly Program[] = [
     change: "fail2ban-client set sshd banip 192.0.2.66",
     reload: "fail2ban-client reload",
     stop: "fail2ban-client stop",
+    handOn: "fail2ban-client set sshd banip 192.0.2.67",
+    handedOn: [],
     ended: "! fail2ban-client ping",
   },
   {
@@ -80,6 +94,8 @@ const programs: readonly Program[] = [
     change: `${docker} network create --subnet 172.30.0.0/24 beside`,
     reload: "kill -HUP $(cat /run/docker-test.pid)",
     stop: "kill $(cat /run/docker-test.pid)",
+    handOn: publish,
+    handedOn: ["tcp 8090 by ip nat DOCKER"],
     ended: "! test -e /run/docker-test.pid",
   },
 ];
@@ -140,5 +156,15 @@ describe.each(programs)("$name and portcullis", (neighbour) => {
     await beside.sh(neighbour.start);
     expect(await runs()).toBe(true);
     expect(await ours()).toBe(before);
+  }, 120_000);
+
+  it("the ports that it hands on to somebody else are seen, and those alone", async () => {
+    const seen = async (): Promise<readonly string[]> => {
+      await kernel.look();
+      return (kernel.others().redirects ?? []).map(describeRedirect);
+    };
+    expect(await seen()).toEqual([]);
+    await beside.sh(neighbour.handOn);
+    expect(await seen()).toEqual(neighbour.handedOn);
   }, 120_000);
 });

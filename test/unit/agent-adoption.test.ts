@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { admitFirst, mayEnforce, writeBeginning } from "#agent/adoption.ts";
 import { noLongerAllowed, parseFlows, parseSockets, unknownTo } from "#agent/apply/flows.ts";
+import type { ForeignRedirect } from "#agent/apply/redirects.ts";
 import { parseGuard } from "#agent/guard/index.ts";
 import type { Listener } from "#agent/observe/listeners.ts";
 import { flowOutlook, listenerOutlook, wouldBeCut } from "#agent/observe/outlook.ts";
@@ -98,6 +99,9 @@ const rules = {
 };
 
 describe("listeners", () => {
+  const docker: readonly ForeignRedirect[] = [
+    { family: "ip", table: "nat", chain: "DOCKER", protocol: "tcp", from: 8090, to: 8090, address: null },
+  ];
   const at = (port: number, address = "0.0.0.0"): Listener => ({
     protocol: "tcp",
     address,
@@ -106,7 +110,7 @@ describe("listeners", () => {
     inode: port,
   });
   const foresee = (...listeners: readonly Listener[]) =>
-    listenerOutlook(listeners, rules, own, new Map([[5432, "postgres"]]));
+    listenerOutlook(listeners, rules, own, new Map([[5432, "postgres"]]), docker);
 
   it("say who could still reach them, and what drops the others", () => {
     const [web, db, empty, ssh] = foresee(at(443), at(5432), at(6000), at(22));
@@ -121,6 +125,17 @@ describe("listeners", () => {
   it("are cut by family: one that takes IPv6 alone is not reached by an IPv4 network", () => {
     const [v4, v6, both] = foresee(at(5432, "192.0.2.1"), at(5432, "2001:db8::1"), at(5432, "::"));
     expect([v4, v6, both].map((one) => one?.admitted_by)).toEqual([["services/lan"], [], ["services/lan"]]);
+  });
+
+  it("are not called cut where somebody else hands their packets on, in the families that are handed on", () => {
+    const found = foresee(at(8090), at(8090, "::"), at(8090, "2001:db8::1"), at(8091));
+    expect(found.map(({ redirected_by }) => redirected_by)).toEqual([
+      ["ip nat DOCKER"],
+      ["ip nat DOCKER"],
+      [],
+      [],
+    ]);
+    expect(found.filter(wouldBeCut)).toEqual(found.slice(2));
   });
 
   it("on a management interface keep everything", () => {

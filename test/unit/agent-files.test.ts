@@ -50,6 +50,8 @@ test("status is written where it says something new, and what could not be writt
     last_refusal: null,
     drift: null,
     foreign_drops: null,
+    foreign_redirects: null,
+    foreign_unlisted: null,
     listening: null,
     expires: [],
   };

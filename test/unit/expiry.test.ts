@@ -35,6 +35,8 @@ test("an agent's status names the roles that end soon, and no other", () => {
     last_refusal: null,
     drift: null,
     foreign_drops: null,
+    foreign_redirects: null,
+    foreign_unlisted: null,
     counting: null,
     listening: null,
     expires: [
