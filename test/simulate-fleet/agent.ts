@@ -1,6 +1,7 @@
 /**
  * An agent as a rollout sees it: it polls, takes what is newer, puts itself back when the new content breaks it, and
- * reports on each transition and every hour, or as often as it is asked to. What was not acknowledged is sent again with the next poll.
+ * reports on each transition and every hour, or as often as the answer to its last report asks it to. What was not
+ * answered is said again with the next poll, in a report of its own, as the real one does.
  */
 import type { Evidence } from "#rollout/index.ts";
 
@@ -12,6 +13,7 @@ export interface Published {
 /** One report; `n` only rises, and a control plane keeps the highest. */
 export interface Report extends Evidence {
   readonly n: number;
+  readonly applied: Published;
 }
 
 const reportEveryMs = 3_600_000;
@@ -26,7 +28,7 @@ export class Agent {
   #seen = 1;
   #state: Report["state"] = "steady";
   #n = 1;
-  #unsent = false;
+  #due = false;
   #reportedAt: number;
   #everyMs = reportEveryMs;
 
@@ -36,16 +38,22 @@ export class Agent {
     this.#reportedAt = now;
   }
 
-  /** A report when there is one to send; the caller says by `acknowledge` that it arrived. */
+  /** A report when there is one to send; the caller says by `acknowledge` that it was answered. */
   poll(published: Published, now: number): Report | undefined {
     if (published.seq > this.#seen) this.#take(published);
-    if (now - this.#reportedAt >= this.#everyMs) this.#change();
-    return this.#unsent ? this.#report(now) : undefined;
+    if (now - this.#reportedAt >= this.#everyMs) this.#due = true;
+    if (!this.#due) return undefined;
+    this.#n += 1;
+    return this.#report(now);
   }
 
-  /** @param nextSeconds until the next report that the control plane would like, or null */
-  acknowledge(now: number, nextSeconds: number | null): void {
-    this.#unsent = false;
+  /**
+   * The answer to report `n`. One to a report that it gave up on says nothing any more.
+   * @param nextSeconds until the next report that the control plane would like, or null
+   */
+  acknowledge(n: number, now: number, nextSeconds: number | null): void {
+    if (n !== this.#n) return;
+    this.#due = false;
     this.#everyMs = nextSeconds === null ? reportEveryMs : nextSeconds * 1000;
     this.#reportedAt = now;
   }
@@ -59,12 +67,7 @@ export class Agent {
       this.applied = published;
       this.#state = "steady";
     }
-    this.#change();
-  }
-
-  #change(): void {
-    this.#n += 1;
-    this.#unsent = true;
+    this.#due = true;
   }
 
   #report(now: number): Report {
@@ -74,6 +77,7 @@ export class Agent {
       receivedAt: now,
       state: this.#state,
       appliedMode: "enforce",
+      applied: this.applied,
       appliedSeq: this.applied.seq,
       seenSeq: this.#seen,
       revertedSeq: this.#state === "reverted" ? this.#seen : null,

@@ -3,10 +3,10 @@
  * what truly happened on the hosts, never by what the control plane believes: a wave has earned the next one when its
  * hosts hold the new content.
  */
-import type { Candidate } from "#rollout/index.ts";
+import type { Candidate, RolloutState } from "#rollout/index.ts";
 import type { Gates, Strategy } from "#schema/rollout.ts";
-import { Agent, type Published, type Report } from "./agent.ts";
-import { type Fleet, openPure, type Plane } from "./plane.ts";
+import { Agent, type Published } from "./agent.ts";
+import { type Fleet, openPure, type Plane, type Sent } from "./plane.ts";
 import { type Random, randomFrom } from "./random.ts";
 
 export interface Options {
@@ -50,9 +50,11 @@ const dayTicks = 24 * 60 * minuteTicks;
 const lateTicks = 60;
 const roles = 10;
 
+/** @param told each simulated minute, as a whole fleet takes minutes of one's own time */
 export async function simulateFleet(
   options: Options,
   open: (fleet: Fleet) => Promise<Plane> = openPure,
+  told: (minute: number, state: RolloutState) => void = () => undefined,
 ): Promise<Outcome> {
   const random = randomFrom(options.seed);
   const candidates = Array.from({ length: options.hosts }, (_, i): Candidate => ({
@@ -68,16 +70,17 @@ export async function simulateFleet(
   );
   const { strategy, gates } = options;
   const plane = await open({ hosts: candidates, strategy, gates, heardAt });
-  return new Simulation(options, random, agents, offline, plane).run();
+  return new Simulation(options, random, agents, offline, plane).run(told);
 }
 
 class Simulation {
   readonly #options: Options;
   readonly #random: Random;
   readonly #agents: readonly Agent[];
+  readonly #byName: ReadonlyMap<string, Agent>;
   readonly #offline: ReadonlySet<string>;
   readonly #plane: Plane;
-  readonly #wires = new Map<number, Report[]>();
+  readonly #wires = new Map<number, Sent[]>();
   readonly #given = new Set<string>();
   readonly #beyond = new Set<string>();
   #grown = 0;
@@ -94,18 +97,22 @@ class Simulation {
     this.#options = options;
     this.#random = random;
     this.#agents = agents;
+    this.#byName = new Map(agents.map((agent) => [agent.host, agent]));
     this.#offline = offline;
     this.#plane = plane;
   }
 
-  async run(): Promise<Outcome> {
+  async run(told: (minute: number, state: RolloutState) => void): Promise<Outcome> {
     for (let tick = 0; tick < dayTicks; tick += 1) {
       const now = start + tick * tickMs;
       const before = this.#plane.state().status;
       const arrived = this.#wires.get(tick) ?? [];
       this.#wires.delete(tick);
-      if (arrived.length > 0) await this.#plane.hear(arrived, now);
-      if (tick % minuteTicks === 0) await this.#plane.tick(now);
+      if (arrived.length > 0) await this.#arrive(arrived, now);
+      if (tick % minuteTicks === 0) {
+        await this.#plane.tick(now);
+        told(tick / minuteTicks, this.#plane.state());
+      }
       this.#watch(before, now);
       if (this.#isOver()) return this.#outcome(now);
       const due = this.#agents.filter(
@@ -117,19 +124,26 @@ class Simulation {
     return this.#outcome(start + dayTicks * tickMs);
   }
 
+  /** Each is answered, and its agent hears the answer to that very report. */
+  async #arrive(sent: readonly Sent[], now: number): Promise<void> {
+    const answers = await this.#plane.hear(sent, now);
+    for (const [i, { report }] of sent.entries())
+      this.#byName.get(report.host)?.acknowledge(report.n, now, answers[i] ?? null);
+  }
+
   #poll(agent: Agent | undefined, published: Published, tick: number, now: number): void {
     const report = agent?.poll(published, now);
-    if (agent === undefined || report === undefined) return;
+    if (report === undefined) return;
     if (report.state === "reverted") this.#revertedAt ??= now;
+    const sent = this.#plane.leave(report, now);
     if (this.#random() < this.#options.lost) return;
-    agent.acknowledge(now, this.#plane.nextReport(agent.host));
     const copies = this.#random() < this.#options.duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       const late = this.#random() < this.#options.late ? Math.floor(this.#random() * lateTicks) : 0;
       const at = tick + 1 + late;
-      const wire = this.#wires.get(at) ?? [];
-      wire.push({ ...report, receivedAt: start + at * tickMs });
-      this.#wires.set(at, wire);
+      const wire = this.#wires.get(at);
+      if (wire === undefined) this.#wires.set(at, [sent]);
+      else wire.push(sent);
     }
   }
 
@@ -160,10 +174,9 @@ class Simulation {
   }
 
   #byWave(): readonly (readonly Agent[])[] {
-    const agents = new Map(this.#agents.map((agent) => [agent.host, agent]));
     const waves: Agent[][] = [];
     for (const { host, wave } of this.#plane.state().entries) {
-      const agent = agents.get(host);
+      const agent = this.#byName.get(host);
       if (agent !== undefined) (waves[wave - 1] ??= []).push(agent);
     }
     return waves;

@@ -2,14 +2,15 @@
  * `npm run simulate-fleet -- --hosts 1000 --poisoned 3%`: simulated agents under one rollout. Prints how far the bad
  * revision got, how long it took to halt (simulated time) and what that cost; with `--store` it is the real control
  * plane that they call. Ends with 1 when more than one wave had it beyond what evidence promoted, or when polls that
- * change nothing touched the store; with 2 for a word it does not know. The same seed gives the same story.
+ * change nothing touched the store, or one agent was taken for two; with 2 for a word it does not know. The same seed gives the same story.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 import { Gates, Strategy } from "#schema/rollout.ts";
 import { type Outcome, simulateFleet } from "./fleet.ts";
-import type { Fleet } from "./plane.ts";
+import type { RolloutState } from "#rollout/index.ts";
+import { type Fleet, openPure } from "./plane.ts";
 import { openStore, type StorePlane } from "./store.ts";
 
 const usage = `npm run simulate-fleet -- [words]
@@ -87,13 +88,24 @@ function print(outcome: Outcome): void {
   for (const line of outcome.cost) console.log(`cost           ${line}`);
 }
 
+/** A line every ten seconds of the watcher's own time. */
+function progress(): (minute: number, state: RolloutState) => void {
+  let last = performance.now();
+  return (minute, { status, wave, entries }) => {
+    if (performance.now() - last < 10_000) return;
+    last = performance.now();
+    const committed = entries.filter(({ standing }) => standing === "committed").length;
+    console.error(`minute ${minute}: ${status}, wave ${wave}, ${committed} of ${entries.length} committed`);
+  };
+}
+
 /** Polls when nothing changes any more. @returns whether they left the store alone */
 async function settle(plane: StorePlane): Promise<boolean> {
-  const { polls, statements, refreshes, changed } = await plane.pollUnchanged();
+  const { polls, statements, refreshes, changed, clones } = await plane.pollUnchanged();
   console.log(
-    `then           ${polls} polls, ${changed} not 304, ${statements} statements for hosts, ${refreshes} looks at the fleet's news`,
+    `then           ${polls} polls, ${changed} not 304, ${statements} statements for hosts, ${refreshes} looks at the fleet's news, ${clones} hosts taken for clones`,
   );
-  return statements === 0 && changed === 0;
+  return statements === 0 && changed === 0 && clones === 0;
 }
 
 console.log(`seed ${seed}, ${chances.hosts} hosts`);
@@ -109,7 +121,7 @@ const opened = async (fleet: Fleet): Promise<StorePlane> => {
   planes.push(plane);
   return plane;
 };
-const outcome = await (store ? simulateFleet(options, opened) : simulateFleet(options));
+const outcome = await simulateFleet(options, store ? opened : openPure, progress());
 print(outcome);
 process.exitCode = outcome.beyond === 0 && outcome.grown === 0 ? 0 : 1;
 for (const plane of planes) {

@@ -18,14 +18,23 @@ import type { Content, Published, Report } from "./agent.ts";
 export interface Plane {
   readonly state: () => RolloutState;
   readonly published: (host: string, now: number) => Promise<Published>;
-  /** Reports that have just arrived, in the order of their arrival. */
-  readonly hear: (reports: readonly Report[], now: number) => Promise<void>;
-  /** Seconds until the next report that it would like of a host; null when the usual hour will do. */
-  readonly nextReport: (host: string) => number | null;
+  /** A report as it leaves its host, whether or not it arrives. */
+  readonly leave: (report: Report, now: number) => Sent;
+  /**
+   * Reports that have just arrived, in the order of their arrival.
+   * @returns the answer to each: seconds until the next report that it would like; null when the usual hour will do
+   */
+  readonly hear: (sent: readonly Sent[], now: number) => Promise<readonly (number | null)[]>;
   /** What cron or a timer calls every minute. */
   readonly tick: (now: number) => Promise<void>;
   /** What all transitions have cost, in lines for people. */
   readonly cost: () => readonly string[];
+}
+
+export interface Sent {
+  readonly report: Report;
+  /** Its exact text; empty where no text is read. */
+  readonly body: string;
 }
 
 export interface Fleet {
@@ -87,22 +96,27 @@ export async function openPure(fleet: Fleet): Promise<Plane> {
     for (const effect of outcome.effects) perform(effect);
   };
 
+  const place = new Map(state.entries.map(({ host }, i) => [host, i]));
+  const nextReport = (host: string): number | null => {
+    const entry = state.entries[place.get(host) ?? -1];
+    return entry === undefined ? null : nextReportSeconds(entry, state);
+  };
+
   return {
     state: () => state,
     published: (host) => Promise.resolve(published.get(host) ?? first),
-    hear: async (reports, now) => {
-      const fresh = reports.filter((report) => {
+    leave: (report) => ({ report, body: "" }),
+    hear: async (sent, now) => {
+      const fresh = sent.flatMap(({ report }) => {
         const known = newest.get(report.host);
-        if (known !== undefined && known.n >= report.n) return false;
-        newest.set(report.host, report);
-        return true;
+        if (known !== undefined && known.n >= report.n) return [];
+        const arrived = { ...report, receivedAt: now };
+        newest.set(report.host, arrived);
+        return [arrived];
       });
       if (fresh.some((report) => report.state === "reverted"))
         advance({ kind: "evidence", evidence: fresh }, now);
-    },
-    nextReport: (host) => {
-      const entry = state.entries.find((each) => each.host === host);
-      return entry === undefined ? null : nextReportSeconds(entry, state);
+      return sent.map(({ report }) => nextReport(report.host));
     },
     tick: async (now) => advance({ kind: "evidence", evidence: [...newest.values()] }, now),
     cost: () => [`${cost.entries} entries written in ${cost.transitions} transitions`],

@@ -3,8 +3,9 @@
  * and the minute's maintenance on a clock that the simulation moves. Everything that reaches the store is counted.
  * Hosts have their keys from the start: how they enrol is not what is simulated.
  */
+import { createHash } from "node:crypto";
 import { hostCredentials } from "#worker/credential.ts";
-import { createApp } from "#worker/app.ts";
+import { type App, createApp } from "#worker/app.ts";
 import { openFleet } from "#worker/fleet.ts";
 import { maintain } from "#worker/maintain.ts";
 import type { RolloutState } from "#rollout/index.ts";
@@ -18,7 +19,7 @@ import { type Meter, openMeter, type Reading, since } from "#test/support/meter.
 import { installRoot, openPlane, type Plane as Whole } from "#test/support/plane.ts";
 import * as z from "zod";
 import type { Published, Report } from "./agent.ts";
-import type { Fleet, Plane } from "./plane.ts";
+import type { Fleet, Plane, Sent } from "./plane.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 
 export interface StorePlane extends Plane {
@@ -34,6 +35,8 @@ export interface Unchanged {
   readonly refreshes: number;
   /** Polls of these two rounds that were answered otherwise than 304. */
   readonly changed: number;
+  /** Hosts whose one agent was taken for two. */
+  readonly clones: number;
 }
 
 /** What a host keeps of its polls. */
@@ -61,6 +64,8 @@ interface Known {
   readonly token: string;
   /** Digest of what it is served before the rollout. */
   readonly old: string;
+  /** Digest of its last report, as it left. */
+  last: string;
 }
 
 /** The fleet in intent, each host with a key and its last report, and a revision that opens a port on each, staged. */
@@ -93,34 +98,49 @@ async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, 
   const known = new Map<string, Known>();
   for (const { host, old } of results) {
     const [heardAt = 0, token] = [fleet.heardAt.get(host), await credentials.mint(host, "fleet", 0)];
-    const report = wireReport({ ...first, host, receivedAt: heardAt }, { revision: 1, sha256: old }, heardAt);
-    await storeReport(sql, await speakerOf(sql, host), report, heardAt);
-    known.set(host, { token, old });
+    const report = wireReport(first, old, null, heardAt);
+    const last = digest(JSON.stringify(report));
+    await storeReport(sql, await speakerOf(sql, host), report, heardAt, last);
+    known.set(host, { token, old, last });
   }
   return known;
 }
 
-const first = { n: 1, state: "steady", appliedSeq: 1, seenSeq: 1 } as const;
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
+const first = { n: 1, state: "steady", seenSeq: 1, applied: { seq: 1, content: "old" } } as const;
+
+/** @param prev digest of the one before it, as it was sent; null for the first */
 const wireReport = (
-  report: Pick<Report, "host" | "n" | "state" | "appliedSeq" | "seenSeq" | "receivedAt">,
-  { revision, sha256 }: Pick<Polled, "revision" | "sha256">,
+  { n, state, seenSeq, applied }: Pick<Report, "n" | "state" | "seenSeq" | "applied">,
+  old: string,
+  prev: string | null,
   at: number,
-): WireReport =>
-  WireReport.parse({
-    n: report.n,
+): WireReport => {
+  const held: Pick<Polled, "revision" | "sha256"> = isPolled(applied)
+    ? applied
+    : { revision: 1, sha256: old };
+  const { revision, sha256 } = held;
+  return WireReport.parse({
+    n,
+    prev,
     at: new Date(at).toISOString(),
     boot_id: "boot",
     agent_version: "0",
     renderer: "simulated",
-    state: report.state,
-    applied: { seq: report.appliedSeq, revision, bundle_sha256: sha256, program_sha256: sha256 },
-    seen: { root: 1, timestamp: 1, targets: report.seenSeq },
+    state,
+    applied: { seq: applied.seq, revision, bundle_sha256: sha256, program_sha256: sha256 },
+    seen: { root: 1, timestamp: 1, targets: seenSeq },
     guard_sha256: null,
     refusal: null,
     counters: [],
   });
+};
 
+const isPolled = (published: Published): published is Polled => "sha256" in published;
+
+const pollPath = "/v1/agent/update";
+const generationHeader = headers.generation.toLowerCase();
 const json = { "content-type": "application/json" };
 const Started = z.object({ id: z.int() });
 const signedTargets = envelope(Targets);
@@ -128,14 +148,13 @@ const signedTargets = envelope(Targets);
 class Store implements StorePlane {
   readonly #plane: Whole;
   readonly #meter: Meter;
-  readonly #fetch: (request: Request) => Response | Promise<Response>;
+  readonly #app: App;
   readonly #hosts: ReadonlyMap<string, Known>;
   readonly #polled = new Map<string, Polled>();
-  /** Seconds, by the answer to a host's last report. */
-  readonly #nextReports = new Map<string, number | null>();
-  /** What transitions cost, and minutes that led to none. */
+  /** What transitions cost, and minutes and reports that led to none. */
   readonly #moving: Reading[] = [];
   readonly #still: Reading[] = [];
+  readonly #heard: Reading[] = [];
   #rollout = 0;
   #head = 0;
   #state: RolloutState | undefined;
@@ -144,8 +163,7 @@ class Store implements StorePlane {
     this.#plane = plane;
     this.#meter = meter;
     this.#hosts = hosts;
-    const app = createApp({ ...plane.ports, sql: meter.sql });
-    this.#fetch = (request) => app.fetch(request);
+    this.#app = createApp({ ...plane.ports, sql: meter.sql });
   }
 
   async start({ hosts, strategy, gates }: Fleet): Promise<void> {
@@ -182,23 +200,26 @@ class Store implements StorePlane {
     return this.#polled.get(host) ?? { seq: 1, content: "old" };
   }
 
-  async hear(reports: readonly Report[], now: number): Promise<void> {
-    this.#moveTo(now);
-    for (const report of reports) {
-      const polled = this.#polled.get(report.host);
-      const { token = "", old = "" } = this.#hosts.get(report.host) ?? {};
-      const holds = polled ?? { revision: 1, sha256: old };
-      const response = await this.#costed(() =>
-        this.#send("POST", "/v1/agent/report", token, json, JSON.stringify(wireReport(report, holds, now))),
-      );
-      if (response.status !== 200) throw new Error(`a report was answered ${response.status}`);
-      const { next_s } = ReportResponse.parse(await response.json());
-      this.#nextReports.set(report.host, next_s ?? null);
-    }
+  leave(report: Report, now: number): Sent {
+    const known = this.#known(report.host);
+    const body = JSON.stringify(wireReport(report, known.old, known.last, now));
+    known.last = digest(body);
+    return { report, body };
   }
 
-  nextReport(host: string): number | null {
-    return this.#nextReports.get(host) ?? null;
+  async hear(sent: readonly Sent[], now: number): Promise<readonly (number | null)[]> {
+    this.#moveTo(now);
+    const answers: (number | null)[] = [];
+    for (const { report, body } of sent) {
+      const { token } = this.#known(report.host);
+      const response = await this.#costed(
+        () => this.#send("POST", "/v1/agent/report", token, json, body),
+        this.#heard,
+      );
+      if (response.status !== 200) throw new Error(`a report was answered ${response.status}`);
+      answers.push(ReportResponse.parse(await response.json()).next_s ?? null);
+    }
+    return answers;
   }
 
   async tick(now: number): Promise<void> {
@@ -210,6 +231,7 @@ class Store implements StorePlane {
     return [
       `${this.#moving.length} calls that moved it: rows ${spread(this.#moving)} each`,
       `${this.#still.length} minutes that did not: rows ${spread(this.#still)} each`,
+      `${this.#heard.length} reports that did not: rows ${spread(this.#heard)} each`,
     ];
   }
 
@@ -233,11 +255,19 @@ class Store implements StorePlane {
       if (texts.has(text)) refreshes += fresh / texts.size;
       else statements += fresh;
     }
-    return { polls: 2 * hosts.length, statements, refreshes, changed };
+    const suspected = "SELECT count(*) AS n FROM identity WHERE suspected_at IS NOT NULL";
+    const clones = (await this.#plane.ports.sql.prepare(suspected).first<number>("n")) ?? Number.NaN;
+    return { polls: 2 * hosts.length, statements, refreshes, changed, clones };
   }
 
   close(): Promise<void> {
     return this.#plane.close();
+  }
+
+  #known(host: string): Known {
+    const known = this.#hosts.get(host);
+    if (known === undefined) throw new Error(`no host ${host}`);
+    return known;
   }
 
   #moveTo(now: number): void {
@@ -246,11 +276,18 @@ class Store implements StorePlane {
 
   /** @returns the answer's status */
   async #poll(host: string): Promise<number> {
-    const { token = "", old } = this.#hosts.get(host) ?? {};
+    const { token, old } = this.#known(host);
     const known = this.#polled.get(host);
     const sent =
-      known === undefined ? {} : { "If-None-Match": known.tag, [headers.generation]: known.generation };
-    const response = await this.#send("GET", "/v1/agent/update", token, sent);
+      known === undefined ? {} : { "if-none-match": known.tag, [generationHeader]: known.generation };
+    // First as the standalone server asks: most polls end there.
+    const authorization = `Bearer ${token}`;
+    const unchanged = await this.#app.unchanged("GET", pollPath, { ...sent, authorization });
+    if (unchanged !== undefined && known !== undefined) {
+      this.#polled.set(host, { ...known, generation: unchanged[headers.generation] ?? "" });
+      return 304;
+    }
+    const response = await this.#send("GET", pollPath, token, sent);
     const { status } = response;
     const generation = response.headers.get(headers.generation) ?? "";
     if (status === 304) {
@@ -281,7 +318,7 @@ class Store implements StorePlane {
     sent: Readonly<Record<string, string>>,
     body?: string,
   ): Promise<Response> {
-    return this.#fetch(
+    return this.#app.fetch(
       new Request(`http://plane${path}`, {
         method,
         headers: { ...sent, authorization: `Bearer ${token}` },

@@ -5,9 +5,9 @@
 import * as z from "zod";
 import { encodeBundle } from "#schema/bundle.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";
+import { sha256Text } from "#schema/sha256.ts";
 import { refusalCodes } from "#schema/refusals.ts";
 import { AgentState } from "#schema/wire.ts";
-import { sha256Hex } from "../encoding.ts";
 import type { Sql } from "../ports.ts";
 import type { Evidence } from "../rollout/index.ts";
 
@@ -41,16 +41,18 @@ export async function readEvidence(
   const text =
     "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, json_type(p.body, '$.reverted_seq') IS NOT NULL AS says_reverted, p.body ->> '$.reverted_seq' AS reverted_seq, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops, i.suspected_at, json_type(p.body, '$.prev') IS NOT NULL AS chained FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value AND enrolment IS i.enrolment ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
-  const closed = await sha256Hex(encodeBundle(emptyRuleset));
   return new Map(
     [...Map.groupBy(z.array(Told).parse(results), ({ host }) => host)].flatMap(
       ([host, [newest, before]]): readonly [string, Evidence][] =>
-        newest === undefined ? [] : [[host, evidenceOf(newest, before, closed)]],
+        newest === undefined ? [] : [[host, evidenceOf(newest, before)]],
     ),
   );
 }
 
-const evidenceOf = (newest: Told, before: Told | undefined, closed: string): Evidence => ({
+/** Digest of the bundle that closes a host. */
+const closed = sha256Text(new TextDecoder().decode(encodeBundle(emptyRuleset)));
+
+const evidenceOf = (newest: Told, before: Told | undefined): Evidence => ({
   host: newest.host,
   receivedAt: newest.received_at,
   state: newest.state,
