@@ -359,7 +359,7 @@ export class Agent {
     const { code, message } = refusal;
     if (code === "state_unwritable") dropBallast(this.#parts.directory);
     const repeated = this.#lastRefusal?.code === code && this.#lastRefusal.message === message;
-    const dated = { code, message, at: new Date(this.#parts.now()).toISOString() };
+    const dated = { ...refusal, at: new Date(this.#parts.now()).toISOString() };
     this.#refusal = refusal;
     this.#lastRefusal = dated;
     this.#reporter.remember(dated);

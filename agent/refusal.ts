@@ -3,13 +3,15 @@
  * Neither ever carries a secret or bytes that came from the network unescaped.
  */
 import { Refused } from "#core/refused.ts";
-import { type RefusalCode, refusalEntry } from "#schema/refusals.ts";
+import { type GuardLine, type RefusalCode, refusalEntry } from "#schema/refusals.ts";
 
 export { Refused } from "#core/refused.ts";
 
 export interface Refusal {
   readonly code: RefusalCode;
   readonly message: string;
+  /** The line of the guard that does not admit a bundle. */
+  readonly line?: GuardLine;
 }
 
 /** Whether a poll failed on its way or in verification; the guard's `on_failure` is about the latter. */
@@ -26,6 +28,7 @@ const messageLengthMax = 500;
 export const refusalOf = (refused: Refused): Refusal => ({
   code: refused.code,
   message: printable(refused.message).slice(0, messageLengthMax),
+  ...(refused.line === undefined ? {} : { line: refused.line }),
 });
 
 /** Text without control characters: they forge log lines and move terminals. */

@@ -58,7 +58,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "pre
     reverted_seq: revertedSeqOf(facts.state),
     guard_sha256: facts.guard?.sha256 ?? null,
     guard: facts.guard?.guard ?? null,
-    refusal: facts.refusal,
+    refusal: facts.refusal === null ? null : onWire(facts.refusal),
     counters: fitting(facts.counters),
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
@@ -68,6 +68,9 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "pre
     expires: [...facts.expires],
   };
 }
+
+/** What a report has room for. */
+const onWire = ({ code, message, at }: DatedRefusal): Report["refusal"] => ({ code, message, at });
 
 function revertedSeqOf(state: State): number | null {
   switch (state.kind) {

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { refusalCodes, refusalEntry } from "#schema/refusals.ts";
+import { guardLineNames, refusalCodes, remedyOf } from "#schema/refusals.ts";
 import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "./apply/foreign.ts";
@@ -30,7 +30,12 @@ export const Status = z.strictObject({
   counting: z.strictObject({ seq: z.int(), revision: z.int() }).nullable().default(null),
   lease_ends_at: z.iso.datetime().nullable(),
   last_refusal: z
-    .strictObject({ code: z.enum(refusalCodes), message: z.string(), at: z.iso.datetime() })
+    .strictObject({
+      code: z.enum(refusalCodes),
+      message: z.string(),
+      at: z.iso.datetime(),
+      line: z.enum(guardLineNames).optional(),
+    })
     .nullable(),
   drift: Drift.nullable().default(null),
   foreign_drops: z.array(ForeignDrop).nullable().default(null),
@@ -130,7 +135,7 @@ export function formatStatus(status: Status, running: boolean, now: number): str
       ? []
       : [
           `refused   ${refusal.code} at ${refusal.at}: ${refusal.message}`,
-          `          ${refusalEntry(refusal.code).remedy}`,
+          `          ${remedyOf(refusal.code, refusal.line)}`,
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),

@@ -11,7 +11,7 @@ import { type Finding, Problem } from "#schema/api/common.ts";
 import type { Route } from "#schema/api/route.ts";
 import { routeOf } from "#schema/api/routes/index.ts";
 import type { Answered, Asked } from "#schema/api/types.ts";
-import type { ProblemCode } from "#schema/refusals.ts";
+import type { ProblemCode } from "#schema/problems.ts";
 import { headers } from "#schema/wire.ts";
 import { bodyText } from "./body.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";

@@ -161,8 +161,20 @@ export async function inFiles<T>(
         ? `${pathText(changes, found.path)}: ${found.message}`
         : findingText(located);
     });
-    throw new Failures([...lines, `nothing was written${withRequest(error.requestId)}`]);
+    throw new Failures([
+      ...lines,
+      ...guardAdvice(error.errors),
+      `nothing was written${withRequest(error.requestId)}`,
+    ]);
   }
+}
+
+/** The option that publishes all the same: whoever knows the host may know that its guard has changed. */
+function guardAdvice(errors: Refusal["errors"]): readonly string[] {
+  const hosts = [...new Set(errors.flatMap((found) => found.hosts ?? []))];
+  if (hosts.length === 0) return [];
+  const options = hosts.map((host) => `--allow-guard-refusal ${host}`).join(" ");
+  return [`change the rows or the guards, or publish all the same: ${options}`];
 }
 
 /** A path into the request means nothing to a reader: the row's name does. */

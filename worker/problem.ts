@@ -4,7 +4,7 @@
  */
 import type { Context } from "hono";
 import type { Finding, Problem } from "#schema/api/common.ts";
-import { type ProblemCode, problemEntry } from "#schema/refusals.ts";
+import { type ProblemCode, problemEntry } from "#schema/problems.ts";
 import { headers as wireHeaders } from "#schema/wire.ts";
 import type { AppEnv } from "./api/env.ts";
 

@@ -15,6 +15,6 @@ export { policyOf } from "./policy.ts";
  */
 export function admit(bundle: Pick<TrustedBundle, "ruleset">, guard: Guard): Ruleset {
   const [refusal] = guardRefusals(bundle.ruleset, guard);
-  if (refusal !== undefined) throw new Refused("guard_refused", refusal.message);
+  if (refusal !== undefined) throw new Refused("guard_refused", refusal.message, refusal.line);
   return bundle.ruleset;
 }

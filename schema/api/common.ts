@@ -5,7 +5,8 @@
  */
 import * as z from "zod";
 import { list, textUpTo } from "../primitives.ts";
-import { diagnosticCodes, findingCodes, problemCodes } from "../refusals.ts";
+import { problemCodes } from "../problems.ts";
+import { diagnosticCodes, findingCodes } from "../refusals.ts";
 
 /** Most rows a list gives at once. */
 const pageMax = 1000;
@@ -46,6 +47,8 @@ export const Finding = z.object({
   code: z.enum(findingCodes),
   message: Sentence,
   referencers: many(z.object({ kind: Word, key: Word, path: Sentence })).optional(),
+  /** Of `guard_refused`: the hosts whose guard refuses the bundle. */
+  hosts: many(Word).optional(),
 });
 export type Finding = z.infer<typeof Finding>;
 
@@ -67,5 +70,7 @@ export const Warning = z.object({
   code: z.enum(diagnosticCodes),
   path: Sentence,
   message: Sentence,
+  /** Of `guard_refused`: the hosts whose guard refuses the bundle. */
+  hosts: many(Word).optional(),
 });
 export type Warning = z.infer<typeof Warning>;

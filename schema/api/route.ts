@@ -3,7 +3,7 @@
  * of it, and the command line calls by it; none of them says it again.
  */
 import type * as z from "zod";
-import type { ProblemCode } from "../refusals.ts";
+import type { ProblemCode } from "../problems.ts";
 import type { AnswerHeader, RequestHeader } from "./headers.ts";
 
 /** Groups of routes, in the order in which the document shows them. */

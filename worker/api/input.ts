@@ -9,7 +9,7 @@ import type * as z from "zod";
 import type { Finding } from "#schema/api/common.ts";
 import type { Route } from "#schema/api/route.ts";
 import { routeOf } from "#schema/api/routes/index.ts";
-import type { ProblemCode } from "#schema/refusals.ts";
+import type { ProblemCode } from "#schema/problems.ts";
 import { Refused } from "../problem.ts";
 import { isRouteName, matchedRoute } from "./access.ts";
 import { closest } from "#schema/closest.ts";

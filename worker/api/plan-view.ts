@@ -4,7 +4,7 @@ import type { Kind } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Lines, SetDifference } from "#simulate/difference.ts";
 import type { HostPreview, Preview } from "../writer/preview.ts";
-import { bodyOf, heldView } from "./views.ts";
+import { bodyOf, heldView, warningView } from "./views.ts";
 
 export const planView = ({
   revision,
@@ -25,7 +25,7 @@ export const planView = ({
   ...heldView(held, revision + 1),
   behind: behind.map(({ revisions, hosts: lacking }) => ({ revisions: [...revisions], hosts: [...lacking] })),
   names: namesIn(hosts, ownerOf),
-  warnings: [...warnings],
+  warnings: warnings.map(warningView),
 });
 
 const bodyOrNull = (kind: Kind, body: string | null) => (body === null ? null : bodyOf({ kind, body }));

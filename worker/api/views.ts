@@ -1,6 +1,8 @@
 /** From what the store and the writer say to what the API answers with (schema/api). */
 import type { Committed, RevisionDetail as RevisionChanges, RevisionItem } from "#schema/api/commits.ts";
+import type { Warning } from "#schema/api/common.ts";
 import { type Kind, kinds } from "#schema/intent.ts";
+import type { Diagnostic } from "#schema/refusals.ts";
 import type { DatedRow, RevisionDetail, RevisionRow } from "../store/intent.ts";
 import type { HeldHost } from "../writer/project.ts";
 import type { CommitResult } from "../writer/index.ts";
@@ -32,6 +34,14 @@ export const pageView = <T, V>(
   return { items: rows.map(view), next_cursor: last === undefined ? null : cursorOf(last) };
 };
 
+export const warningView = ({ severity, code, path, message, hosts }: Diagnostic): Warning => ({
+  severity,
+  code,
+  path,
+  message,
+  ...(hosts === undefined ? {} : { hosts: [...hosts] }),
+});
+
 export const heldView = (held: readonly HeldHost[], revision: number) => ({
   staged: held.filter(({ as }) => as === "staged").map(({ host }) => host),
   pinned: held.filter(({ as }) => as === "pinned").map(({ host }) => host),
@@ -53,7 +63,7 @@ export const commitView = ({
   rows: [...rows],
   hosts: [...hosts],
   ...heldView(held, revision),
-  warnings: [...warnings],
+  warnings: warnings.map(warningView),
 });
 
 export const revisionView = ({

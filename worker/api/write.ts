@@ -75,19 +75,32 @@ export function refusal(c: Context<AppEnv>, result: RefusedCommit): Response {
     case "conflict":
       return problem(c, "conflict", { errors: errorsOf(result.diagnostics) });
     case "invalid_intent":
-      return problem(c, "invalid_intent", { errors: errorsOf(result.diagnostics) });
+      return problem(c, "invalid_intent", {
+        ...guardAdvice(result.diagnostics),
+        errors: errorsOf(result.diagnostics),
+      });
   }
 }
+
+/** What a caller can do besides changing rows: guards change where they stand, and reports may be old. */
+const guardAdvice = (diagnostics: readonly Diagnostic[]): { readonly detail?: string } =>
+  diagnostics.some(({ code, severity }) => code === "guard_refused" && severity === "error")
+    ? {
+        detail:
+          "Change the rows or the guards; allow_guard_refusals, with a host's name, publishes all the same.",
+      }
+    : {};
 
 /** All errors; warnings did not stop it. */
 const errorsOf = (diagnostics: readonly Diagnostic[]) =>
   diagnostics
     .filter(({ severity }) => severity === "error")
-    .map(({ path, code, message, referencers }) => ({
+    .map(({ path, code, message, referencers, hosts }) => ({
       path,
       code,
       message,
       ...(referencers === undefined ? {} : { referencers: [...referencers] }),
+      ...(hosts === undefined ? {} : { hosts: [...hosts] }),
     }));
 
 function note(path: string, text: string): string {

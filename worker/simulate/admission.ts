@@ -7,18 +7,14 @@
  */
 import type { Guard } from "#schema/guard.ts";
 import { compareText } from "#schema/order.ts";
+import type { GuardLine } from "#schema/refusals.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { elementCount } from "./difference.ts";
 import { openToAll } from "./exposure.ts";
 
 /** One line of the guard that does not admit the ruleset. */
 export interface GuardRefusal {
-  readonly line:
-    | "judged_input"
-    | "limits.max_rules"
-    | "limits.max_elements"
-    | "limits.max_any_accept"
-    | "never_accept_from_any";
+  readonly line: GuardLine;
   /** Such as `tcp 22`, by transport and port; empty where a size is what is refused. */
   readonly ports: readonly string[];
   /** Rows that open those ports, sorted; empty where no row in particular is to blame. */

@@ -17,7 +17,7 @@ const portMax = 65_535;
  */
 const everybody = { v4: 1 / 16, v6: 1 / 64 } as const;
 
-/** Ports from `from` to `to`, both inclusive, and the rows that accept them together, sorted. */
+/** Ports from `from` to `to`, both inclusive, and the rows that open them to everybody, sorted. */
 interface OpenPorts {
   readonly transport: Transport;
   readonly from: number;
@@ -63,8 +63,8 @@ function openPorts(rules: readonly Rule[], transport: Transport, sources: Source
   return edges.flatMap((from, i) => {
     const to = (edges[i + 1] ?? from) - 1;
     const covering = spans.filter((span) => span.from <= from && span.to >= to).map(({ rule }) => rule);
-    if (to < from || !reachesEverybody(covering, sources)) return [];
-    const rows = [...new Set(covering.map(({ row }) => row))].sort(compareText);
+    if (to < from || reachOf(covering, sources) < 1) return [];
+    const rows = [...new Set(blamed(covering, sources).map(({ row }) => row))].sort(compareText);
     return [{ transport, from, to, rows }];
   });
 }
@@ -75,11 +75,24 @@ function rangesOf(protocol: Protocol, transport: Transport): readonly { from: nu
   return protocol.ports.kind === "any" ? [{ from: 1, to: portMax }] : protocol.ports.ranges;
 }
 
-function reachesEverybody(rules: readonly Rule[], sources: Sources): boolean {
+/** Rules without which it would not be everybody: those that are enough alone, else the widest ones together. */
+function blamed(rules: readonly Rule[], sources: Sources): readonly Rule[] {
+  const alone = rules.filter((rule) => reachOf([rule], sources) >= 1);
+  if (alone.length > 0) return alone;
+  const widest = rules
+    .map((rule) => ({ rule, reach: reachOf([rule], sources) }))
+    .toSorted((a, b) => b.reach - a.reach)
+    .map(({ rule }) => rule);
+  const enough = widest.findIndex((_, i) => reachOf(widest.slice(0, i + 1), sources) >= 1);
+  return widest.slice(0, enough + 1);
+}
+
+/** How much of everybody the sources are together, in the family where they are most; 1 is everybody. */
+function reachOf(rules: readonly Rule[], sources: Sources): number {
   const elements = new Set<string>();
   for (const rule of rules) {
     const own = sources(rule);
-    if (own === null) return true;
+    if (own === null) return Infinity;
     for (const element of own) elements.add(element);
   }
   const share = { v4: 0, v6: 0 };
@@ -87,5 +100,5 @@ function reachesEverybody(rules: readonly Rule[], sources: Sources): boolean {
     const { family, prefix } = knownNetwork(element);
     share[family] += 2 ** -prefix;
   }
-  return share.v4 >= everybody.v4 || share.v6 >= everybody.v6;
+  return Math.max(share.v4 / everybody.v4, share.v6 / everybody.v6);
 }

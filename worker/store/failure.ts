@@ -1,5 +1,5 @@
 /** What a store says when it cannot write for now, through no fault of the request: told apart by its own words. */
-import type { ProblemCode } from "#schema/refusals.ts";
+import type { ProblemCode } from "#schema/problems.ts";
 
 type Failure = Extract<ProblemCode, "storage_full" | "busy">;
 

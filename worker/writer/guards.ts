@@ -11,6 +11,7 @@ import type { Diagnostic } from "#schema/refusals.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { type GuardRefusal, guardRefusals } from "#simulate/admission.ts";
+import { openToAll } from "#simulate/exposure.ts";
 import type { Sql } from "../ports.ts";
 import { readGuards } from "../store/status.ts";
 import type { Compiler } from "./compiler.ts";
@@ -51,10 +52,11 @@ export async function guardFindings(
       const refusals = guard === undefined ? [] : guardRefusals(ruleset, guard);
       const now = refusals.length === 0 ? undefined : served(host);
       const before = guard === undefined || now === undefined ? [] : guardRefusals(now, guard);
+      const open = now === undefined ? new Set<string>() : rowsOpenToAll(now);
       for (const refusal of refusals)
         found.push({
           host,
-          refusal,
+          refusal: { ...refusal, rows: toBlame(refusal.rows, open) },
           standing: isKnown(refusal, before) ? "before" : allowed.has(host) ? "allowed" : "new",
         });
     }
@@ -62,12 +64,21 @@ export async function guardFindings(
   return byRow(found);
 }
 
+const rowsOpenToAll = (ruleset: Ruleset): ReadonlySet<string> =>
+  new Set(openToAll(ruleset).flatMap(({ rows }) => rows));
+
+/** Rows that are new among those that open to everybody; all of them where none is, as after the guard changed. */
+function toBlame(rows: readonly string[], before: ReadonlySet<string>): readonly string[] {
+  const fresh = rows.filter((row) => !before.has(row));
+  return fresh.length === 0 ? rows : fresh;
+}
+
 /** Whether the guard refuses as much of what the host is served now. */
 const isKnown = ({ line, ports }: GuardRefusal, before: readonly GuardRefusal[]): boolean =>
   before.some((other) => other.line === line && ports.every((port) => other.ports.includes(port)));
 
 const because = {
-  new: "; allow_guard_refusals publishes all the same",
+  new: "",
   allowed: "; published all the same, as allowed",
   before: "; as it refuses what the host is served now",
 } as const;
@@ -94,6 +105,7 @@ function byRow(found: readonly Found[]): readonly Diagnostic[] {
         code: "guard_refused",
         path: `/${path}`,
         message,
+        hosts: [...new Set(group.map(({ host }) => host))].sort(compareText),
       },
     ];
   });

@@ -50,12 +50,26 @@ const size = (rules: number, elements: number) => ({
 });
 const line = (text: string): unknown => expect.stringMatching(text);
 
+/** New flows to the host, from these addresses. */
+const passing = (service: string, what: string, name: string | null, addresses: readonly string[]) => ({
+  scope: "host",
+  direction: "in",
+  what,
+  from: { name, addresses, more: false },
+  to: { name: "any", addresses: [], more: false },
+  until: null,
+  row: line(`^services/${service}#`),
+});
+
 /** What `photos` and `wider` mean for each host. */
 const expectedHosts = [
   {
     host: "app1",
     before: size(2, 1),
     after: size(2, 2),
+    opens: [passing("photoprism", "tcp 2342", "zone lan", ["192.168.1.0/24", "192.168.7.0/24"])],
+    closes: [passing("photoprism", "tcp 2342", "role reverse_proxy", ["192.0.2.1"])],
+    more: false,
     scopes: { added: [], removed: [] },
     other: [],
     rules: {
@@ -77,6 +91,9 @@ const expectedHosts = [
     host: "edge1",
     before: size(2, 2),
     after: size(2, 2),
+    opens: [passing("reverse_proxy", "tcp 443", null, ["192.168.7.0/24"])],
+    closes: [passing("reverse_proxy", "tcp 443", null, ["fd00:1::/64"])],
+    more: false,
     scopes: { added: [], removed: [] },
     other: [],
     rules: { added: [], removed: [] },
@@ -92,30 +109,34 @@ const expectedHosts = [
   },
 ];
 
+const update = { op: "update", source_before: "catalog" };
+const expectedChanges = [
+  {
+    ...update,
+    kind: "service",
+    key: "photoprism",
+    before: { ingress: [{ from: "role:reverse_proxy", port: 2342, proto: "tcp" }] },
+    after: photos.body,
+  },
+  {
+    ...update,
+    kind: "zone",
+    key: "lan",
+    before: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] },
+    after: wider.body,
+  },
+];
+
 function planning(h: () => Harness): void {
   test("says row by row and host by host what would change, in words", async () => {
     const answer = await plan(h(), { changes: [photos, wider] });
-    const update = { op: "update", source_before: "catalog" };
     expect(answer.json).toEqual({
       revision: 1,
-      changes: [
-        {
-          ...update,
-          kind: "service",
-          key: "photoprism",
-          before: { ingress: [{ from: "role:reverse_proxy", port: 2342, proto: "tcp" }] },
-          after: photos.body,
-        },
-        {
-          ...update,
-          kind: "zone",
-          key: "lan",
-          before: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] },
-          after: wider.body,
-        },
-      ],
+      changes: expectedChanges,
       hosts: expectedHosts,
       ...nobodyHeld,
+      behind: [],
+      names: { "192.0.2.1": "host edge1" },
       warnings: [],
     });
   });
@@ -147,7 +168,15 @@ function planning(h: () => Harness): void {
   });
 
   test("says of what changes nothing that it changes nothing, and takes no changes at all", async () => {
-    const nothing = { revision: 2, changes: [], hosts: [], ...nobodyHeld, warnings: [] };
+    const nothing = {
+      revision: 2,
+      changes: [],
+      hosts: [],
+      ...nobodyHeld,
+      behind: [],
+      names: {},
+      warnings: [],
+    };
     expect((await plan(h(), { changes: [photos] })).json).toEqual(nothing);
     expect((await plan(h(), { source: "catalog", changes: [] })).json).toEqual(nothing);
   });

@@ -36,6 +36,7 @@ export function reportContract(name: string, open: () => Promise<Adapter>): void
     const send: Send = (path, body) =>
       h.call("POST", `/v1/${path}`, { body: path === "plan" ? body : { message: "m", ...body } });
     guards(() => h, report, send);
+    blame(report, send);
     allowances(() => h, send);
     silence(() => h, report);
     listening(() => h, report);
@@ -115,6 +116,45 @@ function guards(h: () => Harness, report: Tell, send: Send): void {
       { path, code: "guard_refused", message: expect.stringContaining(line) as unknown },
     ]);
     await report("app1", { guard: guard() });
+  });
+}
+
+function blame(report: Tell, send: Send): void {
+  const grants = (...ports: readonly (readonly [from: string, port: number])[]) => ({
+    ...ssh,
+    body: { ingress: ports.map(([from, port]) => ({ from, port, proto: "tcp" })) },
+  });
+  /** Ports of the rows that are named as refused. */
+  const named = (answer: Answer): readonly string[] => {
+    const { errors = [] } = expectProblem(answer, 422, "invalid_intent");
+    return errors.map(({ message }) => /refuses row services\/\w+#(\w+)/.exec(message)?.[1] ?? message);
+  };
+  const rowOf = async (from: string, port: number): Promise<string> => {
+    const { json } = await send("plan", { changes: [grants([from, port])], allow_guard_refusals: ["app1"] });
+    const [host] = (
+      json as { readonly hosts: readonly { readonly rules: { readonly added: readonly string[] } }[] }
+    ).hosts;
+    return /#(\w+)\)$/.exec(host?.rules.added[0] ?? "")?.[1] ?? "";
+  };
+
+  test("name the rows that are to blame, and no row that opens less or was there before", async () => {
+    await report("app1", { guard: guard() });
+    const answer = await send("plan", { changes: [grants(["any", 22], ["lan", 22])] });
+    expect(named(answer)).toEqual([await rowOf("any", 22)]);
+
+    expect(await send("commits", { changes: [grants(["any", 80])] })).toMatchObject({ status: 201 });
+    await report("app1", { guard: guard({ limits: { max_any_accept: 1 } }) });
+    const more = await send("plan", { changes: [grants(["any", 80], ["any", 81])] });
+    expect(named(more)).toEqual([await rowOf("any", 81)]);
+    expect(await send("commits", { changes: [grants(["lan", 2342])] })).toMatchObject({ status: 201 });
+    await report("app1", { guard: guard() });
+  });
+
+  test("name the hosts as data, and how to publish all the same", async () => {
+    const problem = expectProblem(await send("plan", { changes: [ssh] }), 422, "invalid_intent");
+    expect(problem.errors).toMatchObject([{ code: "guard_refused", hosts: ["app1"] }]);
+    expect(problem.errors?.[0]?.message).not.toContain("allow_guard_refusals");
+    expect(problem.detail).toContain("allow_guard_refusals");
   });
 }
 

@@ -5,7 +5,7 @@ import { Problem } from "#schema/api/common.ts";
 import { answerHeaders, type RequestHeader, requestHeaders } from "#schema/api/headers.ts";
 import { type Answer, type Route, tags } from "#schema/api/route.ts";
 import { routeOf, routes } from "#schema/api/routes/index.ts";
-import { type ProblemCode, problemEntry } from "#schema/refusals.ts";
+import { type ProblemCode, problemEntry } from "#schema/problems.ts";
 import { headers as wireHeaders } from "#schema/wire.ts";
 import { problemsOf } from "./problems.ts";
 import { type JsonSchema, openSchemas, type Schemas } from "./schemas.ts";

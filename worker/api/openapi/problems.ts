@@ -1,7 +1,7 @@
 /** What a route may refuse, from what it asks for: its access, its parameters and its body. */
 import { type Access, access, type RouteName } from "#schema/api/access.ts";
 import { routeOf } from "#schema/api/routes/index.ts";
-import { type ProblemCode, problemCodes, problemEntry } from "#schema/refusals.ts";
+import { type ProblemCode, problemCodes, problemEntry } from "#schema/problems.ts";
 
 /** In the order of the table of problems, by status. */
 export function problemsOf(name: RouteName): ReadonlyMap<number, readonly ProblemCode[]> {
