@@ -11,7 +11,7 @@ import { outcome, Refused } from "./refusal.ts";
 import { revokeSlot, type SlotName, slotNames, slotSeal } from "./slots.ts";
 import type { Tried } from "./candidate.ts";
 
-const phases = ["PREPARED", "ARMED", "LOADED", "COMMITTED"] as const;
+const phases = ["PREPARED", "ARMED", "LOADED"] as const;
 
 const Journal = z.strictObject({
   phase: z.enum(phases),

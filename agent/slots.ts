@@ -1,8 +1,9 @@
 /**
  * Rulesets on disk: `slots/{a,b}/{ruleset.nft, program.json, meta.json, seal}`. The seal makes a slot committed: it
- * bears the digest of `ruleset.nft` and a number that rises. A candidate goes into the slot that is not committed, with
- * its seal still pending. To commit is to rename `seal.pending` to `seal`, to revert is to rename it to `seal.revoked`;
- * a rename happens once, so of an agent and its watchdog exactly one has its way.
+ * bears the digest of `ruleset.nft` and a number that rises. A candidate goes into the slot beside the newest committed
+ * one, with its seal still pending. To commit is to rename `seal.pending` to `seal`. To revert is to rename it too: an
+ * agent to `seal.reverted`, at once; a watchdog to `seal.revoked`, loads what was before, and then to `seal.reverted`.
+ * The first rename happens once, so of an agent and its watchdog exactly one has its way.
  *
  * `ruleset.nft` loads by itself over whatever our table holds: sh and nft are enough (agent/apply/scripts.ts).
  */

@@ -11,7 +11,7 @@ import { type Finding, Problem } from "#schema/api/common.ts";
 import type { Route } from "#schema/api/route.ts";
 import { routeOf } from "#schema/api/routes/index.ts";
 import type { Answered, Asked } from "#schema/api/types.ts";
-import type { ProblemCode } from "#schema/problems.ts";
+import { type ProblemCode, problemEntry } from "#schema/problems.ts";
 import { headers } from "#schema/wire.ts";
 import { bodyText } from "./body.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
@@ -187,7 +187,9 @@ function problemText(status: number, problem: Told | undefined): string {
   const { title, code, detail, errors = [] } = problem;
   const findings = errors.map(({ path, message }) => `${path}: ${message}`);
   const head = code === undefined ? title : `${title} (${code})`;
-  return [head, ...(detail === undefined ? [] : [detail]), ...findings].join("; ");
+  const advice =
+    detail ?? (code === undefined || findings.length > 0 ? undefined : problemEntry(code).remedy);
+  return [head, ...(advice === undefined ? [] : [advice]), ...findings].join("; ");
 }
 
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);

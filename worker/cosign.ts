@@ -36,13 +36,16 @@ export const takeSignatures = (
   audited(ports.sql, async (): Promise<Attempt<Taken>> => {
     const root = await rootInForce(ports.sql);
     const waiting = await readPending(ports.sql, host);
-    if (root === undefined || waiting === undefined) throw new Refused("not_found");
-    if (waiting.seq !== seq) throw new Refused("conflict");
+    if (root === undefined || waiting === undefined) throw new Refused("not_found", nothingWaits);
+    if (waiting.seq !== seq)
+      throw new Refused("conflict", { detail: `Seq ${waiting.seq} waits now: read it before you sign.` });
     const pending = await withSignatures(waiting, root.signed, signatures);
     if (pending === undefined) throw new Refused("bad_request", { errors: [notOurs] });
     const keys = signatures.map(({ keyid }) => keyid);
     return take(ports, root.signed, pending, { actor, keys });
   });
+
+export const nothingWaits = { detail: "Nothing of this host waits for a signature." };
 
 const notOurs = {
   path: "/signatures",

@@ -14,6 +14,13 @@ export interface ProblemDetail {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What a host's name means nothing without. */
+export const notDeclared: ProblemDetail = {
+  detail: "This host is not declared. Declare it first, in a catalog or by PUT /v1/hosts/NAME.",
+};
+
+export const noRollout: ProblemDetail = { detail: "There is no rollout of this number." };
+
 /** A refusal from below the routes; `createApp` turns it into its response. */
 export class Refused extends Error {
   readonly code: ProblemCode;

@@ -31,6 +31,7 @@ export const rollout = sqliteTable("rollout", {
   wave: integer().notNull(),
   wave_started_at: integer(),
   superseded_by: integer(),
+  paused_by: text(),
 });
 
 export const rolloutHost = sqliteTable(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { wavesDigest } from "#rollout/index.ts";
+import { step, wavesDigest } from "#rollout/index.ts";
 import { Driven, gatesOf, hostNames, newest, plain, start, wavesOf } from "#test/support/rollout.ts";
 
 const hour = 3600;
@@ -240,6 +240,17 @@ describe("a rollout", () => {
     driven.hear(...wave.slice(2).map((host) => driven.commit(host)));
     driven.tick(900);
     expect(driven.state).toMatchObject({ status: "paused", reason: `waits: ${reason}` });
+  });
+
+  test("evidence ends the pauses that it made and no person's, whatever the sentence says", () => {
+    const driven = new Driven();
+    const paused = { ...driven.state, status: "paused", reason: "waits: for lunch" } as const;
+    const ticked = (pausedBy: "evidence" | "person"): unknown => {
+      const done = step({ ...paused, pausedBy }, { kind: "tick" }, start);
+      return "state" in done ? done.state.status : done.refused;
+    };
+    expect(ticked("person")).toBe("paused");
+    expect(ticked("evidence")).toBe("running");
   });
 
   test("a host that its bundle closes has committed", () => {

@@ -1,7 +1,7 @@
 /** From the operator's first command to a stock TUF client, over real HTTP and in separate processes. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -107,9 +107,13 @@ describe("portcullis root init", () => {
       expect(made.stdout + root.toString()).not.toContain(secret);
     }
     const again = await spawned(...args);
-    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("exists") as string });
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("is in force here already") as string,
+    });
     const elsewhere = await portcullis(...args.with(7, join(data, "second")));
-    expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("version 2") as string });
+    expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("root rotate") as string });
+    expect(existsSync(join(data, "second"))).toBe(false);
     expect(readFileSync(join(out, "root.json"))).toEqual(root);
   });
 });

@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import type * as z from "zod";
 import type { CosignResponse, PendingDetail, PendingItem } from "#schema/cosign.ts";
-import { takeSignatures } from "../cosign.ts";
+import { nothingWaits, takeSignatures } from "../cosign.ts";
 import type { Ports } from "../ports.ts";
 import { Refused } from "../problem.ts";
 import { signaturesOf } from "../publish/cosign.ts";
@@ -29,7 +29,7 @@ export function cosign(ports: Ports): Hono<AppEnv> {
   serve(api, "GET /v1/cosign/:host", async (c, { params }) => {
     const { host } = params;
     const pending = await readPending(ports.sql, host);
-    if (pending === undefined) throw new Refused("not_found");
+    if (pending === undefined) throw new Refused("not_found", nothingWaits);
     const view = await viewer(ports);
     const served = await readRepository(ports.sql, host);
     return c.json({

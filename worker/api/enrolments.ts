@@ -12,7 +12,7 @@ import { enrolProof } from "#schema/wire.ts";
 import { fromBase64Url, sha256Hex, toBase64Url, toHex } from "../encoding.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
-import { Refused } from "../problem.ts";
+import { notDeclared, Refused } from "../problem.ts";
 import { verifyEd25519 } from "../publish/holds.ts";
 import { audited } from "../store/audit.ts";
 import {
@@ -76,7 +76,7 @@ async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: str
   return audited(ports.sql, async () => {
     const root = await latestRoot(ports.sql);
     if (root === undefined) throw new Refused("root_missing");
-    if (!(await isDeclaredHost(ports.sql, host))) throw new Refused("not_found");
+    if (!(await isDeclaredHost(ports.sql, host))) throw new Refused("not_found", notDeclared);
     const at = ports.clock.now();
     const expires = at + ttl_seconds * 1000;
     const made = { id, host, sha256, created_at: at, created_by: actor };
@@ -150,7 +150,8 @@ function takeBack({ sql, clock }: Ports, id: string, actor: string): Promise<voi
   return audited(sql, async () => {
     const at = clock.now();
     const found = await enrolmentById(sql, id);
-    if (found === undefined) throw new Refused("not_found");
+    if (found === undefined)
+      throw new Refused("not_found", { detail: "There is no open invitation of this id." });
     const { host, used_at, ended_at, expires_at } = found;
     if (used_at !== null)
       throw new Refused("conflict", {
@@ -179,7 +180,8 @@ async function revokeHost({ sql, clock }: Ports, host: string, actor: string): P
   await audited(sql, async () => {
     const at = clock.now();
     const identity = await findIdentity(sql, host);
-    if (identity === undefined) throw new Refused("not_found");
+    if (identity === undefined)
+      throw new Refused("not_found", { detail: "This host has no key: it never joined." });
     const ends = await openOf(sql, host, at);
     if (identity.revoked_at !== null && ends.length === 0) return { write: false, result: undefined };
     const body = { host, enrolment: identity.enrolment, ends };

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { HostStatus } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
-import { problem } from "../problem.ts";
+import { notDeclared, problem } from "../problem.ts";
 import { type DatedRow, findRow, listRows } from "../store/intent.ts";
 import { type HostStatus as StoredStatus, readHostStatus, readStandings } from "../store/status.ts";
 import { serve } from "./serve.ts";
@@ -18,7 +18,7 @@ export function hosts(ports: Ports): Hono<AppEnv> {
   addWrites(api, ports, "hosts");
   serve(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
     const { host } = params;
-    if ((await findRow(ports.sql, "host", host)) === undefined) return problem(c, "not_found");
+    if ((await findRow(ports.sql, "host", host)) === undefined) return problem(c, "not_found", notDeclared);
     return c.json(statusView(host, await readHostStatus(ports.sql, host)));
   });
   return api;
@@ -40,7 +40,7 @@ function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
   });
   serve(api, "GET /v1/hosts/:host", async (c, { params }) => {
     const row = await findRow(ports.sql, "host", params.host);
-    if (row === undefined) return problem(c, "not_found");
+    if (row === undefined) return problem(c, "not_found", notDeclared);
     c.header("ETag", rowTag(row.from_revision));
     return c.json((await hostViews(ports, [row]))[0]);
   });

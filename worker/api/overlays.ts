@@ -22,7 +22,8 @@ export function overlays(ports: Ports): Hono<AppEnv> {
 function addMembers(api: Hono<AppEnv>, ports: Ports): void {
   serve(api, "GET /v1/overlays/:overlay/members", async (c, { params, query }) => {
     const { overlay } = params;
-    if ((await findRow(ports.sql, "overlay", overlay)) === undefined) return problem(c, "not_found");
+    if ((await findRow(ports.sql, "overlay", overlay)) === undefined)
+      return problem(c, "not_found", { detail: "There is no overlay of this name." });
     return answerRows(c, ports, "member", query, memberKey(overlay, ""));
   });
   serve(api, "GET /v1/overlays/:overlay/members/:cn", (c, { params }) =>

@@ -23,13 +23,15 @@ export function revisions(ports: Ports): Hono<AppEnv> {
   });
   serve(api, "GET /v1/revisions/:revision", async (c, { params }) => {
     const found = await findRevision(ports.sql, params.revision);
-    return found === undefined ? problem(c, "not_found") : c.json(revisionDetailView(found));
+    return found === undefined ? problem(c, "not_found", noRevision) : c.json(revisionDetailView(found));
   });
   serve(api, "GET /v1/revisions/:revision/hosts/:host/ruleset", (c, { params, query }) =>
     answerRuleset(c, ports, params, query.format),
   );
   return api;
 }
+
+const noRevision = { detail: "There is no such revision yet." };
 
 /** Compiles the revision again, with the function that publishing used: a preview cannot mean something else. */
 async function answerRuleset(
@@ -39,11 +41,12 @@ async function answerRuleset(
   format: "json" | "nft",
 ): Promise<Response> {
   const intent = await readIntent(ports.sql, revision);
-  if (intent === undefined) return problem(c, "not_found");
+  if (intent === undefined) return problem(c, "not_found", noRevision);
   const compiled = compileHosts(snapshotOf(intent.revision, intent.rows), [host]);
   if (!compiled.ok) throw new Error(`revision ${revision} no longer compiles`);
   const ruleset = compiled.rulesets.get(host);
-  if (ruleset === undefined) return problem(c, "not_found");
+  if (ruleset === undefined)
+    return problem(c, "not_found", { detail: "The host is not declared at this revision." });
   if (format === "json") return c.json(ruleset);
   const { report } = await readHostStatus(ports.sql, host);
   const rendered = render(ruleset, report?.body.guard ?? unknownGuard);

@@ -5,7 +5,7 @@ import type { RolloutView } from "#schema/rollout.ts";
 import { RolloutAction } from "#schema/rollout.ts";
 import { namesTag } from "../etag.ts";
 import type { Ports } from "../ports.ts";
-import { Refused } from "../problem.ts";
+import { noRollout, Refused } from "../problem.ts";
 import { act } from "../release/act.ts";
 import { readRollout } from "../release/read.ts";
 import { startRollout } from "../release/start.ts";
@@ -110,7 +110,7 @@ async function answerView(c: Context<AppEnv>, view: RolloutView): Promise<Respon
 /** @throws Refused `not_found` */
 async function known(ports: Ports, id: number): Promise<RolloutView> {
   const view = await readRollout(ports.sql, id);
-  if (view === undefined) throw new Refused("not_found");
+  if (view === undefined) throw new Refused("not_found", noRollout);
   return view;
 }
 

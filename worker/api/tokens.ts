@@ -130,7 +130,7 @@ function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response>
     const row = await findToken(sql, id);
     // What it could not have made is not there for it.
     if (row === undefined || (own !== null && !(await descends(sql, id, own))))
-      return { write: false, result: problem(c, "not_found") };
+      return { write: false, result: problem(c, "not_found", { detail: "There is no token of this id." }) };
     if (row.revoked_at !== null) return { write: false, result: c.json(tokenView(row)) };
     const heirs = await livingDescendants(sql, id);
     const body = { id, name: row.name, with: heirs };

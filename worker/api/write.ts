@@ -43,7 +43,8 @@ export async function writeRow(
 /** Paths point into this request's body, which is the row; a row that is not there cannot be deleted. */
 function rowRefusal(c: Context<AppEnv>, result: RefusedCommit): Response {
   if (!("diagnostics" in result)) return refusal(c, result);
-  if (result.diagnostics.some(({ code }) => code === "nothing_to_delete")) return problem(c, "not_found");
+  if (result.diagnostics.some(({ code }) => code === "nothing_to_delete"))
+    return problem(c, "not_found", { detail: "There is no such row to delete." });
   const diagnostics = result.diagnostics.map((diagnostic) => ({
     ...diagnostic,
     path: diagnostic.path.replace(/^\/changes\/0\/(?:body|key)/, ""),

@@ -2,7 +2,7 @@
 import type { RolloutAction } from "#schema/rollout.ts";
 import type { Ports } from "../ports.ts";
 import { kinOf } from "../principal.ts";
-import { Refused } from "../problem.ts";
+import { noRollout, Refused } from "../problem.ts";
 import type { Input, RolloutState } from "../rollout/index.ts";
 import { type Attempt, audited } from "../store/audit.ts";
 import { findRollout } from "../store/rollout.ts";
@@ -35,7 +35,7 @@ export async function act(
   const by = { principal, onBehalfOf: on_behalf_of ?? null };
   await audited(ports.sql, async (): Promise<Attempt<void>> => {
     const stored = await findRollout(ports.sql, id);
-    if (stored === undefined) throw new Refused("not_found");
+    if (stored === undefined) throw new Refused("not_found", noRollout);
     const moved = await transition(ports, stored, input, stored.state, by);
     if ("refused" in moved) throw new Refused("conflict", { detail: sentence(moved.refused) });
     if (action === "approve") await refuseKin(ports, principal, stored.state.approvals);

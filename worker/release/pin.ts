@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { PinRequest } from "#schema/api/hosts.ts";
 import type { Ports } from "../ports.ts";
-import { Refused } from "../problem.ts";
+import { notDeclared, Refused } from "../problem.ts";
 import { audited } from "../store/audit.ts";
 import { findRow } from "../store/intent.ts";
 import { addPin, readReleases, removePin } from "../store/release.ts";
@@ -20,7 +20,7 @@ export const pin = (
   },
 ): Promise<void> =>
   audited(sql, async () => {
-    if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found");
+    if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found", notDeclared);
     const at = clock.now();
     const statements = [addPin(sql, host, { at, by: principal, reason })];
     const body = { host, reason };
@@ -32,7 +32,7 @@ export const pin = (
 export const unpin = ({ sql, clock }: Ports, principal: string, host: string): Promise<void> =>
   audited(sql, async () => {
     if (!(await readReleases(sql)).pinned.has(host)) {
-      if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found");
+      if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found", notDeclared);
       return { write: false, result: undefined };
     }
     const plain = { at: clock.now(), actor: principal, on_behalf_of: null, revision: null };

@@ -73,7 +73,13 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
     strategy,
     waves_sha256: wavesDigest(plan),
   };
-  const rest = { gates: state.gates, emergency, status: state.status, reason: state.reason };
+  const rest = {
+    gates: state.gates,
+    emergency,
+    status: state.status,
+    reason: state.reason,
+    paused_by: state.pausedBy,
+  };
   const place = { phase: state.phase, wave: state.wave, wave_started_at: null, superseded_by: null };
   // An emergency takes nothing from anybody before it is approved.
   const taken = emergency

@@ -24,6 +24,7 @@ export function begin({ plan, pinned, states, gates, pollSeconds, emergency, by 
   return {
     status: emergency ? "awaiting_approval" : "running",
     reason: "",
+    pausedBy: null,
     emergency,
     gates: { ...gates, bake_seconds: bake },
     phase: plan.narrow.length > 0 ? "narrow" : "widen",

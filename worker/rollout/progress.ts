@@ -9,10 +9,9 @@ import { gate, type Verdict } from "./gate.ts";
 import { assigned, hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
 import type { Entry, Evidence, RolloutState } from "./state.ts";
 
-/** What a pause that evidence may end begins with; a person's pause begins otherwise. */
-const waits = "waits: ";
-export const isWaiting = ({ status, reason }: RolloutState): boolean =>
-  status === "paused" && reason.startsWith(waits);
+/** Paused by evidence, which may end it too; a person's pause is for a person to end. */
+export const isWaiting = ({ status, pausedBy }: RolloutState): boolean =>
+  status === "paused" && pausedBy === "evidence";
 
 /** What time and reports lead to, whatever the status. Returns `state` itself when nothing changed. */
 export function proceed(before: RolloutState, reports: readonly Evidence[], now: number): Stepped {
@@ -107,9 +106,9 @@ function verdictOn(state: RolloutState, now: number): Verdict {
 }
 
 function pause(state: RolloutState, because: string): Stepped {
-  const reason = `${waits}${because}`;
-  const same = state.status === "paused" && state.reason === reason;
-  return { state: same ? state : { ...state, status: "paused", reason }, effects: [] };
+  const reason = `waits: ${because}`;
+  const same = isWaiting(state) && state.reason === reason;
+  return { state: same ? state : { ...state, status: "paused", pausedBy: "evidence", reason }, effects: [] };
 }
 
 const running = (state: RolloutState): RolloutState =>

@@ -33,8 +33,10 @@ export interface Entry {
 
 export interface RolloutState {
   readonly status: RolloutStatus;
-  /** Why it is paused, halted or superseded; empty while it runs. */
+  /** Why it is paused, halted or superseded; empty while it runs. For people: nothing is decided by it. */
   readonly reason: string;
+  /** Who paused it: evidence may end its own pauses, a person ends theirs. Null unless it is or was paused. */
+  readonly pausedBy: "evidence" | "person" | null;
   readonly emergency: boolean;
   readonly gates: Gates;
   readonly phase: Phase;

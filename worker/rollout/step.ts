@@ -33,7 +33,10 @@ export function step(state: RolloutState, input: Input, now: number): Outcome {
     case "halt":
       return halt(state, input);
     case "pause":
-      return fits(state, ["running", "paused"]) ?? just({ ...state, status: "paused", reason: said(input) });
+      return (
+        fits(state, ["running", "paused"]) ??
+        just({ ...state, status: "paused", pausedBy: "person", reason: said(input) })
+      );
     case "resume":
     case "skip":
       return goOn(state, input);

@@ -29,6 +29,7 @@ const Row = z.object({
   waves_sha256: z.string(),
   status: RolloutStatus,
   reason: z.string(),
+  paused_by: z.enum(["evidence", "person"]).nullable(),
   phase: Phase,
   wave: z.int(),
   wave_started_at: z.int().nullable(),
@@ -88,6 +89,7 @@ export async function findRollout(
   const state: RolloutState = {
     status: row.status,
     reason: row.reason,
+    pausedBy: row.paused_by,
     emergency: row.emergency,
     gates: row.gates,
     phase: row.phase,
@@ -242,7 +244,7 @@ export function updateRollout(
   { before, after, at }: { readonly before: RolloutState; readonly after: RolloutState; readonly at: number },
   supersededBy: number | null = null,
 ): readonly D1PreparedStatement[] {
-  const { status, reason, phase, wave, waveStartedAt: wave_started_at } = after;
+  const { status, reason, pausedBy: paused_by, phase, wave, waveStartedAt: wave_started_at } = after;
   const known = new Set(before.entries);
   const entries = after.entries.filter((entry) => !known.has(entry));
   const text =
@@ -269,7 +271,7 @@ export function updateRollout(
       sql,
       db(sql)
         .update(rollout)
-        .set({ status, reason, phase, wave, wave_started_at, ...superseded })
+        .set({ status, reason, paused_by, phase, wave, wave_started_at, ...superseded })
         .where(eq(rollout.id, id)),
     ),
     ...chunks(values).map((part) => sql.prepare(text).bind(part)),

@@ -83,14 +83,14 @@ async function attempt(
 ): Promise<Attempt<CommitResult>> {
   const intent = await readHead(ports.sql);
   if (request.parent !== undefined && request.parent !== intent.revision)
-    return refused({ ok: false, code: "stale_parent", head: intent.revision });
+    return unwritten({ ok: false, code: "stale_parent", head: intent.revision });
   if (precondition !== undefined && !holds(intent, precondition))
-    return refused({ ok: false, code: "precondition_failed" });
+    return unwritten({ ok: false, code: "precondition_failed" });
   const projected = await project(ports.sql, intent, request);
-  if (!projected.ok) return refused(projected);
+  if (!projected.ok) return unwritten(projected);
   const { closed, opened, rows } = projected.plan;
   if (closed.length + opened.length === 0)
-    return refused({
+    return unwritten({
       ok: true,
       changed: false,
       revision: intent.revision,
@@ -99,7 +99,7 @@ async function attempt(
       held: [],
       warnings: [],
     });
-  if (mustBeStaged(ports, request, projected)) return refused({ ok: false, code: "release_staged" });
+  if (mustBeStaged(ports, request, projected)) return unwritten({ ok: false, code: "release_staged" });
   return written(ports, author, request, intent.revision, projected);
 }
 
@@ -113,7 +113,8 @@ function mustBeStaged(
   return changes.some(({ kind }) => kind !== "member") && hosts.length + held.length > 0;
 }
 
-const refused = (result: CommitResult): Attempt<CommitResult> => ({ write: false, result });
+/** Refused, or nothing to do: either way nothing is written. */
+const unwritten = (result: CommitResult): Attempt<CommitResult> => ({ write: false, result });
 
 function holds({ rows }: Intent, { kind, key, expects }: Precondition): boolean {
   const row = rows.find((candidate) => candidate.kind === kind && candidate.key === key);

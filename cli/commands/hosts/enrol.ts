@@ -1,8 +1,10 @@
 /** `portcullis enrol HOST`: a one-time token for one declared host, and the command that the host runs with it. */
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
+import type { Answered, Asked } from "#schema/api/types.ts";
+import { type Client, connectionOptions, openClient, Refusal, withRequest } from "../../client.ts";
 import { command, print } from "../../command.ts";
+import { Failure } from "../../output.ts";
 
 export const enrol = command(
   {
@@ -24,8 +26,9 @@ export const enrol = command(
     const { ttl } = values;
     if (ttl !== undefined && !/^\d{1,5}$/.test(ttl)) throw new UsageError("--ttl is a number of seconds");
     const client = openClient(values, context.env);
-    const enrolment = await client.call("POST /v1/enrolments", {
-      body: { host: positionals.host, ...(ttl === undefined ? {} : { ttl_seconds: Number(ttl) }) },
+    const enrolment = await invite(client, {
+      host: positionals.host,
+      ...(ttl === undefined ? {} : { ttl_seconds: Number(ttl) }),
     });
     const url = values["agent-url"] ?? client.url;
     // By standard input: an argument could be read by every user of the host.
@@ -37,3 +40,19 @@ export const enrol = command(
     return exitCodes.ok;
   },
 );
+
+/** @throws Failure that names a host which is not declared */
+async function invite(
+  client: Client,
+  body: Asked<"POST /v1/enrolments">["body"],
+): Promise<Answered<"POST /v1/enrolments">> {
+  try {
+    return await client.call("POST /v1/enrolments", { body });
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== "not_found") throw error;
+    throw new Failure(
+      `host ${body.host} is not declared; declare it in a catalog or by PUT /v1/hosts/${body.host}, then enrol it` +
+        withRequest(error.requestId),
+    );
+  }
+}

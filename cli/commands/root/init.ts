@@ -3,15 +3,15 @@
  * root version 1 and puts it in force. Nothing is ever overwritten; private keys go to files of mode 0600 and nowhere
  * else.
  */
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
+import { type Client, connectionOptions, openClient, Refusal, Unreachable } from "../../client.ts";
 import { command, wholeNumber } from "../../command.ts";
 import { Failure } from "../../output.ts";
 import { writeNew, writePrivateKey } from "../../root-key-files.ts";
-import { onlineKeysOf, putRoot } from "../../root-plane.ts";
+import { onlineKeysOf, putRoot, rootBefore } from "../../root-plane.ts";
 import { rootKeysMax } from "../../root-succession.ts";
 import { buildRoot, newRootKey, type RootKey, signRoot } from "../../root.ts";
 
@@ -42,6 +42,12 @@ export const rootInit = command(
     const { fleet, online } = await onlineKeysOf(client);
     if (values.fleet !== undefined && values.fleet !== fleet)
       throw new Failure(`this is the control plane of fleet ${fleet}, not of ${values.fleet}`);
+    const before = await rootBefore(client);
+    if (before !== undefined)
+      throw new Failure(
+        `root version ${before.signed.version} is in force here already; nothing was written. ` +
+          "portcullis root rotate makes the next one",
+      );
     const rootKeys = Array.from({ length: count }, newRootKey);
     const signed = buildRoot({
       version: 1,
@@ -51,8 +57,9 @@ export const rootInit = command(
       online,
     });
     const text = signRoot(signed, rootKeys.slice(0, threshold));
-    const rootFile = writeFiles(values.out, text, rootKeys);
-    const { sha256 } = await putRoot(client, text);
+    const written = writeFiles(values.out, text, rootKeys);
+    const { sha256 } = await putInForce(client, text, written);
+    const rootFile = written.root;
     if (values.json) {
       const { version, expires } = signed;
       output.line(JSON.stringify({ root: rootFile, version, sha256, expires, keys: count, threshold }));
@@ -67,16 +74,50 @@ export const rootInit = command(
   },
 );
 
-/** @returns the path of root.json */
-function writeFiles(directory: string, text: string, keys: readonly RootKey[]): string {
-  const rootFile = join(directory, "root.json");
-  if (existsSync(rootFile)) throw new Failure(`${rootFile} exists; nothing was written`);
+interface Written {
+  readonly root: string;
+  readonly keys: readonly string[];
+  /** The first directory that was made for them; undefined where all were there. */
+  readonly made: string | undefined;
+}
+
+function writeFiles(directory: string, text: string, keys: readonly RootKey[]): Written {
+  const root = join(directory, "root.json");
+  if (existsSync(root)) throw new Failure(`${root} exists; nothing was written`);
+  let made: string | undefined;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    made = mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new Failure(`cannot write to ${directory}: ${error instanceof Error ? error.message : ""}`);
   }
-  for (const key of keys) writePrivateKey(join(directory, `root-${key.keyid.slice(0, 16)}.pem`), key);
-  writeNew(rootFile, text, 0o644);
-  return rootFile;
+  const files = keys.map((key) => join(directory, `root-${key.keyid.slice(0, 16)}.pem`));
+  for (const [i, key] of keys.entries()) writePrivateKey(files[i] ?? "", key);
+  writeNew(root, text, 0o644);
+  return { root, keys: files, made };
+}
+
+/**
+ * Keys of a root that is not in force open nothing, and whoever finds them would take them for more. Where no answer
+ * came they may be in force, so they stay. @throws Failure, Unreachable
+ */
+async function putInForce(client: Client, text: string, written: Written): Promise<{ sha256: string }> {
+  try {
+    return await putRoot(client, text);
+  } catch (error) {
+    if (error instanceof Unreachable)
+      throw new Unreachable(
+        `${error.message}; it may be in force or not: keep the files, and ask portcullis root show`,
+      );
+    if (!(error instanceof Refusal)) throw error;
+    for (const file of [written.root, ...written.keys]) rmSync(file);
+    removeEmpty(resolve(dirname(written.root)), written.made);
+    throw new Failure(`${error.message}; nothing that was made here is in force; its files are removed`);
+  }
+}
+
+/** Directories that were made and hold nothing. @param made the first that was made; undefined: none was */
+function removeEmpty(directory: string, made: string | undefined): void {
+  if (made === undefined || readdirSync(directory).length > 0) return;
+  rmdirSync(directory);
+  if (directory !== made) removeEmpty(dirname(directory), made);
 }
