@@ -11,7 +11,8 @@ import { dropBallast, keepBallast } from "./ballast.ts";
 import { signedAfter } from "./clock.ts";
 import { enforce } from "./enforce.ts";
 import { recordCutOff } from "./observe/event-log.ts";
-import { keepClosed, keepMark } from "./fallback.ts";
+import { ClosedKeeper } from "./fallback.ts";
+import { FlowCutter } from "./flow-cutter.ts";
 import { type LoadedGuard, policyOf } from "./guard/index.ts";
 import { publicHalf } from "./identity.ts";
 import { closeJournal, cutOff } from "./journal.ts";
@@ -47,14 +48,12 @@ export class Agent {
   #believed = false;
   readonly #heard: Heard = { generation: null, pollAfter: undefined };
   #lastGuard: LoadedGuard | null = null;
-  /** Digest of the guard that the closed rulesets on disk are made from. */
-  #closedBy: string | undefined;
-  /** Why the last write beside the guard file failed. */
-  #besideTold = "";
   /** Of the root in force; null while there is none. */
   #keys: string | null;
   /** What the committed ruleset means, once it is known. */
   #rules: Rules | undefined;
+  readonly #closed: ClosedKeeper;
+  readonly #flows: FlowCutter;
   readonly #reporter: Reporter;
   readonly #tellStatus: ReturnType<typeof statusWriter>;
 
@@ -62,6 +61,8 @@ export class Agent {
     this.#parts = parts;
     this.#keys = parts.trust.ok ? parts.trust.value.keys() : null;
     this.#reporter = new Reporter(parts);
+    this.#flows = new FlowCutter(parts);
+    this.#closed = new ClosedKeeper(parts);
     this.#tellStatus = statusWriter(parts.directory);
     this.#since = new Date(parts.now()).toISOString();
   }
@@ -82,7 +83,7 @@ export class Agent {
     const held = heldFacts(this.#trust());
     await this.#reporter.report({ state: this.#state, ...held, guard: this.#lastGuard }, stop);
     this.#writeStatus();
-    await this.#keepBeside((fallback) => keepMark(fallback, this.#parts.directory));
+    this.#closed.mark();
     if (this.#refusal === undefined) keepBallast(this.#parts.directory);
     return {
       state: this.#state,
@@ -98,6 +99,7 @@ export class Agent {
     const trust = this.#trust();
     this.#heard.generation = trust?.hint().generation ?? null;
     this.#rules = await this.#rulesBefore();
+    this.#flows.begin(this.#rules);
     return {
       kind: "started",
       applied: committedSlot(directory)?.applied ?? null,
@@ -235,7 +237,8 @@ export class Agent {
     await this.#keep(() => mark(directory, "standing"));
     log(`committed seq ${applied.seq}, revision ${applied.revision}`);
     events.record({ kind: "commit", seq: applied.seq, revision: applied.revision });
-    await this.#cutFlows(rulesOf(bundle, guard));
+    this.#rules = rulesOf(bundle, guard);
+    await this.#flows.committed(this.#rules);
     return { kind: "committed", applied, now: clock.now() };
   }
 
@@ -253,15 +256,6 @@ export class Agent {
     log(`counting what seq ${candidate.seq} would cut; 'adopt' shows it, 'adopt --yes' enforces it`);
     const counted = { ...candidate, guard_sha256: guard.sha256, renderer: rendererVersion };
     return { kind: "counted", counted, now: clock.now() };
-  }
-
-  /** The rules are in force already: what cannot be cut is said, and fails nothing. */
-  async #cutFlows(now: Rules): Promise<void> {
-    const before = this.#rules;
-    this.#rules = now;
-    const done = await this.#parts.cutFlows(now, before);
-    if (!done.ok) this.#parts.log(`flows that lost their grant may go on: ${done.why}`);
-    else if (done.cut > 0) this.#parts.log(`cut ${done.cut} flows that lost their grant`);
   }
 
   /** The same program under a higher seq. */
@@ -318,32 +312,11 @@ export class Agent {
     if (!written.ok) this.#refuse(written.refusal);
   }
 
-  /** What boot closes by. Whatever could not be written is written again before the guard is read the next time. */
-  async #keepClosed({ guard, sha256 }: LoadedGuard): Promise<void> {
-    if (this.#closedBy === sha256) return;
-    const kept = await outcome(async () => keepClosed(this.#parts.directory, guard));
-    if (!kept.ok) this.#refuse(kept.refusal);
-    const beside = await this.#keepBeside((fallback) => keepClosed(fallback, guard));
-    if (kept.ok && beside) this.#closedBy = sha256;
-  }
-
-  /** What lies outside the state directory is a second line: where it cannot be written, nothing is refused for it. */
-  async #keepBeside(write: (fallback: string) => void): Promise<boolean> {
-    const written = await outcome(async () => write(this.#parts.fallback));
-    if (!written.ok && this.#besideTold !== written.refusal.message) {
-      this.#besideTold = written.refusal.message;
-      this.#parts.log(
-        `should the state directory fail, boot would close without management: ${this.#besideTold}`,
-      );
-    }
-    return written.ok;
-  }
-
   async #guard(): Promise<LoadedGuard | undefined> {
     const loaded = await outcome(async () => this.#parts.readGuard());
     this.#lastGuard = loaded.ok ? loaded.value : null;
     if (loaded.ok) {
-      await this.#keepClosed(loaded.value);
+      await this.#keep(() => this.#closed.keep(loaded.value));
       return loaded.value;
     }
     this.#refuse(loaded.refusal);
@@ -380,7 +353,12 @@ export class Agent {
     const { identity, url, drift, kernel, services, now, log } = this.#parts;
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
-    const seen = { drift: drift.summary(now()), others: kernel.others(), listening: services.found };
+    const seen = {
+      drift: drift.summary(now()),
+      others: kernel.others(),
+      uncut: this.#flows.uncut,
+      listening: services.found,
+    };
     try {
       const beside = { ...seen, ...heldFacts(this.#trust()) };
       this.#tellStatus(statusOf(this.#state, this.#since, at, host, this.#lastRefusal, beside));

@@ -8,6 +8,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { renderClosed } from "#render/index.ts";
 import type { Guard } from "#schema/guard.ts";
+import type { LoadedGuard } from "./guard/index.ts";
+import type { Parts } from "./parts.ts";
 import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "./persist.ts";
 import { fallenFile, holdFile } from "./posture.ts";
 import { Refused } from "./refusal.ts";
@@ -57,5 +59,49 @@ function writing(folder: string, work: () => void): void {
   } catch (error) {
     if (isErrno(error)) throw new Refused("state_unwritable", `${folder}: ${error.code}`);
     throw error;
+  }
+}
+
+/**
+ * Keeps the closed rulesets true while the agent runs: whatever could not be written is written again when the guard is
+ * read the next time. What lies beside the guard file is a second line: where it cannot be written, that is told once
+ * and nothing is refused for it.
+ */
+export class ClosedKeeper {
+  readonly #parts: Pick<Parts, "directory" | "fallback" | "log">;
+  /** Digest of the guard that both are made from. */
+  #madeFrom = "";
+  #told = "";
+
+  constructor(parts: Pick<Parts, "directory" | "fallback" | "log">) {
+    this.#parts = parts;
+  }
+
+  /** @throws Refused `state_unwritable` */
+  keep({ guard, sha256: digest }: LoadedGuard): void {
+    if (this.#madeFrom === digest) return;
+    const { directory, fallback } = this.#parts;
+    const beside = this.#beside(() => keepClosed(fallback, guard));
+    keepClosed(directory, guard);
+    if (beside) this.#madeFrom = digest;
+  }
+
+  mark(): void {
+    this.#beside(() => keepMark(this.#parts.fallback, this.#parts.directory));
+  }
+
+  #beside(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (this.#told !== error.message)
+        this.#parts.log(
+          `should the state directory fail, boot would close without management: ${error.message}`,
+        );
+      this.#told = error.message;
+      return false;
+    }
   }
 }

@@ -42,6 +42,8 @@ export const Status = z.strictObject({
   foreign_redirects: z.array(ForeignRedirect).nullable().default(null),
   /** Why tables of others could not be listed. */
   foreign_unlisted: z.string().nullable().default(null),
+  /** Why flows that lost their grant with the last commit may go on. */
+  flows_uncut: z.string().nullable().default(null),
   listening: Listening.nullable().default(null),
   /** Until when the metadata is good that the host holds. */
   expires: z.array(RoleExpiry).default([]),
@@ -80,6 +82,7 @@ export function statusOf(
   beside: {
     readonly drift: Drift | null;
     readonly others: Others;
+    readonly uncut: string | null;
     readonly listening: Listening | null;
     readonly expires: readonly RoleExpiry[];
   },
@@ -105,6 +108,7 @@ export function statusOf(
     foreign_drops: beside.others.drops === null ? null : [...beside.others.drops],
     foreign_redirects: beside.others.redirects === null ? null : [...beside.others.redirects],
     foreign_unlisted: beside.others.unlisted,
+    flows_uncut: beside.uncut,
     listening: beside.listening,
     expires: [...beside.expires],
   };
@@ -144,6 +148,12 @@ export function formatStatus(status: Status, running: boolean, now: number): str
       ? []
       : [
           `foreign   nft cannot list other tables, and ours does not depend on it: ${status.foreign_unlisted}`,
+        ]),
+    ...(status.flows_uncut === null
+      ? []
+      : [
+          `flows     those that lost their grant with the last commit may go on: ${status.flows_uncut}`,
+          "          conntrack(8), ip(8) and ss(8) are needed; it is tried again with the next commit.",
         ]),
     ...(status.listening === null ? [] : formatListening(status.listening, status.foreign_redirects ?? [])),
   ].join("\n");

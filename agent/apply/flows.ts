@@ -64,14 +64,13 @@ const entry = new RegExp(
   String.raw`^(ipv4|ipv6)\s+\d+\s+(tcp|udp)\s+\d+\s+\d+\s+${ended}(?:[^=]*\s)?${tuple}\s(?:packets=\d+ bytes=\d+\s)?(?:\[UNREPLIED\]\s)?${tuple}(?!.*\szone=)`,
 );
 
-/** The TCP and UDP flows of a listing. */
-export function parseFlows(listing: string): readonly Flow[] {
-  return listing.split("\n").flatMap((line) => {
-    const [, family, protocol, ...words] = entry.exec(line) ?? [];
-    if ((family !== "ipv4" && family !== "ipv6") || (protocol !== "tcp" && protocol !== "udp")) return [];
-    const [original, reply] = [tupleOf(words.slice(0, 4)), tupleOf(words.slice(4, 8))];
-    return original === undefined || reply === undefined ? [] : [{ family, protocol, original, reply }];
-  });
+/** A TCP or UDP flow of conntrack's listing, one a line; undefined for a line about something else. */
+export function parseFlow(line: string): Flow | undefined {
+  const [, family, protocol, ...words] = entry.exec(line) ?? [];
+  if ((family !== "ipv4" && family !== "ipv6") || (protocol !== "tcp" && protocol !== "udp"))
+    return undefined;
+  const [original, reply] = [tupleOf(words.slice(0, 4)), tupleOf(words.slice(4, 8))];
+  return original === undefined || reply === undefined ? undefined : { family, protocol, original, reply };
 }
 
 function tupleOf([source = "", destination = "", sourcePort, destinationPort]: readonly string[]):
@@ -81,29 +80,25 @@ function tupleOf([source = "", destination = "", sourcePort, destinationPort]: r
   return { source, destination, sourcePort: Number(sourcePort), destinationPort: Number(destinationPort) };
 }
 
-/** A host's TCP connections, and the ports on which it waits for more. */
-export interface Sockets {
-  readonly connections: readonly Flow[];
-  readonly listening: ReadonlySet<number>;
+/** The TCP port of a line of `ss -H -n -t -l`, on which this host waits for connections. */
+export function parseListener(line: string): number | undefined {
+  const [, state, , port] = socket.exec(line) ?? [];
+  return state === "LISTEN" ? Number(port) : undefined;
 }
 
-/** Sockets of `ss -H -n -t -a`. A connection is given as begun by the peer where this host listens on its port. */
-export function parseSockets(listing: string): Sockets {
-  const rows = listing.split("\n").flatMap((line) => {
-    const [, state, local = "", port, peer = "", peerPort] = socket.exec(line) ?? [];
-    return state === undefined ? [] : [{ state, ends: [plain(local), port, plain(peer), peerPort] as const }];
-  });
-  const waiting = rows.filter(({ state }) => state === "LISTEN");
-  const listening = new Set(waiting.map(({ ends }) => Number(ends[1])));
-  const connections = rows.flatMap(({ state, ends: [local, port, peer, peerPort] }): readonly Flow[] => {
-    const out = tupleOf([local, peer, port ?? "", peerPort ?? ""]);
-    const back = tupleOf([peer, local, peerPort ?? "", port ?? ""]);
-    if (state === "LISTEN" || state === "TIME-WAIT" || out === undefined || back === undefined) return [];
-    const family = local.includes(":") ? "ipv6" : "ipv4";
-    const [original, reply] = listening.has(out.sourcePort) ? [back, out] : [out, back];
-    return [{ family, protocol: "tcp", original, reply }];
-  });
-  return { connections, listening };
+/**
+ * The connection of a line of `ss -H -n -t -a`, as begun by the peer where this host listens on its port; undefined for
+ * a socket without one, and for one that is over.
+ */
+export function parseConnection(line: string, listening: ReadonlySet<number>): Flow | undefined {
+  const [, state, local = "", port = "", peer = "", peerPort = ""] = socket.exec(line) ?? [];
+  if (state === undefined || state === "LISTEN" || state === "TIME-WAIT") return undefined;
+  const out = tupleOf([plain(local), plain(peer), port, peerPort]);
+  const back = tupleOf([plain(peer), plain(local), peerPort, port]);
+  if (out === undefined || back === undefined) return undefined;
+  const family = out.source.includes(":") ? "ipv6" : "ipv4";
+  const [original, reply] = listening.has(out.sourcePort) ? [back, out] : [out, back];
+  return { family, protocol: "tcp", original, reply };
 }
 
 const socket = /^(\S+)\s+\d+\s+\d+\s+(\S+):(\d+)\s+(\S+):(\d+|\*)(?:\s|$)/;
@@ -114,16 +109,11 @@ const plain = (text: string): string =>
     .replace(/^\[|\]$/g, "")
     .replace(/^::ffff:(?=\d+\.)/, "");
 
-/** Those that are not among `known`, whichever end began them. */
-export function unknownTo(known: readonly Flow[], flows: readonly Flow[]): readonly Flow[] {
-  const ends = ({ protocol, original, reply }: Flow): string =>
-    [
-      protocol,
-      ...[`${original.source} ${original.sourcePort}`, `${reply.source} ${reply.sourcePort}`].toSorted(),
-    ].join(" ");
-  const seen = new Set(known.map(ends));
-  return flows.filter((flow) => !seen.has(ends(flow)));
-}
+/** The same for a flow whichever end is said to have begun it. */
+export const endsOf = ({ protocol, original, reply }: Flow): string => {
+  const ends = [`${original.source} ${original.sourcePort}`, `${reply.source} ${reply.sourcePort}`];
+  return [protocol, ...ends.toSorted()].join(" ");
+};
 
 /** What the host knows about where a flow's ends are. */
 export interface Paths {
@@ -146,33 +136,31 @@ export interface CutFlow extends Pick<Judgement, "verdict" | "row"> {
 }
 
 /**
- * The flows that `now` does not allow and `before` did.
+ * Judges flows, reading the rules once: a flow that `now` does not allow and `before` did, and what says so.
  * @param before undefined when it is not known, as after a restart: then everything counts as allowed before
  * @param at Unix seconds, for rules that expire
  */
-export function noLongerAllowed(
-  flows: readonly Flow[],
-  paths: Paths,
+export function flowJudge(
   now: Rules,
   before: Rules | undefined,
   at: number,
-): readonly CutFlow[] {
+): (flow: Flow, paths: Paths) => CutFlow | undefined {
   const judge = judgeOf(now);
   const judgeBefore = before === undefined ? undefined : judgeOf(before);
-  return flows.flatMap((flow) => {
+  return (flow, paths) => {
     const packet = firstPacket(flow, paths);
-    if (packet === undefined || endsAtManagement(packet, paths, now.guard)) return [];
+    if (packet === undefined || endsAtManagement(packet, paths, now.guard)) return undefined;
     const { verdict, row } = judge({ ...packet, at });
-    const { hook, port, source, destination } = packet;
+    if (verdict === "accept") return undefined;
     // A rule that has expired since the apply before allowed its flows then.
-    const allowedBefore = judgeBefore === undefined || judgeBefore(packet).verdict === "accept";
-    if (verdict === "accept" || !allowedBefore) return [];
+    if (judgeBefore !== undefined && judgeBefore(packet).verdict !== "accept") return undefined;
+    const { hook, port, source, destination } = packet;
     const way =
       hook === "input"
         ? ({ direction: "in", peer: source } as const)
         : ({ direction: "out", peer: destination } as const);
-    return [{ flow, ...way, port, verdict, row }];
-  });
+    return { flow, ...way, port, verdict, row };
+  };
 }
 
 const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => Judgement) => prepare(ruleset, guard);

@@ -72,6 +72,36 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
     });
 }
 
+/** Runs `argv` and hands on each line of its output, so that no output is too long. Otherwise as `Exec`. */
+export type Stream = (
+  argv: readonly string[],
+  heard: (line: string) => void,
+) => Promise<Pick<ExecResult, "status" | "stderr">>;
+
+const stderrLengthMax = 4_096;
+
+/** @param prefix put before every argv, as for `spawnExec` */
+export const spawnStream =
+  (prefix: readonly string[] = [], timeoutSeconds: number = defaults.timeoutSeconds): Stream =>
+  (argv, heard) =>
+    new Promise((resolve, reject) => {
+      const [file, ...args] = [...prefix, ...argv];
+      if (file === undefined) return reject(new RangeError("expected a program to run"));
+      const child = spawn(file, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: environment(),
+        timeout: timeoutSeconds * 1000,
+        killSignal: "SIGKILL",
+      });
+      let stderr = "";
+      eachLine(child.stdout, heard);
+      child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+        stderr = (stderr + chunk).slice(0, stderrLengthMax);
+      });
+      child.on("error", reject);
+      child.on("close", (status) => resolve({ status, stderr }));
+    });
+
 /** A program that stays: hands on each line it says on either output, and resolves when it has ended or was told to. */
 export type Follow = (
   argv: readonly string[],

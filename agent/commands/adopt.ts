@@ -8,7 +8,7 @@ import { refusalCounters } from "#render/index.ts";
 import { admitFirst, mayEnforce, processNames, writeBeginning } from "../adoption.ts";
 import { findFlows } from "../apply/conntrack.ts";
 import { describeRedirect, type ForeignRedirect, handsOn } from "../apply/redirects.ts";
-import { spawnExec } from "../apply/spawn.ts";
+import { spawnExec, spawnStream } from "../apply/spawn.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { type LoadedGuard, loadGuard } from "../guard/index.ts";
 import { type Kernel, openKernel } from "../kernel.ts";
@@ -87,7 +87,12 @@ async function foresee(options: Options, bundle: TrustedBundle, guard: LoadedGua
   await kernel.look();
   const redirects = kernel.others().redirects ?? [];
   const outlook = listenerOutlook(found, rules, own, owners, redirects);
-  const flows = await findFlows(spawnExec(), rules, undefined, Math.floor(Date.now() / 1000));
+  const flows = await findFlows(
+    { exec: spawnExec(), stream: spawnStream() },
+    rules,
+    undefined,
+    Math.floor(Date.now() / 1000),
+  );
   const processOf = (protocol: "tcp" | "udp", port: number): string | null =>
     outlook.find((one) => one.protocol === protocol && one.port === port)?.process ?? null;
   const cutFlows = flows.ok ? flowOutlook(flows.flows, processOf) : [];

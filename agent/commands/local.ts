@@ -67,6 +67,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
     foreign_drops: null,
     foreign_redirects: null,
     foreign_unlisted: null,
+    flows_uncut: null,
     listening: null,
     expires: [],
   };

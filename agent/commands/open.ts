@@ -3,7 +3,7 @@ import { processNames } from "../adoption.ts";
 import type { Agent } from "../agent.ts";
 import { cutFlows } from "../apply/conntrack.ts";
 import { openNft, type Nft } from "../apply/nft.ts";
-import { spawnExec, spawnFollow } from "../apply/spawn.ts";
+import { spawnExec, spawnFollow, spawnStream } from "../apply/spawn.ts";
 import { openWatchdog } from "../apply/watchdog.ts";
 import { Witness } from "../apply/witness.ts";
 import type { Options } from "../args.ts";
@@ -85,7 +85,8 @@ export function openParts(
     drift: new DriftLog(),
     events: openEventLog(options.stateDir, Date.now, log),
     services: new ServiceWatch(listeners, log),
-    cutFlows: (rules, before) => cutFlows(spawnExec(), rules, before, Math.floor(Date.now() / 1000)),
+    cutFlows: (rules, before) =>
+      cutFlows({ exec: spawnExec(), stream: spawnStream() }, rules, before, Math.floor(Date.now() / 1000)),
     now: () => clock.wall(),
     clock,
     log,

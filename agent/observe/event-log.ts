@@ -40,6 +40,8 @@ export const LoggedEvent = z.discriminatedUnion("kind", [
     contended: z.boolean(),
   }),
   z.strictObject({ at, kind: z.literal("repair"), total: z.int() }),
+  /** After a commit: flows that lost their grant may go on. */
+  z.strictObject({ at, kind: z.literal("uncut"), why: z.string() }),
 ]);
 export type LoggedEvent = z.infer<typeof LoggedEvent>;
 
@@ -162,5 +164,7 @@ function detailOf(event: LoggedEvent): string {
     }
     case "repair":
       return `of what changed: ${event.total}`;
+    case "uncut":
+      return `flows that lost their grant may go on: ${event.why}`;
   }
 }

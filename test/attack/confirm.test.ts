@@ -3,12 +3,15 @@ import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { CutFlows } from "#agent/apply/conntrack.ts";
+import type { Rules } from "#agent/apply/flows.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { fallbackOf } from "#agent/fallback.ts";
 import { programSha256 } from "#agent/apply/nft.ts";
 import { loadGuard } from "#agent/guard/index.ts";
 import { readEvents } from "#agent/observe/event-log.ts";
 import { revokeSlot, slotSeal, stageSlot } from "#agent/slots.ts";
+import { readStatus } from "#agent/status.ts";
 import { inNamespace } from "#lab/netns.ts";
 import { until } from "#lab/process.ts";
 import { renderClosed } from "#render/index.ts";
@@ -119,4 +122,36 @@ test("the watchdog goes back by itself when nobody commits, with sh and nft alon
   );
   expect(await namespace.ruleset()).toBe(before);
   expect(revokeSlot(directory, slot)).toBe(false);
+});
+
+test("says that flows could not be cut, commits all the same, and cuts by the same rules with the next commit", async () => {
+  const asked: (readonly [now: Rules, before: Rules | undefined])[] = [];
+  const answers: CutFlows[] = [
+    { ok: false, why: "conntrack: ENOENT" },
+    { ok: true, cut: 2 },
+    { ok: true, cut: 0 },
+  ];
+  victim.restart({
+    cutFlows: async (now, cutBy) => {
+      asked.push([now, cutBy]);
+      return Promise.resolve(answers[asked.length - 1] ?? { ok: true, cut: 0 });
+    },
+  });
+  let last = victim.second;
+  const status = (): unknown => readStatus(victim.directory)?.flows_uncut;
+  for (const [address, uncut] of [
+    ["203.0.113.9", "conntrack: ENOENT"],
+    ["203.0.113.10", null],
+    ["203.0.113.11", null],
+  ] as const) {
+    last = await publish(victim.authority, admitting(address), last);
+    victim.plane.serve(filesOf(last));
+    expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
+    expect(status()).toBe(uncut);
+  }
+  const [first, second, another] = asked;
+  expect(second?.[1]).toBe(first?.[1]);
+  expect(another?.[1]).toBe(second?.[0]);
+  const uncut = readEvents(victim.directory, 100).filter(({ kind }) => kind === "uncut");
+  expect(uncut).toMatchObject([{ why: "conntrack: ENOENT" }]);
 });

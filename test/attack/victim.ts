@@ -8,7 +8,7 @@ import { join as joinPath } from "node:path";
 import { Agent } from "#agent/agent.ts";
 import type { Cycle, Parts } from "#agent/parts.ts";
 import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
+import { spawnExec, spawnStream } from "#agent/apply/spawn.ts";
 import { openWatchdog } from "#agent/apply/watchdog.ts";
 import { fallbackOf } from "#agent/fallback.ts";
 import { guardReader } from "#agent/guard/index.ts";
@@ -153,7 +153,13 @@ export function agentIn(placed: Placed, changes: Changes = {}): Agent {
       () => [],
       (line) => void log.push(line),
     ),
-    cutFlows: (rules, before) => cutFlows(namespace.exec, rules, before, Math.floor(Date.now() / 1000)),
+    cutFlows: (rules, before) =>
+      cutFlows(
+        { exec: namespace.exec, stream: spawnStream(inNamespace(namespace.name)) },
+        rules,
+        before,
+        Math.floor(Date.now() / 1000),
+      ),
     now: Date.now,
     clock: openLeaseClock(directory, systemClocks()),
     log: (line) => void log.push(line),

@@ -1,12 +1,15 @@
 /** Held sessions, with real connections: a removed grant ends the flows it allowed, and only those. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { cutFlows } from "#agent/apply/conntrack.ts";
+import { type Asking, cutFlows } from "#agent/apply/conntrack.ts";
 import type { Rules } from "#agent/apply/flows.ts";
 import { type Nft, openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
+import { spawnExec, spawnStream } from "#agent/apply/spawn.ts";
 import { inNamespace, newPrefix } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
@@ -76,9 +79,35 @@ async function hold(from: string, ...targets: readonly string[]): Promise<Held> 
   };
 }
 
+const asking = (): Asking => {
+  const prefix = inNamespace(topology.gateway);
+  return { exec: spawnExec({ prefix }), stream: spawnStream(prefix) };
+};
+/** Entries of UDP flows to ports of this host, as if they had come, from 203.0.0.0 on: so many for each port. */
+async function flows(count: number, ...targets: readonly number[]): Promise<void> {
+  const lines = targets.flatMap((port) =>
+    Array.from(
+      { length: count },
+      (_, i) =>
+        `-I -p udp -s 203.${i >> 16}.${(i >> 8) & 255}.${i & 255} -d ${own[0]} --sport 9 --dport ${port} -t 600 -u SEEN_REPLY\n`,
+    ),
+  );
+  const file = join(mkdtempSync(join(tmpdir(), "portcullis-flows-")), "flows");
+  writeFileSync(file, lines.join(""));
+  await must(inNamespace(topology.gateway, "conntrack", "--load-file", file), { timeoutMs: 60_000 });
+  rmSync(dirname(file), { recursive: true });
+}
+/** How many entries there are for each of these ports. */
+const tracked = async (...targets: readonly number[]): Promise<readonly number[]> => {
+  const listing = await must(inNamespace(topology.gateway, "conntrack", "-L", "-p", "udp"), {
+    timeoutMs: 60_000,
+  });
+  return targets.map((port) => listing.split(` dport=${port} `).length - 1);
+};
+
 const enforce = async (rules: Rules, before?: Rules) => {
   await nft.apply(mustRender(rules.ruleset, guard));
-  return cutFlows(spawnExec({ prefix: inNamespace(topology.gateway) }), rules, before, 0);
+  return cutFlows(asking(), rules, before, 0);
 };
 const both = (port: number): readonly string[] => own.map((address) => `${address} ${port}`);
 
@@ -159,9 +188,87 @@ it("never ends a session of the management plane", async () => {
   expect(result).toEqual({ ok: true, cut: 0 });
 });
 
+/** UDP to these ports, from anywhere or from one network. */
+const serving = (...grants: readonly (readonly [port: number, from?: string])[]): Rules => ({
+  guard,
+  ruleset: rulesetOf({
+    scopes: [{ kind: "host" }],
+    sets: grants.flatMap(([port, from]) =>
+      from === undefined ? [] : [{ name: `n_${port}`, kind: "networks" as const, elements: [from] }],
+    ),
+    rules: grants.map(([port, from]) =>
+      ruleOf({
+        scope: "host",
+        direction: "in",
+        protocol: { kind: "udp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+        source: from === undefined ? { kind: "any" } : { kind: "set", set: `n_${port}` },
+        verdict: "accept",
+        counter: `r_p${port}`,
+      }),
+    ),
+  }),
+});
+
+describe("beside very many flows", () => {
+  it("cuts more than one listing finds, and no other", async () => {
+    await flows(12_000, 53, 123);
+    expect(await cutFlows(asking(), serving([123]), serving([53], [123]), 0)).toEqual({
+      ok: true,
+      cut: 12_000,
+    });
+    expect(await tracked(53, 123)).toEqual([0, 12_000]);
+  }, 60_000);
+
+  it("cuts those of the sources that lost their grant, and leaves the others to the same port", async () => {
+    await flows(300, 53);
+    const narrowed = serving([53, "203.0.0.0/24"]);
+    expect(await cutFlows(asking(), narrowed, serving([53]), 0)).toEqual({ ok: true, cut: 44 });
+    expect(await tracked(53)).toEqual([256]);
+  });
+
+  it.each<[string, Rules, Rules]>([
+    ["a grant is added", serving([53], [123]), serving([53])],
+    ["a network grows by another", serving([53]), serving([53])],
+    ["nothing changes", serving([53, "203.0.0.0/24"]), serving([53, "203.0.0.0/24"])],
+  ])("asks the host nothing where %s", async (_, now, before) => {
+    const asked: string[] = [];
+    const refuse = (argv: readonly string[]): never => {
+      asked.push(argv.join(" "));
+      throw new Error("expected no question");
+    };
+    const none = {
+      exec: async (argv: readonly string[]) => refuse(argv),
+      stream: async (argv: readonly string[]) => refuse(argv),
+    };
+    expect(await cutFlows(none, now, before, 0)).toEqual({ ok: true, cut: 0 });
+    expect(asked).toEqual([]);
+  });
+});
+
+it.each<[string, Partial<Asking>, RegExp]>([
+  ["too much", { exec: () => Promise.reject(new Error("ip wrote more than 128 bytes")) }, /wrote more than/],
+  [
+    "nonsense",
+    { exec: async () => Promise.resolve({ status: 0, stdout: "eth0: up", stderr: "" }) },
+    /expected addresses/,
+  ],
+  [
+    "that it may not",
+    { stream: async () => Promise.resolve({ status: 1, stderr: "not permitted\n" }) },
+    /^ss ended with 1: not permitted$/,
+  ],
+])("says so where a program says %s, and nothing else fails", async (_, broken, why) => {
+  expect(await cutFlows({ ...asking(), ...broken }, allowing(), undefined, 0)).toEqual({
+    ok: false,
+    why: expect.stringMatching(why) as string,
+  });
+});
+
 it("says so where conntrack is missing, and nothing else fails", async () => {
-  const broken = spawnExec({ prefix: ["/nonexistent/netns"] });
-  expect(await cutFlows(broken, allowing(), undefined, 0)).toEqual({
+  const prefix = ["/nonexistent/netns"];
+  expect(
+    await cutFlows({ exec: spawnExec({ prefix }), stream: spawnStream(prefix) }, allowing(), undefined, 0),
+  ).toEqual({
     ok: false,
     why: "/nonexistent/netns: ENOENT",
   });

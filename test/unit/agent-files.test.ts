@@ -52,6 +52,7 @@ test("status is written where it says something new, and what could not be writt
     foreign_drops: null,
     foreign_redirects: null,
     foreign_unlisted: null,
+    flows_uncut: null,
     listening: null,
     expires: [],
   };

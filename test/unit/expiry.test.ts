@@ -37,6 +37,7 @@ test("an agent's status names the roles that end soon, and no other", () => {
     foreign_drops: null,
     foreign_redirects: null,
     foreign_unlisted: null,
+    flows_uncut: null,
     counting: null,
     listening: null,
     expires: [
