@@ -6,6 +6,7 @@
  * IPv4-mapped IPv6 is refused: nftables would load it into an IPv6 set, where it never matches a packet.
  */
 import ipaddr from "ipaddr.js";
+import { canonicalGroups, type Groups } from "./address-text.ts";
 
 export type Family = "v4" | "v6";
 
@@ -23,24 +24,31 @@ type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false
 
 const refuse = (expected: string): { ok: false; expected: string } => ({ ok: false, expected });
 
-const toNumber = (bytes: readonly number[]): bigint =>
-  bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-
 /** Reads one address; the error says what was expected, never what was given. */
 export function parseAddress(text: string): Parsed<Network> {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
-    const address = ipaddr.IPv4.parse(text);
-    if (address.toString() !== text) return refuse(`the canonical form ${address.toString()}`);
-    const value = toNumber(address.octets);
-    return { ok: true, value: { family: "v4", first: value, last: value, prefix: 32 } };
+  const groups = canonicalGroups(text);
+  return groups === undefined ? refuseAddress(text) : { ok: true, value: networkOfGroups(groups) };
+}
+
+function networkOfGroups(groups: Groups): Network {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
+  if (groups.length === 4) {
+    const value = BigInt(((a * 256 + b) * 256 + c) * 256 + d);
+    return { family: "v4", first: value, last: value, prefix: 32 };
   }
+  const [high, middle, low] = [(a * 65_536 + b) * 65_536 + c, (d * 65_536 + e) * 65_536 + f, g * 65_536 + h];
+  const value = (BigInt(high) << 80n) | (BigInt(middle) << 32n) | BigInt(low);
+  return { family: "v6", first: value, last: value, prefix: 128 };
+}
+
+/** Says why text is no canonical address. */
+function refuseAddress(text: string): { ok: false; expected: string } {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text))
+    return refuse(`the canonical form ${ipaddr.IPv4.parse(text).toString()}`);
   if (text.includes("%") || !ipaddr.IPv6.isValid(text)) return refuse("an IPv4 or IPv6 address");
   const address = ipaddr.IPv6.parse(text);
   if (address.isIPv4MappedAddress()) return refuse("the IPv4 address itself, not an IPv4-mapped one");
-  const canonical = address.toRFC5952String();
-  if (canonical !== text) return refuse(`the canonical form ${canonical}`);
-  const value = toNumber(address.toByteArray());
-  return { ok: true, value: { family: "v6", first: value, last: value, prefix: 128 } };
+  return refuse(`the canonical form ${address.toRFC5952String()}`);
 }
 
 /** Reads `address/prefix`; refuses host bits, because nobody knows which of the two meanings was meant. */

@@ -39,16 +39,26 @@ export type DecodedBundle =
   | { readonly ok: true; readonly ruleset: Ruleset }
   | { readonly ok: false; readonly code: "bundle_not_canonical" | "bundle_schema"; readonly message: string };
 
+/** A message may name every unknown field. */
+const messageMax = 300;
+
+/**
+ * Ends at the first fault. A bundle can hold a million, and zod hands them up level by level as arguments of one call,
+ * which overflows the stack. Its types leave the option out, which `validate` of zod uses itself.
+ */
+const firstFault = { abortEarly: true } as z.core.ParseContext<z.core.$ZodIssue>;
+
 /** Reads a bundle; an unknown field, kind or format is refused whole, never skipped (law 1). */
 export function decodeBundle(bytes: Uint8Array): DecodedBundle {
   const value = parseCanonical(bytes);
   if (value === undefined)
     return { ok: false, code: "bundle_not_canonical", message: "expected canonical JSON" };
-  const parsed = Bundle.safeParse(value);
+  const parsed = Bundle.safeParse(value, firstFault);
   if (parsed.success) return { ok: true, ruleset: parsed.data.ruleset };
   const issue = parsed.error.issues[0];
   const path = issue === undefined ? "" : issue.path.map(String).join("/");
-  return { ok: false, code: "bundle_schema", message: `/${path}: ${issue?.message ?? "not a bundle"}` };
+  const message = `/${path}: ${issue?.message ?? "not a bundle"}`;
+  return { ok: false, code: "bundle_schema", message: message.slice(0, messageMax) };
 }
 
 /**

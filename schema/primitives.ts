@@ -13,6 +13,7 @@ const named = (what: string, pattern: RegExp, expected: string) =>
 
 /** Longest textual IPv6 address, with IPv4 at its end (INET6_ADDRSTRLEN - 1). */
 const addressLengthMax = 45;
+const cidrLengthMax = addressLengthMax + "/128".length;
 
 /** Text whose length ends the check, so that what reads it reads no more than that. */
 const shortText = (expected: string, max: number) =>
@@ -45,21 +46,26 @@ export const InterfaceName = named(
 );
 export type InterfaceName = z.infer<typeof InterfaceName>;
 
+const canonical = (expected: string, max: number, parse: typeof parseAddress) =>
+  shortText(expected, max).check((ctx) => {
+    const parsed = parse(ctx.value);
+    if (!parsed.ok)
+      ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
+  });
+
 /** One canonical IPv4 or IPv6 address. */
-export const Address = shortText("expected an IP address", addressLengthMax).check((ctx) => {
-  const parsed = parseAddress(ctx.value);
-  if (!parsed.ok)
-    ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
-});
+export const Address = canonical("expected an IP address", addressLengthMax, parseAddress);
 export type Address = z.infer<typeof Address>;
 
 /** One canonical IPv4 or IPv6 network, host bits clear. */
-export const Cidr = shortText("expected a network", addressLengthMax + "/128".length).check((ctx) => {
-  const parsed = parseCidr(ctx.value);
-  if (!parsed.ok)
-    ctx.issues.push({ code: "custom", input: ctx.value, message: `expected ${parsed.expected}` });
-});
+export const Cidr = canonical("expected a network", cidrLengthMax, parseCidr);
 export type Cidr = z.infer<typeof Cidr>;
+
+/** Either of the two, told apart by the slash: a union would read each network twice, and say nothing of what is wrong. */
+export const AddressOrCidr = canonical("expected an address or a network", cidrLengthMax, (text) =>
+  text.includes("/") ? parseCidr(text) : parseAddress(text),
+);
+export type AddressOrCidr = z.infer<typeof AddressOrCidr>;
 
 export const Port = z
   .int({ error: "expected a port from 1 to 65535" })

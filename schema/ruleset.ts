@@ -17,7 +17,7 @@
  */
 import * as z from "zod";
 import { invalidCounter } from "./always.ts";
-import { Address, Cidr, InterfaceName, Key, list, Port, unique } from "./primitives.ts";
+import { Address, AddressOrCidr, Cidr, InterfaceName, Key, list, Port, unique } from "./primitives.ts";
 import { unixSecondsMax } from "./time.ts";
 
 /**
@@ -68,7 +68,7 @@ export const scopeId = (scope: Scope): string => (scope.kind === "host" ? "host"
 export const NamedSet = z.strictObject({
   name: ObjectName,
   kind: z.enum(["addresses", "hosts", "networks"]),
-  elements: list(z.union([Address, Cidr]), { max: rulesetBounds.elements }),
+  elements: list(AddressOrCidr, { max: rulesetBounds.elements }),
 });
 export type NamedSet = z.infer<typeof NamedSet>;
 
@@ -162,10 +162,15 @@ const Shape = z.strictObject({
 });
 export type Ruleset = z.infer<typeof Shape>;
 
+/** Of a ruleset that was made by machine for each of its million elements to be wrong. */
+const inconsistenciesTold = 100;
+
 /** Sets and class maps sorted by name, scopes by id, rules in order of evaluation within one scope and direction. */
 export const Ruleset: z.ZodType<Ruleset> = Shape.check((ctx) => {
-  for (const { path, message } of inconsistencies(ctx.value))
+  for (const { path, message } of inconsistencies(ctx.value)) {
     ctx.issues.push({ code: "custom", input: ctx.value, path: [...path], message });
+    if (ctx.issues.length >= inconsistenciesTold) return;
+  }
 });
 
 export const emptyRuleset: Ruleset = { scopes: [], sets: [], classes: [], rules: [] };

@@ -1,3 +1,5 @@
+import fc from "fast-check";
+import ipaddr from "ipaddr.js";
 import { describe, expect, test } from "vitest";
 import { formatAddress, networkOf, parseAddress, parseCidr } from "#schema/address.ts";
 
@@ -55,5 +57,63 @@ describe("parseCidr", () => {
       prefix: 24,
     });
     expect(parseCidr("0.0.0.0/0").ok && parseCidr("::/0").ok).toBe(true);
+  });
+});
+
+describe("one reader of canonical text, held against a library that reads every spelling", () => {
+  /** What the library makes of text that it would spell the same; the number, with the number of bits. */
+  function libraryReads(text: string): string | undefined {
+    if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
+      const address = ipaddr.IPv4.parse(text);
+      return address.toString() === text ? `32 ${hex(address.octets)}` : undefined;
+    }
+    if (text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
+    const address = ipaddr.IPv6.parse(text);
+    if (address.isIPv4MappedAddress() || address.toRFC5952String() !== text) return undefined;
+    return `128 ${hex(address.toByteArray())}`;
+  }
+  const hex = (bytes: readonly number[]): string =>
+    bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  function weRead(text: string): string | undefined {
+    const parsed = parseAddress(text);
+    if (!parsed.ok) return undefined;
+    const { prefix, first } = parsed.value;
+    return `${prefix} ${first.toString(16).padStart(prefix / 4, "0")}`;
+  }
+
+  const group = fc.oneof(
+    { weight: 3, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.constantFrom(1, 0xff, 0xffff) },
+    { weight: 1, arbitrary: fc.nat({ max: 0xffff }) },
+  );
+  const spelt = fc.array(group, { minLength: 8, maxLength: 8 }).map((parts) => new ipaddr.IPv6(parts));
+  const texts = fc.oneof(
+    spelt.map((address) => address.toRFC5952String()),
+    spelt.map((address) => address.toString()),
+    spelt.map((address) => address.toNormalizedString()),
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.stringMatching(/^[0-9a-f:.]{0,20}$/),
+    fc.stringMatching(/^([0-9a-f]{1,5}::?){1,8}[0-9a-f]{0,4}$/),
+    fc.stringMatching(/^([0-9]{1,4}\.){2,4}[0-9]{0,4}$/),
+  );
+  const changed = fc
+    .tuple(texts, fc.nat(), fc.constantFrom("", "0", "1", ":", ".", "f", "F", "%", " "))
+    .map(([text, at, other]) => {
+      const place = at % (text.length + 1);
+      return text.slice(0, place) + other + text.slice(place + (at % 2));
+    });
+
+  test("reads the same addresses as the same numbers, and no other text", () => {
+    let read = 0;
+    fc.assert(
+      fc.property(fc.oneof(texts, changed), (text) => {
+        const expected = libraryReads(text);
+        if (expected !== undefined) read += 1;
+        expect(weRead(text)).toBe(expected);
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(read).toBeGreaterThan(2_000);
   });
 });
