@@ -62,3 +62,10 @@ export function wholeNumber(option: string, text: string, most: number): number 
   if (number > most) throw new UsageError(`${option} is a number from 1 to ${most}`);
   return number;
 }
+
+/** Reads a revision as people write it, `7` or `r7`. @throws UsageError */
+export function revisionNumber(text: string): number {
+  const digits = /^r?([1-9]\d{0,14})$/.exec(text)?.[1];
+  if (digits === undefined) throw new UsageError("a revision is a number, as r12 or 12");
+  return Number(digits);
+}

@@ -16,6 +16,8 @@ export interface CurrentRow {
   readonly key: string;
   readonly body: unknown;
   readonly source: string;
+  /** The revision that wrote it. */
+  readonly revision: number;
 }
 
 export interface PlanOptions {

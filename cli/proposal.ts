@@ -121,8 +121,27 @@ export async function propose(
   if (!planned.ok) throw new Failures(planned.refusals);
   const { changes, undeclared } = planned;
   const { source, allowGuardRefusals } = options;
+  const asked = { parent: current.revision, source, release, allowGuardRefusals };
+  return { ...(await proposeChanges(client, catalog, changes, asked)), undeclared };
+}
+
+interface Asked {
+  /** The head that the changes were made for. */
+  readonly parent: number;
+  readonly source: string;
+  readonly release: ReleaseTime;
+  readonly allowGuardRefusals: readonly string[];
+}
+
+/** Asks what changes would mean. @param catalog where they stand in files; empty where they come from none */
+export async function proposeChanges(
+  client: Client,
+  catalog: readonly CatalogRow[],
+  changes: readonly Change[],
+  { parent, source, release, allowGuardRefusals }: Asked,
+): Promise<Proposal> {
   const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: [...allowGuardRefusals] };
-  const body = { parent: current.revision, source, release, ...allowed, changes: [...changes] };
+  const body = { parent, source, release, ...allowed, changes: [...changes] };
   const answer = await inFiles(catalog, changes, () => client.call("POST /v1/plan", { body }));
   const warnings = answer.warnings.map((warning): PlacedWarning => {
     const found = locate(catalog, changes, warning);
@@ -130,7 +149,7 @@ export async function propose(
     const { file, line, column } = found;
     return { ...warning, path: found.path, place: { file, line, column } };
   });
-  return { catalog, changes, allowed, answer, warnings, undeclared, source };
+  return { catalog, changes, allowed, answer, warnings, undeclared: [], source };
 }
 
 /** A proposal as `--json` prints it: the control plane's answer, and what the files add to it. */

@@ -7,7 +7,12 @@ import { completion } from "./completion.ts";
 import { cosignList, cosignShow, cosignSign } from "./cosign/cosign.ts";
 import { enrol } from "./hosts/enrol.ts";
 import { hostsHistory } from "./hosts/history.ts";
+import { hostsAdopting } from "./hosts/adopting.ts";
 import { hosts } from "./hosts/hosts.ts";
+import { hostsRevoke } from "./hosts/revoke.ts";
+import { auditList } from "./audit/list.ts";
+import { revert } from "./intent/revert.ts";
+import { memberDelete, memberList, memberSet, memberShow } from "./member/member.ts";
 import { invitationList, invitationRevoke } from "./hosts/invitation.ts";
 import { pin, unpin } from "./hosts/pin.ts";
 import { revisions } from "./intent/revisions.ts";
@@ -36,11 +41,19 @@ const all: readonly Command[] = [
   unpin,
   hosts,
   hostsHistory,
+  hostsAdopting,
+  hostsRevoke,
   enrol,
   invitationList,
   invitationRevoke,
+  memberList,
+  memberShow,
+  memberSet,
+  memberDelete,
   revisions,
+  revert,
   ruleset,
+  auditList,
   tokenCreate,
   tokenList,
   tokenRevoke,

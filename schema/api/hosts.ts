@@ -1,6 +1,6 @@
 /** Hosts as declared, as published and as reported. */
 import * as z from "zod";
-import { Note, Ordinal, Revision, Time } from "../primitives.ts";
+import { Count, Note, Ordinal, Revision, Time } from "../primitives.ts";
 import { many, Page, Sentence, Word } from "./common.ts";
 import { refusalCodes } from "../refusals.ts";
 import { AgentState, Listening } from "../wire.ts";
@@ -42,6 +42,12 @@ export type Standing = z.infer<typeof Standing>;
 export const HostItem = z.object({ ...RowItems.host.shape, status: Standing });
 export type HostItem = z.infer<typeof HostItem>;
 
+/** Packets that a host let pass and its bundle would refuse; of no row where no rule decides. Fifty rows at most. */
+const Counted = z.object({
+  packets: Count,
+  rows: many(z.object({ row: Word.nullable(), packets: Count })),
+});
+
 /** `current`: the last report says that the kernel holds what is published. */
 export const HostStatus = z.object({
   host: Word,
@@ -66,6 +72,8 @@ export const HostStatus = z.object({
       applied_bundle_sha256: Word.nullable(),
       refusal: z.object({ code: z.enum(refusalCodes), at: Time }).nullable(),
       listening: Listening.nullable(),
+      /** While it is adopting: what it counted that would be refused, most first. Null: it enforces, or nobody knows. */
+      counted: Counted.nullable(),
       agent_version: Word,
       renderer: Word,
     })

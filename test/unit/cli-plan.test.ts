@@ -11,6 +11,7 @@ const standing = (key: string, source = "catalog", cidr = "192.0.2.0/24"): Curre
   key,
   body: { cidrs: [cidr] },
   source,
+  revision: 1,
 });
 const options: PlanOptions = { source: "catalog", prune: false, adopt: false, allowDelete: undefined };
 const prune: PlanOptions = { ...options, prune: true };
@@ -37,6 +38,7 @@ describe("whose rows", () => {
       key: "a",
       body: { labels: {}, roles: [], addresses: [] },
       source: "x",
+      revision: 1,
     } as const;
     expect(
       planChanges([{ put: { ...put, body: { addresses: [], roles: [], labels: {} } } }], [row], options),
@@ -180,7 +182,7 @@ describe("whatever stands and whatever is declared", () => {
         const after = new Map(rows.map((row) => [row.key, row]));
         for (const change of planned.changes)
           if (change.op === "delete") after.delete(change.key);
-          else after.set(change.key, { ...change, source: chosen.source });
+          else after.set(change.key, { ...change, source: chosen.source, revision: 2 });
         const again = planChanges(wanted, [...after.values()], chosen);
         return again.ok && again.changes.length === 0;
       }),

@@ -5,6 +5,7 @@ import type { Ports } from "../ports.ts";
 import { notDeclared, problem } from "../problem.ts";
 import { type DatedRow, findRow, listRows } from "../store/intent.ts";
 import { type HostStatus as StoredStatus, readHostStatus, readStandings } from "../store/status.ts";
+import { type Counted, countedBy } from "./counted.ts";
 import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
 import { addWrites } from "./row-routes.ts";
@@ -19,7 +20,8 @@ export function hosts(ports: Ports): Hono<AppEnv> {
   serve(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
     const { host } = params;
     if ((await findRow(ports.sql, "host", host)) === undefined) return problem(c, "not_found", notDeclared);
-    return c.json(statusView(host, await readHostStatus(ports.sql, host)));
+    const stored = await readHostStatus(ports.sql, host);
+    return c.json(statusView(host, stored, await countedBy(ports, stored)));
   });
   return api;
 }
@@ -55,7 +57,7 @@ async function hostViews(ports: Ports, rows: readonly DatedRow[]) {
   return rows.map((row) => ({ ...rowView(row), status: standingView(standings.get(row.key), now) }));
 }
 
-function statusView(host: string, { served, identity, report }: StoredStatus): HostStatus {
+function statusView(host: string, { served, identity, report }: StoredStatus, counted: Counted): HostStatus {
   const applied = report?.body.applied ?? null;
   return {
     host,
@@ -70,7 +72,7 @@ function statusView(host: string, { served, identity, report }: StoredStatus): H
           },
     enrolled_at: isoOrNull(identity?.enrolled_at),
     revoked_at: isoOrNull(identity?.revoked_at),
-    report: report === undefined ? null : reportView(report),
+    report: report === undefined ? null : { ...reportView(report), counted },
   };
 }
 

@@ -2,25 +2,14 @@
  * `portcullis apply`: makes the rows of a source what a catalog says, in one commit on the revision that was planned
  * on. When somebody else commits in between, nothing is written.
  */
-import { randomUUID } from "node:crypto";
-import { exitCodes, UsageError } from "#args/exits.ts";
+import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import type { Committed } from "#schema/api/commits.ts";
 import type { ReleaseTime } from "#schema/intent.ts";
-import { type Client, connectionOptions, openClient, Unreachable } from "../../client.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { agreed, commit, type Described, writtenText } from "../../commit.ts";
 import { behalfOption, command, note, onBehalfOf } from "../../command.ts";
-import { Failure, type Output } from "../../output.ts";
-import { plural } from "../../lines.ts";
 import { printProposal } from "../../proposal-text.ts";
-import {
-  catalogOptions,
-  describeProposal,
-  inFiles,
-  planOptions,
-  type Proposal,
-  propose,
-  readCatalogOf,
-} from "../../proposal.ts";
+import { catalogOptions, describeProposal, planOptions, propose, readCatalogOf } from "../../proposal.ts";
 import { strategyOf } from "../../rollout-request.ts";
 import { watchRollout } from "../../rollout.ts";
 import { printSuperseded } from "../rollout/start.ts";
@@ -85,45 +74,3 @@ export const apply = command(
     return watchRollout(client, started.id, context, json);
   },
 );
-
-function writtenText({ revision, hosts, staged, pinned, waiting }: Committed): string {
-  const held = [
-    ...(staged.length === 0 ? [] : [`staged for ${plural(staged.length, "host")}`]),
-    ...(pinned.length === 0 ? [] : [`withheld from ${plural(pinned.length, "pinned host")}`]),
-    ...(waiting.length === 0 ? [] : [`waiting on ${plural(waiting.length, "host")}`]),
-  ];
-  const published = `published to ${plural(hosts.length, "host")}`;
-  return `revision ${revision}: ${[...(held.length > 0 && hosts.length === 0 ? [] : [published]), ...held].join(", ")}`;
-}
-
-/** @throws Failure unless a person says yes */
-async function agreed(output: Output, { answer }: Proposal): Promise<void> {
-  if (output.confirm === undefined) throw new UsageError("nobody can be asked here: give --yes");
-  if (!(await output.confirm(`Commit ${plural(answer.changes.length, "change")}?`)))
-    throw new Failure("not confirmed; nothing was written");
-}
-
-interface Described {
-  readonly message: string;
-  readonly source: string;
-  readonly release: ReleaseTime;
-  readonly on_behalf_of?: string;
-}
-
-const attempts = 3;
-
-/** Commits once, however often it has to be sent: the key makes a second arrival the first one's answer. */
-async function commit(
-  client: Client,
-  { catalog, changes, allowed, answer }: Proposal,
-  described: Described,
-): Promise<Committed> {
-  const body = { ...described, ...allowed, parent: answer.revision, changes: [...changes] };
-  const headers = { "Idempotency-Key": randomUUID() };
-  for (let attempt = 1; ; attempt += 1)
-    try {
-      return await inFiles(catalog, changes, () => client.call("POST /v1/commits", { body, headers }));
-    } catch (error) {
-      if (!(error instanceof Unreachable) || attempt === attempts) throw error;
-    }
-}

@@ -1,9 +1,9 @@
 /** `portcullis revisions [R]`: who changed what, when and why. */
-import { exitCodes, UsageError } from "#args/exits.ts";
+import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import type { RevisionDetail, RevisionItem } from "#schema/api/commits.ts";
 import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print, wholeNumber } from "../../command.ts";
+import { command, jsonOption, print, revisionNumber, wholeNumber } from "../../command.ts";
 import { bodyDifferences } from "../../diff.ts";
 import { type Output, paint, printable } from "../../output.ts";
 import { listItems } from "../../pages.ts";
@@ -32,13 +32,6 @@ export const revisions = command(
     return exitCodes.ok;
   },
 );
-
-/** Reads a revision as people write it, `7` or `r7`. @throws UsageError */
-export function revisionNumber(text: string): number {
-  const digits = /^r?(\d{1,15})$/.exec(text)?.[1];
-  if (digits === undefined) throw new UsageError("a revision is a number");
-  return Number(digits);
-}
 
 const revisionTable = (items: readonly RevisionItem[]): readonly string[] =>
   table(

@@ -2,10 +2,9 @@
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import { type Client, connectionOptions, openClient } from "../../client.ts";
-import { command } from "../../command.ts";
+import { command, revisionNumber } from "../../command.ts";
 import { Failure } from "../../output.ts";
 import { listItems } from "../../pages.ts";
-import { revisionNumber } from "./revisions.ts";
 
 const route = "GET /v1/revisions/:revision/hosts/:host/ruleset";
 

@@ -3,12 +3,11 @@ import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { StartedRollout } from "#schema/api/rollouts.ts";
 import { connectionOptions, openClient } from "../../client.ts";
-import { behalfOption, command, note, onBehalfOf, wholeNumber } from "../../command.ts";
+import { behalfOption, command, note, onBehalfOf, revisionNumber, wholeNumber } from "../../command.ts";
 import type { Output } from "../../output.ts";
 import { gateOptions, gatesOf, strategyHelp, strategyOf } from "../../rollout-request.ts";
 import { rolloutLines } from "../../rollout-text.ts";
 import { watchExits, watchRollout } from "../../rollout.ts";
-import { revisionNumber } from "../intent/revisions.ts";
 
 export function printSuperseded(output: Output, { supersedes }: StartedRollout): void {
   for (const id of supersedes) output.line(`takes over what rollout ${id} has not finished`);

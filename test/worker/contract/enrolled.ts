@@ -7,7 +7,7 @@ import { putIdentity } from "#worker/store/identity.ts";
 import type { Harness } from "./harness.ts";
 
 /** @returns the name of the enrolment */
-export async function enrolHost(h: Harness, host: string): Promise<string> {
+export async function enrolHost(h: Pick<Harness, "ports">, host: string): Promise<string> {
   const { sql, clock } = h.ports;
   const at = clock.now();
   const id = crypto.randomUUID();

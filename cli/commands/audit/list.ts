@@ -1,0 +1,50 @@
+/** `portcullis audit list`: who did what, newest first, as the chain has it. */
+import { exitCodes } from "#args/exits.ts";
+import { value } from "#args/spec.ts";
+import { connectionOptions, openClient } from "../../client.ts";
+import { command, jsonOption, print, wholeNumber } from "../../command.ts";
+import { listItems } from "../../pages.ts";
+import { table } from "../../table.ts";
+
+export const auditList = command(
+  {
+    name: "audit list",
+    summary: "list who did what, newest first",
+    about: ["What each entry says besides, and the digests that chain them, is in --json."],
+    positionals: {},
+    options: { limit: value("N", "how many (default: 20)"), ...jsonOption, ...connectionOptions },
+    examples: ["audit list", "audit list --limit 1000 --json"],
+  },
+  async ({ values }, context) => {
+    const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
+    const items = await listItems(openClient(values, context.env), "GET /v1/audit", {}, limit);
+    print(context, values.json, items, () =>
+      table(
+        ["SEQ", "AT", "ACTOR", "FOR", "ACTION", "REVISION", "ABOUT"],
+        items.map((item) => [
+          item.seq,
+          item.at,
+          item.actor,
+          item.on_behalf_of,
+          item.action,
+          item.revision,
+          aboutText(item.body),
+        ]),
+      ),
+    );
+    return exitCodes.ok;
+  },
+);
+
+const aboutMax = 60;
+
+/** Names and numbers of an entry, shortened; lists and digests are for `--json`. */
+function aboutText(body: Readonly<Record<string, unknown>>): string {
+  const said = Object.entries(body).flatMap(([name, told]) =>
+    (typeof told === "string" && told.length <= 40) || typeof told === "number" || typeof told === "boolean"
+      ? [`${name}=${String(told)}`]
+      : [],
+  );
+  const text = said.join(" ");
+  return text.length <= aboutMax ? text : `${text.slice(0, aboutMax)}…`;
+}
