@@ -86,7 +86,7 @@ async function attempt(
     return unwritten({ ok: false, code: "stale_parent", head: intent.revision });
   if (precondition !== undefined && !holds(intent, precondition))
     return unwritten({ ok: false, code: "precondition_failed" });
-  const projected = await project(ports.sql, intent, request);
+  const projected = await project(ports.sql, intent, request, ports.clock.now());
   if (!projected.ok) return unwritten(projected);
   const { closed, opened, rows } = projected.plan;
   if (closed.length + opened.length === 0)

@@ -64,7 +64,7 @@ export async function preview(ports: Ports, request: PreviewRequest): Promise<Pr
   const intent = await readHead(ports.sql);
   const { revision } = intent;
   if (parent !== undefined && parent !== revision) return { ok: false, code: "stale_parent", head: revision };
-  const projected = await project(ports.sql, intent, request);
+  const projected = await project(ports.sql, intent, request, ports.clock.now());
   if (!projected.ok) return projected;
   const { held, warnings, plan, compiled } = projected;
   const hosts = [...projected.hosts, ...held.flatMap(({ changing }) => changing ?? [])].sort(byHost);

@@ -14,6 +14,7 @@ import { BundleTooLarge } from "../publish/index.ts";
 import { type Bases, basesOf, type Served, servedOf } from "../release/content.ts";
 import type { Intent, Row } from "../store/intent.ts";
 import { type Level, readReleases, readVersions, type Releases, released } from "../store/release.ts";
+import { expiredGrants } from "./expired.ts";
 import { blame } from "./blame.ts";
 import { changed, type ChangingHost } from "./changed.ts";
 import { type Compiler, compilerOf } from "./compiler.ts";
@@ -52,7 +53,8 @@ export type Projected =
 
 type Request = Pick<Commit, "allow_guard_refusals" | "release" | "changes">;
 
-export async function project(sql: Sql, intent: Intent, request: Request): Promise<Projected> {
+/** @param now milliseconds since the Unix epoch: what is past by it is warned of */
+export async function project(sql: Sql, intent: Intent, request: Request, now: number): Promise<Projected> {
   const { allow_guard_refusals = [], changes, release } = request;
   const planned = plan(intent, changes);
   if (!planned.ok) return planned;
@@ -82,7 +84,10 @@ export async function project(sql: Sql, intent: Intent, request: Request): Promi
     const found = await guardFindings(sql, given, compiled, new Set(allow_guard_refusals));
     const diagnostics = [...found, ...head.warnings];
     if (diagnostics.some(({ severity }) => severity === "error")) return invalid(diagnostics);
-    const warnings = diagnostics.map((warning) => blame(warning, changes));
+    const warnings = [
+      ...diagnostics.map((warning) => blame(warning, changes)),
+      ...expiredGrants(changes, now),
+    ];
     return { ok: true, plan: planned.plan, compiled, hosts, held, warnings };
   } catch (error) {
     if (error instanceof BundleTooLarge) return invalid([error.diagnostic]);
