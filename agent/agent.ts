@@ -37,10 +37,13 @@ import {
   step,
 } from "./state.ts";
 import { statusOf, statusWriter } from "./status.ts";
+import { TimeBound } from "./time-bound.ts";
 import type { Trust } from "./trust/index.ts";
 
 export class Agent {
   readonly #parts: Parts;
+  /** What of the committed program has ended. */
+  readonly times: TimeBound;
   #state: State = { kind: "unenrolled" };
   #since: string;
   #lastRefusal: DatedRefusal | null = null;
@@ -62,6 +65,7 @@ export class Agent {
     this.#keys = parts.trust.ok ? parts.trust.value.keys() : null;
     this.#reporter = new Reporter(parts);
     this.#flows = new FlowCutter(parts);
+    this.times = new TimeBound(parts);
     this.#closed = new ClosedKeeper(parts);
     this.#tellStatus = statusWriter(parts.directory);
     this.#since = new Date(parts.now()).toISOString();
@@ -97,12 +101,14 @@ export class Agent {
   async #started(): Promise<Event> {
     const { directory, kernel, clock, events } = this.#parts;
     const trust = this.#trust();
+    const slot = committedSlot(directory);
+    if (slot !== undefined) this.times.begin(slot);
     this.#heard.generation = trust?.hint().generation ?? null;
     this.#rules = await this.#rulesBefore();
     this.#flows.begin(this.#rules);
     return {
       kind: "started",
-      applied: committedSlot(directory)?.applied ?? null,
+      applied: slot?.applied ?? null,
       leaseEndsAt: trust?.held()?.leaseEndsAt ?? null,
       table: await kernel.table(),
       hold: existsSync(holdFile(directory)),
@@ -185,7 +191,17 @@ export class Agent {
     }
   }
 
+  /** What has ended since the last load is taken out, whoever can be reached; its flows end with it. */
+  async #leaveOutPast(): Promise<void> {
+    const rules = this.#rules;
+    if (rules === undefined) return;
+    const { left, refusals } = await this.times.leaveOut(this.#state, rules.ruleset);
+    for (const refusal of refusals) this.#refuse(refusal);
+    if (left) await this.#flows.committed(rules);
+  }
+
   async #poll(stop: AbortSignal): Promise<Event> {
+    await this.#leaveOutPast();
     const polled = await outcome(() => ask(this.#parts, this.#state, this.#heard, stop));
     const { clock } = this.#parts;
     if (!polled.ok) {
@@ -225,7 +241,8 @@ export class Agent {
     const parts = { directory, kernel, watchdog, client, guard: guard.guard, now, pass, stop };
     // Read before anything is loaded: a state directory that fails meanwhile takes nothing away.
     const held = committedSlot(directory);
-    const enforced = await enforce(parts, applied, program.value, held);
+    this.times.advance();
+    const enforced = await enforce(parts, applied, program.value, held, this.times.of(program.value));
     if (enforced.kind !== "committed") {
       if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
       const back = await this.#goBack(held);
@@ -274,7 +291,7 @@ export class Agent {
 
   /** Loads what was committed, or closes where there is nothing; the journal has done its work then. */
   async #goBack(slot: Slot | undefined): Promise<boolean> {
-    return slot === undefined ? this.#loadClosed() : this.#load(slot.program);
+    return slot === undefined ? this.#loadClosed() : this.#load(this.times.of(slot.program));
   }
 
   async #loadClosed(): Promise<boolean> {

@@ -11,7 +11,7 @@ import { closeJournal, type Journal, settled, writeJournal } from "./journal.ts"
 import type { Kernel } from "./kernel.ts";
 import { prove } from "./probe.ts";
 import { outcome, type Refusal, Refused } from "./refusal.ts";
-import { commitSlot, revokeSlot, type Slot, stageSlot, type SlotName } from "./slots.ts";
+import { commitSlot, revokeSlot, type Slot, stageSlot, standaloneText, type SlotName } from "./slots.ts";
 import type { Committed } from "./state.ts";
 import type { Client } from "./transport/client.ts";
 
@@ -54,18 +54,22 @@ const revertReserveMs = 5_000;
 /**
  * @param applied the candidate as it would be committed; the program's digest included
  * @param held what is committed now
+ * @param left what of the program is loaded: what has not ended yet
  */
 export async function enforce(
   parts: Enforcement,
   applied: Committed,
   program: Program,
   held: Slot | undefined,
+  left: Program = program,
 ): Promise<Enforced> {
-  const staged = await outcome(async () => stageSlot(parts.directory, applied, program, parts.now(), held));
+  const staged = await outcome(async () =>
+    stageSlot(parts.directory, applied, program, parts.now(), held, standaloneText(left)),
+  );
   if (!staged.ok) return { kind: "refused", loaded: false, refusal: staged.refusal };
   const slot = staged.value;
   const progress = { loaded: false };
-  const result = await outcome(() => transact(parts, applied, program, slot, progress));
+  const result = await outcome(() => transact(parts, applied, left, slot, progress));
   if (result.ok) return { kind: "committed" };
   // What cannot be revoked on a disk that turned read-only stays pending, which boot and the next start do not believe.
   const revoked = await outcome(async () => revokeSlot(parts.directory, slot));

@@ -9,12 +9,12 @@ import { printable } from "./refusal.ts";
 const whyLengthMax = 500;
 
 export class FlowCutter {
-  readonly #parts: Pick<Parts, "cutFlows" | "log" | "events">;
+  readonly #parts: Pick<Parts, "cutFlows" | "log" | "events" | "now">;
   /** Undefined where it is not known: then everything counts as allowed before. */
   #cutBy: Rules | undefined;
   #uncut: string | null = null;
 
-  constructor(parts: Pick<Parts, "cutFlows" | "log" | "events">) {
+  constructor(parts: Pick<Parts, "cutFlows" | "log" | "events" | "now">) {
     this.#parts = parts;
   }
 
@@ -32,7 +32,7 @@ export class FlowCutter {
     const { cutFlows, log, events } = this.#parts;
     const done = await cutFlows(now, this.#cutBy);
     if (done.ok) {
-      this.#cutBy = now;
+      this.#cutBy = inForce(now, this.#parts.now() / 1000);
       this.#uncut = null;
       if (done.cut > 0) log(`cut ${done.cut} flows that lost their grant`);
       return;
@@ -42,3 +42,14 @@ export class FlowCutter {
     events.record({ kind: "uncut", why: this.#uncut });
   }
 }
+
+/** Grants that have ended have no flows any more: nothing of them is to be cut again. @param at Unix seconds */
+const inForce = ({ ruleset, guard }: Rules, at: number): Rules => ({
+  guard,
+  ruleset: {
+    ...ruleset,
+    rules: ruleset.rules.filter(
+      ({ verdict, expires }) => verdict !== "accept" || expires === null || expires > at,
+    ),
+  },
+});

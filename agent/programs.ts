@@ -6,10 +6,14 @@ import { Refused } from "./refusal.ts";
 import type { Candidate } from "./state.ts";
 import type { TrustedBundle } from "./trust/index.ts";
 
+/** How far the clocks of control plane and host may differ without a grant that has just been made waiting for it. */
+const skewSeconds = 600;
+
 /** The program a trusted bundle means on this host. @throws Refused */
 export function programOf(bundle: TrustedBundle, { guard }: LoadedGuard): Program {
   if (bundle.custom.mode === "closed") return renderClosed(guard);
-  const rendered = render(admit(bundle, guard), guard);
+  const since = Math.max(0, Math.floor(Date.parse(bundle.custom.issued) / 1000) - skewSeconds);
+  const rendered = render(admit(bundle, guard), guard, since);
   if (!rendered.ok) throw new Refused(rendered.code, rendered.message);
   return rendered.program;
 }

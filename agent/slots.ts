@@ -74,6 +74,7 @@ export const everCommitted = (directory: string): boolean =>
 /**
  * Writes a candidate into the slot that is not committed.
  * @param held the newest whole slot, where the caller has read it already
+ * @param text what boot loads for it, where that is not the whole program
  * @throws Refused `state_unwritable`
  */
 export function stageSlot(
@@ -82,11 +83,11 @@ export function stageSlot(
   program: Program,
   now: number,
   held: Slot | undefined = committedSlot(directory),
+  text: string = standaloneText(program),
 ): SlotName {
   const name = held?.name === "a" ? "b" : "a";
   const n = (held?.n ?? 0) + 1;
   const path = slotPath(directory, name);
-  const text = standaloneText(program);
   const meta: Meta = { n, staged_at: new Date(now).toISOString(), applied };
   writing(() => {
     makeDirectory(path);

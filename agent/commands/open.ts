@@ -103,7 +103,10 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
     nft: options.nft,
     witness,
     log: drift,
-    intended: () => intended(agent.state),
+    intended: () => {
+      const program = intended(agent.state);
+      return program === undefined ? undefined : agent.times.of(program);
+    },
     mode: () => driftMode(readGuard),
     now,
     tell: (told) => {

@@ -23,13 +23,17 @@ const hooks: Readonly<Record<HostDirection, Hook>> = {
 const final: Line = line([], null, { kind: "drop" });
 
 /** A chain for each direction that is judged, and what those need. */
-export function hostJudging(ruleset: Ruleset, guard: Guard): Pick<Fragment, "chains" | "maps"> {
+export function hostJudging(
+  ruleset: Ruleset,
+  guard: Guard,
+  since: number | null,
+): Pick<Fragment, "chains" | "maps"> {
   const scope = ruleset.scopes.find((candidate) => candidate.kind === "host");
   if (scope === undefined) return { chains: [...nothingIn(guard), ...leftToGuard(guard)], maps: [] };
   const judged = judgedDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
     .filter((direction) => judged.includes(direction))
-    .map((direction) => judgeHost(ruleset, scope, direction, guard));
+    .map((direction) => judgeHost(ruleset, scope, direction, guard, since));
   return {
     chains: [...parts.flatMap((part) => part.chains), ...(judged.includes("out") ? [] : leftToGuard(guard))],
     maps: parts.flatMap((part) => part.maps),
@@ -41,8 +45,9 @@ function judgeHost(
   scope: Scope,
   direction: HostDirection,
   guard: Guard,
+  since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
-  const context = { scope, sets: setKinds(ruleset), accepting: { kind: "accept" } } as const;
+  const context = { scope, sets: setKinds(ruleset), accepting: { kind: "accept" }, since } as const;
   const { lines, chains, maps } = judge(ruleset, rulesOf(ruleset, "host", direction), direction, context);
   return { chains: [...chains, ...hookChains(direction, guard, [...lines, final])], maps };
 }

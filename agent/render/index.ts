@@ -8,7 +8,7 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import { closedChains, hostJudging } from "./host.ts";
 import { forwarding } from "./overlay.ts";
 import { skeleton } from "./print.ts";
-import type { Chain, Program, Rendered } from "./program.ts";
+import type { Chain, Line, Program, Rendered } from "./program.ts";
 import { Unsupported } from "./quote.ts";
 import { kernelSets } from "./sets.ts";
 
@@ -20,10 +20,14 @@ export { transactionBetween } from "./delta.ts";
 export { flipped, isFlipped, staged } from "./flip.ts";
 export { elementCount, print, removal, skeleton, transaction } from "./print.ts";
 
-/** Expects a ruleset that its schema has admitted. Of an empty one nothing gets in but what always passes. */
-export function render(ruleset: Ruleset, guard: Guard): Rendered {
+/**
+ * Expects a ruleset that its schema has admitted. Of an empty one nothing gets in but what always passes.
+ * @param since Unix seconds at which the ruleset was made, where that is known: by a clock that is behind it, what is
+ * granted for a while is not granted
+ */
+export function render(ruleset: Ruleset, guard: Guard, since: number | null = null): Rendered {
   try {
-    return { ok: true, program: printable(programOf(ruleset, guard)) };
+    return { ok: true, program: printable(programOf(ruleset, guard, since)) };
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
     return { ok: false, code: "render_unsupported", message: error.message };
@@ -41,9 +45,9 @@ const countersOf = (chains: readonly Chain[], others: readonly string[] = []): r
     compareText,
   );
 
-function programOf(ruleset: Ruleset, guard: Guard): Program {
-  const forward = forwarding(ruleset);
-  const host = hostJudging(ruleset, guard);
+function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Program {
+  const forward = forwarding(ruleset, since);
+  const host = hostJudging(ruleset, guard, since);
   const chains = [...host.chains, ...forward.chains];
   const named = new Set(chains.flatMap((chain) => chain.lines.flatMap(({ sets }) => sets)));
   return {
@@ -54,6 +58,17 @@ function programOf(ruleset: Ruleset, guard: Guard): Program {
     maps: [...host.maps, ...forward.maps],
     chains,
   };
+}
+
+/** The same program without the rules whose grant has ended; itself where none has. @param at Unix seconds */
+export function withoutPast(program: Program, at: number): Program {
+  const isPast = ({ until }: Line): boolean => until !== undefined && until <= at;
+  if (!program.chains.some(({ lines }) => lines.some(isPast))) return program;
+  const chains = program.chains.map((chain) => ({
+    ...chain,
+    lines: chain.lines.filter((each) => !isPast(each)),
+  }));
+  return { ...program, chains };
 }
 
 /** Refuses now a name that could not be printed later. @throws Unsupported */

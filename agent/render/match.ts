@@ -23,6 +23,8 @@ export interface Context {
   readonly scope: Scope;
   readonly sets: SetKinds;
   readonly accepting: Accepting;
+  /** Unix seconds before which nothing that this ruleset grants for a while is granted; null where that is not known. */
+  readonly since: number | null;
 }
 
 /** The nft rules of one abstract rule; its class, if it has one, has been matched by the dispatch already. */
@@ -31,7 +33,7 @@ export function ruleLines(rule: Rule, context: Context): readonly Line[] {
     protocolMatches(rule.protocol, family).flatMap((protocol) =>
       verdictLines(
         rule,
-        [...matches, ...protocol, ...stateMatches[rule.state], ...timeMatches(rule)],
+        [...matches, ...protocol, ...stateMatches[rule.state], ...timeMatches(rule, context)],
         context.accepting,
       ),
     ),
@@ -147,15 +149,22 @@ const stateMatches: Readonly<Record<State, readonly Match[]>> = {
 
 /**
  * A bare number is Unix seconds to nft 1.0.6, whatever the time zone; quoted times, and listings, are local time.
- * The kernel compares with its own wall clock (`meta time`, nft(8)), so the rule ends even on a host that is cut off.
+ * The kernel compares with its own wall clock (`meta time`, nft(8)), so the rule ends even on a host that is cut off. A
+ * clock that stands before the ruleset was made is behind, and no grant is believed to be still in force by it; a refusal
+ * has no such bound, as that would open.
  */
-const timeMatches = ({ expires }: Rule): readonly Match[] =>
-  expires === null ? [] : [match(nft`meta time < ${expires}`)];
+function timeMatches({ expires, verdict }: Rule, { since }: Context): readonly Match[] {
+  if (expires === null) return [];
+  const bound = verdict === "accept" && since !== null ? [match(nft`meta time >= ${since}`)] : [];
+  return [...bound, match(nft`meta time < ${expires}`)];
+}
 
 function verdictLines(rule: Rule, matches: readonly Match[], accepting: Accepting): readonly Line[] {
   switch (rule.verdict) {
-    case "accept":
-      return [line(matches, rule.counter, accepting)];
+    case "accept": {
+      const accept = line(matches, rule.counter, accepting);
+      return [rule.expires === null ? accept : { ...accept, until: rule.expires }];
+    }
     case "drop":
       return [line(matches, rule.counter, { kind: "drop" })];
     case "reject":

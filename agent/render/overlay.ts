@@ -32,13 +32,15 @@ export interface Forwarding {
 }
 
 /** No overlay, no chain. */
-export function forwarding(ruleset: Ruleset): Forwarding {
+export function forwarding(ruleset: Ruleset, since: number | null): Forwarding {
   const overlays = ruleset.scopes.flatMap((scope, index) =>
     scope.kind === "overlay" ? [{ scope, index }] : [],
   );
   if (overlays.length === 0) return { chains: [], maps: [], counters: [] };
   const judged = overlays.flatMap(({ scope, index }) =>
-    (["peer", "out", "in"] as const).map((direction) => judgeOverlay(ruleset, scope, index, direction)),
+    (["peer", "out", "in"] as const).map((direction) =>
+      judgeOverlay(ruleset, scope, index, direction, since),
+    ),
   );
   const scopes = overlays.map(({ scope }) => scope);
   const forward: Chain = {
@@ -98,8 +100,9 @@ function judgeOverlay(
   scope: Overlay,
   index: number,
   direction: Direction,
+  since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
-  const context: Context = { scope, sets: setKinds(ruleset), accepting: acceptings[direction] };
+  const context: Context = { scope, sets: setKinds(ruleset), accepting: acceptings[direction], since };
   const place = `${index}${direction}`;
   const { lines, chains, maps } = judge(ruleset, rulesOf(ruleset, scopeId(scope), direction), place, context);
   const chain: Chain = {

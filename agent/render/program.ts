@@ -27,6 +27,8 @@ export interface Line {
   readonly counters: readonly string[];
   readonly sets: readonly string[];
   readonly decision: Decision;
+  /** Of a rule that lets packets pass for a while: Unix seconds from which on it does not. */
+  readonly until?: number;
 }
 
 export interface Hook {

@@ -12,6 +12,7 @@ import { buildTopology, type Topology } from "#lab/topology.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { snapshotOf } from "#test/support/intent.ts";
+import { render } from "#render/index.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 /** The gateway of the topology plays each host in turn. */
@@ -185,4 +186,27 @@ it.each(["EAST-14", "WEST+12"])("ends a grant at its second of UTC where local t
     answers = await knock("stranger", ...each([443]));
   expect(Math.floor(Date.now() / 1000)).toBeGreaterThanOrEqual(expires);
   expect(await knock("stranger", ...each([443]))).toEqual(["silent", "silent"]);
+});
+
+it("lets somebody in by a grant that ends only once the clock has reached when it was made", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const rules = [443, 2342].map((port) =>
+    ruleOf({
+      scope: "host",
+      direction: "in",
+      verdict: "accept",
+      counter: `r_p${port}`,
+      protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+      expires: port === 443 ? now + 3_600 : null,
+    }),
+  );
+  const ruleset = rulesetOf({ scopes: [{ kind: "host" }], rules });
+  const answers = async (since: number): Promise<readonly string[]> => {
+    const rendered = render(ruleset, guard, since);
+    if (!rendered.ok) throw new Error(rendered.message);
+    await nftIn().apply(rendered.program);
+    return knock("stranger", ...each([443, 2342]));
+  };
+  expect(await answers(now - 60)).toEqual(["open", "open", "open", "open"]);
+  expect(await answers(now + 1_800)).toEqual(["silent", "silent", "open", "open"]);
 });

@@ -18,6 +18,7 @@ export function planContract(name: string, open: () => Promise<Adapter>): void {
     });
     afterAll(() => h.close());
     planning(() => h);
+    warning(() => h);
     refusing(() => h);
     once(() => h);
     keys(() => h);
@@ -127,6 +128,22 @@ const expectedChanges = [
   },
 ];
 
+function warning(h: () => Harness): void {
+  test("warns of a grant whose end is past, and of none that is to come", async () => {
+    const now = h().ports.clock.now();
+    const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+    const ending = (expires_at: string) => ({ from: "lan", port: 8443, proto: "tcp", expires_at });
+    const ingress = [...photos.body.ingress, ending(iso(now - 60_000)), ending(iso(now + 3_600_000))];
+    const changes = [wider, { ...photos, body: { ingress } }];
+    const at = photos.body.ingress.length;
+    const expected = [
+      expect.objectContaining({ code: "already_expired", path: `/changes/1/body/ingress/${at}/expires_at` }),
+    ];
+    const planned = (await plan(h(), { changes })).json as { readonly warnings: readonly object[] };
+    expect(planned.warnings).toEqual(expected);
+  });
+}
+
 function planning(h: () => Harness): void {
   test("says row by row and host by host what would change, in words", async () => {
     const answer = await plan(h(), { changes: [photos, wider] });
@@ -179,20 +196,6 @@ function planning(h: () => Harness): void {
     };
     expect((await plan(h(), { changes: [photos] })).json).toEqual(nothing);
     expect((await plan(h(), { source: "catalog", changes: [] })).json).toEqual(nothing);
-  });
-
-  test("warns of a grant whose end is past, and of none that is to come", async () => {
-    const now = h().ports.clock.now();
-    const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
-    const ending = (expires_at: string) => ({ from: "lan", port: 8443, proto: "tcp", expires_at });
-    const ingress = [...photos.body.ingress, ending(iso(now - 60_000)), ending(iso(now + 3_600_000))];
-    const changes = [wider, { ...photos, body: { ingress } }];
-    const at = photos.body.ingress.length;
-    const expected = [
-      expect.objectContaining({ code: "already_expired", path: `/changes/1/body/ingress/${at}/expires_at` }),
-    ];
-    const planned = (await plan(h(), { changes })).json as { readonly warnings: readonly object[] };
-    expect(planned.warnings).toEqual(expected);
   });
 
   test("touches no host for what only people read", async () => {
