@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Agent } from "./agent.ts";
 import { checkIntervalMs, type Patrol } from "./observe/patrol.ts";
+import type { ServiceWatchdog } from "./systemd.ts";
 import { nextPollMs, pollSeconds, spreadMs } from "./transport/pace.ts";
 
 /** Runs until `stop`; resolves when the cycle in hand has ended. `random` gives numbers from 0 up to 1. */
@@ -51,6 +52,18 @@ async function watchLoop(patrol: Patrol, stop: AbortSignal): Promise<void> {
     await patrol.watch(stop);
     failures = performance.now() - began > watchedWellMs ? 0 : failures + 1;
     await pauseMs(Math.min(restartMs.last, restartMs.first * 2 ** Math.min(failures, 10)), stop);
+  }
+}
+
+/** Says that this event loop turns, three times in each period that it is waited for. A failure is said and ends nothing. */
+export async function aliveLoop(
+  { withinMs, tell }: ServiceWatchdog,
+  log: (line: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    await tell().catch((error: unknown) => log(`systemd hears nothing of this agent: ${String(error)}`));
+    await pauseMs(withinMs / 3, stop);
   }
 }
 

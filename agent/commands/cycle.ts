@@ -1,21 +1,31 @@
 /** `run` and `once`: the agent at work, alone in its state directory. */
 import { Agent } from "../agent.ts";
+import { spawnExec } from "../apply/spawn.ts";
 import { Witness } from "../apply/witness.ts";
 import { exitCodes, type Options } from "../args.ts";
 import { lock } from "../lock.ts";
-import { loop, patrolLoop } from "../loop.ts";
+import { aliveLoop, loop, patrolLoop } from "../loop.ts";
 import type { Patrol } from "../observe/patrol.ts";
+import { serviceWatchdog } from "../systemd.ts";
 import { openParts, openPatrol, type Terminal } from "./open.ts";
 
-/** Until SIGTERM or SIGINT, with the patrol beside it. The rules stay in place. */
+/** A program that only says a word needs no longer. */
+const tellSeconds = 20;
+
+/** Until SIGTERM or SIGINT, with the patrol beside it, and systemd told that both can turn. The rules stay in place. */
 export const run = (options: Options, terminal: Terminal): Promise<number> =>
   alone(options, terminal, async (agent, patrol) => {
     // Whichever fails ends the other: an agent that watches half is not left running.
     const failed = new AbortController();
     const stop = AbortSignal.any([terminal.stop, failed.signal]);
-    const both = [loop(agent, Math.random, stop), patrolLoop(patrol, stop)];
-    for (const one of both) one.catch(() => failed.abort());
-    const ended = await Promise.allSettled(both);
+    const watchdog = serviceWatchdog(process.env, process.pid, spawnExec({ timeoutSeconds: tellSeconds }));
+    const loops = [
+      loop(agent, Math.random, stop),
+      patrolLoop(patrol, stop),
+      ...(watchdog === undefined ? [] : [aliveLoop(watchdog, terminal.log, stop)]),
+    ];
+    for (const one of loops) one.catch(() => failed.abort());
+    const ended = await Promise.allSettled(loops);
     for (const one of ended) if (one.status === "rejected") throw one.reason;
     terminal.log("stopped; the rules stay in place");
     return exitCodes.ok;

@@ -210,5 +210,8 @@ test("the agent's unit lets the watchdog live, and may write beside the guard an
   const agent = unit("portcullis-agent.service");
   expect(agent.get("KillMode")).toEqual(["process"]);
   expect(agent.get("OOMPolicy")).toEqual(["continue"]);
+  // systemd-notify is a child, and only with Restart is being ended a new start.
+  expect(agent.get("NotifyAccess")).toEqual(["all"]);
+  expect(agent.get("Restart")).toEqual(["always"]);
   expect(agent.get("ReadWritePaths")).toEqual(["-/etc/portcullis/fallback"]);
 });

@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { inNamespace } from "#lab/netns.ts";
-import { must, type Outcome, run } from "#lab/process.ts";
+import { must, type Outcome, run, until } from "#lab/process.ts";
 import type { Container } from "./container.ts";
 import { debianFiles } from "./image.ts";
 import { bootContainer, converge, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";
@@ -132,6 +132,28 @@ test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhi
   );
   expect(inFile(`${state}/host.key`)).toBe(before.key);
   expect(await table()).toBe(before.table);
+});
+
+test("an agent whose loop stands still is started anew, with the rules in place meanwhile", async () => {
+  const show = (property: string): Promise<string> => systemctl("show", "-P", property, "portcullis-agent");
+  expect(await show("WatchdogUSec")).toBe("3min");
+  const soon = join(site.tree, "etc/systemd/system/portcullis-agent.service.d");
+  mkdirSync(soon);
+  writeFileSync(join(soon, "soon.conf"), "[Service]\nWatchdogSec=9\n");
+  await host.must(["systemctl", "daemon-reload"]);
+  await converge(host, ["systemctl", "restart", "portcullis-agent"]);
+  const heard = async (): Promise<number> => Number(await show("WatchdogTimestampMonotonic"));
+  const first = await until("systemd to hear of the agent", async () => (await heard()) || undefined);
+  await until("systemd to hear of it again", async () => (await heard()) > first || undefined);
+  const [pid, before] = [await agentPid(), await table()];
+  await host.must(["sh", "-c", `kill -STOP ${pid}`]);
+  await until("another agent", async () => !["0", pid].includes(await agentPid()) || undefined);
+  expect(await show("NRestarts")).toBe("1");
+  expect(await table()).toBe(before);
+  await expectEnforced();
+  rmSync(soon, { recursive: true });
+  await host.must(["systemctl", "daemon-reload"]);
+  await converge(host, ["systemctl", "restart", "portcullis-agent"]);
 });
 
 test("leave refuses beside a running agent, and removes the table without one", async () => {
