@@ -246,21 +246,21 @@ function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
 
 /** The directions of a scope that must end in a rule that matches everything. */
 export const judgedDirections = (ruleset: Ruleset, scope: Scope): readonly Direction[] =>
-  directionsOf(scope, limitsOutput(ruleset));
+  directionsJudged(
+    scope,
+    ruleset.rules.some((rule) => rule.scope === "host" && rule.direction === "out"),
+  );
 
-const limitsOutput = ({ rules }: Ruleset): boolean =>
-  rules.some((rule) => rule.scope === "host" && rule.direction === "out");
-
-function directionsOf(scope: Scope, limited: boolean): readonly Direction[] {
+const directionsJudged = (scope: Scope, limitsOutput: boolean): readonly Direction[] => {
   if (scope.kind === "overlay") return ["peer", "out", "in"];
-  return limited ? ["in", "out"] : ["in"];
-}
+  return limitsOutput ? ["in", "out"] : ["in"];
+};
 
 function* undecided(ruleset: Ruleset): Generator<Inconsistency> {
   const last = new Map(ruleset.rules.map((rule) => [`${rule.scope} ${rule.direction}`, rule]));
-  const limited = limitsOutput(ruleset);
+  const limitsOutput = last.has("host out");
   for (const [i, scope] of ruleset.scopes.entries())
-    for (const direction of directionsOf(scope, limited)) {
+    for (const direction of directionsJudged(scope, limitsOutput)) {
       const end = last.get(`${scopeId(scope)} ${direction}`);
       if (end === undefined || !matchesEverything(end))
         yield {

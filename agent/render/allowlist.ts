@@ -8,7 +8,7 @@
  * order of the ruleset: a rule goes to the first step that comes no earlier than those of the rules before it on a port
  * of its own. That depends on rules alone: a new member or host changes elements and nothing else.
  */
-import type { NamedSet, Rule, Ruleset } from "#schema/ruleset.ts";
+import type { NamedSet, Rule } from "#schema/ruleset.ts";
 import { dispatch, line } from "./line.ts";
 import { type Context, ruleLines, saddr } from "./match.ts";
 import { addressTypes, type Chain, families, type Fragment, type KernelMap } from "./program.ts";
@@ -27,14 +27,9 @@ interface Exact {
 }
 
 /** What rules of an accept run in host scope need. @param place names the run, unique within the program */
-export function allowlist(
-  ruleset: Ruleset,
-  rules: readonly Rule[],
-  place: string,
-  context: Context,
-): Fragment {
+export function allowlist(rules: readonly Rule[], place: string, context: Context): Fragment {
   const placed = assign(rules, context);
-  const hosts = hostStep(ruleset, exactAt(placed, steps.hosts), place);
+  const hosts = hostStep(exactAt(placed, steps.hosts), place, context);
   const ports = portStep(exactAt(placed, steps.ports), place, context);
   const rest = placed.filter(({ step }) => step === steps.line);
   return {
@@ -55,12 +50,11 @@ const exactAt = (placed: readonly Placed[], step: Step): readonly Exact[] =>
 
 function assign(rules: readonly Rule[], context: Context): readonly Placed[] {
   const reached = new Map<string, Step>();
-  const lines: Rule[] = [];
+  const lines = new LinePorts();
   return rules.map((rule) => {
     const exact = exactOf(rule);
-    const step = exact === null || lines.some((before) => meets(before, exact)) ? steps.line : null;
-    if (exact === null || step !== null) {
-      lines.push(rule);
+    if (exact === null || lines.meet(exact)) {
+      lines.add(rule);
       return { rule, exact, step: steps.line };
     }
     const keys = exact.ports.map((port) => `${exact.proto} ${port}`);
@@ -81,30 +75,78 @@ function exactOf(rule: Rule): Exact | null {
 }
 
 const fromHosts = ({ source }: Rule, context: Context): boolean =>
-  source.kind === "set" && context.sets.get(source.set) === "hosts";
+  source.kind === "set" && context.index.sets.get(source.set)?.kind === "hosts";
 
-/** Whether some packet may match both, whatever its addresses. */
-function meets({ protocol }: Rule, exact: Exact): boolean {
-  if (protocol.kind === "any") return true;
-  if (protocol.kind !== exact.proto) return false;
-  const { ports } = protocol;
-  return (
-    ports.kind === "any" ||
-    exact.ports.some((port) => ports.ranges.some(({ from, to }) => from <= port && port <= to))
-  );
+/** The ports of rules that became lines: whether some packet may match one of them and another rule, whatever its ends. */
+class LinePorts {
+  readonly #ports = { tcp: new PortSet(), udp: new PortSet() };
+
+  add({ protocol }: Rule): void {
+    switch (protocol.kind) {
+      case "icmp":
+        return;
+      case "any":
+        this.#ports.tcp.add(0, portMax);
+        this.#ports.udp.add(0, portMax);
+        return;
+      case "tcp":
+      case "udp": {
+        const ranges = protocol.ports.kind === "any" ? [{ from: 0, to: portMax }] : protocol.ports.ranges;
+        for (const { from, to } of ranges) this.#ports[protocol.kind].add(from, to);
+      }
+    }
+  }
+
+  meet({ proto, ports }: Exact): boolean {
+    return ports.some((port) => this.#ports[proto].has(port));
+  }
+}
+
+const portMax = 65_535;
+
+/** Ports that only grow, as ranges apart from each other, rising. */
+class PortSet {
+  readonly #ranges: { readonly from: number; readonly to: number }[] = [];
+
+  has(port: number): boolean {
+    const { from = port + 1 } = this.#ranges[this.#firstEndingAt(port)] ?? {};
+    return from <= port;
+  }
+
+  add(from: number, to: number): void {
+    const start = this.#firstEndingAt(from);
+    let end = start;
+    let [least, most] = [from, to];
+    for (let range = this.#ranges[end]; range !== undefined && range.from <= to; range = this.#ranges[end]) {
+      least = Math.min(least, range.from);
+      most = Math.max(most, range.to);
+      end += 1;
+    }
+    this.#ranges.splice(start, end - start, { from: least, to: most });
+  }
+
+  /** Index of the first range that ends at `port` or later. */
+  #firstEndingAt(port: number): number {
+    let [low, high] = [0, this.#ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#ranges[middle]?.to ?? 0) < port) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }
 
 /** One look-up a family: each host . protocol . port jumps to the chain of the first row that names it. */
-function hostStep(ruleset: Ruleset, exacts: readonly Exact[], place: string): Fragment {
+function hostStep(exacts: readonly Exact[], place: string, context: Context): Fragment {
   if (exacts.length === 0) return { lines: [], chains: [], maps: [] };
   const chainOf = (rule: Rule): string => `row_${place}_${rule.counter}`;
-  const sets = new Map(ruleset.sets.map((set) => [set.name, set]));
   const first = new Map<
     string,
     { readonly address: string; readonly key: NftText; readonly chain: string }
   >();
   for (const { rule, proto, ports } of exacts)
-    for (const address of sourceSet(rule, sets).elements)
+    for (const address of sourceSet(rule, context).elements)
       for (const port of ports) {
         const key = nft`${network(address)} . ${word(proto)} . ${port}`;
         if (!first.has(key)) first.set(key, { address, key, chain: chainOf(rule) });
@@ -129,8 +171,8 @@ function hostStep(ruleset: Ruleset, exacts: readonly Exact[], place: string): Fr
 }
 
 /** @throws RangeError for a rule without a declared set; its schema excludes that */
-function sourceSet({ source }: Rule, sets: ReadonlyMap<string, NamedSet>): NamedSet {
-  const found = source.kind === "set" ? sets.get(source.set) : undefined;
+function sourceSet({ source }: Rule, { index }: Context): NamedSet {
+  const found = source.kind === "set" ? index.sets.get(source.set) : undefined;
   if (found === undefined) throw new RangeError("expected a declared set as source");
   return found;
 }

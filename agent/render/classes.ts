@@ -4,7 +4,7 @@
  * An address is in one class at most, so looking at each class's rules apart keeps the order of evaluation; a chain
  * that decides nothing falls back to the rule after the dispatch.
  */
-import type { Direction, Rule, Ruleset } from "#schema/ruleset.ts";
+import type { Rule } from "#schema/ruleset.ts";
 import { allowlist } from "./allowlist.ts";
 import { dispatch } from "./line.ts";
 import { type Context, ruleLines, saddr } from "./match.ts";
@@ -18,13 +18,13 @@ type Segment =
   | { readonly kind: "accepts" | "plain"; readonly rules: Rule[] };
 
 /** @param place names the scope and direction in generated names, unique within the program */
-export function judge(ruleset: Ruleset, rules: readonly Rule[], place: string, context: Context): Fragment {
+export function judge(rules: readonly Rule[], place: string, context: Context): Fragment {
   const fragments = segments(rules, context).map((segment, i): Fragment => {
     switch (segment.kind) {
       case "class":
-        return dispatchByClass(ruleset, segment.map, segment.rules, `${place}${i}`, context);
+        return dispatchByClass(segment.map, segment.rules, `${place}${i}`, context);
       case "accepts":
-        return allowlist(ruleset, segment.rules, `${place}${i}`, context);
+        return allowlist(segment.rules, `${place}${i}`, context);
       case "plain":
         return { lines: segment.rules.flatMap((rule) => ruleLines(rule, context)), chains: [], maps: [] };
     }
@@ -55,16 +55,10 @@ function segmentOf(rule: Rule, { scope }: Context): Segment {
 const sameSegment = (a: Segment, b: Segment): boolean =>
   a.kind === "class" ? b.kind === "class" && a.map === b.map : a.kind === b.kind;
 
-function dispatchByClass(
-  ruleset: Ruleset,
-  mapOf: string,
-  rules: readonly Rule[],
-  place: string,
-  context: Context,
-): Fragment {
+function dispatchByClass(mapOf: string, rules: readonly Rule[], place: string, context: Context): Fragment {
   const byClass = Map.groupBy(rules, (rule) => (rule.source.kind === "class" ? rule.source.class : ""));
   const chainOf = new Map([...byClass.keys()].map((name) => [name, `c_${place}_${name}`]));
-  const elements = ruleset.classes.find((map) => map.name === mapOf)?.elements ?? [];
+  const elements = context.index.classes.get(mapOf)?.elements ?? [];
   const maps = families.map((family): KernelMap => ({
     name: `m${familyDigits[family]}_${place}_${mapOf}`,
     type: [addressTypes[family]],
@@ -83,6 +77,3 @@ function dispatchByClass(
     maps,
   };
 }
-
-export const rulesOf = (ruleset: Ruleset, scope: string, direction: Direction): readonly Rule[] =>
-  ruleset.rules.filter((rule) => rule.scope === scope && rule.direction === direction);

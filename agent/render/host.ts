@@ -7,12 +7,13 @@ import type { Family } from "#schema/address.ts";
 import { type Always, always } from "#schema/always.ts";
 import type { Guard, GuardFlow } from "#schema/guard.ts";
 import { judgedDirections, type Ruleset, type Scope } from "#schema/ruleset.ts";
-import { judge, rulesOf } from "./classes.ts";
+import { judge } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
 import { daddr, saddr } from "./match.ts";
 import type { Chain, Fragment, Hook, Line } from "./program.ts";
 import { interfaceName, join, network, nft, type NftText, oneOf, word } from "./quote.ts";
-import { familyOf, setKinds } from "./sets.ts";
+import type { RulesetIndex } from "./ruleset-index.ts";
+import { familyOf } from "./sets.ts";
 
 type HostDirection = "in" | "out";
 const hooks: Readonly<Record<HostDirection, Hook>> = {
@@ -25,6 +26,7 @@ const final: Line = line([], null, { kind: "drop" });
 /** A chain for each direction that is judged, and what those need. */
 export function hostJudging(
   ruleset: Ruleset,
+  index: RulesetIndex,
   guard: Guard,
   since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
@@ -33,7 +35,7 @@ export function hostJudging(
   const judged = judgedDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
     .filter((direction) => judged.includes(direction))
-    .map((direction) => judgeHost(ruleset, scope, direction, guard, since));
+    .map((direction) => judgeHost(index, scope, direction, guard, since));
   return {
     chains: [...parts.flatMap((part) => part.chains), ...(judged.includes("out") ? [] : leftToGuard(guard))],
     maps: parts.flatMap((part) => part.maps),
@@ -41,14 +43,14 @@ export function hostJudging(
 }
 
 function judgeHost(
-  ruleset: Ruleset,
+  index: RulesetIndex,
   scope: Scope,
   direction: HostDirection,
   guard: Guard,
   since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
-  const context = { scope, sets: setKinds(ruleset), accepting: { kind: "accept" }, since } as const;
-  const { lines, chains, maps } = judge(ruleset, rulesOf(ruleset, "host", direction), direction, context);
+  const context = { scope, index, accepting: { kind: "accept" }, since } as const;
+  const { lines, chains, maps } = judge(index.rules("host", direction), direction, context);
   return { chains: [...chains, ...hookChains(direction, guard, [...lines, final])], maps };
 }
 

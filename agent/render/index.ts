@@ -10,6 +10,7 @@ import { forwarding } from "./overlay.ts";
 import { skeleton } from "./print.ts";
 import type { Chain, Line, Program, Rendered } from "./program.ts";
 import { Unsupported } from "./quote.ts";
+import { indexOf } from "./ruleset-index.ts";
 import { kernelSets } from "./sets.ts";
 
 export { countOnly, refusalCounters } from "./counting.ts";
@@ -46,8 +47,9 @@ const countersOf = (chains: readonly Chain[], others: readonly string[] = []): r
   );
 
 function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Program {
-  const forward = forwarding(ruleset, since);
-  const host = hostJudging(ruleset, guard, since);
+  const index = indexOf(ruleset);
+  const forward = forwarding(ruleset, index, since);
+  const host = hostJudging(ruleset, index, guard, since);
   const chains = [...host.chains, ...forward.chains];
   const named = new Set(chains.flatMap((chain) => chain.lines.flatMap(({ sets }) => sets)));
   return {

@@ -10,7 +10,8 @@ import type { Destination, Ports, Protocol, Rule, Scope, Source, State } from "#
 import { inSet, line, type Match, match, rejectReset } from "./line.ts";
 import { families, type Line } from "./program.ts";
 import { network, nft, type NftText, oneOf } from "./quote.ts";
-import { pairSetName, prefixLengths, setName, type SetKinds } from "./sets.ts";
+import type { RulesetIndex } from "./ruleset-index.ts";
+import { pairSetName, prefixLengths, setName } from "./sets.ts";
 
 const header: Readonly<Record<Family, NftText>> = { v4: nft`ip`, v6: nft`ip6` };
 export const saddr: Readonly<Record<Family, NftText>> = { v4: nft`ip saddr`, v6: nft`ip6 saddr` };
@@ -21,7 +22,7 @@ export type Accepting = { readonly kind: "accept" } | { readonly kind: "goto"; r
 /** What rules of one scope and direction share. `accepting`: what its accept does, as another scope may still judge. */
 export interface Context {
   readonly scope: Scope;
-  readonly sets: SetKinds;
+  readonly index: RulesetIndex;
   readonly accepting: Accepting;
   /** Unix seconds before which nothing that this ruleset grants for a while is granted; null where that is not known. */
   readonly since: number | null;
@@ -63,7 +64,7 @@ function sourceMatches(source: Source, family: Family, context: Context): readon
     case "class":
       return [];
     case "set":
-      return [inSet(saddr[family], setName(source.set, context.sets, family))];
+      return [inSet(saddr[family], setName(source.set, context.index, family))];
   }
 }
 
@@ -77,7 +78,7 @@ function destinationMatches(
     case "any":
       return [[]];
     case "set":
-      return [[inSet(daddr[family], setName(destination.set, context.sets, family))]];
+      return [[inSet(daddr[family], setName(destination.set, context.index, family))]];
     case "source-subnet":
       return pairMatches(context.scope, family).map((pair) => [pair]);
   }

@@ -8,12 +8,12 @@
  */
 import { encodeName } from "#schema/names.ts";
 import { type Direction, type Ruleset, type Scope, scopeId, type Tally, tallies } from "#schema/ruleset.ts";
-import { judge, rulesOf } from "./classes.ts";
+import { judge } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
 import { type Accepting, type Context, pairMatches } from "./match.ts";
 import { type Chain, families, type Fragment, type KernelMap, type Line } from "./program.ts";
 import { interfaceName, nft, oneOf } from "./quote.ts";
-import { setKinds } from "./sets.ts";
+import type { RulesetIndex } from "./ruleset-index.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
 
@@ -32,15 +32,11 @@ export interface Forwarding {
 }
 
 /** No overlay, no chain. */
-export function forwarding(ruleset: Ruleset, since: number | null): Forwarding {
-  const overlays = ruleset.scopes.flatMap((scope, index) =>
-    scope.kind === "overlay" ? [{ scope, index }] : [],
-  );
+export function forwarding(ruleset: Ruleset, index: RulesetIndex, since: number | null): Forwarding {
+  const overlays = ruleset.scopes.flatMap((scope, at) => (scope.kind === "overlay" ? [{ scope, at }] : []));
   if (overlays.length === 0) return { chains: [], maps: [], counters: [] };
-  const judged = overlays.flatMap(({ scope, index }) =>
-    (["peer", "out", "in"] as const).map((direction) =>
-      judgeOverlay(ruleset, scope, index, direction, since),
-    ),
+  const judged = overlays.flatMap(({ scope, at }) =>
+    (["peer", "out", "in"] as const).map((direction) => judgeOverlay(index, scope, at, direction, since)),
   );
   const scopes = overlays.map(({ scope }) => scope);
   const forward: Chain = {
@@ -96,15 +92,15 @@ function tallyChain(overlay: Overlay): Chain {
 }
 
 function judgeOverlay(
-  ruleset: Ruleset,
+  index: RulesetIndex,
   scope: Overlay,
-  index: number,
+  at: number,
   direction: Direction,
   since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
-  const context: Context = { scope, sets: setKinds(ruleset), accepting: acceptings[direction], since };
-  const place = `${index}${direction}`;
-  const { lines, chains, maps } = judge(ruleset, rulesOf(ruleset, scopeId(scope), direction), place, context);
+  const context: Context = { scope, index, accepting: acceptings[direction], since };
+  const place = `${at}${direction}`;
+  const { lines, chains, maps } = judge(index.rules(scopeId(scope), direction), place, context);
   const chain: Chain = {
     name: chainName(direction, scope),
     hook: null,

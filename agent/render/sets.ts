@@ -7,23 +7,21 @@ import { encodeName } from "#schema/names.ts";
 import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
 import { families, type KernelSet } from "./program.ts";
 import { network, nft, type NftText } from "./quote.ts";
-
-/** The kind of each named set of a ruleset. */
-export type SetKinds = ReadonlyMap<string, NamedSet["kind"]>;
-
-export const setKinds = (ruleset: Ruleset): SetKinds =>
-  new Map(ruleset.sets.map((set) => [set.name, set.kind]));
+import type { RulesetIndex } from "./ruleset-index.ts";
 
 /** In names. */
 const kindLetters: Readonly<Record<NamedSet["kind"], string>> = { addresses: "a", hosts: "h", networks: "n" };
 export const familyDigits: Readonly<Record<Family, string>> = { v4: "4", v6: "6" };
 
 /** @throws RangeError for a set that the ruleset does not declare; its schema excludes that. */
-export function setName(name: string, kinds: SetKinds, family: Family): string {
-  const kind = kinds.get(name);
-  if (kind === undefined) throw new RangeError(`undeclared set ${name}`);
-  return `${kindLetters[kind]}${familyDigits[family]}_${name}`;
+export function setName(name: string, { sets }: RulesetIndex, family: Family): string {
+  const set = sets.get(name);
+  if (set === undefined) throw new RangeError(`undeclared set ${name}`);
+  return kernelName(set, family);
 }
+
+const kernelName = ({ name, kind }: NamedSet, family: Family): string =>
+  `${kindLetters[kind]}${familyDigits[family]}_${name}`;
 
 /** Of a canonical address or network. */
 export const familyOf = (text: string): Family => (text.includes(":") ? "v6" : "v4");
@@ -47,10 +45,9 @@ export function prefixLengths(scope: Scope, family: Family): readonly number[] {
 
 /** Every set of a program, of named sets and of subnets. */
 export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
-  const kinds = setKinds(ruleset);
   const named = ruleset.sets.flatMap((set) =>
     families.map((family) => ({
-      name: setName(set.name, kinds, family),
+      name: kernelName(set, family),
       family,
       kind: set.kind === "networks" ? ("networks" as const) : ("addresses" as const),
       elements: set.elements

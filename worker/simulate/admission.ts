@@ -6,11 +6,10 @@
  * `judged_input` is a line of every guard, written or not: a bundle that does not judge what comes in opens everything.
  */
 import type { Guard } from "#schema/guard.ts";
-import { compareText } from "#schema/order.ts";
 import type { GuardLine } from "#schema/refusals.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { elementCount } from "./difference.ts";
-import { openToAll } from "./exposure.ts";
+import { kernelElements, kernelRules } from "./elements.ts";
+import { exposureOf } from "./exposure.ts";
 
 /** One line of the guard that does not admit the ruleset. */
 export interface GuardRefusal {
@@ -28,8 +27,8 @@ export function guardRefusals(ruleset: Ruleset, guard: Guard): readonly GuardRef
   const { max_rules, max_elements } = guard.limits;
   return [
     ...unjudged(ruleset),
-    ...above("limits.max_rules", "rules", ruleset.rules.length, max_rules),
-    ...above("limits.max_elements", "set elements", elementCount(ruleset), max_elements),
+    ...above("limits.max_rules", "rules", Math.ceil(kernelRules(ruleset)), max_rules),
+    ...above("limits.max_elements", "set elements", kernelElements(ruleset), max_elements),
     ...exposed(ruleset, guard),
   ];
 }
@@ -47,28 +46,29 @@ const unjudged = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
         },
       ];
 
-function exposed(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
-  const open = openToAll(ruleset);
-  const never = [...new Set(guard.never_accept_from_any)].toSorted((a, b) => a - b);
-  const opened = open.flatMap(({ transport, from, to, rows }) =>
-    never
-      .filter((port) => from <= port && port <= to)
-      .map((port) => ({ name: `${transport} ${port}`, rows })),
+function exposed(ruleset: Ruleset, { never_accept_from_any, limits }: Guard): readonly GuardRefusal[] {
+  const { open, rowsOf } = exposureOf(ruleset);
+  const never = [...new Set(never_accept_from_any)].toSorted((a, b) => a - b);
+  const opened = open.flatMap((ports) =>
+    never.filter((port) => ports.from <= port && port <= ports.to).map((port) => ({ ...ports, port })),
   );
-  const ports = opened.map(({ name }) => name);
-  const message = `the bundle opens ${listed(ports)} to everybody, the guard never does`;
-  const count = open.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-  const tooMany = above(
-    "limits.max_any_accept",
-    "ports open to everybody",
-    count,
-    guard.limits.max_any_accept,
-  );
+  const names = opened.map(({ transport, port }) => `${transport} ${port}`);
+  const message = `the bundle opens ${listed(names)} to everybody or to a wide network, the guard never does`;
+  const toAll = open.filter((ports) => ports.toAll);
+  const count = toAll.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const tooMany = above("limits.max_any_accept", "ports open to everybody", count, limits.max_any_accept);
   return [
-    ...(ports.length === 0
+    ...(names.length === 0
       ? []
-      : [{ line: "never_accept_from_any" as const, ports, rows: rowsOf(opened), message }]),
-    ...tooMany.map((refusal) => ({ ...refusal, rows: rowsOf(open) })),
+      : [
+          {
+            line: "never_accept_from_any" as const,
+            ports: names,
+            rows: rowsOf(opened.map(({ port, ...ports }) => ({ ...ports, from: port, to: port }))),
+            message,
+          },
+        ]),
+    ...tooMany.map((refusal) => ({ ...refusal, rows: rowsOf(toAll) })),
   ];
 }
 
@@ -81,9 +81,6 @@ const above = (
   count <= limit
     ? []
     : [{ line, ports: [], rows: [], message: `the bundle has ${count} ${what}, the guard admits ${limit}` }];
-
-const rowsOf = (items: readonly { readonly rows: readonly string[] }[]): readonly string[] =>
-  [...new Set(items.flatMap(({ rows }) => rows))].sort(compareText);
 
 const namedMax = 8;
 

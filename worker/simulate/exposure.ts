@@ -1,104 +1,236 @@
 /**
- * What a ruleset opens on the host itself, and to how much of the world. Counts only what its rules accept, in any
- * order: a rule that a drop above makes moot counts as well, because a guard that reasons like a simulator can be
- * argued with. Address space is counted rather than compared with `any`, so that "everybody" cannot be said in halves.
+ * What a ruleset opens on the host itself to everybody. Counts only what its rules accept, in any order: a rule that a
+ * drop above makes moot counts as well, because a guard that reasons like a simulator can be argued with.
+ *
+ * One sweep over the ports at which rules begin and end; what it costs is bounded by the size of the ruleset, and where
+ * an exact answer would cost more it is the wider one.
  */
-import { knownNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import type { Protocol, Rule, Ruleset } from "#schema/ruleset.ts";
+import { type Crowd, crowdOf, everybody, isEverybody, isMost, networkCount } from "./crowd.ts";
 
 type Transport = "tcp" | "udp";
 const transports: readonly Transport[] = ["tcp", "udp"];
 const portMax = 65_535;
 
-/**
- * Shares of the address space from which on it is everybody: a sixteenth of IPv4 (all private networks are a 240th),
- * a sixty-fourth of IPv6 (an eighth of what is routed on the internet; unique local addresses are a 128th).
- */
-const everybody = { v4: 1 / 16, v6: 1 / 64 } as const;
-
-/** Ports from `from` to `to`, both inclusive, and the rows that open them to everybody, sorted. */
-interface OpenPorts {
+/** Ports from `from` to `to`, both inclusive. */
+export interface OpenPorts {
   readonly transport: Transport;
   readonly from: number;
   readonly to: number;
-  readonly rows: readonly string[];
+  /** Open to everybody; false where only one wide network gets in. */
+  readonly toAll: boolean;
 }
 
-/** What the host scope accepts from everybody: tcp before udp, ports ascending, no port twice in one transport. */
-export function openToAll(ruleset: Ruleset): readonly OpenPorts[] {
-  const accepting = ruleset.rules.filter(
-    (rule) => rule.scope === "host" && rule.direction === "in" && rule.verdict === "accept",
+export interface Exposure {
+  /** tcp before udp, ports ascending, no port twice in one transport; wide ones among them. */
+  readonly open: readonly OpenPorts[];
+  /** Rows that open one of these ports, sorted; none that add nothing to it. */
+  readonly rowsOf: (ports: readonly OpenPorts[]) => readonly string[];
+}
+
+interface Span {
+  readonly transport: Transport;
+  readonly from: number;
+  readonly to: number;
+  readonly source: string;
+  readonly row: string;
+}
+
+/** How many networks are read one by one, and how many ranges joined, for one ruleset. */
+const networksMax = 262_144;
+const rangesMax = 2_097_152;
+
+export function exposureOf(ruleset: Ruleset): Exposure {
+  const opening = ruleset.rules.filter(
+    // Established traffic was begun by this host; a rule for it opens nothing.
+    ({ scope, direction, verdict, state }) =>
+      scope === "host" && direction === "in" && verdict === "accept" && state !== "established",
   );
-  // Established traffic was begun by this host; a rule for it opens nothing.
-  const opening = accepting.filter((rule) => rule.state !== "established");
-  const networks = networksOf(ruleset);
-  return transports.flatMap((transport) => openPorts(opening, transport, networks));
-}
-
-/** Source of a rule as the elements it stands for; null for any. */
-type Sources = (rule: Rule) => readonly string[] | null;
-
-function networksOf({ sets, classes }: Ruleset): Sources {
-  const bySet = new Map(sets.map((set) => [set.name, set.elements]));
-  const byMap = new Map(classes.map((map) => [map.name, map.elements]));
-  return ({ source }) => {
-    switch (source.kind) {
-      case "any":
-        return null;
-      case "set":
-        return bySet.get(source.set) ?? [];
-      case "class":
-        return (byMap.get(source.map) ?? []).filter((e) => e.class === source.class).map((e) => e.address);
-    }
-  };
-}
-
-function openPorts(rules: readonly Rule[], transport: Transport, sources: Sources): readonly OpenPorts[] {
-  const spans = rules.flatMap((rule) =>
-    rangesOf(rule.protocol, transport).map((range) => ({ ...range, rule })),
+  const crowds = crowdsOf(ruleset, opening);
+  const spans = opening.flatMap((rule) =>
+    transports.flatMap((transport) =>
+      rangesIn(rule.protocol, transport).map(({ from, to }): Span => ({
+        transport,
+        from,
+        to,
+        source: sourceOf(rule),
+        row: rule.row,
+      })),
+    ),
   );
-  // Between two edges every port is open to the same sources, so one answer does for all of them.
-  const edges = [...new Set(spans.flatMap(({ from, to }) => [from, to + 1]))].toSorted((a, b) => a - b);
-  return edges.flatMap((from, i) => {
-    const to = (edges[i + 1] ?? from) - 1;
-    const covering = spans.filter((span) => span.from <= from && span.to >= to).map(({ rule }) => rule);
-    if (to < from || reachOf(covering, sources) < 1) return [];
-    const rows = [...new Set(blamed(covering, sources).map(({ row }) => row))].sort(compareText);
-    return [{ transport, from, to, rows }];
-  });
+  const open = transports.flatMap((transport) =>
+    sweep(
+      transport,
+      spans.filter((span) => span.transport === transport),
+      crowds,
+    ),
+  );
+  return { open, rowsOf: (ports) => rowsOpening(spans, crowds, ports) };
 }
 
-function rangesOf(protocol: Protocol, transport: Transport): readonly { from: number; to: number }[] {
+const sourceOf = ({ source }: Rule): string => {
+  switch (source.kind) {
+    case "any":
+      return "any";
+    case "set":
+      return `set ${source.set}`;
+    case "class":
+      return `class ${source.map} ${source.class}`;
+  }
+};
+
+type Crowds = ReadonlyMap<string, Crowd>;
+
+function crowdsOf({ sets, classes }: Ruleset, rules: readonly Rule[]): Crowds {
+  const wanted = new Set(rules.map(sourceOf));
+  const crowds = new Map<string, Crowd>([["any", everybody]]);
+  let left = networksMax;
+  for (const { name, elements } of sets) {
+    if (!wanted.has(`set ${name}`)) continue;
+    const networks = networkCount(elements);
+    crowds.set(`set ${name}`, crowdOf(elements, left));
+    left -= Math.min(left, networks);
+  }
+  for (const { name, elements } of classes)
+    for (const [id, own] of Map.groupBy(elements, (element) => `class ${name} ${element.class}`))
+      if (wanted.has(id))
+        crowds.set(
+          id,
+          crowdOf(
+            own.map(({ address }) => address),
+            0,
+          ),
+        );
+  return crowds;
+}
+
+function rangesIn(
+  protocol: Protocol,
+  transport: Transport,
+): readonly { readonly from: number; readonly to: number }[] {
   if (protocol.kind === "any") return [{ from: 1, to: portMax }];
   if (protocol.kind !== transport) return [];
   return protocol.ports.kind === "any" ? [{ from: 1, to: portMax }] : protocol.ports.ranges;
 }
 
-/** Rules without which it would not be everybody: those that are enough alone, else the widest ones together. */
-function blamed(rules: readonly Rule[], sources: Sources): readonly Rule[] {
-  const alone = rules.filter((rule) => reachOf([rule], sources) >= 1);
-  if (alone.length > 0) return alone;
-  const widest = rules
-    .map((rule) => ({ rule, reach: reachOf([rule], sources) }))
-    .toSorted((a, b) => b.reach - a.reach)
-    .map(({ rule }) => rule);
-  const enough = widest.findIndex((_, i) => reachOf(widest.slice(0, i + 1), sources) >= 1);
-  return widest.slice(0, enough + 1);
+const nobody: Crowd = { everybody: false, wide: false, share: { v4: 0, v6: 0 }, ranges: null };
+
+/** Those whose rules hold at one port while the sweep goes on. */
+class Active {
+  readonly #crowds: Crowds;
+  readonly #counts = new Map<string, number>();
+  readonly #share = { v4: 0, v6: 0 };
+  #everybody = 0;
+  #wide = 0;
+  #rangesLeft = rangesMax;
+  #together: boolean | undefined;
+
+  constructor(crowds: Crowds) {
+    this.#crowds = crowds;
+  }
+
+  enter(source: string): void {
+    const count = this.#counts.get(source) ?? 0;
+    this.#counts.set(source, count + 1);
+    if (count === 0) this.#add(source, 1);
+  }
+
+  leave(source: string): void {
+    const count = this.#counts.get(source) ?? 0;
+    if (count > 1) this.#counts.set(source, count - 1);
+    else {
+      this.#counts.delete(source);
+      this.#add(source, -1);
+    }
+  }
+
+  #add(source: string, sign: 1 | -1): void {
+    const crowd = this.#crowds.get(source) ?? nobody;
+    if (crowd.everybody) this.#everybody += sign;
+    if (crowd.wide) this.#wide += sign;
+    this.#share.v4 += sign * crowd.share.v4;
+    this.#share.v6 += sign * crowd.share.v6;
+    this.#together = undefined;
+  }
+
+  get wide(): boolean {
+    return this.#wide > 0;
+  }
+
+  /** Shares are summed first, as if nobody were named twice; only where that is enough they are joined. */
+  get toAll(): boolean {
+    if (this.#everybody > 0) return true;
+    if (!isMost(this.#share)) return false;
+    this.#together ??= this.#join();
+    return this.#together;
+  }
+
+  #join(): boolean {
+    const crowds = [...this.#counts.keys()].map((source) => this.#crowds.get(source) ?? nobody);
+    this.#rangesLeft -= crowds.reduce((sum, { ranges }) => sum + 1 + (ranges?.length ?? 0), 0);
+    return this.#rangesLeft < 0 || isEverybody(crowds);
+  }
 }
 
-/** How much of everybody the sources are together, in the family where they are most; 1 is everybody. */
-function reachOf(rules: readonly Rule[], sources: Sources): number {
-  const elements = new Set<string>();
-  for (const rule of rules) {
-    const own = sources(rule);
-    if (own === null) return Infinity;
-    for (const element of own) elements.add(element);
+function sweep(transport: Transport, spans: readonly Span[], crowds: Crowds): readonly OpenPorts[] {
+  const begin = Map.groupBy(spans, ({ from }) => from);
+  const end = Map.groupBy(spans, ({ to }) => to + 1);
+  // Between two edges every port is open to the same sources, so one answer does for all of them.
+  const edges = [...new Set([...begin.keys(), ...end.keys()])].toSorted((a, b) => a - b);
+  const active = new Active(crowds);
+  return edges.flatMap((from, i) => {
+    for (const { source } of begin.get(from) ?? []) active.enter(source);
+    for (const { source } of end.get(from) ?? []) active.leave(source);
+    const to = (edges[i + 1] ?? from) - 1;
+    const { toAll, wide } = active;
+    return to >= from && (toAll || wide) ? [{ transport, from, to, toAll }] : [];
+  });
+}
+
+/**
+ * Where one source alone is enough, the rows that let that one in; elsewhere all that let somebody in who can send.
+ * Ports are counted up to each port, so that a row costs two look-ups however many ports there are.
+ */
+function rowsOpening(spans: readonly Span[], crowds: Crowds, ports: readonly OpenPorts[]): readonly string[] {
+  const rows = new Set<string>();
+  for (const transport of transports) {
+    const own = spans.filter((span) => span.transport === transport);
+    const wanted = countUpTo(ports.filter((open) => open.transport === transport));
+    const alone = own.filter(({ source }) => isEnough(crowds.get(source)));
+    const byAlone = countUpTo(alone);
+    const holds = (
+      count: Uint32Array,
+      { from, to }: { readonly from: number; readonly to: number },
+    ): number => (count[to] ?? 0) - (count[from - 1] ?? 0);
+    const together = countUpTo(
+      ports.filter((open) => open.transport === transport && holds(byAlone, open) === 0),
+    );
+    for (const span of own) {
+      const crowd = crowds.get(span.source) ?? nobody;
+      const counts = isEnough(crowd) ? wanted : together;
+      if (holds(counts, span) > 0 && (crowd.share.v4 > 0 || crowd.share.v6 > 0)) rows.add(span.row);
+    }
   }
-  const share = { v4: 0, v6: 0 };
-  for (const element of elements) {
-    const { family, prefix } = knownNetwork(element);
-    share[family] += 2 ** -prefix;
+  return [...rows].sort(compareText);
+}
+
+const isEnough = (crowd: Crowd | undefined): boolean => crowd?.everybody === true || crowd?.wide === true;
+
+/** For each port how many of the spans' ports are at or below it. */
+function countUpTo(
+  spans: readonly { readonly from: number; readonly to: number }[],
+): Uint32Array<ArrayBuffer> {
+  const change = new Int32Array(portMax + 2);
+  for (const { from, to } of spans) {
+    change[from] = (change[from] ?? 0) + 1;
+    change[to + 1] = (change[to + 1] ?? 0) - 1;
   }
-  return Math.max(share.v4 / everybody.v4, share.v6 / everybody.v6);
+  const counts = new Uint32Array(portMax + 1);
+  let covered = 0;
+  for (let port = 1; port <= portMax; port += 1) {
+    covered += change[port] ?? 0;
+    counts[port] = (counts[port - 1] ?? 0) + (covered > 0 ? 1 : 0);
+  }
+  return counts;
 }

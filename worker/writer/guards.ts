@@ -11,7 +11,7 @@ import type { Diagnostic } from "#schema/refusals.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { type GuardRefusal, guardRefusals } from "#simulate/admission.ts";
-import { openToAll } from "#simulate/exposure.ts";
+import { exposureOf } from "#simulate/exposure.ts";
 import type { Sql } from "../ports.ts";
 import { readGuards } from "../store/status.ts";
 import type { Compiler } from "./compiler.ts";
@@ -64,8 +64,10 @@ export async function guardFindings(
   return byRow(found);
 }
 
-const rowsOpenToAll = (ruleset: Ruleset): ReadonlySet<string> =>
-  new Set(openToAll(ruleset).flatMap(({ rows }) => rows));
+function rowsOpenToAll(ruleset: Ruleset): ReadonlySet<string> {
+  const { open, rowsOf } = exposureOf(ruleset);
+  return new Set(rowsOf(open));
+}
 
 /** Rows that are new among those that open to everybody; all of them where none is, as after the guard changed. */
 function toBlame(rows: readonly string[], before: ReadonlySet<string>): readonly string[] {
