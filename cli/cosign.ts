@@ -4,6 +4,9 @@
  * before; where they signed nothing yet, all of it counts as new. Pure but for what is fetched.
  */
 import type * as z from "zod";
+import { Refused } from "#core/refused.ts";
+import { requireIssued, requireNear, requireUnexpired } from "#core/tuf/times.ts";
+import { requireCustom } from "#core/tuf/verify.ts";
 import { bundlePath, type BundleCustom, decodeBundle } from "#schema/bundle.ts";
 import type { HostPlan } from "#schema/api/commits.ts";
 import { canonicalText } from "#schema/canonical.ts";
@@ -28,16 +31,17 @@ export interface ToSign {
 }
 
 /** @throws Failure when what is given is not whole: nothing of it should be signed then; Refusal when nothing waits */
-export async function readToSign(client: Client, root: Root, host: string): Promise<ToSign> {
-  return checkToSign(await client.call("GET /v1/cosign/:host", { params: { host } }), root, host);
+export async function readToSign(client: Client, root: Root, host: string, now: number): Promise<ToSign> {
+  return checkToSign(await client.call("GET /v1/cosign/:host", { params: { host } }), root, host, now);
 }
 
-/** @throws Failure */
-export function checkToSign(detail: PendingDetail, root: Root, host: string): ToSign {
+/** @throws Failure, also for what no host would believe now */
+export function checkToSign(detail: PendingDetail, root: Root, host: string, now: number): ToSign {
   const { targets, ruleset } = opened(detail.targets, detail.bundle, host, Targets);
   const { custom } = targets.targets[bundlePath];
-  if (targets.version !== detail.seq || custom.seq !== detail.seq)
+  if (targets.version !== detail.seq)
     throw new Failure(`${host}: the targets are not those of seq ${detail.seq}`);
+  requireBelievable(targets, host, now);
   const before = servedBefore(detail, root, host);
   return {
     detail,
@@ -46,6 +50,20 @@ export function checkToSign(detail: PendingDetail, root: Root, host: string): To
     compared: before !== undefined,
     change: changeOf(host, before, ruleset, custom.mode),
   };
+}
+
+/** What no host would believe, whoever signs it, is not shown to be signed. @throws Failure */
+function requireBelievable(signed: Targets, host: string, now: number): void {
+  const { custom } = signed.targets[bundlePath];
+  try {
+    requireCustom(custom, signed.version, 0);
+    requireUnexpired({ role: "targets", signed }, now);
+    requireNear({ role: "targets", signed }, now);
+    requireIssued(custom.issued, now);
+  } catch (error) {
+    if (error instanceof Refused) throw new Failure(`${host}: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Targets of this host in canonical text, and the very bundle that they name. @throws Failure */

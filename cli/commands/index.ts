@@ -20,6 +20,7 @@ import { ruleset } from "./intent/ruleset.ts";
 import { rolloutActions } from "./rollout/act.ts";
 import { rolloutHosts, rolloutList, rolloutShow } from "./rollout/read.ts";
 import { rolloutStart, rolloutWatch } from "./rollout/start.ts";
+import { rootCheck } from "./root/check.ts";
 import { rootInit } from "./root/init.ts";
 import { rootKeyMake } from "./root/key.ts";
 import { rootPush } from "./root/push.ts";
@@ -62,6 +63,7 @@ const all: readonly Command[] = [
   rootKeyMake,
   rootRotate,
   rootSign,
+  rootCheck,
   rootPush,
   cosignList,
   cosignShow,

@@ -7,7 +7,7 @@ import { longestLife, type Role } from "#schema/tuf.ts";
 import { Refused } from "../refused.ts";
 
 /** How far a reader's clock may be behind a signer's, milliseconds. */
-export const clockSkewMs = 86_400_000;
+const clockSkewMs = 86_400_000;
 
 interface Dated {
   readonly version: number;
@@ -44,4 +44,10 @@ export function requireUnexpired({ role, signed }: DatedFile, now: number): void
 export function requireNear({ role, signed }: DatedFile, now: number): void {
   const fault = farFault(role, signed, now);
   if (fault !== undefined) throw new Refused("time_far", fault);
+}
+
+/** That targets were not issued later than now. @throws Refused `time_far` */
+export function requireIssued(issued: string, now: number): void {
+  if (millisecondsOf(issued) > now + clockSkewMs)
+    throw new Refused("time_far", `targets were issued ${issued}, more than a day from now`);
 }

@@ -11,7 +11,7 @@ import type { Judging } from "./claims.ts";
 import { type Floors, keysetOf, type RoleFloor, targetsFloorUnder } from "./floors.ts";
 import { readSnapshot, readTargets, readTimestamp, type RootFile, type SignedFile } from "./read.ts";
 import { isSigned } from "./signers.ts";
-import { clockSkewMs, millisecondsOf, requireNear, requireUnexpired } from "./times.ts";
+import { millisecondsOf, requireIssued, requireNear, requireUnexpired } from "./times.ts";
 
 /** A version further above its floor than this is a stolen key at work, not ten years of renewals. */
 const versionJumpMax = 2 ** 20;
@@ -77,7 +77,8 @@ export function* verifyMetadata(
   requireReach(targets, floors.targets);
 
   const { custom, hashes, length } = targets.signed.targets[bundlePath];
-  requireCustom(custom, owner, targets.signed.version, leastRevision(root, floors));
+  requireOwner("bundle", custom, owner);
+  requireCustom(custom, targets.signed.version, leastRevision(root, floors));
   return {
     root,
     timestamp,
@@ -104,12 +105,11 @@ export function requireFresh({ root, timestamp, snapshot, targets }: Verified, t
 
 /** No signed time may be further ahead of `time` than any is made for. @throws Refused `time_far` */
 export function requireTimesNear(
-  { root, timestamp, snapshot, targets, issuedAt, custom }: Verified,
+  { root, timestamp, snapshot, targets, custom }: Verified,
   time: number,
 ): void {
   for (const file of [root, timestamp, snapshot, targets]) requireNear(file, time);
-  if (issuedAt > time + clockSkewMs)
-    throw new Refused("time_far", `targets were issued ${custom.issued}, more than a day from now`);
+  requireIssued(custom.issued, time);
 }
 
 /** The floors after believing this. @param time what it was judged by; no floor of time is above it */
@@ -200,8 +200,12 @@ function requireOwner(where: string, claimed: Owner, owner: Owner): void {
 const leastRevision = ({ signed }: RootFile, floors: Floors): number =>
   targetsFloorUnder(signed, floors)?.min_revision ?? 0;
 
-function requireCustom(custom: BundleCustom, owner: Owner, seq: number, floor: number): void {
-  requireOwner("bundle", custom, owner);
+/**
+ * What targets say of themselves fits together, and asks for nothing unknown.
+ * @param floor the least revision that may run
+ * @throws Refused `version_mismatch`, `unknown_critical`, `min_revision`
+ */
+export function requireCustom(custom: BundleCustom, seq: number, floor: number): void {
   if (custom.seq !== seq) throw new Refused("version_mismatch", `targets ${seq} carry seq ${custom.seq}`);
   const unknown = custom.crit.find((feature) => !knownCritical.has(feature));
   if (unknown !== undefined)

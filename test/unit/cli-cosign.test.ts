@@ -13,6 +13,7 @@ import { ruleOf } from "#test/support/rulesets.ts";
 import { targetsPayload } from "#worker/publish/metadata.ts";
 
 const now = Date.parse("2026-11-01T00:00:00Z");
+const day = 86_400_000;
 const [rootKey, own, snapshot, timestamp, a, b, c] = Array.from({ length: 7 }, newRootKey) as [
   RootKey,
   RootKey,
@@ -40,7 +41,7 @@ function targetsOf(seq: number, ruleset: Ruleset, host = "gw") {
     length: Buffer.byteLength(bundle),
     sha256: createHash("sha256").update(bundle).digest("hex"),
   };
-  return canonicalText(targetsPayload({ ...custom, mode: "enforce" }, named, now));
+  return canonicalText(targetsPayload({ ...custom, mode: "enforce" }, named, now + 90 * day));
 }
 const signedBy = (text: string, ...keys: readonly RootKey[]): string =>
   canonicalText({
@@ -64,7 +65,7 @@ const detail: PendingDetail = {
   bundle: bundleOf(fresh),
   served,
 };
-const check = (over: Partial<PendingDetail> = {}) => checkToSign({ ...detail, ...over }, root, "gw");
+const check = (over: Partial<PendingDetail> = {}) => checkToSign({ ...detail, ...over }, root, "gw", now);
 
 test("the change is told against what targets keys signed before", () => {
   expect(check()).toMatchObject({

@@ -5,12 +5,11 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTrust, pinRoot, type Trust, type TrustedBundle } from "#agent/trust/index.ts";
+import type { Trust, TrustedBundle } from "#agent/trust/index.ts";
 import type { Change } from "#schema/intent.ts";
-import { formatSeen, headers, Update } from "#schema/wire.ts";
-import { enrolled, poll } from "#test/support/host.ts";
+import { pinned } from "#test/support/believer.ts";
+import { enrolled } from "#test/support/host.ts";
 import { host, installRoot, openPlane, type Plane } from "#test/support/plane.ts";
 
 let folder: string;
@@ -39,52 +38,15 @@ const restore = (): Promise<void> =>
     cpSync(join(folder, "backup"), data, { recursive: true });
   });
 
-/** A host's own side: what it believes, and what it sends with a poll. */
-interface Believer {
+/** A host and the plane it asks, whichever process that is now. */
+interface Asking {
   readonly trust: Trust;
   readonly token: string;
-  generation: string;
-  tag: string;
-  /** One cycle. @returns undefined for a 304 */
   cycle(): Promise<TrustedBundle | undefined>;
 }
-
-function believer(name: string, token: string): Believer {
-  const directory = join(folder, name);
-  pinRoot(directory, Buffer.from(root));
-  const rootSha256 = createHash("sha256").update(root).digest("hex");
-  const opened = openTrust(directory, { host: name, fleet: "f1", rootSha256 }, Date.now());
-  if (!opened.ok) throw new Error(opened.refusal.message);
-  const trust = opened.value;
-  const self: Believer = {
-    trust,
-    token,
-    generation: "",
-    tag: "",
-    async cycle() {
-      const known = self.tag === "" ? {} : { "if-none-match": self.tag, generation: self.generation };
-      const response = await poll(plane, token, { seen: formatSeen(trust.seen()), ...known });
-      self.generation = response.headers.get(headers.generation) ?? "";
-      if (response.status === 304) return undefined;
-      self.tag = response.headers.get("etag") ?? "";
-      const update = Update.parse(await response.json());
-      const bytes = (text: string): Buffer => Buffer.from(text, "base64");
-      const accepted = await trust.accept(
-        {
-          roots: update.roots.map(bytes),
-          timestamp: bytes(update.timestamp),
-          snapshot: bytes(update.snapshot),
-          targets: bytes(update.targets),
-          bundle: update.bundle === undefined ? undefined : bytes(update.bundle),
-        },
-        trust.hint(),
-        plane.ports.clock.now(),
-      );
-      if (!accepted.ok) throw new Error(`${accepted.refusal.code}: ${accepted.refusal.message}`);
-      return accepted.value;
-    },
-  };
-  return self;
+function asking(name: string, token: string): Asking {
+  const self = pinned(join(folder, name), root, name, token);
+  return { trust: self.trust, token, cycle: () => self.cycle(plane) };
 }
 
 const ports = (bundle: TrustedBundle | undefined): readonly number[] =>
@@ -94,8 +56,8 @@ const ports = (bundle: TrustedBundle | undefined): readonly number[] =>
       : [],
   );
 
-let gw: Believer;
-let other: Believer;
+let gw: Asking;
+let other: Asking;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "portcullis-restored-"));
@@ -103,8 +65,8 @@ beforeAll(async () => {
   plane = await openPlane({ data });
   await plane.commit(host("gw"), host("other"), service("ssh", 22));
   root = (await installRoot(plane)).text;
-  gw = believer("gw", (await enrolled(plane, "gw")).token);
-  other = believer("other", (await enrolled(plane, "other")).token);
+  gw = asking("gw", (await enrolled(plane, "gw")).token);
+  other = asking("other", (await enrolled(plane, "other")).token);
   await gw.cycle();
   await other.cycle();
   await reopen(() => cpSync(data, join(folder, "backup"), { recursive: true }));

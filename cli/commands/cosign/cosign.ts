@@ -65,9 +65,9 @@ export const cosignShow = command(
     },
     examples: ["cosign show web1 --root root.json"],
   },
-  async ({ values, positionals }, { env, output }) => {
+  async ({ values, positionals }, { env, output, now }) => {
     const client = openClient(values, env);
-    const shown = await readToSign(client, await rootOf(client, values.root), positionals.host);
+    const shown = await readToSign(client, await rootOf(client, values.root), positionals.host, now());
     if (values.json) output.line(JSON.stringify(describe(shown)));
     else printLines(output, signingLines(shown));
     return exitCodes.ok;
@@ -132,7 +132,7 @@ export const cosignSign = command(
     },
     examples: ["cosign sign web1 web2 --key erin.pem", "cosign sign --all --key erin.pem"],
   },
-  async ({ values, positionals }, { env, output }) => {
+  async ({ values, positionals }, { env, output, now }) => {
     if (positionals.hosts.length > 0 === values.all) throw new UsageError("name hosts, or give --all");
     const key = readPrivateKey(values.key);
     const client = openClient(values, env);
@@ -141,7 +141,7 @@ export const cosignSign = command(
       throw new Failure(`${key.keyid} is no targets key of root version ${root.version}`);
     const hosts = values.all ? (await waiting(client)).map(({ host }) => host) : positionals.hosts;
     const shown: ToSign[] = [];
-    for (const host of hosts) shown.push(await readToSign(client, root, host));
+    for (const host of hosts) shown.push(await readToSign(client, root, host, now()));
     if (!values.json) for (const one of shown) printLines(output, signingLines(one));
     await agreed(output, shown.length, values.yes);
     const done = [];
