@@ -35,10 +35,16 @@ export interface Tried {
   readonly guard_sha256: string;
 }
 
-/** Reverts of the last hour, and the seq that was reverted and not yet followed by a commit. */
+/** What was reverted last, and the newest revision that was. */
+export interface Barred extends Tried {
+  /** 0 where it is not known. */
+  readonly revision: number;
+}
+
+/** Reverts of the last hour under one guard, none of them followed by a commit. */
 export interface Reverts {
   /** Milliseconds since the Unix epoch, as all times here. Ascending. */
   readonly at: readonly number[];
-  readonly barred: Tried | null;
+  readonly barred: Barred | null;
 }
 export const noReverts: Reverts = { at: [], barred: null };

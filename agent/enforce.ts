@@ -93,6 +93,7 @@ async function transact(
   const journal: Omit<Journal, "phase"> = {
     slot,
     seq: applied.seq,
+    revision: applied.revision,
     guard_sha256: applied.guard_sha256,
     boot_id: bootId(),
     deadline: up + seconds,

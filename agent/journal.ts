@@ -4,12 +4,12 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { Sha256 } from "#schema/primitives.ts";
+import { Revision, Sha256 } from "#schema/primitives.ts";
 import { waitWhile } from "./apply/spawn.ts";
 import { isErrno, readOptional, removeDurable, writeDurable } from "./persist.ts";
 import { outcome, Refused } from "./refusal.ts";
 import { revokeSlot, type SlotName, slotNames, slotSeal } from "./slots.ts";
-import type { Tried } from "./candidate.ts";
+import type { Barred } from "./candidate.ts";
 
 const phases = ["PREPARED", "ARMED", "LOADED"] as const;
 
@@ -17,6 +17,8 @@ const Journal = z.strictObject({
   phase: z.enum(phases),
   slot: z.enum(slotNames),
   seq: z.int().min(1),
+  /** 0: from before it was written here. */
+  revision: Revision.default(0),
   guard_sha256: Sha256,
   boot_id: z.string(),
   /** Seconds on CLOCK_BOOTTIME at which the watchdog reverts. */
@@ -39,7 +41,7 @@ export function closeJournal(directory: string): void {
 /** An apply that was cut off, its candidate revoked; null when there was none, when it was committed or never loaded. */
 export async function cutOff(
   directory: string,
-): Promise<{ readonly tried: Tried; readonly judged: boolean } | null> {
+): Promise<{ readonly tried: Barred; readonly judged: boolean } | null> {
   const journal = read(directory);
   await settled(directory);
   // Whatever the journal says, a candidate that is still pending is never committed later. On a read-only disk it stays
@@ -53,7 +55,8 @@ export async function cutOff(
   const unjudged = pending.includes(journal.slot);
   if (slotSeal(directory, journal.slot) === "committed" || (unjudged && journal.phase === "PREPARED"))
     return null;
-  return { tried: { seq: journal.seq, guard_sha256: journal.guard_sha256 }, judged: !unjudged };
+  const { seq, revision, guard_sha256 } = journal;
+  return { tried: { seq, revision, guard_sha256 }, judged: !unjudged };
 }
 
 const watchdogMs = 10_000;

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { Sha256 } from "#schema/primitives.ts";
+import { Revision, Sha256 } from "#schema/primitives.ts";
 import { isErrno, readOptional, writeDurable } from "./persist.ts";
 import { Refused } from "./refusal.ts";
 import { noReverts, type Reverts } from "./state.ts";
@@ -12,7 +12,9 @@ import { noReverts, type Reverts } from "./state.ts";
 const Kept = z.strictObject({
   /** Milliseconds since the Unix epoch, by this host's own clock. */
   at: z.array(z.number()).max(16),
-  barred: z.strictObject({ seq: z.int().min(1), guard_sha256: Sha256 }).nullable(),
+  barred: z
+    .strictObject({ seq: z.int().min(1), guard_sha256: Sha256, revision: Revision.default(0) })
+    .nullable(),
   /** Of the root in force then; null from before this was written, or while there was none. */
   keys: Sha256.nullable().default(null),
 });

@@ -11,7 +11,8 @@
  * Every edge stands in DESIGN.md, written from this function by test/checks/edges.ts.
  */
 import { noReverts } from "./candidate.ts";
-import type { Candidate, Committed, Counted, Policy, Reverts, Tried } from "./candidate.ts";
+import { isHeld, isHolding, revertedOnce } from "./tries.ts";
+import type { Barred, Candidate, Committed, Counted, Policy, Reverts, Tried } from "./candidate.ts";
 
 export { noReverts } from "./candidate.ts";
 export type { Candidate, Committed, Counted, Policy, Reverts } from "./candidate.ts";
@@ -73,7 +74,7 @@ export type Event =
       readonly policy: Policy | null;
       readonly reverts: Reverts;
       /** An apply that a crash cut off: its candidate may be loaded. `judged`: the watchdog reverted it. */
-      readonly interrupted: { readonly tried: Tried; readonly judged: boolean } | null;
+      readonly interrupted: { readonly tried: Barred; readonly judged: boolean } | null;
       readonly now: number;
     }
   /** Time for a cycle. `hold`: a person closed this host and has not lifted it. */
@@ -128,8 +129,6 @@ export type Effect =
 
 const retryFirstMs = 60_000;
 const retryLastMs = 3_600_000;
-const hourMs = 3_600_000;
-const revertsMax = 3;
 
 const poll: Effect = { kind: "poll" };
 const report: Effect = { kind: "report" };
@@ -177,15 +176,16 @@ function start(event: Event & { readonly kind: "started" }): Step {
   const { applied, leaseEndsAt, policy, now } = event;
   const { interrupted: cut } = event;
   const doubtful = event.table === "missing" || cut !== null;
-  const reverts = cut === null ? event.reverts : reverted(event.reverts, cut.judged ? cut.tried : null, now);
-  const remember: readonly Effect[] = cut === null ? [] : [{ kind: "remember", reverts }];
+  const known =
+    cut === null ? event.reverts : revertedOnce(event.reverts, cut.judged ? cut.tried : null, now);
+  const remember: readonly Effect[] = cut === null ? [] : [{ kind: "remember", reverts: known }];
   const ground: Ground = {
     applied,
     leaseEndsAt,
     staleFrom: null,
     policy,
     attempt: null,
-    reverts,
+    reverts: known,
     enforces: event.enforces || event.committedBefore || event.fallen || applied !== null || cut !== null,
     counted: null,
     kernel: doubtful ? "doubtful" : "holds",
@@ -263,6 +263,7 @@ function consider(before: Resting, event: Event & { readonly kind: "trusted" }):
     applied.guard_sha256 === guard &&
     applied.renderer === event.renderer;
   if (same && applied.seq === candidate.seq) return idle;
+  if (!same && isHeld(state.reverts, candidate, guard, now)) return idle;
   if (refused(state, { seq: candidate.seq, guard_sha256: guard }, now)) return idle;
   return [
     { kind: "applying", candidate, guard, from: state },
@@ -275,33 +276,33 @@ const mayCount = (state: Resting): boolean => state.kind === "adopting" && !stat
 
 /** A person's closing and damaged floors admit nothing; a host closed by expiry asks for a fresh lease first. */
 function mayApply(state: Resting, now: number): boolean {
-  if (state.kind === "degraded" || state.kind === "hold") return false;
+  if (state.kind === "degraded") return false;
   if (state.kind !== "closed") return true;
   if (state.by === "operator") return false;
   return state.by !== "expiry" || (state.leaseEndsAt !== null && now < state.leaseEndsAt);
 }
 
 /** Whether this very thing was reverted, or failed so lately that it must wait. */
-function refused({ attempt, reverts }: Ground, tried: Tried, now: number): boolean {
+function refused({ attempt, reverts: { barred } }: Ground, tried: Tried, now: number): boolean {
   const is = (other: Tried | null): boolean =>
     other?.seq === tried.seq && other.guard_sha256 === tried.guard_sha256;
-  return is(reverts.barred) || (is(attempt) && now < (attempt?.notBefore ?? 0)) || holding(reverts, now);
+  return is(barred) || (is(attempt) && now < (attempt?.notBefore ?? 0));
 }
 
 function finish(state: State & { readonly kind: "applying" }, event: Event): Step {
   const { from } = state;
   switch (event.kind) {
     case "committed": {
-      const reverts = { at: from.reverts.at, barred: null };
       const ground: Ground = {
         ...groundOf(from),
         applied: event.applied,
         attempt: null,
-        reverts,
+        reverts: noReverts,
         counted: null,
         kernel: "holds",
       };
-      const remember: readonly Effect[] = from.reverts.barred === null ? [] : [{ kind: "remember", reverts }];
+      const remember: readonly Effect[] =
+        from.reverts.barred === null ? [] : [{ kind: "remember", reverts: noReverts }];
       return [settle({ ...ground, kind: "adopting" }, event.now), [...remember, report]];
     }
     case "failed":
@@ -325,7 +326,8 @@ function fail(
   { kernel, now }: Event & { readonly kind: "failed" },
 ): Step {
   if (kernel === "interrupted") return [from, [report]];
-  const tried: Tried = { seq: candidate.seq, guard_sha256: guard };
+  const { seq, revision } = candidate;
+  const tried: Barred = { seq, revision, guard_sha256: guard };
   const closes = from.policy?.onFailure === "closed" && from.applied !== null;
   if (kernel === "untouched") {
     const again = from.attempt?.seq === tried.seq && from.attempt.guard_sha256 === guard;
@@ -334,24 +336,14 @@ function fail(
     const next: Resting = { ...from, attempt: { ...tried, failures, notBefore: now + wait } };
     return closes && next.kind !== "closed" ? [fall(next, "failure"), [close, report]] : [next, [report]];
   }
-  const reverts = reverted(from.reverts, tried, now);
-  const remember: Effect = { kind: "remember", reverts };
-  const next = { ...from, reverts, kernel: kernel === "doubtful" ? "doubtful" : from.kernel } as const;
+  const after = revertedOnce(from.reverts, tried, now);
+  const remember: Effect = { kind: "remember", reverts: after };
+  const next = { ...from, reverts: after, kernel: kernel === "doubtful" ? "doubtful" : from.kernel } as const;
   // Before the first commit there is nothing to go back to but closed.
   if (closes || from.applied === null) return [fall(next, "failure"), [close, remember, report]];
   const settled = settle(next, now);
   return [settled, [...remedy(settled), remember, report]];
 }
-
-/** One more revert; those older than an hour no longer count. */
-const reverted = (before: Reverts, tried: Tried | null, now: number): Reverts => ({
-  at: [...before.at.filter((at) => at > now - hourMs && at <= now), now].slice(-revertsMax),
-  barred: tried ?? before.barred,
-});
-
-/** Three reverts within an hour: nothing new until the last of them is an hour ago. */
-const holding = ({ at }: Reverts, now: number): boolean =>
-  at.filter((time) => time > now - hourMs && time <= now).length >= revertsMax;
 
 const groundOf = (state: Resting): Ground => ({
   applied: state.applied,
@@ -385,14 +377,14 @@ function expire(state: Resting, now: number): Resting {
 function settle(state: Resting, now: number): Resting {
   if (state.kind === "closed" && state.by !== "bundle") return state;
   if (state.kind === "degraded") return state;
-  const { applied, leaseEndsAt, reverts } = state;
+  const { applied, leaseEndsAt } = state;
   const leased = leaseEndsAt !== null && now < leaseEndsAt;
   const ground: Ground = { ...groundOf(state), staleFrom: leased ? null : (state.staleFrom ?? now) };
   if (applied === null) return { ...ground, kind: "adopting" };
   if (applied.mode === "closed") return { ...ground, kind: "closed", by: "bundle" };
   if (!leased) return { ...ground, kind: "stale" };
-  if (holding(reverts, now)) return { ...ground, kind: "hold" };
-  return { ...ground, kind: reverts.barred === null ? "steady" : "reverted" };
+  if (isHolding(state.reverts, now)) return { ...ground, kind: "hold" };
+  return { ...ground, kind: state.reverts.barred === null ? "steady" : "reverted" };
 }
 
 /** A change of state is told at once. */

@@ -15,6 +15,7 @@ import { readOptional, writeDurable } from "./persist.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, countedOf, leaseOf } from "./standing.ts";
 import type { State } from "./state.ts";
+import { heldUntil } from "./tries.ts";
 
 export const Status = z.strictObject({
   state: AgentState,
@@ -28,6 +29,8 @@ export const Status = z.strictObject({
   applied: z.strictObject({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
   /** The bundle that is counted and not enforced, before a person says so. */
   counting: z.strictObject({ seq: z.int(), revision: z.int() }).nullable().default(null),
+  /** In hold: until when by itself, and the newest revision that was reverted; a newer one is tried before. */
+  held: z.strictObject({ until: z.iso.datetime(), revision: z.int() }).nullable().default(null),
   lease_ends_at: z.iso.datetime().nullable(),
   last_refusal: z
     .strictObject({
@@ -102,6 +105,7 @@ export function statusOf(
         ? null
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
     counting: counted === null ? null : { seq: counted.seq, revision: counted.revision },
+    held: heldOf(state, Date.parse(now)),
     lease_ends_at: lease === null ? null : new Date(lease).toISOString(),
     last_refusal: refusal,
     drift: beside.drift,
@@ -124,6 +128,19 @@ export function readStatus(directory: string): Status | undefined {
   }
 }
 
+function heldOf(state: State, now: number): Status["held"] {
+  if (state.kind === "unenrolled" || state.kind === "applying") return null;
+  const until = heldUntil(state.reverts, now);
+  return until === null || state.reverts.barred === null
+    ? null
+    : { until: new Date(until).toISOString(), revision: state.reverts.barred.revision };
+}
+
+const formatHeld = ({ until, revision }: NonNullable<Status["held"]>): readonly string[] => [
+  `hold      three rulesets in a row did not prove themselves under this guard; the last was revision ${revision}`,
+  `          A changed guard, or a newer revision, is tried at once; what was tried waits until ${until}`,
+];
+
 /** Lines for people. `now` in milliseconds since the Unix epoch. */
 export function formatStatus(status: Status, running: boolean, now: number): string {
   const { applied, counting, lease_ends_at: lease, last_refusal: refusal } = status;
@@ -133,6 +150,7 @@ export function formatStatus(status: Status, running: boolean, now: number): str
     `state     ${status.state} since ${status.since}`,
     `ruleset   ${applied === null ? "none committed yet" : `seq ${applied.seq}, revision ${applied.revision}`}`,
     ...(counting === null ? [] : formatCounting(counting)),
+    ...(status.held === null ? [] : formatHeld(status.held)),
     `lease     ${lease === null ? "none" : formatLease(Date.parse(lease) - now, lease)}`,
     ...formatExpiries(status.expires, now),
     ...(refusal === null

@@ -147,7 +147,7 @@ const refusals = {
     class: "apply",
     cause: "Under the new ruleset the host did not reach what it must reach.",
     remedy:
-      "Under the new ruleset this host did not reach the control plane, or what the guard's probes name: it went back. Correct the rules and publish again.",
+      "Under the new ruleset this host did not reach the control plane, or what the guard's probes name: it went back. Correct the rules and publish them, or the probes of the guard: either is tried at once.",
   },
 } as const satisfies Record<string, RefusalEntry>;
 

@@ -61,6 +61,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
         ? null
         : { seq: applied.seq, revision: applied.revision, bundle_sha256: applied.bundle_sha256 },
     counting: null,
+    held: null,
     lease_ends_at: null,
     last_refusal: null,
     drift: null,

@@ -16,6 +16,7 @@ import { inNamespace } from "#lab/netns.ts";
 import { until } from "#lab/process.ts";
 import { renderClosed } from "#render/index.ts";
 import { writeFileSync } from "node:fs";
+import type { Published } from "#worker/publish/types.ts";
 import { filesOf, publish } from "./plane.ts";
 import { admitting, guardText, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 
@@ -70,7 +71,8 @@ test("the event log tells of the commit, of what was refused once, and of the re
   ]);
 });
 
-test("holds after three reverts within an hour, and a restart does not forget", async () => {
+/** Takes the host to hold: three newer revisions that do not reach the control plane. */
+async function toHold(): Promise<Published> {
   victim.plane.confirm(false);
   let last = victim.second;
   for (const address of ["203.0.113.1", "203.0.113.2", "203.0.113.3"]) {
@@ -78,11 +80,38 @@ test("holds after three reverts within an hour, and a restart does not forget", 
     victim.plane.serve(filesOf(last));
     await victim.cycle();
   }
+  return last;
+}
+
+test("holds after three reverts within an hour, and a restart does not forget", async () => {
+  const last = await toHold();
   victim.plane.confirm(true);
-  victim.plane.serve(filesOf(await publish(victim.authority, admitting("203.0.113.4"), last)));
+  // Under a new number, and no newer than what was reverted: as after a rollback.
+  const again = await publish(victim.authority, admitting("203.0.113.4"), last, { revision: 4 });
+  victim.plane.serve(filesOf(again));
   victim.restart();
   expect((await victim.cycle()).state).toMatchObject({ kind: "hold", applied: { seq: 2 } });
   expect(await namespace.ruleset()).toBe(before);
+});
+
+test("a newer revision is a new try for a host in hold, and its commit ends that", async () => {
+  const last = await toHold();
+  victim.plane.confirm(true);
+  victim.plane.serve(filesOf(await publish(victim.authority, admitting("203.0.113.4"), last)));
+  expect((await victim.cycle()).state).toMatchObject({ kind: "steady", applied: { seq: 6 } });
+  victim.restart();
+  expect((await victim.cycle()).state).toMatchObject({ kind: "steady" });
+});
+
+test("a mended guard is a new try for a host in hold, whatever it is served", async () => {
+  const last = await toHold();
+  victim.plane.confirm(true);
+  victim.plane.serve(
+    filesOf(await publish(victim.authority, admitting("203.0.113.4"), last, { revision: 4 })),
+  );
+  expect((await victim.cycle()).state.kind).toBe("hold");
+  writeFileSync(victim.guardPath, `${guardText}grace_hours: 71\n`, { mode: 0o600 });
+  expect((await victim.cycle()).state).toMatchObject({ kind: "steady", applied: { seq: 6 } });
 });
 
 test("a probe of the guard's that is not answered takes the ruleset back, one that is answered commits", async () => {
@@ -150,8 +179,8 @@ test("says that flows could not be cut, commits all the same, and cuts by the sa
     expect(status()).toBe(uncut);
   }
   const [first, second, another] = asked;
-  expect(second?.[1]).toBe(first?.[1]);
-  expect(another?.[1]).toBe(second?.[0]);
+  expect(second?.[1]).toEqual(first?.[1]);
+  expect(another?.[1]).toEqual(second?.[0]);
   const uncut = readEvents(victim.directory, 100).filter(({ kind }) => kind === "uncut");
   expect(uncut).toMatchObject([{ why: "conntrack: ENOENT" }]);
 });

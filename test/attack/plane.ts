@@ -86,12 +86,14 @@ export async function publish(
     readonly now?: number;
     readonly leaseSeconds?: number;
     readonly floor?: Floor;
+    /** One more than before where it is not said. */
+    readonly revision?: number;
   } = {},
 ): Promise<Published> {
   const published = await publishHost({
     fleet,
     host: options.host ?? host,
-    revision: (previous?.repository.revision ?? 0) + 1,
+    revision: options.revision ?? (previous?.repository.revision ?? 0) + 1,
     now: options.now ?? Date.now(),
     leaseSeconds: options.leaseSeconds ?? 3600,
     signer: authority.signer,

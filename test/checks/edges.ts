@@ -73,7 +73,10 @@ function* starts(policy: Policy, now: number): Generator<readonly [string, Event
     for (const hold of [false, true])
       for (const fallen of [false, true])
         for (const trust of ["sound", "damaged"] as const)
-          for (const interrupted of [null, { tried: { seq: 2, guard_sha256: guard }, judged: true }])
+          for (const interrupted of [
+            null,
+            { tried: { seq: 2, revision: 2, guard_sha256: guard }, judged: true },
+          ])
             for (const enforces of [false, true])
               yield [
                 "start",
@@ -103,7 +106,8 @@ function classOf(state: State, now: number): string {
   const held = state.kind === "applying" ? state.from : state;
   const { applied, leaseEndsAt, staleFrom, attempt, reverts, kernel, policy } = held;
   const over = now >= (leaseEndsAt ?? staleFrom ?? now) + (policy?.graceMs ?? 0);
-  const lately = reverts.at.filter((at) => at > now - hourMs).length;
+  // From the third on, one more revert is as one less.
+  const lately = Math.min(3, reverts.at.filter((at) => at > now - hourMs).length);
   const lease = leaseEndsAt !== null && now < leaseEndsAt ? "leased" : over ? "over" : "grace";
   const target = state.kind === "applying" ? state.candidate.seq : 0;
   return JSON.stringify([

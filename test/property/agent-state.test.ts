@@ -27,11 +27,16 @@ const committed: fc.Arbitrary<Committed> = candidate.map((base) => ({
   renderer: "nft-1",
 }));
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
+const reverted = fc.record({
+  seq: fc.integer({ min: 1, max: 6 }),
+  revision: fc.integer({ min: 0, max: 6 }),
+  guard_sha256: fc.constantFrom(...guards),
+});
 const reverts: fc.Arbitrary<Reverts> = fc.record({
   at: fc
-    .array(fc.integer({ min: 0, max: 500_000 }), { maxLength: 3 })
+    .array(fc.integer({ min: 0, max: 500_000 }), { maxLength: 12 })
     .map((at) => at.toSorted((a, b) => a - b)),
-  barred: maybe(fc.record({ seq: fc.integer({ min: 1, max: 6 }), guard_sha256: fc.constantFrom(...guards) })),
+  barred: maybe(reverted),
 });
 const policy: fc.Arbitrary<Policy> = fc.record({
   onFailure: fc.constantFrom("last-good", "closed"),
@@ -58,7 +63,7 @@ const anyEvent = fc.oneof(
     reverts,
     interrupted: maybe(
       fc.record({
-        tried: fc.record({ seq: fc.integer({ min: 1, max: 6 }), guard_sha256: fc.constantFrom(...guards) }),
+        tried: reverted,
         judged: flag,
       }),
     ),
@@ -271,15 +276,23 @@ test("lease and grace over closes a host whose guard says close, and a fresh lea
   });
 });
 
-test("a seq that was reverted is never tried again under the same guard, nor anything after three reverts in an hour", () => {
+test("a seq that was reverted is never tried again under the same guard", () => {
   expectAlways(({ before, event, effects }) => {
     if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
-    const { barred, at } = before.reverts;
-    const tries = effects.some(({ kind }) => kind === "apply" || kind === "record");
-    const same =
-      barred !== null && event.candidate?.seq === barred.seq && event.guard === barred.guard_sha256;
-    if (same || at.filter((time) => time > event.now - 3_600_000 && time <= event.now).length >= 3)
-      expect(tries).toBe(false);
+    const { barred: last } = before.reverts;
+    const same = last !== null && event.candidate?.seq === last.seq && event.guard === last.guard_sha256;
+    if (same) expect(effects.some(({ kind }) => kind === "apply" || kind === "record")).toBe(false);
+  });
+});
+
+test("after three reverts in an hour only a newer revision or another guard is loaded, after ten nothing is", () => {
+  expectAlways(({ before, event, effects }) => {
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
+    const { barred: last, at } = before.reverts;
+    const recent = at.filter((time) => time > event.now - 3_600_000 && time <= event.now).length;
+    if (last === null || event.candidate === null || event.guard !== last.guard_sha256) return;
+    const held = recent >= 10 || (recent >= 3 && event.candidate.revision <= last.revision);
+    if (held) expect(effects.some(({ kind }) => kind === "apply")).toBe(false);
   });
 });
 
@@ -297,7 +310,8 @@ test("a revert is remembered, and a restart after a crash within an apply puts t
   expectAlways(({ before, event, after, effects }) => {
     const judged = event.kind === "failed" && (event.kernel === "reverted" || event.kernel === "doubtful");
     if (before.kind === "applying" && judged && after.kind !== "applying" && after.kind !== "unenrolled") {
-      expect(after.reverts.barred).toEqual({ seq: before.candidate.seq, guard_sha256: before.guard });
+      expect(after.reverts.barred).toMatchObject({ seq: before.candidate.seq, guard_sha256: before.guard });
+      expect(after.reverts.barred?.revision).toBeGreaterThanOrEqual(before.candidate.revision);
       expect(effects).toContainEqual({ kind: "remember", reverts: after.reverts });
     }
     if (event.kind === "started" && before.kind === "unenrolled" && event.interrupted !== null)

@@ -46,6 +46,7 @@ test("status is written where it says something new, and what could not be writt
     url: "https://control.example",
     applied: null,
     counting: null,
+    held: null,
     lease_ends_at: null,
     last_refusal: null,
     drift: null,

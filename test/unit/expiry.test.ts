@@ -39,6 +39,7 @@ test("an agent's status names the roles that end soon, and no other", () => {
     foreign_unlisted: null,
     flows_uncut: null,
     counting: null,
+    held: null,
     listening: null,
     expires: [
       { role: "root", expires_at: "2026-12-01T12:00:00Z", life_seconds: null },
