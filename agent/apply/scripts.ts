@@ -117,9 +117,14 @@ exec 3<"$pending" || exit 1
 undecided() { [ "$pending" -ef /proc/self/fd/3 ]; }
 # Another seal: this candidate is committed or revoked, or the slot has its next one already.
 decided() {
-	! undecided && for seal in seal seal.pending seal.revoked seal.reverted; do
+	undecided && return 1
+	for seal in seal seal.pending seal.revoked seal.reverted; do
 		[ -e "$slot/$seal" ] && return 0
 	done
+	# No seal at all: the slot is gone, and the kernel still knows what its seal was called last.
+	case $(readlink /proc/self/fd/3) in
+	*"/seal" | *"/seal (deleted)") return 0 ;;
+	esac
 	return 1
 }
 undecided || exit 1
