@@ -1,12 +1,17 @@
-/** One project per layer of proof (DESIGN §10), so that each can be run and counted alone. */
+/**
+ * One project per layer of proof (DESIGN §10), so that each can be run and counted alone. A test or hook may take long on
+ * a busy machine; what hangs is seen by its silence (`test/layers/run-layer.ts`), and this limit is only the last one.
+ */
 import { defineConfig } from "vitest/config";
 
-const layer = (name: string, folders: readonly string[], timeoutSeconds: number, parallel: boolean) => ({
+const limit = 900_000;
+
+const layer = (name: string, folders: readonly string[], parallel: boolean) => ({
   test: {
     name,
     include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
-    testTimeout: timeoutSeconds * 1000,
-    hookTimeout: 180_000,
+    testTimeout: limit,
+    hookTimeout: limit,
     fileParallelism: parallel,
   },
 });
@@ -14,14 +19,14 @@ const layer = (name: string, folders: readonly string[], timeoutSeconds: number,
 export default defineConfig({
   test: {
     projects: [
-      layer("unit", ["unit", "golden", "property"], 120, true),
-      layer("walls", ["walls"], 240, true),
-      layer("worker", ["worker"], 120, true),
-      layer("attack", ["attack"], 120, true),
-      layer("kernel", ["kernel"], 240, false),
-      layer("crash", ["crash"], 120, false),
-      layer("package", ["package"], 600, false),
-      layer("e2e", ["e2e"], 300, false),
+      layer("unit", ["unit", "golden", "property"], true),
+      layer("walls", ["walls"], true),
+      layer("worker", ["worker"], true),
+      layer("attack", ["attack"], true),
+      layer("kernel", ["kernel"], false),
+      layer("crash", ["crash"], false),
+      layer("package", ["package"], false),
+      layer("e2e", ["e2e"], false),
     ],
   },
 });

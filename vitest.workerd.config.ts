@@ -38,7 +38,7 @@ export default defineConfig({
   test: {
     name: "workerd",
     include: ["test/workerd/**/*.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
   },
 });

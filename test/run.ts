@@ -36,14 +36,21 @@ function report(outcome: LayerOutcome): void {
     say([outcome.output.trimEnd(), ...outcome.reasons.map((reason) => `${name}: ${reason}`), ""].join("\n"));
 }
 
-/** Runs a layer and says every so often that it is still at it. */
+/** Runs a layer and says every so often how far it is. */
 async function prove(layer: Layer): Promise<Counts> {
   say(`...  ${layer.name}`);
   const started = performance.now();
+  let [ended, last] = [0, ""];
   const beat = setInterval(() => {
-    say(`...  ${layer.name}: ${Math.round((performance.now() - started) / 1000)} s`);
+    const seconds = Math.round((performance.now() - started) / 1000);
+    say(`...  ${layer.name}: ${seconds} s, ${ended} tests ended${last === "" ? "" : `, last ${last}`}`);
   }, heartbeatMilliseconds);
-  const outcome = await runLayer(layer).finally(() => clearInterval(beat));
+  const hear = (text: string): void => {
+    const tests = [...text.matchAll(/^(?:passed|failed) (\S+) > .*$/gm)];
+    ended += tests.length;
+    last = tests.at(-1)?.[1] ?? last;
+  };
+  const outcome = await runLayer(layer, hear).finally(() => clearInterval(beat));
   report(outcome);
   return outcome;
 }
@@ -61,10 +68,7 @@ function chosen(names: readonly string[]): { readonly checks: boolean; readonly 
 const { checks, wanted } = chosen(process.argv.slice(2));
 const counts: Counts[] = [];
 if (checks) counts.push(...(await check()));
-const shared = wanted.filter((layer) => layer.shared);
-counts.push(...(await inParallel(2, shared, prove)));
-const alone = wanted.filter((layer) => !layer.shared);
-counts.push(...(await inParallel(1, alone, prove)));
+counts.push(...(await inParallel(2, wanted, prove)));
 const total = (of: keyof Counts): number => counts.reduce((sum, count) => sum + count[of], 0);
 say(`${total("passed")} passed, ${total("failed")} failed`);
 process.exitCode = total("failed") === 0 ? 0 : 1;

@@ -1,13 +1,20 @@
-/** Runs one layer as a vitest process under its time limit and counts its tests. */
+/**
+ * Runs one layer as a vitest process and counts its tests. A layer may take as long as it needs while it says something;
+ * one that has said nothing for a while hangs, is cut, and what had passed is counted.
+ */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { signal } from "#lab/process.ts";
+import { journalVariable } from "./journal.ts";
 import type { Layer } from "./layers.ts";
-import { tally, type Tally } from "./tally.ts";
+import { type Ending, tally, type Tally } from "./tally.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-/** Between the polite and the rude end of a run that exceeded its limit, so that suites can clean up. */
+/** A line comes with each test and file that ends, and while a test waits for something; no test is silent for so long. */
+const silenceSeconds = 180;
+/** Between the polite and the rude end of a run that is cut, so that suites can clean up. */
 const graceMilliseconds = 10_000;
 
 export interface LayerOutcome extends Tally {
@@ -16,44 +23,72 @@ export interface LayerOutcome extends Tally {
   readonly output: string;
 }
 
-interface Ended {
-  readonly exitCode: number | null;
-  readonly output: string;
-}
-
-function vitest(layer: Layer, reportFile: string): Promise<Ended> {
+/** @param heard hears each piece of output as it comes */
+function vitest(
+  layer: Layer,
+  journal: string,
+  silence: number,
+  heard: (text: string) => void,
+): Promise<{ readonly ending: Ending; readonly output: string }> {
   const bin = join(root, "node_modules", ".bin");
   const program = join(root, "node_modules", "vitest", "vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
+  const reporter = `--reporter=${join(import.meta.dirname, "reporter.ts")}`;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, "run", ...layer.arguments, ...reporters], {
+    const child = spawn(process.execPath, [program, "run", ...layer.arguments, reporter], {
       cwd: root,
-      env: { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}`, NO_COLOR: "1", CI: "1" },
+      env: {
+        ...process.env,
+        [journalVariable]: journal,
+        PATH: `${bin}:${process.env["PATH"] ?? ""}`,
+        NO_COLOR: "1",
+        CI: "1",
+      },
       stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own, so that the workers of a run that is cut go with it.
+      detached: true,
     });
-    const output: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
-    const limit = setTimeout(() => {
-      output.push(Buffer.from(`\nstopped: longer than ${layer.limitSeconds} s\n`));
-      child.kill("SIGTERM");
-      setTimeout(() => child.kill("SIGKILL"), graceMilliseconds).unref();
-    }, layer.limitSeconds * 1000);
+    const output: string[] = [];
+    let cut: string | undefined;
+    const end = (): void => {
+      cut = `no output for ${silence} s`;
+      killGroup(child.pid, "SIGTERM");
+      setTimeout(() => killGroup(child.pid, "SIGKILL"), graceMilliseconds);
+    };
+    let limit = setTimeout(end, silence * 1000);
+    const hear = (text: string): void => {
+      output.push(text);
+      heard(text);
+      if (cut !== undefined) return;
+      clearTimeout(limit);
+      limit = setTimeout(end, silence * 1000);
+    };
+    child.stdout.setEncoding("utf8").on("data", hear);
+    child.stderr.setEncoding("utf8").on("data", hear);
     child.on("error", reject);
+    // What a test started may hold the pipes open for ever.
+    child.on("exit", () => cut !== undefined && [child.stdout, child.stderr].map((pipe) => pipe.destroy()));
     child.on("close", (exitCode) => {
       clearTimeout(limit);
-      resolve({ exitCode, output: Buffer.concat(output).toString() });
+      resolve({ ending: cut === undefined ? { exitCode } : { cut }, output: output.join("") });
     });
   });
 }
 
-export async function runLayer(layer: Layer): Promise<LayerOutcome> {
+function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid !== undefined) signal(-pid, name);
+}
+
+export async function runLayer(
+  layer: Layer,
+  heard: (text: string) => void,
+  silence = silenceSeconds,
+): Promise<LayerOutcome> {
   const started = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "portcullis-test-"));
   try {
-    const reportFile = join(folder, "report.json");
-    const { exitCode, output } = await vitest(layer, reportFile);
-    const counted = tally(existsSync(reportFile) ? readFileSync(reportFile, "utf8") : undefined, exitCode);
+    const journal = join(folder, "journal.jsonl");
+    const { ending, output } = await vitest(layer, journal, silence, heard);
+    const counted = tally(existsSync(journal) ? readFileSync(journal, "utf8") : undefined, ending);
     return { ...counted, name: layer.name, output, seconds: (performance.now() - started) / 1000 };
   } finally {
     rmSync(folder, { recursive: true, force: true });
