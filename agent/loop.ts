@@ -26,21 +26,21 @@ const restartMs = { first: 250, last: 30_000 } as const;
 /** Between two repairs of a table that somebody keeps changing; still well within two seconds. */
 const betweenRepairsMs = 100;
 
-/** Checks our table when it was touched, and from time to time. Resolves after `stop`. */
-export async function patrolLoop(patrol: Patrol, stop: AbortSignal): Promise<void> {
+/** Checks our table when it was touched, and every `lookMs`. Resolves after `stop`. */
+export async function patrolLoop(patrol: Patrol, stop: AbortSignal, lookMs = checkIntervalMs): Promise<void> {
   const watching = watchLoop(patrol, stop);
   while (!stop.aborted) {
-    await untilTouched(patrol, stop);
+    await untilTouched(patrol, stop, lookMs);
     if (!stop.aborted && (await patrol.check()) !== undefined) await pauseMs(betweenRepairsMs, stop);
   }
   await watching;
 }
 
 /** Until our table was touched, it is time to look anyway, or `stop`. */
-async function untilTouched(patrol: Patrol, stop: AbortSignal): Promise<void> {
+async function untilTouched(patrol: Patrol, stop: AbortSignal, lookMs: number): Promise<void> {
   const over = new AbortController();
   const ended = AbortSignal.any([stop, over.signal]);
-  await Promise.race([patrol.touched(), pauseMs(checkIntervalMs, ended)]);
+  await Promise.race([patrol.touched(), pauseMs(lookMs, ended)]);
   over.abort();
 }
 

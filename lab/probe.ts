@@ -3,10 +3,9 @@
  * others ask. Knows nothing of rules, and believes no silence: a question is open when its answer came, shut when a
  * kernel on its way was seen to drop it or its answer, and otherwise it is asked on.
  */
-import { setTimeout as pause } from "node:timers/promises";
-import { type Drops, echoFlow, type Flow, type Notes, openDrops, portFlow } from "./drops.ts";
+import { type Drops, echoFlow, type Flow, openDrops, type Pending, portFlow, settle } from "./drops.ts";
 import { makeNamespaces, namespaceName } from "./netns.ts";
-import { CannotTell, patienceMs } from "./process.ts";
+import { patienceMs } from "./process.ts";
 import { openProber, type Prober } from "./prober-process.ts";
 import type { Ask, Question, Said } from "./prober.ts";
 import type { LabState } from "./state.ts";
@@ -94,11 +93,8 @@ export async function openProbers(
 
 /** Probes asked at once, in both families: few enough for every queue on their way. */
 const batchSize = 432;
-/** How long the next look at the kernels waits, so that looking does not take the time of those who answer. */
-const paceMs = 40;
-
 /** One probe in one family, while it is asked. */
-class Asked {
+class Asked implements Pending {
   readonly probe: Probe;
   readonly family: LabFamily;
   outcome: "open" | "shut" | undefined;
@@ -128,12 +124,17 @@ class Asked {
       );
   }
 
-  /** @param before what was noted before rules some time ago, and `now`, what is noted since */
-  look(before: readonly Notes[], now: readonly Notes[]): void {
-    const dropped = this.flows.some((flow) =>
-      before.some((notes, i) => notes.before.has(flow) && now[i]?.behind.has(flow) === false),
-    );
-    if (dropped) this.outcome ??= "shut";
+  get known(): boolean {
+    return this.outcome !== undefined;
+  }
+
+  dropped(): void {
+    this.outcome ??= "shut";
+  }
+
+  get text(): string {
+    const { from, to, ask } = this.probe;
+    return `${from.name} to ${to.name} ${ask.text} ${this.family}`;
   }
 }
 
@@ -159,48 +160,10 @@ async function askBatch(
     return prober;
   });
   try {
-    await conclude(all, [...probers.values()], drops, patience);
+    const assertSound = (): void => probers.forEach((prober) => prober.assertSound());
+    await settle(drops, all, { assertSound, patienceMs: patience });
   } finally {
     await Promise.all(askers.map((prober) => prober.end()));
   }
   return asked.map(({ v4, v6 }) => ({ v4: v4.outcome === "open", v6: v6.outcome === "open" }));
-}
-
-/** Returns when every question is open or shut. */
-async function conclude(
-  all: readonly Asked[],
-  probers: readonly Prober[],
-  drops: Drops,
-  patience: number,
-): Promise<void> {
-  const unknown = (): readonly Asked[] => all.filter(({ outcome }) => outcome === undefined);
-  const unsent = (): readonly Asked[] => unknown().filter(({ flows }) => flows.length === 0);
-  let earlier: readonly Notes[] = [];
-  let [left, news] = [Infinity, performance.now()];
-  for (;;) {
-    await pause(paceMs);
-    for (const prober of probers) prober.assertSound();
-    if (unsent().length === 0) {
-      if (unknown().length === 0) return;
-      const now = await drops.read();
-      for (const question of unknown()) question.look(earlier, now);
-      earlier = now;
-      await drops.pass();
-    }
-    const still = unsent().length + unknown().length;
-    if (still < left) [left, news] = [still, performance.now()];
-    else if (performance.now() - news > patience) throw new CannotTell(stuck(unknown(), all.length, earlier));
-  }
-}
-
-function stuck(questions: readonly Asked[], of: number, notes: readonly Notes[]): string {
-  const examples = questions.slice(0, 3).map(({ probe, family, flows }) => {
-    const seen = flows.some((flow) =>
-      notes.some(({ before, behind }) => before.has(flow) || behind.has(flow)),
-    );
-    const where = seen ? "seen on its way" : flows.length > 0 ? "sent, never seen" : "not sent yet";
-    return `${probe.from.name} to ${probe.to.name} ${probe.ask.text} ${family} (${where})`;
-  });
-  const rest = questions.length > examples.length ? ", …" : "";
-  return `${questions.length} of ${of} questions were neither answered nor seen to be dropped: ${examples.join(", ")}${rest}`;
 }

@@ -15,7 +15,7 @@ import { must } from "#lab/process.ts";
 import { buildTopology } from "#lab/topology.ts";
 import { filesOf, publish } from "#test/attack/plane.ts";
 import { admitting, openVictim, type Victim } from "#test/attack/victim.ts";
-import { type Counts, type Knocking, openKnocking } from "./knocking.ts";
+import { type Counts, type Knocking, openKnocking, ports } from "./knocking.ts";
 import { type Result, runTrial, type Trial } from "./trial.ts";
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -58,12 +58,16 @@ export async function openField(): Promise<Field> {
     children.push(child);
     return child;
   };
-  const listener = start(gateway, "../support/listener.ts", "22", "80");
+  const listener = start(gateway, "../support/listener.ts", ...Object.values(ports).map(String));
   if (listener.stdout !== null) await once(listener.stdout, "data");
-  const knocking = openKnocking(
-    start(topology.machine("stranger"), "watch.ts", address, "80"),
-    start(topology.machine("admin"), "watch.ts", address, "22"),
-  );
+  const watch = (name: "stranger" | "admin"): ChildProcess =>
+    start(topology.machine(name), "watch.ts", address, `${ports[name]}`);
+  const knocking = openKnocking({
+    host: gateway,
+    idle: topology.hub("eth0"),
+    stranger: watch("stranger"),
+    admin: watch("admin"),
+  });
   const programs = mkdtempSync(join(tmpdir(), "portcullis-crash-"));
   return {
     gateway,
@@ -101,16 +105,16 @@ export async function openArena(): Promise<Arena> {
     run: (trial) => runTrial(context, trial),
     async opensWithoutRules() {
       await must(inNamespace(gateway, "nft", "flush", "ruleset"));
-      return (await knocksFor(gateway, knocking)).opens;
+      return (await knocksNow(knocking)).opens;
     },
     close: () => field.close(),
   };
 }
 
-/** A window for knocks, as long as ten pings. */
-export async function knocksFor(gateway: string, knocking: Knocking): Promise<Counts> {
-  knocking.start();
-  await must(inNamespace(gateway, "ping", "-q", "-c", "10", "-i", "0.05", "127.0.0.1"));
+/** Some knocks of both, as things stand. */
+export async function knocksNow(knocking: Knocking): Promise<Counts> {
+  await knocking.start();
+  await knocking.knocked(10);
   return knocking.stop();
 }
 

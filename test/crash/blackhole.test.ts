@@ -8,13 +8,13 @@ import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits } from "#agent/transport/request.ts";
 import { filesOf, openPlane, publish } from "#test/attack/plane.ts";
 import { admitting, movedBy } from "#test/attack/victim.ts";
-import { knocksFor, openField, stranger } from "./arena.ts";
+import { knocksNow, openField, stranger } from "./arena.ts";
 
 const hour = 3_600_000;
 
 test("cut off, a host goes from steady to stale to closed, and back when the control plane has another address", async () => {
   const field = await openField();
-  const { gateway, victim, knocking } = field;
+  const { victim, knocking } = field;
   const elsewhere = await openPlane(victim.authority.root);
   try {
     let ahead = 0;
@@ -26,7 +26,7 @@ test("cut off, a host goes from steady to stale to closed, and back when the con
     victim.plane.answer((_, response) => void response.destroy());
     const seen: [string, boolean][] = [];
     const look = async (kind: string): Promise<void> => {
-      const { opens, lockOuts, knocks } = await knocksFor(gateway, knocking);
+      const { opens, lockOuts, knocks } = await knocksNow(knocking);
       expect({ lockOuts, silent: knocks === 0 }).toEqual({ lockOuts: 0, silent: false });
       seen.push([kind, opens > 0]);
     };

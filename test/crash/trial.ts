@@ -60,7 +60,8 @@ export async function runTrial(context: Context, trial: Trial): Promise<Result> 
   try {
     await nft("flush", "ruleset");
     await boot();
-    knocking.start();
+    await knocking.start();
+    await knocking.knocked(1);
     context.offer("next");
     await die(context, directory, trial.kill);
     const committed = readSeq(directory) === 3;
@@ -80,7 +81,8 @@ export async function runTrial(context: Context, trial: Trial): Promise<Result> 
         for (const pid of processesOf(directory)) signal(pid, "SIGKILL");
         await nft("flush", "ruleset");
         await boot();
-        knocking.start();
+        await knocking.start();
+        await knocking.knocked(1);
         break;
     }
     counts = add(counts, await knocking.stop());

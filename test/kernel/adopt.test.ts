@@ -14,6 +14,7 @@ import { must, run, until } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
 import { filesOf, publish } from "#test/attack/plane.ts";
 import { openJoined } from "#test/attack/victim.ts";
+import { type Held, holdTo, knockAt, type Watched, type Word } from "#test/support/connections.ts";
 import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const own = ["192.0.2.1", "2001:db8::1"] as const;
@@ -52,8 +53,8 @@ const children: ChildProcess[] = [];
 let topology: Topology;
 let host: Awaited<ReturnType<typeof openJoined>>;
 let agent: Agent;
-let permitted: ChildProcess;
-let denied: ChildProcess;
+let permitted: Held;
+let denied: Held;
 
 async function start(namespace: string, file: string, ...args: readonly string[]): Promise<ChildProcess> {
   const [command = "", ...argv] = inNamespace(
@@ -68,18 +69,11 @@ async function start(namespace: string, file: string, ...args: readonly string[]
   return child;
 }
 
-async function ask(child: ChildProcess): Promise<string> {
-  if (child.stdin === null || child.stdout === null) throw new Error("expected pipes");
-  const answer = once(child.stdout, "data");
-  child.stdin.write("ask\n");
-  return String((await answer)[0]).trim();
-}
+const watched = (): Watched => ({ drop: [topology.gateway], idle: topology.hub("eth0") });
 
-async function knock(...ports: readonly number[]): Promise<readonly string[]> {
+async function knock(...ports: readonly number[]): Promise<readonly Word[]> {
   const targets = ports.flatMap((port) => own.map((address) => `${address} ${port}`));
-  const from = topology.machine("stranger");
-  const argv = inNamespace(from, process.execPath, path("../support/knock.ts"), "700", ...targets);
-  return (await must(argv)).trim().split("\n");
+  return knockAt(watched(), topology.machine("stranger"), targets);
 }
 
 /** The program itself, where the rules are. */
@@ -114,11 +108,14 @@ beforeAll(async () => {
   await start(topology.gateway, "pusher.ts", "2222", "5000", "5500", "6000");
   // Begun before anything of ours is loaded.
   const both = (port: number): readonly string[] => own.map((address) => `${address} ${port}`);
-  permitted = await start(topology.machine("stranger"), "hold.ts", ...both(5000), "192.0.2.1 2222");
-  denied = await start(topology.machine("stranger"), "hold.ts", ...both(6000));
+  const stranger = topology.machine("stranger");
+  permitted = await holdTo(watched(), stranger, [...both(5000), "192.0.2.1 2222"]);
+  denied = await holdTo(watched(), stranger, both(6000));
   agent = host.start();
 });
 afterAll(async () => {
+  await permitted.end();
+  await denied.end();
   for (const child of children.toReversed()) {
     const ended = once(child, "exit");
     child.stdin?.end();
@@ -132,7 +129,8 @@ it("counts what the first bundle would cut, and cuts nothing, v4 and v6", async 
   const { state, refusal } = await cycle();
   expect([state.kind, refusal]).toEqual(["adopting", undefined]);
   expect(await knock(5000, 5500, 6000)).toEqual(Array.from({ length: 6 }, () => "open"));
-  expect([await ask(permitted), await ask(denied)]).toEqual(["alive alive alive", "alive alive"]);
+  expect(await permitted.ask()).toEqual(["alive", "alive", "alive"]);
+  expect(await denied.ask()).toEqual(["alive", "alive"]);
 });
 
 it("lists each listener and each flow with the row that would cut it", async () => {
@@ -173,7 +171,7 @@ it("warns of a NetBird interface that the guard does not know", async () => {
 it("does not let adopt --yes begin beside a program of a cluster that the guard does not know", async () => {
   const program = join(host.directory, "..", "pveproxy");
   copyFileSync("/bin/sleep", program);
-  const [ip = "", ...argv] = inNamespace(topology.gateway, program, "60");
+  const [ip = "", ...argv] = inNamespace(topology.gateway, program, "3600");
   const cluster = spawn(ip, argv, { stdio: "ignore" });
   const ended = once(cluster, "exit");
   try {
@@ -208,8 +206,8 @@ it("refuses the first enforcement on a node of a cluster that the guard does not
 it("then enforces by the ordinary apply: what was listed ends, and no session that is permitted", async () => {
   agent = host.start();
   expect((await cycle()).state.kind).toBe("steady");
-  expect(await ask(denied)).toBe("cut cut");
-  expect(await ask(permitted)).toBe("alive alive alive");
+  expect(await denied.ask()).toEqual(["cut", "cut"]);
+  expect(await permitted.ask()).toEqual(["alive", "alive", "alive"]);
   expect(await knock(5000, 6000)).toEqual(["open", "open", "silent", "silent"]);
   expect(host.log).toContain("cut 2 flows that lost their grant");
   expect(await command("adopt", "--yes")).toMatchObject({ code: 0, stdout: "this host enforces already\n" });

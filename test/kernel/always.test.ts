@@ -22,6 +22,7 @@ import {
 import { must, run, until } from "#lab/process.ts";
 import { type Program, renderClosed } from "#render/index.ts";
 import { Guard } from "#schema/guard.ts";
+import { knockAt } from "#test/support/connections.ts";
 import { openSenders } from "#test/support/senders.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
@@ -103,7 +104,7 @@ beforeAll(async () => {
     "link set br0 up",
   ]);
   await must(inNamespace(host, "nft", "-f", "-"), { input: observed });
-}, 60_000);
+});
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
   await removeNamespaces([host, router]);
@@ -168,9 +169,14 @@ describe.each<[string, Program]>([
   });
 
   it("hears its neighbours answer a ping to all of them", async () => {
-    const { stdout } = await run(inNamespace(host, "ping", "-6", "-n", "-c", "3", "-w", "5", "ff02::1%eth0"));
-    const answering = [...stdout.matchAll(/from (fe80::\S+)%eth0: /g)].map(([, address]) => address);
-    expect(new Set(answering).size).toBe(2);
+    const answering = new Set<string>();
+    await until("both neighbours to answer", async () => {
+      const argv = ["ping", "-6", "-n", "-c", "2", "-w", "10", "ff02::1%eth0"];
+      const { stdout } = await run(inNamespace(host, ...argv));
+      for (const [, address = ""] of stdout.matchAll(/from (fe80::\S+)%eth0: /g)) answering.add(address);
+      return answering.size === 2 ? true : undefined;
+    });
+    expect(answering.size).toBe(2);
   });
 
   it.each(["192.0.2.1", "[2001:db8::1]"])(
@@ -180,16 +186,8 @@ describe.each<[string, Program]>([
         (await nft.counters()).find(({ name }) => name === "c_invalid")?.packets ?? NaN;
       await must(inNamespace(router, "nft", "-f", "-"), { input: nonsense });
       const before = await invalid();
-      await run(
-        inNamespace(
-          router,
-          process.execPath,
-          program("knock.ts"),
-          "300",
-          `${address.replace(/[[\]]/g, "")} 9`,
-        ),
-      );
-      await until("it to be counted", async () => ((await invalid()) > before ? true : undefined));
+      const target = `${address.replace(/[[\]]/g, "")} 9`;
+      expect(await knockAt({ drop: [host], idle: router }, router, [target])).toEqual(["silent"]);
       expect(await invalid()).toBeGreaterThan(before);
     },
   );

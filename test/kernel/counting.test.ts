@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Nft, openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { inNamespace, newPrefix } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
 import { countOnly, type Program, refusalCounters, renderClosed } from "#render/index.ts";
 import type { Protocol } from "#schema/ruleset.ts";
+import { knockAt, type Word } from "#test/support/connections.ts";
 import { mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 
 const own = ["192.0.2.1", "2001:db8::1"] as const;
@@ -35,16 +35,10 @@ let listener: ChildProcess;
 
 const path = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 
-async function knock(...ports: readonly number[]): Promise<readonly string[]> {
+async function knock(...ports: readonly number[]): Promise<readonly Word[]> {
   const targets = ports.flatMap((port) => own.map((address) => `${address} ${port}`));
-  const argv = inNamespace(
-    topology.machine("stranger"),
-    process.execPath,
-    path("knock.ts"),
-    "700",
-    ...targets,
-  );
-  return (await must(argv)).trim().split("\n");
+  const watched = { drop: [topology.gateway], idle: topology.hub("eth0") };
+  return knockAt(watched, topology.machine("stranger"), targets);
 }
 
 /** Packets by row, since the table was made anew. */

@@ -63,7 +63,6 @@ function watch(
   const witness = new Witness();
   const log = new DriftLog();
   const told: Drift[] = [];
-  let heard: () => void = () => undefined;
   let count = 0;
   let lines = 0;
   const follow = spawnFollow(prefix);
@@ -90,26 +89,16 @@ function watch(
     intended,
     mode: () => mode,
     now: Date.now,
-    tell: (drift) => {
-      told.push(drift);
-      heard();
-    },
+    tell: (drift) => void told.push(drift),
   });
   const stopped = new AbortController();
-  const running = patrolLoop(patrol, stopped.signal);
+  // It never looks by itself: what it repairs, it has heard of.
+  const running = patrolLoop(patrol, stopped.signal, 86_400_000);
   return {
     patrol,
     log,
     async next() {
-      const limit = AbortSignal.timeout(10_000);
-      if (told.length === 0)
-        await new Promise<void>((resolve) => {
-          heard = resolve;
-          limit.addEventListener("abort", () => resolve());
-        });
-      const drift = told.shift();
-      if (drift === undefined) throw new Error("expected a drift within ten seconds");
-      return drift;
+      return until("a drift to be told", () => told.shift());
     },
     heard: () => lines,
     started() {
@@ -173,18 +162,19 @@ const tampering: readonly (readonly [string, string, RegExp])[] = [
 describe("a patrol", () => {
   beforeEach(() => begin());
 
-  it.each(tampering)("repairs %s within two seconds and names it", async (_, command, named) => {
-    const sound = await ours();
-    const began = performance.now();
-    const told = watched.next();
-    await feed(`${command}\n`);
-    const { last, count } = await told;
-    expect(performance.now() - began).toBeLessThan(2000);
-    expect(await ours()).toBe(sound);
-    expect(last.changes[0]).toMatch(named);
-    expect(last).toMatchObject({ repaired: true, by: "nft" });
-    expect(count).toBe(1);
-  });
+  it.each(tampering)(
+    "repairs %s as soon as it hears of it, not at its next look, and names it",
+    async (_, command, named) => {
+      const sound = await ours();
+      const told = watched.next();
+      await feed(`${command}\n`);
+      const { last, count } = await told;
+      expect(await ours()).toBe(sound);
+      expect(last.changes[0]).toMatch(named);
+      expect(last).toMatchObject({ repaired: true, by: "nft" });
+      expect(count).toBe(1);
+    },
+  );
 
   it("names the one rule that was deleted, by its text", async () => {
     const listed = await nft("-a", "list", "chain", "inet", "portcullis", "input");

@@ -6,10 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Nft, openNft } from "#agent/apply/nft.ts";
 import { spawnExec } from "#agent/apply/spawn.ts";
 import { inNamespace, newPrefix } from "#lab/netns.ts";
-import { must, run } from "#lab/process.ts";
+import { run } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
 import { type Program, renderClosed } from "#render/index.ts";
 import { Guard } from "#schema/guard.ts";
+import { holdTo, knockAt, type Watched, type Word } from "#test/support/connections.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const own = ["192.0.2.1", "2001:db8::1"] as const;
@@ -40,24 +41,11 @@ async function listen(namespace: string, ...ports: readonly number[]): Promise<v
   listeners.push(await started(namespace, "listener.ts", ...ports.map(String)));
 }
 
-/** Sessions from the gateway; what is given says how each is, in one line. */
-async function hold(...targets: readonly string[]): Promise<() => Promise<string>> {
-  const pusher = await started(topology.machine("admin"), "pusher.ts", "8080");
-  const child = await started(topology.gateway, "hold.ts", ...targets);
-  listeners.push(pusher, child);
-  return async () => {
-    const { stdin, stdout } = child;
-    const answer = once(stdout, "data");
-    stdin.write("ask\n");
-    return String((await answer)[0]).trim();
-  };
-}
+const watched = (): Watched => ({ drop: [topology.gateway], idle: topology.hub("eth0") });
 
-/** One word for each target. A silent answer costs the wait, so all knock at once. */
-async function knock(from: string, ...targets: readonly string[]): Promise<readonly string[]> {
-  const argv = inNamespace(from, process.execPath, program("knock.ts"), "700", ...targets);
-  return (await must(argv)).trim().split("\n");
-}
+/** One word for each target; all are knocked at together. */
+const knock = (from: string, ...targets: readonly string[]): Promise<readonly Word[]> =>
+  knockAt(watched(), from, targets);
 
 beforeAll(async () => {
   topology = await buildTopology({
@@ -85,7 +73,7 @@ afterAll(async () => {
 const ports = (...numbers: readonly number[]): readonly string[] =>
   numbers.flatMap((port) => own.map((address) => `${address} ${port}`));
 const ping = async (from: string, to: string): Promise<boolean> =>
-  (await run(inNamespace(from, "ping", "-n", "-q", "-c", "2", "-i", "0.2", "-W", "1", to))).code === 0;
+  (await run(inNamespace(from, "ping", "-n", "-q", "-c", "1", "-w", "120", to))).code === 0;
 
 /** What must hold whatever rules a host has. */
 async function expectLifeline(): Promise<void> {
@@ -247,9 +235,11 @@ describe("a guard that narrows output", () => {
 
   it("keeps sessions that were there before it, and a closed host narrowed anew begins again", async () => {
     await nft.apply(renderClosed(guard));
-    const session = await hold("198.51.100.2 8080", "2001:db8:5::2 8080");
+    listeners.push(await started(topology.machine("admin"), "pusher.ts", "8080"));
+    const session = await holdTo(watched(), topology.gateway, ["198.51.100.2 8080", "2001:db8:5::2 8080"]);
     await nft.apply(renderClosed(narrowed));
-    expect(await session()).toBe("alive alive");
+    expect(await session.ask()).toEqual(["alive", "alive"]);
+    await session.end();
     expect(await begin("198.51.100.2 8080", "2001:db8:5::2 8080")).toEqual(silent);
     await nft.apply(renderClosed(guard));
     expect(await begin(...named, ...elsewhere)).toEqual([...open, ...open, ...open]);

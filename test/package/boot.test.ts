@@ -46,10 +46,10 @@ beforeAll(async () => {
   disk = await makeDisk(site.tree);
   await ipBatch(site.outside, ["link del peer"]);
   await makeTap(site.outside, withLength(admin));
-}, 400_000);
+});
 afterAll(async () => {
   await site?.close();
-}, 60_000);
+});
 
 interface Up {
   readonly machine: Machine;

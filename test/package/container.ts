@@ -37,8 +37,8 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
   });
   const enter = (argv: readonly string[]): readonly string[] => ["nsenter", "-t", `${init}`, "-a", ...argv];
   const inside: Container = {
-    must: (argv, input = "") => must(enter(argv), { input, timeoutMs: 120_000 }),
-    run: (argv, input = "") => run(enter(argv), { input, timeoutMs: 120_000 }),
+    must: (argv, input = "") => must(enter(argv), { input }),
+    run: (argv, input = "") => run(enter(argv), { input }),
     stop: () => stop(child, 20_000),
   };
   await until("the container to be up", async () => {

@@ -78,10 +78,10 @@ export interface Kernel {
 /** @returns the folder of a Debian package's files, unpacked and never installed */
 export const debianFiles = (name: string): Promise<string> =>
   cached(name, async (made) => {
-    await must(["env", `--chdir=${made}`, "apt-get", "-qq", "download", name], { timeoutMs: 300_000 });
+    await must(["env", `--chdir=${made}`, "apt-get", "-qq", "download", name]);
     const archive = readdirSync(made).find((file) => file.endsWith(".deb"));
     if (archive === undefined) throw new Error(`apt brought no ${name}`);
-    await must(["dpkg-deb", "-x", join(made, archive), made], { timeoutMs: 120_000 });
+    await must(["dpkg-deb", "-x", join(made, archive), made]);
     rmSync(join(made, archive));
   });
 
@@ -91,6 +91,6 @@ export async function debianKernel(): Promise<Kernel> {
   if (name === undefined) throw new Error(`apt knows no ${kernelPackage}`);
   const version = name.slice("linux-image-".length);
   const folder = await debianFiles(name);
-  await must(["depmod", "-b", folder, version], { timeoutMs: 120_000 });
+  await must(["depmod", "-b", folder, version]);
   return { version, image: join(folder, "boot", `vmlinuz-${version}`), modules: folder };
 }

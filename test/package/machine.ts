@@ -50,7 +50,7 @@ export async function makeInitramfs(kernel: Kernel, folder: string): Promise<str
   const names = await must(["find", tree, "-mindepth", "1", "-printf", "%P\\n"]);
   const archive = `${tree}.cpio`;
   const pack = ["cpio", "-o", "-H", "newc", "--quiet", "-D", tree, "-F", archive];
-  await must(pack, { input: names, timeoutMs: 60_000 });
+  await must(pack, { input: names });
   return archive;
 }
 
@@ -87,7 +87,7 @@ export function makeBootable(tree: string, kernel: Kernel, addresses: readonly s
 export async function makeDisk(tree: string): Promise<string> {
   const disk = `${tree}.img`;
   rmSync(disk, { force: true });
-  await must(["mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, disk, "1200M"], { timeoutMs: 120_000 });
+  await must(["mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, disk, "1200M"]);
   return disk;
 }
 

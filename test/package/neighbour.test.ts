@@ -106,9 +106,9 @@ const namespaces = programs.map(({ name }) => namespaceName(prefix, name));
 const unpacked = mkdtempSync(join(tmpdir(), "portcullis-neighbours-"));
 beforeAll(async () => {
   const system = await debianSystem(packages);
-  await must(["tar", "-xf", system, "-C", unpacked, "--exclude=./dev/*"], { timeoutMs: 120_000 });
+  await must(["tar", "-xf", system, "-C", unpacked, "--exclude=./dev/*"]);
   await makeNamespaces(namespaces);
-}, 300_000);
+});
 afterAll(async () => {
   await removeNamespaces(namespaces);
   rmSync(unpacked, { recursive: true, force: true });
@@ -118,8 +118,7 @@ const program = mustRender(groupsRuleset({ dev: ["10.8.0.2", "10.8.0.3"] }));
 
 describe.each(programs)("$name and portcullis", (neighbour) => {
   const namespace = namespaceName(prefix, neighbour.name);
-  const nft = (...argv: readonly string[]): Promise<string> =>
-    must(inNamespace(namespace, "nft", ...argv), { timeoutMs: 20_000 });
+  const nft = (...argv: readonly string[]): Promise<string> => must(inNamespace(namespace, "nft", ...argv));
   const kernel = openKernel(openNft(spawnExec({ prefix: inNamespace(namespace) })));
   const isOurs = (table: string): boolean => table.startsWith("table inet portcullis ");
   const tables = async (): Promise<readonly string[]> =>
@@ -132,7 +131,7 @@ describe.each(programs)("$name and portcullis", (neighbour) => {
   let beside: Neighbour;
   beforeAll(async () => {
     beside = await Neighbour.open(unpacked, namespace);
-  }, 120_000);
+  });
   afterAll(async () => beside.close());
 
   it("its rules stay as they are when ours are loaded, changed, closed and loaded again", async () => {
@@ -143,7 +142,7 @@ describe.each(programs)("$name and portcullis", (neighbour) => {
       expect(await kernel.load(wanted)).toMatchObject({ ok: true });
       expect(await theirs()).toEqual(before);
     }
-  }, 60_000);
+  });
 
   it("ours stay as they are when it changes its rules, loads them anew, ends and starts", async () => {
     const before = await ours();
@@ -156,7 +155,7 @@ describe.each(programs)("$name and portcullis", (neighbour) => {
     await beside.sh(neighbour.start);
     expect(await runs()).toBe(true);
     expect(await ours()).toBe(before);
-  }, 120_000);
+  });
 
   it("the ports that it hands on to somebody else are seen, and those alone", async () => {
     const seen = async (): Promise<readonly string[]> => {
@@ -166,5 +165,5 @@ describe.each(programs)("$name and portcullis", (neighbour) => {
     expect(await seen()).toEqual([]);
     await beside.sh(neighbour.handOn);
     expect(await seen()).toEqual(neighbour.handedOn);
-  }, 120_000);
+  });
 });

@@ -50,7 +50,7 @@ export class Neighbour {
 
   /** Runs a shell text inside. @returns its output @throws when it fails */
   sh(text: string): Promise<string> {
-    return must(this.#inside(text), { timeoutMs: 60_000 });
+    return must(this.#inside(text));
   }
 
   /** Waits until a shell text inside succeeds. @throws after 30 s */

@@ -19,11 +19,11 @@ beforeAll(async () => {
   site = await openSite();
   host = await bootContainer(site);
   await host.must(["systemctl", "start", "listeners.socket"]);
-}, 400_000);
+});
 afterAll(async () => {
   await host?.stop();
   await site?.close();
-}, 60_000);
+});
 
 const systemctl = async (...argv: readonly string[]): Promise<string> =>
   (await host.run(["systemctl", ...argv])).stdout.trim();

@@ -83,7 +83,7 @@ export async function openSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), "portcullis-site-"));
   const tree = join(folder, "tree");
   mkdirSync(tree);
-  await must(["tar", "-xf", await debianSystem(), "-C", tree], { timeoutMs: 60_000 });
+  await must(["tar", "-xf", await debianSystem(), "-C", tree]);
   await makeNamespaces([outside, inside]);
   const end = (
     namespace: string,
@@ -109,7 +109,7 @@ export async function openSite(): Promise<Site> {
     tree,
     async package(version) {
       const build = [here("../../package.mjs"), "--out", join(tree, "root"), "--compression", "zstd"];
-      await must([process.execPath, ...build, "--version", version], { timeoutMs: 120_000 });
+      await must([process.execPath, ...build, "--version", version]);
       return `/root/portcullis-agent_${version}_${await architecture()}.deb`;
     },
     async close() {

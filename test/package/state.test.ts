@@ -58,11 +58,11 @@ beforeAll(async () => {
   makeNetwork(site.tree, withLength(server));
   places = [state, fallback].map((path, i) => ({ place: at(path), whole: at(`../whole${i}`) }));
   for (const { place, whole } of places) renameSync(place, whole);
-}, 400_000);
+});
 afterAll(async () => {
   if (mounted()) execFileSync("umount", [at(state)]);
   await site?.close();
-}, 60_000);
+});
 
 const mounted = (): boolean => readFileSync("/proc/self/mounts", "utf8").includes(` ${at(state)} `);
 

@@ -3,8 +3,9 @@
  * interface has every address, and whatever it sends goes to the gateway, even to an address of its own. All packets of
  * a batch are on their way at once; counters around our chains tell what became of each.
  */
+import { passHooks } from "#lab/drops.ts";
 import { inNamespace, ipBatch, newPrefix, setSwitches } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { must, until } from "#lab/process.ts";
 import { buildTopology, type Topology } from "#lab/topology.ts";
 import type { Packet } from "#simulate/index.ts";
 import { isIncoming, isOutgoing, observer, readCounters, swallow } from "./observer.ts";
@@ -100,14 +101,11 @@ async function sendBatch(
   );
   await must(inNamespace(gateway, "nft", "-f", "-"), { input: observer(packets) });
   await Promise.all(packets.map((packet) => senders.send(senderOf(packet), packet)));
-  const before = (seen: ReadonlyMap<string, number>) => packets.filter((_, i) => !seen.has(`a_${i}`));
-  for (let look = 0; look < 200; look += 1) {
-    if (before((await readCounters(gateway)).observed).length > 0) continue;
-    const { ours, observed } = await readCounters(gateway);
-    return { passed: packets.map((_, i) => observed.has(`b_${i}`)), counters: ours };
-  }
-  const missing = before((await readCounters(gateway)).observed);
-  throw new Error(
-    `${missing.length} packets never reached the gateway, such as ${JSON.stringify(missing[0])}`,
-  );
+  await until(`${packets.length} packets to reach the gateway`, async () => {
+    const { observed } = await readCounters(gateway);
+    return packets.every((_, i) => observed.has(`a_${i}`)) ? true : undefined;
+  });
+  await passHooks(topology.hub(interfaces[0] ?? ""));
+  const { ours, observed } = await readCounters(gateway);
+  return { passed: packets.map((_, i) => observed.has(`b_${i}`)), counters: ours };
 }

@@ -1,26 +1,36 @@
 /**
- * Knocks at TCP ports from the namespace it runs in, all at once, and prints one word for each argument
- * `address port`: `open`, `refused`, `unreachable` or `silent` (no answer within the time given first, in ms).
+ * Connects from the namespace it runs in to each `address port` among its arguments, all at once, until stdin ends, and
+ * says in lines of JSON (`ConnectionNews`) what it sent and what came back. It never concludes anything from silence.
  */
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import type { ConnectionNews } from "./connections.ts";
 
-const [limit = "0", ...targets] = process.argv.slice(2);
+/** An attempt that ended in an error of the way there, such as no neighbour, is made again. */
+const againMs = 500;
 
-const answers = targets.map(
-  (target) =>
-    new Promise<string>((resolve) => {
-      const [host = "", port = ""] = target.split(" ");
-      const socket = connect({ host, port: Number(port) });
-      const timer = setTimeout(() => finish("silent"), Number(limit));
-      const finish = (word: string): void => {
-        clearTimeout(timer);
-        socket.destroy();
-        resolve(word);
-      };
-      socket.on("connect", () => finish("open"));
-      socket.on("error", (error: NodeJS.ErrnoException) =>
-        finish(error.code === "ECONNREFUSED" ? "refused" : "unreachable"),
-      );
-    }),
-);
-process.stdout.write(`${(await Promise.all(answers)).join("\n")}\n`);
+const say = (news: ConnectionNews): void => void process.stdout.write(`${JSON.stringify(news)}\n`);
+
+function knock(target: string, index: number): void {
+  const [host = "", port = ""] = target.split(" ");
+  const socket: Socket = connect({ host, port: Number(port) });
+  // Bound by then, and the SYN has gone.
+  socket.on("connectionAttempt", () => process.nextTick(() => saySent(socket, index)));
+  socket.on("connect", () => {
+    say({ kind: "heard", target: index, word: "open" });
+    socket.destroy();
+  });
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    const word = error.code === "ECONNREFUSED" ? "refused" : "unreachable";
+    say({ kind: "heard", target: index, word });
+    if (word === "unreachable") setTimeout(() => knock(target, index), againMs);
+  });
+}
+
+function saySent({ localAddress, localPort }: Socket, target: number): void {
+  // A socket that has failed at once sent nothing.
+  if (localAddress !== undefined && localPort !== undefined)
+    say({ kind: "sent", target, address: localAddress, port: localPort });
+}
+
+for (const [index, target] of process.argv.slice(2).entries()) knock(target, index);
+process.stdin.resume().on("end", () => process.exit(0));
