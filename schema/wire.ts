@@ -13,19 +13,22 @@ import { refusalCodes } from "./refusals.ts";
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
 const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
 
-/** Base64 of at most so many bytes (RFC 4648 §4). */
-const base64 = (bytes: number) => z.base64().max(Math.ceil(bytes / 3) * 4);
+/**
+ * Base64 (RFC 4648 §4) of at most the largest of all files: the reader of a file knows its own bound, and says which one
+ * is beyond it.
+ */
+const Base64 = z.base64().max(Math.ceil(sizeLimits.bundle / 3) * 4);
 
 /**
  * Body of `GET /v1/agent/update`: each member is base64 of the exact TUF bytes. `roots` holds the successors of the
  * root the agent said it has, in order; `bundle` is left out when the agent said that it holds that digest.
  */
 export const Update = z.strictObject({
-  roots: list(base64(sizeLimits.root), { max: sizeLimits.newRoots }),
-  timestamp: base64(sizeLimits.timestamp),
-  snapshot: base64(sizeLimits.snapshot),
-  targets: base64(sizeLimits.targets),
-  bundle: base64(sizeLimits.bundle).optional(),
+  roots: list(Base64, { max: sizeLimits.newRoots }),
+  timestamp: Base64,
+  snapshot: Base64,
+  targets: Base64,
+  bundle: Base64.optional(),
 });
 export type Update = z.infer<typeof Update>;
 
