@@ -36,6 +36,41 @@ const Management = z
 /** Every flow that this host may begin; without one not even its control plane would be among them. */
 const outputOf = (max: number) => z.strictObject({ allow: list(GuardFlow, { min: 1, max }) }).optional();
 
+/** How programs that make tunnels call them: OpenVPN, WireGuard, NetBird, Tailscale, ZeroTier, pppd, strongSwan. */
+export const tunnelNames = [
+  "tun*",
+  "tap*",
+  "wg*",
+  "ovpn*",
+  "wt*",
+  "tailscale*",
+  "zt*",
+  "ppp*",
+  "ipsec*",
+  "xfrm*",
+  "vti*",
+] as const;
+
+const expectedPattern = "expected an interface name, or what one begins with and a *";
+const InterfacePattern = z
+  .string({ error: expectedPattern })
+  .regex(/^((?!\.{1,2}$)[A-Za-z0-9_.-]{1,15}|[A-Za-z0-9_.-]{1,14}\*)$/, { error: expectedPattern });
+
+/**
+ * What a bundle may judge of packets on their way through this host. Its overlays take everything that comes in or
+ * leaves by their interfaces, so one on `eth0` could cut off every machine behind a hypervisor.
+ */
+const Forward = z.strictObject({
+  /** Left out: devices named as tunnels are. */
+  interfaces: unique(InterfacePattern, { max: 64 }).default([...tunnelNames]),
+  /** Networks as wide as everybody that an overlay may have all the same, such as 0.0.0.0/0. */
+  subnets: unique(Cidr, { max: 16 }).default([]),
+});
+
+/** What a guard says of it, and what one that says nothing means. */
+export const forwardOf = ({ forward }: Pick<Guard, "forward">): z.infer<typeof Forward> =>
+  forward ?? { interfaces: [...tunnelNames], subnets: [] };
+
 /** A host name or address; it reaches a resolver and a socket, never a shell. */
 const HostName = z
   .string()
@@ -56,6 +91,8 @@ const fields = {
    * own rules may refuse more and open nothing. Left out: open.
    */
   output: outputOf(256),
+  /** Left out it adds nothing to the digest, so that a guard from before it means what it says now. */
+  forward: Forward.optional(),
   limits: z
     .strictObject({
       max_rules: z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(20_000),

@@ -160,6 +160,10 @@ const guardLines = {
     "The bundle has more addresses than limits.max_elements: raise it in the guard, or take members or networks away.",
   "limits.max_any_accept":
     "Rows open more ports to everybody than limits.max_any_accept: narrow their sources, or raise it in the guard.",
+  "forward.interfaces":
+    "An overlay is on a device that the guard does not name under forward.interfaces: name it there, or correct the overlay's interfaces.",
+  "forward.subnets":
+    "An overlay's subnets are as wide as everybody: correct them, or name them under forward.subnets in the guard.",
   never_accept_from_any:
     "A row opens to everybody what this guard never opens: narrow its source, or take the port out of never_accept_from_any.",
 } as const satisfies Record<string, string>;

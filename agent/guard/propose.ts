@@ -4,6 +4,9 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { parseAddress } from "#schema/address.ts";
+import { tunnelNames } from "#schema/guard.ts";
+import { compareText } from "#schema/order.ts";
+import { InterfaceName } from "#schema/primitives.ts";
 import { listeners } from "../observe/listeners.ts";
 
 export interface Surroundings {
@@ -13,10 +16,12 @@ export interface Surroundings {
   readonly peer: string | undefined;
   /** Device of the IPv4 default route. */
   readonly uplink: string | undefined;
+  /** Devices that are tunnels now, whatever they are called; sorted. */
+  readonly tunnels: readonly string[];
 }
 
 /** YAML of a guard file; undefined where nothing says who manages this host. */
-export function proposeGuard({ sshPorts, peer, uplink }: Surroundings): string | undefined {
+export function proposeGuard({ sshPorts, peer, uplink, tunnels }: Surroundings): string | undefined {
   const source = peer === undefined ? undefined : parseAddress(peer);
   if (source?.ok !== true || sshPorts.length === 0) return undefined;
   const cidr = `${peer}/${source.value.prefix}`;
@@ -29,10 +34,26 @@ export function proposeGuard({ sshPorts, peer, uplink }: Surroundings): string |
     "management:",
     "  allow:",
     ...sshPorts.map((port) => `    - { cidr: "${cidr}", proto: tcp, port: ${port} }`),
+    ...forwardLines(tunnels, uplink),
     "on_failure: last-good # or closed",
     "on_expiry: close # or hold",
     "",
   ].join("\n");
+}
+
+/** Said in full where names alone would miss a tunnel, or take the way to everybody else for one. */
+function forwardLines(tunnels: readonly string[], uplink: string | undefined): readonly string[] {
+  const named = tunnelNames.join(", ");
+  const isTunnelByName = (device: string): boolean =>
+    tunnelNames.some((pattern) => device.startsWith(pattern.slice(0, -1)));
+  const others = tunnels.filter((device) => device !== uplink);
+  if (others.every(isTunnelByName) && (uplink === undefined || !isTunnelByName(uplink)))
+    return [`# Bundles judge what is forwarded by tunnels alone (${named}); name others under forward.`];
+  return [
+    "# The tunnels of this host, by which alone a bundle may judge what is forwarded.",
+    "forward:",
+    `  interfaces: [${others.map((device) => JSON.stringify(device)).join(", ")}]`,
+  ];
 }
 
 /** What this machine says; anything that cannot be read is left out. */
@@ -44,11 +65,22 @@ export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
     sshPorts: [...new Set(found.map(({ port }) => port))],
     // sshd(8): client address, client port, server address, server port.
     peer: environment["SSH_CONNECTION"]?.split(" ")[0],
+    tunnels: entries("/sys/class/net")
+      .filter((device) => InterfaceName.safeParse(device).success && isTunnel(device))
+      .toSorted(compareText),
     uplink: lines("/proc/net/route")
       .map((line) => line.split("\t"))
       .find(([, destination, , , , , , mask]) => destination === "00000000" && mask === "00000000")?.[0],
   };
 }
+
+/** ARPHRD_PPP and ARPHRD_NONE (include/uapi/linux/if_arp.h): what has no link layer of its own, WireGuard among it. */
+const tunnelTypes: ReadonlySet<string> = new Set(["512", "65534"]);
+
+/** Made by the tun driver, tap devices among them, or of a tunnel's type. */
+const isTunnel = (device: string): boolean =>
+  lines(`/sys/class/net/${device}/tun_flags`).length > 0 ||
+  tunnelTypes.has(lines(`/sys/class/net/${device}/type`)[0] ?? "");
 
 const processesNamed = (name: string): readonly string[] =>
   entries("/proc").filter((pid) => /^\d+$/.test(pid) && lines(`/proc/${pid}/comm`)[0] === name);

@@ -8,6 +8,7 @@ import { afterAll, expect, test } from "vitest";
 import { admit, guardReader, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { neverFromAny } from "#schema/guard.ts";
+import { guardRefusals } from "#simulate/admission.ts";
 import { groupsRuleset, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portcullis-guard-"));
@@ -35,6 +36,7 @@ test.each([
   ["host bits in a CIDR", good.replace("10.0.0.0/8", "10.0.0.1/8"), "/management/allow/0/cidr"],
   ["an interface name of 16 characters", good.replace("wg0", "abcdefghijklmnop"), "/management/interfaces/0"],
   ["port 0", good.replace("22", "0"), "/management/allow/0/port"],
+  ["every device", `${good}forward: { interfaces: ["*"] }\n`, "/forward/interfaces/0"],
   ["two documents", `${good}---\n${good}`, "guard file"],
 ])("refuses %s and says where", (_, text, where) => {
   expect(() => parseGuard(text)).toThrow(
@@ -170,6 +172,44 @@ test.each<[string, Ruleset]>([
     );
 });
 
+const overlayOn = (interfaces: string[], subnets: string[]): Ruleset =>
+  rulesetOf({ scopes: [{ kind: "host" }, { kind: "overlay", name: "office", interfaces, subnets }] });
+const inner = ["10.8.0.0/24", "fd00:8::/64"];
+
+test.each<[string, Ruleset, string, readonly string[]]>([
+  ["the way to everybody", overlayOn(["eth0"], inner), "forward.interfaces", ["eth0"]],
+  ["loopback, beside a tunnel", overlayOn(["lo", "tun0"], inner), "forward.interfaces", ["lo"]],
+  ["a bridge of virtual machines", overlayOn(["vmbr0"], inner), "forward.interfaces", ["vmbr0"]],
+  ["everybody's addresses", overlayOn(["tun0"], ["0.0.0.0/0"]), "forward.subnets", ["0.0.0.0/0"]],
+  ["all of IPv6", overlayOn(["tun0"], ["10.8.0.0/24", "::/0"]), "forward.subnets", ["10.8.0.0/24", "::/0"]],
+  [
+    "both halves",
+    overlayOn(["tun0"], ["0.0.0.0/1", "128.0.0.0/1"]),
+    "forward.subnets",
+    ["0.0.0.0/1", "128.0.0.0/1"],
+  ],
+])("admits no overlay of %s, and does where the guard names it", (_, ruleset, line, things) => {
+  const { guard } = parseGuard(good);
+  expect(guardRefusals(ruleset, guard)).toEqual([
+    expect.objectContaining({ line, things, rows: ["overlays/office"] }),
+  ]);
+  const named = JSON.stringify({
+    interfaces: ["eth0", "lo", "vmbr*", "tun0"],
+    subnets: ["0.0.0.0/0", "::/0"],
+  });
+  expect(guardRefusals(ruleset, parseGuard(`${good}forward: ${named}\n`).guard)).toEqual([]);
+});
+
+test.each(["tun0", "tun-a.0", "wg_0", "wt0", "tailscale0"])(
+  "admits an overlay by %s unless the guard names others",
+  (name) => {
+    const ruleset = overlayOn([name], [...inner, "10.0.0.0/8", "fc00::/7"]);
+    expect(guardRefusals(ruleset, parseGuard(good).guard)).toEqual([]);
+    const others = parseGuard(`${good}forward: { interfaces: [office] }\n`).guard;
+    expect(guardRefusals(ruleset, others)).toMatchObject([{ line: "forward.interfaces", things: [name] }]);
+  },
+);
+
 test.each<[string, Ruleset]>([
   ["ssh to any", opening({ protocol: tcp(22) })],
   ["a range that holds a database", opening({ protocol: tcp(5000, 6000) })],
@@ -208,20 +248,32 @@ test.each<[string, Ruleset]>([
   expect(admit({ ruleset }, guard)).toBe(ruleset);
 });
 
+const nobody = { peer: undefined, uplink: undefined, tunnels: [] };
+
 test("proposes ssh from where the person sits, v4 and v6, and nothing where it does not know", () => {
   for (const [peer, cidr] of [
     ["198.51.100.7", "198.51.100.7/32"],
     ["2001:db8::7", "2001:db8::7/128"],
   ]) {
-    const text = proposeGuard({ sshPorts: [22, 2222], peer, uplink: "eth0" });
+    const text = proposeGuard({ sshPorts: [22, 2222], peer, uplink: "eth0", tunnels: [] });
     expect(parseGuard(text ?? "").guard.management).toEqual({
       interfaces: [],
       allow: [22, 2222].map((port) => ({ cidr, proto: "tcp", port })),
     });
   }
-  expect(proposeGuard({ sshPorts: [22], peer: undefined, uplink: undefined })).toBeUndefined();
-  expect(proposeGuard({ sshPorts: [], peer: "198.51.100.7", uplink: undefined })).toBeUndefined();
-  expect(proposeGuard({ sshPorts: [22], peer: "x }\n", uplink: undefined })).toBeUndefined();
+  expect(proposeGuard({ sshPorts: [22], ...nobody })).toBeUndefined();
+  expect(proposeGuard({ ...nobody, sshPorts: [], peer: "198.51.100.7" })).toBeUndefined();
+  expect(proposeGuard({ ...nobody, sshPorts: [22], peer: "x }\n" })).toBeUndefined();
+});
+
+test.each<[string, readonly string[], string | undefined, readonly string[] | undefined]>([
+  ["are named as tunnels are", ["tun0", "wg1"], "eth0", undefined],
+  ["are called otherwise", ["office", "wg1"], "eth0", ["office", "wg1"]],
+  ["are the way to everybody else", ["wg0", "wg1"], "wg0", ["wg1"]],
+  ["are that way alone", ["wg0"], "wg0", []],
+])("proposes to judge what tunnels forward, said in full where they %s", (_, tunnels, uplink, interfaces) => {
+  const text = proposeGuard({ sshPorts: [22], peer: "198.51.100.7", uplink, tunnels }) ?? "";
+  expect(parseGuard(text).guard.forward?.interfaces).toEqual(interfaces);
 });
 
 test("finds the ports of sshd, each once, and none that only this host reaches", async () => {

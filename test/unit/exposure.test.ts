@@ -83,7 +83,7 @@ test("a refusal names the rows that are to blame, and no other on the same port"
   expect(guardRefusals(opened(sets, ...rules), guard)).toEqual([
     expect.objectContaining({
       line: "never_accept_from_any",
-      ports: ["tcp 22"],
+      things: ["tcp 22"],
       rows: ["services/wide"],
       message: "the bundle opens tcp 22 to everybody or to a wide network, the guard never does",
     }),

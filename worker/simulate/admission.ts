@@ -6,21 +6,12 @@
  * `judged_input` is a line of every guard, written or not: a bundle that does not judge what comes in opens everything.
  */
 import type { Guard } from "#schema/guard.ts";
-import type { GuardLine } from "#schema/refusals.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { kernelElements, kernelRules } from "./elements.ts";
 import { exposureOf } from "./exposure.ts";
-
-/** One line of the guard that does not admit the ruleset. */
-export interface GuardRefusal {
-  readonly line: GuardLine;
-  /** Such as `tcp 22`, by transport and port; empty where a size is what is refused. */
-  readonly ports: readonly string[];
-  /** Rows that open those ports, sorted; empty where no row in particular is to blame. */
-  readonly rows: readonly string[];
-  /** What it is, for people; begins with "the bundle". */
-  readonly message: string;
-}
+import { forwardRefusals } from "./forward.ts";
+export type { GuardRefusal } from "./guard-refusal.ts";
+import { type GuardRefusal, listed } from "./guard-refusal.ts";
 
 /** Every line of the guard that refuses the ruleset, what it leaves unjudged and sizes first; none: it is admitted. */
 export function guardRefusals(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
@@ -29,6 +20,7 @@ export function guardRefusals(ruleset: Ruleset, guard: Guard): readonly GuardRef
     ...unjudged(ruleset),
     ...above("limits.max_rules", "rules", Math.ceil(kernelRules(ruleset)), max_rules),
     ...above("limits.max_elements", "set elements", kernelElements(ruleset), max_elements),
+    ...forwardRefusals(ruleset, guard),
     ...exposed(ruleset, guard),
   ];
 }
@@ -40,7 +32,7 @@ const unjudged = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
     : [
         {
           line: "judged_input",
-          ports: [],
+          things: [],
           rows: [],
           message: "the bundle has no scope host, so nothing in it judges what comes in",
         },
@@ -63,7 +55,7 @@ function exposed(ruleset: Ruleset, { never_accept_from_any, limits }: Guard): re
       : [
           {
             line: "never_accept_from_any" as const,
-            ports: names,
+            things: names,
             rows: rowsOf(opened.map(({ port, ...ports }) => ({ ...ports, from: port, to: port }))),
             message,
           },
@@ -80,12 +72,4 @@ const above = (
 ): readonly GuardRefusal[] =>
   count <= limit
     ? []
-    : [{ line, ports: [], rows: [], message: `the bundle has ${count} ${what}, the guard admits ${limit}` }];
-
-const namedMax = 8;
-
-/** The first few, so that a bundle that opens everything is still one sentence. */
-function listed(names: readonly string[]): string {
-  const more = names.length - namedMax;
-  return names.slice(0, namedMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
+    : [{ line, things: [], rows: [], message: `the bundle has ${count} ${what}, the guard admits ${limit}` }];

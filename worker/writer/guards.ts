@@ -76,8 +76,8 @@ function toBlame(rows: readonly string[], before: ReadonlySet<string>): readonly
 }
 
 /** Whether the guard refuses as much of what the host is served now. */
-const isKnown = ({ line, ports }: GuardRefusal, before: readonly GuardRefusal[]): boolean =>
-  before.some((other) => other.line === line && ports.every((port) => other.ports.includes(port)));
+const isKnown = ({ line, things }: GuardRefusal, before: readonly GuardRefusal[]): boolean =>
+  before.some((other) => other.line === line && things.every((thing) => other.things.includes(thing)));
 
 const because = {
   new: "",

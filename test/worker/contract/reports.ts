@@ -102,7 +102,7 @@ function guards(h: () => Harness, report: Tell, send: Send): void {
   };
   test.each([
     ["limits.max_rules", { limits: { max_rules: 2 } }, "/hosts/app1", twice],
-    ["limits.max_elements", { limits: { max_elements: 1 } }, "/hosts/app1", wider],
+    ["limits.max_elements", { limits: { max_elements: 3 } }, "/hosts/app1", twice],
     [
       "limits.max_any_accept",
       { limits: { max_any_accept: 0 } },
