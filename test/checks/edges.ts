@@ -50,6 +50,7 @@ function* happenings(state: State, policy: Policy, now: number): Generator<reado
         leaseEndsAt > now ? "a bundle is trusted" : "nothing new",
         { kind: "trusted", candidate, leaseEndsAt, guard, renderer, now },
       ];
+  yield ["a root names other keys", { kind: "rekeyed", now }];
   yield ["no answer", { kind: "refused", because: "transport", now }];
   yield ["a bundle is refused", { kind: "refused", because: "verification", now }];
   const [candidate] = candidates;
