@@ -11,6 +11,10 @@
  * - An `overlay` scope judges forwarded packets only: `peer` came in and leaves by the overlay's interfaces, `out`
  *   came in by one and leaves elsewhere, `in` came from elsewhere. A packet between two scopes is judged by both and
  *   needs `accept` from each; a packet that touches no scope is left alone.
+ * - An overlay also says where its addresses are. What came by one of its interfaces with a source outside its subnets,
+ *   or by another interface with a source inside them, is spoofed and dropped: of what is forwarded before a rule is
+ *   asked, where either interface is an overlay's; of what comes in after what always passes (schema/always.ts). The
+ *   sources of `anyArrival` are nobody's and everybody's, and never spoofed.
  * - Within one scope and direction the first rule that matches decides. The last one must match everything
  *   (`unterminated` otherwise), so no packet in a judged direction is ever undecided.
  * - A set or class without elements matches nothing.
@@ -144,12 +148,18 @@ export const Rule = z.strictObject({
 });
 export type Rule = z.infer<typeof Rule>;
 
+/** Counts what came by a way that is not its source's. */
+export const spoofedTally = "c_spoofed";
+
 /**
  * Counters that every overlay on a host shares, by topology and not by verdict: between peers inside one declared
- * subnet or not, from a peer to elsewhere, from elsewhere to a peer.
+ * subnet or not, from a peer to elsewhere, from elsewhere to a peer; and what is spoofed, which is none of these.
  */
-export const tallies = ["c_same_subnet", "c_cross_subnet", "c_egress", "c_ingress"] as const;
+export const tallies = ["c_same_subnet", "c_cross_subnet", "c_egress", "c_ingress", spoofedTally] as const;
 export type Tally = (typeof tallies)[number];
+
+/** Unspecified and link-local sources: before a host has an address, and of each link anew. Neighbour discovery lives by them. */
+export const anyArrival = ["0.0.0.0/32", "169.254.0.0/16", "::/128", "fe80::/10"] as const;
 
 /** Counters that no rule has for itself. */
 const reserved: ReadonlySet<string> = new Set([...tallies, invalidCounter]);

@@ -14,6 +14,7 @@ import type { Chain, Fragment, Hook, Line } from "./program.ts";
 import { interfaceName, join, network, nft, type NftText, oneOf, word } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 import { familyOf } from "./sets.ts";
+import { spoofedLines } from "./spoofed.ts";
 
 type HostDirection = "in" | "out";
 const hooks: Readonly<Record<HostDirection, Hook>> = {
@@ -35,7 +36,7 @@ export function hostJudging(
   const judged = judgedDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
     .filter((direction) => judged.includes(direction))
-    .map((direction) => judgeHost(index, scope, direction, guard, since));
+    .map((direction) => judgeHost(index, ruleset.scopes, scope, direction, guard, since));
   return {
     chains: [...parts.flatMap((part) => part.chains), ...(judged.includes("out") ? [] : leftToGuard(guard))],
     maps: parts.flatMap((part) => part.maps),
@@ -44,6 +45,7 @@ export function hostJudging(
 
 function judgeHost(
   index: RulesetIndex,
+  scopes: readonly Scope[],
   scope: Scope,
   direction: HostDirection,
   guard: Guard,
@@ -51,7 +53,8 @@ function judgeHost(
 ): Pick<Fragment, "chains" | "maps"> {
   const context = { scope, index, accepting: { kind: "accept" }, since } as const;
   const { lines, chains, maps } = judge(index.rules("host", direction), direction, context);
-  return { chains: [...chains, ...hookChains(direction, guard, [...lines, final])], maps };
+  const spoofed = direction === "in" ? spoofedLines(scopes, "input") : [];
+  return { chains: [...chains, ...hookChains(direction, guard, [...spoofed, ...lines, final])], maps };
 }
 
 /** Where a packet goes on that the guard lets this host begin. */

@@ -12,6 +12,7 @@ import type { Chain, Line, Program, Rendered } from "./program.ts";
 import { Unsupported } from "./quote.ts";
 import { indexOf } from "./ruleset-index.ts";
 import { kernelSets } from "./sets.ts";
+import { subnetSets } from "./spoofed.ts";
 
 export { countOnly, refusalCounters } from "./counting.ts";
 export { rendererVersion } from "./program.ts";
@@ -56,7 +57,7 @@ function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Progra
     backend: "nft",
     counters: countersOf(chains, [...forward.counters, ...ruleset.rules.map((rule) => rule.counter)]),
     // A set that became keys of a map is not held twice.
-    sets: kernelSets(ruleset).filter(({ name }) => named.has(name)),
+    sets: [...kernelSets(ruleset), ...subnetSets(ruleset.scopes)].filter(({ name }) => named.has(name)),
     maps: [...host.maps, ...forward.maps],
     chains,
   };

@@ -14,6 +14,12 @@ export const match = (text: NftText): Match => ({ text });
 /** `<key> @set` */
 export const inSet = (key: NftText, set: string): Match => ({ text: nft`${key} @${identifier(set)}`, set });
 
+/** `<key> != @set` */
+export const outsideSet = (key: NftText, set: string): Match => ({
+  text: nft`${key} != @${identifier(set)}`,
+  set,
+});
+
 const decisionTexts: { readonly [K in Exclude<Decision["kind"], "vmap">]: (chain: string) => NftText } = {
   accept: () => nft`accept`,
   drop: () => nft`drop`,

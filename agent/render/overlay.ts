@@ -14,6 +14,7 @@ import { type Accepting, type Context, pairMatches } from "./match.ts";
 import { type Chain, families, type Fragment, type KernelMap, type Line } from "./program.ts";
 import { interfaceName, nft, oneOf } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
+import { spoofedLines } from "./spoofed.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
 
@@ -43,6 +44,7 @@ export function forwarding(ruleset: Ruleset, index: RulesetIndex, since: number 
     name: "forward",
     hook: { hook: "forward", policy: "accept" },
     lines: [
+      ...spoofedLines(scopes, "forward"),
       ...scopes.map((scope) => line([by("iifname", scope), by("oifname", scope)], null, to("tally", scope))),
       ...scopes.map((scope) => tallied([by("iifname", scope)], "c_egress", to("out", scope))),
       ...scopes.map((scope) => tallied([by("oifname", scope)], "c_ingress", to("in", scope))),

@@ -6,7 +6,7 @@
 import type { Family } from "#schema/address.ts";
 import type { NftText } from "./quote.ts";
 
-export const rendererVersion = "nft-2";
+export const rendererVersion = "nft-3";
 
 /** The one table that is ours. Nothing outside it is ever named. */
 export const table = { family: "inet", name: "portcullis" } as const;

@@ -27,7 +27,7 @@ const kernelName = ({ name, kind }: NamedSet, family: Family): string =>
 export const familyOf = (text: string): Family => (text.includes(":") ? "v6" : "v4");
 
 /** As nft lists it: a network of one address is that address. */
-function asListed(element: string, family: Family): NftText {
+export function asListed(element: string, family: Family): NftText {
   const single = family === "v4" ? "/32" : "/128";
   return network(element.endsWith(single) ? element.slice(0, -single.length) : element);
 }

@@ -13,7 +13,7 @@ import { prepare } from "#simulate/index.ts";
 import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
-import { isGranted, readForward } from "../support/reading.ts";
+import { isGranted, isSpoofed, readForward } from "../support/reading.ts";
 
 function rulesetsOf(snapshot: Snapshot): ReadonlyMap<string, Ruleset> {
   const compiled = compile(snapshot);
@@ -111,7 +111,7 @@ describe("compile", () => {
   });
 
   test("compile and simulate together say of services what a naive reading of the intent says", () => {
-    const seen = { accept: 0, drop: 0, reject: 0 };
+    const seen = { accept: 0, drop: 0, reject: 0, spoofed: 0 };
     fc.assert(
       fc.property(
         arbitraryIntent,
@@ -121,17 +121,19 @@ describe("compile", () => {
           for (const [host, ruleset] of rulesetsOf(snapshot)) {
             const judge = prepare(ruleset);
             for (const packet of packets) {
-              const { verdict, row } = judge(packet);
-              expect(verdict).toBe(isGranted(snapshot, host, packet) ? "accept" : "drop");
-              expect(row).toMatch(verdict === "accept" ? /^services\// : /^defaults\/host#in$/);
-              seen[verdict] += 1;
+              const { verdict, row, tally } = judge(packet);
+              const spoofed = isSpoofed(snapshot, host, packet.iif, packet.source);
+              const granted = !spoofed && isGranted(snapshot, host, packet);
+              expect([verdict, tally]).toEqual([granted ? "accept" : "drop", spoofed ? "c_spoofed" : null]);
+              if (!spoofed) expect(row).toMatch(granted ? /^services\// : /^defaults\/host#in$/);
+              seen[spoofed ? "spoofed" : verdict] += 1;
             }
           }
         },
       ),
       { numRuns: 300 },
     );
-    expect(Math.min(seen.accept, seen.drop), "packets of each verdict").toBeGreaterThan(500);
+    expect(Math.min(seen.accept, seen.drop, seen.spoofed), "packets of each kind").toBeGreaterThan(500);
   });
 
   test("every ruleset satisfies its type, survives the wire, and has its names and addresses sorted", () => {

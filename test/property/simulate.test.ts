@@ -96,7 +96,8 @@ describe("simulate", () => {
         const judge = prepare(ruleset);
         for (const packet of packets) {
           const { row, tally } = judge(packet);
-          if (packet.hook === "forward") expect(row === null).toBe(tally === null);
+          if (tally === "c_spoofed") expect([row, packet.hook === "output"]).toEqual([null, false]);
+          else if (packet.hook === "forward") expect(row === null).toBe(tally === null);
           else expect(tally).toBe(null);
         }
       }),

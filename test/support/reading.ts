@@ -15,7 +15,9 @@ export function readForward(
   const mine = [...intent.overlays].filter(([, overlay]) => overlay.host === host);
   const from = mine.find(([, overlay]) => overlay.interfaces.includes(packet.iif));
   const to = mine.find(([, overlay]) => overlay.interfaces.includes(packet.oif));
-  if (from === undefined) return to === undefined ? "accept -" : "drop c_ingress";
+  if (from === undefined && to === undefined) return "accept -";
+  if (isSpoofed(intent, host, packet.iif, packet.source)) return "drop c_spoofed";
+  if (from === undefined) return "drop c_ingress";
   if (to === undefined || to[0] !== from[0]) return "drop c_egress";
   const [key, overlay] = from;
   const together = overlay.subnets.some((s) => isIn(s, packet.source) && isIn(s, packet.destination));
@@ -26,6 +28,16 @@ export function readForward(
   const friends = groupsOf(packet.source).some((group) => groupsOf(packet.destination).includes(group));
   const passes = { "same-subnet": together, "group-based": friends, "full-isolation": false }[overlay.policy];
   return `${passes ? "accept" : "drop"} ${together ? "c_same_subnet" : "c_cross_subnet"}`;
+}
+
+/** Whether a source came to a host by another way than its own: into an overlay's address from elsewhere, or out of its tunnel. */
+export function isSpoofed(intent: Snapshot, host: string, iif: string, source: string): boolean {
+  if (["0.0.0.0/32", "169.254.0.0/16", "::/128", "fe80::/10"].some((each) => isIn(each, source)))
+    return false;
+  const mine = [...intent.overlays.values()].filter((overlay) => overlay.host === host);
+  const by = mine.find(({ interfaces }) => interfaces.includes(iif));
+  const within = (subnets: readonly string[]) => subnets.some((subnet) => isIn(subnet, source));
+  return by === undefined ? mine.some(({ subnets }) => within(subnets)) : !within(by.subnets);
 }
 
 /** Whether some service lets a new TCP or UDP packet into a host. */

@@ -279,6 +279,59 @@ describe("a gateway between two releases", () => {
     expect(reached(meet(old, next))).toEqual(expected);
   });
 
+  test("subnets that one side alone knows are not joined to one: their members stay apart", () => {
+    const peers = { policy: "same-subnet", interfaces: ["tun0", "tun1"] } as const;
+    const halves = ["10.8.0.0/24", "10.8.1.0/24", "10.9.0.0/24"];
+    const old = gateway({}, { ...peers, interfaces: ["tun1"], subnets: ["10.9.0.0/24"] }, web(tcp(1, "any")));
+    const next = gateway({}, { ...peers, subnets: halves }, web(tcp(2, "any")));
+    expect(common(old, next)).toEqual(["alice>bob", "bob>alice", "carol>dave", "dave>carol"]);
+    expect(reached(meet(old, next))).toEqual(common(old, next));
+  });
+
+  /** What `box` takes at port 443, as `interface source`. */
+  const taken = (ruleset: Ruleset): readonly string[] => {
+    const judge = prepare(Ruleset.parse(ruleset));
+    return ["tun0", "tun1", "eth0"].flatMap((iif) =>
+      ["10.8.0.2", "10.8.1.4", "10.9.0.2", "198.51.100.7", "169.254.1.1"].flatMap((source) => {
+        const ends = { source, destination: "192.0.2.1" };
+        const { verdict } = judge({ hook: "input", iif, protocol: "tcp", port: 443, state: "new", ...ends });
+        return verdict === "accept" ? [`${iif} ${source}`] : [];
+      }),
+    );
+  };
+  const less = web(tcp(443, "any"), tcp(1));
+  const more = web(tcp(443, "any"), tcp(2));
+
+  test.each<[string, Ruleset, Ruleset]>([
+    [
+      "other subnets",
+      gateway({}, {}, ...zones, less),
+      gateway({}, { subnets: ["10.8.1.0/24", "10.9.0.0/16"] }, ...zones, more),
+    ],
+    [
+      "one tunnel more",
+      gateway({}, {}, ...zones, less),
+      gateway({}, { interfaces: ["tun0", "tun1"] }, ...zones, more),
+    ],
+    [
+      "another tunnel",
+      gateway({}, {}, ...zones, less),
+      gateway({}, { interfaces: ["tun1"] }, ...zones, more),
+    ],
+    ["an overlay that was not there", compiled(...zones, less), gateway({}, {}, ...zones, more)],
+  ])("takes nothing that one of two releases takes for spoofed: %s", (_, old, next) => {
+    const both = taken(old).filter((each) => taken(next).includes(each));
+    expect(taken(meet(old, next))).toEqual(both);
+    expect([covers(old, next), covers(next, old)]).toEqual([false, false]);
+  });
+
+  test("an overlay that is new takes what came from its addresses by other ways", () => {
+    const [old, next] = [compiled(...zones, less), gateway({}, {}, ...zones, less)];
+    expect([covers(old, next), covers(next, old)]).toEqual([true, false]);
+    const elsewhere = web(tcp(443, "198.51.100.0/24"));
+    expect(covers(gateway({}, {}, elsewhere), compiled(elsewhere))).toBe(false);
+  });
+
   test("a group that one member of many leaves covers what is left, and not what was", () => {
     const [all, fewer] = [
       gateway({ alice: "dev", bob: "dev", carol: "dev" }),

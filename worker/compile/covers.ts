@@ -7,11 +7,11 @@ import { contains, knownNetwork } from "#schema/address.ts";
 import type { Direction, Protocol, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
 import { scopeId } from "#schema/ruleset.ts";
 import { type End, type ResolvedRule, resolver } from "./held.ts";
-import { allSpans, holdsSpans, isWithin, type Spans, spansOf, unionOf } from "./spans.ts";
+import { allSpans, commonSpans, holdsSpans, isWithin, type Spans, spansOf, unionOf } from "./spans.ts";
 
 export function covers(outer: Ruleset, inner: Ruleset): boolean {
   const [out, inn] = [sideOf(outer), sideOf(inner)];
-  return coversHost(out, inn) && coversOverlays(out, inn);
+  return coversHost(out, inn) && coversOverlays(out, inn) && coversArrivals(out, inn);
 }
 
 interface Side {
@@ -54,6 +54,23 @@ function coversOverlays(outer: Side, inner: Side): boolean {
       coversRules(outer.rules(scopeId(overlay), direction), inner.rules(scopeId(twin), direction), subnets),
     );
   });
+}
+
+/**
+ * Whether what `inner` takes by some interface is spoofed to `outer` neither: by a tunnel of both, by a tunnel of `inner`
+ * alone, and from elsewhere. Relies on the tunnels of `outer` being tunnels of `inner`.
+ */
+function coversArrivals(outer: Side, inner: Side): boolean {
+  const [outers, inners] = [outer, inner].map(overlaysOf) as [readonly Overlay[], readonly Overlay[]];
+  const all = (overlays: readonly Overlay[]): Spans => spansOf(overlays.flatMap(({ subnets }) => subnets));
+  const known = new Map(outers.map((overlay) => [interfacesOf(overlay), spansOf(overlay.subnets)]));
+  return (
+    holdsSpans(all(inners), all(outers)) &&
+    inners.every((overlay) => {
+      const [own, twin] = [spansOf(overlay.subnets), known.get(interfacesOf(overlay))];
+      return twin === undefined ? commonSpans(own, all(outers)).length === 0 : holdsSpans(twin, own);
+    })
+  );
 }
 
 /** What `source-subnet` is about on each side. */

@@ -4,7 +4,7 @@
  */
 import { knownNetwork } from "#schema/address.ts";
 import type { NamedSet, Rule, Ruleset, Source } from "#schema/ruleset.ts";
-import { commonSpans, isWithin, networksOf, type Spans, spansOf } from "./spans.ts";
+import { allSpans, commonSpans, isWithin, networksOf, type Spans, spansOf, spansWithout } from "./spans.ts";
 
 /** The addresses of one set, or of one class. */
 export interface Held {
@@ -112,6 +112,30 @@ function commonElements(a: Held, b: Held, spansOfHeld: (held: Held) => Spans): S
   const kind = a.kind === "hosts" || b.kind === "hosts" ? "hosts" : "addresses";
   return { kind, elements: a.elements.filter((element) => others.has(element)) };
 }
+
+/** What of an end does not lie in some spans; undefined where that is nothing. */
+export function endWithout(end: End, spans: Spans): End | undefined {
+  if (end.kind === "source-subnet") return end;
+  const held =
+    end.kind === "held" ? heldWithout(end.held, spans) : networkHeld(spansWithout(allSpans, spans));
+  return held.elements.length === 0 ? undefined : { kind: "held", held };
+}
+
+function heldWithout(held: Held, spans: Spans): Held {
+  if (held.kind === "networks") {
+    const own = spansOf(held.elements);
+    return commonSpans(own, spans).length === 0 ? held : networkHeld(spansWithout(own, spans));
+  }
+  const elements = held.elements.filter((text) => !isWithin(knownNetwork(text), spans));
+  return elements.length === held.elements.length ? held : { ...held, name: null, elements };
+}
+
+const networkHeld = (spans: Spans): Held => ({
+  name: null,
+  map: null,
+  kind: "networks",
+  elements: networksOf(spans),
+});
 
 /** Addresses that lie in one of the spans. */
 const within = (addresses: readonly string[], spans: Spans): readonly string[] =>

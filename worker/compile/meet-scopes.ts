@@ -1,11 +1,14 @@
 /**
  * Which scopes two rulesets have in common. A scope left out would leave its packets alone, which is wider, so every
- * interface that either side judges is judged: interfaces that have one owner on each side are one overlay. Pure.
+ * interface that either side judges is judged: interfaces that have one owner on each side are one overlay. Where an
+ * address may come from is met too: by an interface comes what both sides take by it, and what one of them expects in
+ * its overlay comes by no other way. Pure.
  */
 import { contains, knownNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
-import type { Scope } from "#schema/ruleset.ts";
+import { anyArrival, type Scope } from "#schema/ruleset.ts";
 import { sortAddresses } from "./sort.ts";
+import { commonSpans, networksOf, type Spans, spansOf, spansWithout, unionOf } from "./spans.ts";
 
 export type OverlayScope = Extract<Scope, { readonly kind: "overlay" }>;
 
@@ -18,33 +21,45 @@ export interface MetOverlay {
   readonly whole: boolean;
 }
 
-/** Nobody's network: an overlay must have one, and no packet comes from this address. */
+export interface MetOverlays {
+  /** By interfaces' owners: first those that both sides know by one name. */
+  readonly overlays: readonly MetOverlay[];
+  /** What may come by no way at all: in an overlay of one side, and in none of these. */
+  readonly nowhere: Spans;
+}
+
+/** Nobody's network: an overlay must have one, and this source is never judged by where it came from. */
 const nobody = "0.0.0.0/32";
 
-/** By interfaces' owners: first those that both sides know by one name. */
-export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): readonly MetOverlay[] {
+export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): MetOverlays {
   const [left, right] = [ownersOf(a), ownersOf(b)];
+  const known = [left, right].map(subnetsOf);
   const interfaces = [...new Set([...left.keys(), ...right.keys()])];
   const groups = [
     ...Map.groupBy(
       interfaces,
       (each) => `${left.get(each)?.name ?? ""} ${right.get(each)?.name ?? ""}`,
     ).values(),
-  ].map((shared) => {
+  ].map((shared): Owned => {
     const [first = ""] = shared;
     return { shared, left: left.get(first), right: right.get(first) };
   });
-  const isBoth = (group: (typeof groups)[number]): boolean => group.left?.name === group.right?.name;
+  const isBoth = (group: Owned): boolean => group.left?.name === group.right?.name;
   const taken = new Set<string>();
-  return [...groups.filter(isBoth), ...groups.filter((group) => !isBoth(group))].map((group) => {
+  const overlays = [...groups.filter(isBoth), ...groups.filter((group) => !isBoth(group))].map((group) => {
     const name = freeName([group.left?.name, group.right?.name], taken);
     taken.add(name);
     const whole = [group.left, group.right].every(
       (owner) => owner === undefined || owner.interfaces.length === group.shared.length,
     );
-    return { scope: scopeOf(name, group), left: group.left, right: group.right, whole };
+    return { scope: scopeOf(name, group, known), left: group.left, right: group.right, whole };
   });
+  const met = spansOf(overlays.flatMap(({ scope }) => scope.subnets));
+  return { overlays, nowhere: spansWithout(unionOf(...known), unionOf(met, spansOf(anyArrival))) };
 }
+
+const subnetsOf = (owners: ReadonlyMap<string, OverlayScope>): Spans =>
+  spansOf([...owners.values()].flatMap(({ subnets }) => subnets));
 
 const ownersOf = (scopes: readonly Scope[]): ReadonlyMap<string, OverlayScope> =>
   new Map(
@@ -67,12 +82,14 @@ interface Owned {
   readonly right: OverlayScope | undefined;
 }
 
-/** Subnets are the common ones, never joined: a wider one would hold pairs that no side has in one subnet. */
-function scopeOf(name: string, { shared, left, right }: Owned): OverlayScope {
-  const own = left ?? right;
+/**
+ * Subnets are the common ones, never joined: a wider one would hold pairs that no side has in one subnet. The side that
+ * leaves the interfaces alone takes by them what is in none of its overlays.
+ */
+function scopeOf(name: string, { shared, left, right }: Owned, known: readonly Spans[]): OverlayScope {
   const subnets =
-    left === undefined || right === undefined || left.subnets.join() === right.subnets.join()
-      ? (own?.subnets ?? [])
+    left === undefined || right === undefined
+      ? outside((left ?? right)?.subnets ?? [], known[left === undefined ? 0 : 1] ?? [])
       : inBoth(left.subnets, right.subnets);
   return {
     kind: "overlay",
@@ -82,8 +99,21 @@ function scopeOf(name: string, { shared, left, right }: Owned): OverlayScope {
   };
 }
 
+/** Each subnet by itself: neighbours that were joined would be one subnet that no side has. */
+const outside = (subnets: readonly string[], others: Spans): readonly string[] =>
+  subnets.flatMap((subnet) => {
+    const own = spansOf([subnet]);
+    return commonSpans(own, others).length === 0
+      ? [subnet]
+      : networksOf(spansWithout(own, others)).map(asNetwork);
+  });
+
+const asNetwork = (text: string): string =>
+  text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`;
+
 /** Networks that lie in one of the other list, each way: of two networks that meet, one holds the other. */
 function inBoth(a: readonly string[], b: readonly string[]): readonly string[] {
+  if (a.join() === b.join()) return a;
   const within = (some: readonly string[], others: readonly string[]): readonly string[] => {
     const networks = others.map(knownNetwork);
     return some.filter((text) => networks.some((network) => contains(network, knownNetwork(text))));

@@ -4,8 +4,8 @@
  *
  * Exact for what the compiler writes, accepts and then one end: each pair of accepts gives what both accept, by ports,
  * addresses and time, and counts in the row whose meaning it has. Narrower where the language has no words: for packets
- * between interfaces that have one owner on one side and two on the other, for directions that are written otherwise
- * and differ, and beyond the most rules that a ruleset holds. Pure, and blind to the order of its two arguments.
+ * by interfaces that have one owner on one side and two, or nobody where its addresses are known, on the other; for
+ * directions that are written otherwise and differ; and beyond the most rules that a ruleset holds. Pure, and blind to the order of its two arguments.
  */
 import { canonicalText } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
@@ -13,10 +13,11 @@ import type { Direction, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
 import { rulesetBounds, scopeId } from "#schema/ruleset.ts";
 import { commonRules, type MetRule } from "./common-rule.ts";
 import { covers } from "./covers.ts";
-import { type Common, commonHeld, type ResolvedRule, resolver, sameEnd } from "./held.ts";
+import { type Common, commonHeld, endWithout, type ResolvedRule, resolver, sameEnd } from "./held.ts";
 import { assemble, type MetDirection } from "./meet-names.ts";
 import { meetOverlays } from "./meet-scopes.ts";
 import { compareAccepts, type Ordered } from "./rule-order.ts";
+import type { Spans } from "./spans.ts";
 
 /** Accepts only what both accept. Both must satisfy the `Ruleset` type; so does the answer. */
 export function meet(a: Ruleset, b: Ruleset): Ruleset {
@@ -32,7 +33,7 @@ export function meet(a: Ruleset, b: Ruleset): Ruleset {
 function meetOf(a: Ruleset, b: Ruleset): Ruleset {
   const [left, right] = [a, b].map(sideOf) as [Side, Side];
   const common = commonHeld();
-  const overlays = meetOverlays(a.scopes, b.scopes);
+  const { overlays, nowhere } = meetOverlays(a.scopes, b.scopes);
   const host: Scope = { kind: "host" };
   const directions = [
     ...(isHost(a) || isHost(b) ? hostDirections(left, right, common) : []),
@@ -44,9 +45,24 @@ function meetOf(a: Ruleset, b: Ruleset): Ruleset {
         return { scope, direction, rules };
       }),
     ),
-  ];
+  ].map((met) => (isEntering(met) ? { ...met, rules: fromSomewhere(met.rules, nowhere) } : met));
   const scopes = [...(isHost(a) || isHost(b) ? [host] : []), ...overlays.map(({ scope }) => scope)];
   return assemble(scopes, directions);
+}
+
+/** What comes in, for the host or into an overlay, and not by an interface that says whose address it is. */
+const isEntering = ({ direction }: MetDirection): boolean => direction === "in";
+
+/** Accepts nothing from addresses that may come by no way: what one side takes for spoofed, the other may not. */
+function fromSomewhere(rules: readonly MetRule[], nowhere: Spans): readonly MetRule[] {
+  if (nowhere.length === 0) return rules;
+  if (rules.at(-1)?.rule.verdict === "accept") return closed([rules]);
+  return rules.flatMap((met): readonly MetRule[] => {
+    if (met.rule.verdict !== "accept") return [met];
+    const source = endWithout(met.source, nowhere);
+    if (source === undefined) return [];
+    return sameEnd(source, met.source) ? [met] : [{ ...met, source, origin: "part" }];
+  });
 }
 
 const isHost = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind === "host");

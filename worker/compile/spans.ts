@@ -59,7 +59,7 @@ export function commonSpans(a: Spans, b: Spans): Spans {
 }
 
 /** Addresses in `a` and not in `b`. */
-function spansWithout(a: Spans, b: Spans): Spans {
+export function spansWithout(a: Spans, b: Spans): Spans {
   const others = allSpans.flatMap(({ family, first, last }): Span[] => {
     const gaps: Span[] = [];
     let next = first;

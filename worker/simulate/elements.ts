@@ -1,5 +1,6 @@
 /**
- * How many elements a kernel holds of a ruleset, whoever renders it: members of sets, subnets, ranges of ports, hosts
+ * How many elements a kernel holds of a ruleset, whoever renders it: members of sets, subnets (as the source's own, as
+ * their overlay's, and as those of all), ranges of ports, hosts
  * multiplied by ports where one look-up does for both (schema/ruleset.ts, `hosts`), and a class map's members for each
  * look-up of a class. Never too low: test/property/exposure.test.ts holds it against rendered programs.
  */
@@ -12,7 +13,7 @@ export function kernelElements(ruleset: Ruleset): number {
   );
   const members = sets.reduce((sum, { elements }) => sum + elements.length, 0);
   const subnets = scopes.reduce(
-    (sum, scope) => sum + (scope.kind === "overlay" ? scope.subnets.length + scope.interfaces.length : 0),
+    (sum, scope) => sum + (scope.kind === "overlay" ? 3 * scope.subnets.length + scope.interfaces.length : 0),
     0,
   );
   const ports = rules.reduce((sum, rule) => sum + portsOf(rule) * (1 + productOf(rule, hosts)), 0);

@@ -8,12 +8,13 @@
 import type { Network } from "#schema/address.ts";
 import { knownNetwork } from "#schema/address.ts";
 import type { Direction, Ruleset, Tally } from "#schema/ruleset.ts";
-import { judgedDirections, scopeId } from "#schema/ruleset.ts";
+import { judgedDirections, scopeId, spoofedTally } from "#schema/ruleset.ts";
 import type { Lookup } from "./match.ts";
 import { firstMatch, lookupOf, sharesSubnet } from "./match.ts";
 import type { Flow, Judgement, JudgingGuard, Packet } from "./packet.ts";
 import { flowOf } from "./packet.ts";
 import { alwaysVerdict } from "./prelude.ts";
+import { spoofing } from "./spoofed.ts";
 
 export type { Hook, Judgement, JudgingGuard, Packet, PacketState, Payload } from "./packet.ts";
 
@@ -21,6 +22,7 @@ const noGuard: JudgingGuard = { management: { interfaces: [], allow: [] } };
 /** What is judged of the host's own traffic where no scope is about it. */
 const withoutScope: readonly Direction[] = ["in"];
 const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: null };
+const spoofed: Judgement = { verdict: "drop", row: null, rule: null, tally: spoofedTally };
 
 /** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
 export const simulate = (ruleset: Ruleset, packet: Packet, guard: JudgingGuard = noGuard): Judgement =>
@@ -30,6 +32,7 @@ export const simulate = (ruleset: Ruleset, packet: Packet, guard: JudgingGuard =
 export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packet: Packet) => Judgement {
   const lookup = lookupOf(ruleset);
   const overlays = overlaysByInterface(ruleset);
+  const isSpoofed = spoofing(ruleset);
   const host = ruleset.scopes.find((scope) => scope.kind === "host");
   const limited = host === undefined ? withoutScope : judgedDirections(ruleset, host);
 
@@ -38,7 +41,10 @@ export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packe
     if (!judged && (direction === "in" || guard.output === undefined)) return leftAlone;
     const verdict = alwaysVerdict(direction, flow, guard);
     if (verdict !== null) return { ...leftAlone, verdict };
-    return judged ? decide(lookup, hostScope, direction, flow) : leftAlone;
+    if (!judged) return leftAlone;
+    const { packet, source } = flow;
+    if (host !== undefined && packet.hook === "input" && isSpoofed(packet.iif, source)) return spoofed;
+    return decide(lookup, hostScope, direction, flow);
   };
 
   return (packet) => {
@@ -48,8 +54,11 @@ export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packe
         return judgeHost("in", flow);
       case "output":
         return judgeHost("out", flow);
-      case "forward":
-        return judgeForward(lookup, overlays.get(packet.iif), overlays.get(packet.oif), flow);
+      case "forward": {
+        const [from, to] = [overlays.get(packet.iif), overlays.get(packet.oif)];
+        const touches = from !== undefined || to !== undefined;
+        return touches && isSpoofed(packet.iif, flow.source) ? spoofed : judgeForward(lookup, from, to, flow);
+      }
     }
   };
 }

@@ -40,7 +40,7 @@ export interface Judgement {
   /** The row and the index in `ruleset.rules` of the rule that decided; null where no rule was asked. */
   readonly row: string | null;
   readonly rule: number | null;
-  /** The shared counter of the direction that decided; null outside overlays. */
+  /** The shared counter of the direction that decided, or of what is spoofed; null outside overlays. */
   readonly tally: Tally | null;
 }
 
