@@ -20,17 +20,46 @@ export interface Link {
   readonly body: string;
 }
 
+/** How far a count may be above what this host knows of it: one that is further is no count of ours. */
+const aheadMax = 2 ** 20;
+
+/**
+ * The highest number that a report of this host can have had: it counts on from what it sent, or, where that was torn,
+ * from the clock's seconds. Whoever answers cannot use the numbers up.
+ * @param sent the number of this host's last report
+ * @param now milliseconds since the Unix epoch
+ */
+const highest = (sent: number, now: number): number => Math.max(sent, secondsOf(now)) + aheadMax;
+
+/**
+ * What the control plane says it has above this host's own count: the count was lost, and goes on there.
+ * @throws Refused `response_malformed` for a number that this host cannot have come to
+ */
+export function requireReachable(claimed: number, sent: number, now: number): void {
+  if (claimed > highest(sent, now))
+    throw new Refused(
+      "response_malformed",
+      `the control plane has report ${claimed} of a host that sent ${sent}`,
+    );
+}
+
 /**
  * Makes a report the next of the chain, as text.
+ * @param now milliseconds since the Unix epoch
  * @param above what the control plane has already, where that is more than was kept: the count was lost, and the chain
  * begins anew above it
  * @throws Refused `state_unwritable`
  */
-export function linkReport(directory: string, described: Omit<Report, "n" | "prev">, above = 0): Link {
+export function linkReport(
+  directory: string,
+  described: Omit<Report, "n" | "prev">,
+  now: number,
+  above = 0,
+): Link {
   const path = join(directory, "report.json");
   try {
     const text = readOptional(path)?.toString("utf8");
-    const last = text === undefined ? unknown : read(text);
+    const last = text === undefined ? unknown : read(text, now);
     const n = Math.max(above, last.n) + 1;
     const prev = above > 0 ? null : last.sha256;
     const body = JSON.stringify({ n, prev, ...described } satisfies Report);
@@ -43,12 +72,16 @@ export function linkReport(directory: string, described: Omit<Report, "n" | "pre
 }
 
 const unknown: Last = { n: 0, sha256: null };
+const secondsOf = (now: number): number => Math.floor(now / 1000);
 
-function read(text: string): Last {
+/** What is torn, or higher than this host can have come to, begins anew. */
+function read(text: string, now: number): Last {
   try {
-    return Last.parse(JSON.parse(text));
+    const last = Last.parse(JSON.parse(text));
+    if (last.n <= highest(0, now)) return last;
   } catch {
-    // Torn. Numbers only have to rise, so start above any that was used: reports are at least a second apart.
-    return { n: Math.floor(Date.now() / 1000), sha256: null };
+    // torn
   }
+  // Numbers only have to rise, so start above any that was used: reports are at least a second apart.
+  return { n: secondsOf(now), sha256: null };
 }

@@ -10,7 +10,7 @@ import type { Parts } from "./parts.ts";
 import { dropBallast } from "./ballast.ts";
 import { outcome } from "./refusal.ts";
 import { type DatedRefusal, describeHost, reportIntervalMs } from "./report.ts";
-import { linkReport } from "./report-chain.ts";
+import { linkReport, requireReachable } from "./report-chain.ts";
 import { openDrops } from "./drops.ts";
 import type { State } from "./state.ts";
 
@@ -85,11 +85,12 @@ export class Reporter {
     const facts = { ...standing, ...beside, ...told, counters, drops };
     const cycle = AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]);
     const described = describeHost(facts, now);
-    const { n, body } = linkReport(directory, described);
+    const { n, body } = linkReport(directory, described, now);
     const answer = await client.report(body, now, cycle);
+    requireReachable(answer.n, n, now);
     const lost = answer.n > n;
     const last = lost
-      ? await client.report(linkReport(directory, described, answer.n).body, now, cycle)
+      ? await client.report(linkReport(directory, described, now, answer.n).body, now, cycle)
       : answer;
     return last.next_s === undefined ? reportIntervalMs : last.next_s * 1000;
   }

@@ -52,7 +52,7 @@ export function send(
   cycle: AbortSignal,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const outgoing = open(call, agent);
+    const outgoing = opened(call, agent);
     const watch = new Watch(outgoing, limits, cycle);
     const fail = (error: Error): void => {
       watch.stop();
@@ -61,6 +61,8 @@ export function send(
     };
     watch.onRefusal = fail;
     outgoing.on("error", fail);
+    // After an answer this changes nothing; some that are none, such as 101, end without an error.
+    outgoing.on("close", () => fail(new Refused("unreachable", "the connection ended without a reply")));
     outgoing.on("response", (incoming) => {
       watch.headersArrived();
       collect(incoming, call.bodyBytesMax, watch, fail, (reply) => {
@@ -70,6 +72,15 @@ export function send(
     });
     outgoing.end(call.body);
   });
+}
+
+/** Node throws at once for what cannot stand in a request. Nothing that came from the wire gets here unread, all the same. */
+function opened(call: Call, agent: Agent | undefined): ClientRequest {
+  try {
+    return open(call, agent);
+  } catch (error) {
+    throw new Refused("unreachable", describe(error instanceof Error ? error : new Error("unknown")));
+  }
 }
 
 function open(call: Call, agent: Agent | undefined): ClientRequest {

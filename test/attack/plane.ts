@@ -176,6 +176,8 @@ export interface Plane {
   confirm(whether: boolean): void;
   /** Asks in every answer to a report for the next one in so many seconds. */
   askIn(seconds: number | undefined): void;
+  /** Claims in every answer to a report to have this number. */
+  claim(n: number | undefined): void;
   /** Answers polls in the test's own way. */
   answer(how: Answer): void;
   /** Refuses reports so, with these seconds to wait; takes them again without. */
@@ -191,9 +193,10 @@ export async function openPlane(root: string): Promise<Plane> {
   let highest = 0;
   let asks: Partial<ReportResponse> = {};
   let refusesReports: string | undefined;
+  let claims: Partial<ReportResponse> = {};
   const reported = (body: string): ReportResponse => {
     highest = Math.max(highest, Report.parse(JSON.parse(body)).n);
-    return { n: highest, ...asks };
+    return { n: highest, ...asks, ...claims };
   };
   const server = createServer((request, response) => {
     void text(request).then((body) => {
@@ -220,6 +223,9 @@ export async function openPlane(root: string): Promise<Plane> {
     },
     confirm(whether) {
       confirms = whether;
+    },
+    claim(n) {
+      claims = n === undefined ? {} : { n };
     },
     askIn(seconds) {
       asks = seconds === undefined ? {} : { next_s: seconds };

@@ -3,7 +3,7 @@
  * its rules refused; and two agents that run over one copied state.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inNamespace } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";
@@ -26,6 +26,7 @@ describe("an agent", () => {
 
   const sent = (): readonly string[] =>
     victim.plane.asked.filter(({ path }) => path === "/v1/agent/report").map(({ body }) => body);
+  const read = (name: string): string => readFileSync(join(victim.directory, name), "utf8");
   const polls = (): number => victim.plane.asked.filter(({ path }) => path === "/v1/agent/update").length;
   const reports = (): readonly Report[] => sent().map((body) => Report.parse(JSON.parse(body)));
 
@@ -82,6 +83,41 @@ describe("an agent", () => {
     victim.restart();
     await victim.cycle();
     expect(victim.log.at(-1)).toContain("report not delivered: response_malformed");
+  });
+
+  test.each([2 ** 52, 2 ** 33, Math.floor(Date.now() / 1000) + 2 ** 20 + 1000])(
+    "takes no count of %d, which it cannot have come to, and counts on with the next sound answer",
+    async (claimed) => {
+      const count = (): number => (JSON.parse(read("report.json")) as { n: number }).n;
+      const before = count();
+      victim.plane.claim(claimed);
+      victim.restart();
+      await victim.cycle();
+      expect(victim.log.at(-1)).toContain("report not delivered: response_malformed");
+      expect(count()).toBe(before + 1);
+      victim.plane.claim(undefined);
+      await victim.cycle();
+      expect(reports().at(-1)?.n).toBe(before + 2);
+      expect(victim.log.filter((line) => line.startsWith("report not delivered"))).toHaveLength(1);
+    },
+  );
+
+  test("goes on above a count that it may have come to, as after its own was torn", async () => {
+    const seconds = Math.floor(Date.now() / 1000) + 1_000;
+    victim.plane.claim(seconds);
+    victim.restart();
+    await victim.cycle();
+    expect(reports().at(-1)?.n).toBe(seconds + 1);
+  });
+
+  test("a count that an earlier version let run away begins anew, and its reports are taken", async () => {
+    writeFileSync(join(victim.directory, "report.json"), JSON.stringify({ n: 2 ** 52 + 1, sha256: null }));
+    victim.restart();
+    await victim.cycle();
+    const last = reports().at(-1);
+    expect(Math.abs((last?.n ?? 0) - Date.now() / 1000)).toBeLessThan(60);
+    expect(last?.prev).toBeNull();
+    expect(victim.log.join()).not.toContain("report not delivered");
   });
 
   test("names in each report the digest of the one before as it was sent, over restarts, and none when that is lost", async () => {
