@@ -19,15 +19,20 @@ import { openFleet } from "./fleet.ts";
 import { describeError, framesOf, loggablePath } from "./log.ts";
 import type { Ports } from "./ports.ts";
 import { problem, Refused } from "./problem.ts";
+import { openSightings, type Sightings } from "./sightings.ts";
 import { storeFailure } from "./store/failure.ts";
 
-/** The app, and the answer to a poll that changes nothing, for servers that can give it without a Request. */
-export type App = Hono<AppEnv> & { readonly unchanged: Unchanged };
+/**
+ * The app; the answer to a poll that changes nothing, for servers that can give it without a Request; and who polls, for
+ * adapters to have written down.
+ */
+export type App = Hono<AppEnv> & { readonly unchanged: Unchanged; readonly sightings: Sightings };
 
 export function createApp(ports: Ports): App {
   const app = new Hono<AppEnv>();
   const fleet = openFleet(ports);
   const credentials = hostCredentials(ports, fleet);
+  const sightings = openSightings(ports);
   app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
   app.use(sealed);
   app.use(authorize(ports));
@@ -35,7 +40,7 @@ export function createApp(ports: Ports): App {
   app.use(
     bodyLimit({ maxSize: bodyBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
   );
-  for (const router of routers(ports, fleet, credentials)) app.route("/", router);
+  for (const router of routers(ports, { fleet, credentials, sightings })) app.route("/", router);
   serve(app, "GET /openapi.json", openApi());
   app.notFound((c) => {
     const methods = methodsOf(c.req.path);
@@ -49,10 +54,10 @@ export function createApp(ports: Ports): App {
     return problem(c, storeFailure(error) ?? "internal");
   });
   // A router that finds one route among all, and its middleware, cost more than this answer itself.
-  const fromMemory = unchanged(ports.settings, credentials);
+  const fromMemory = unchanged(ports.settings, credentials, sightings);
   const { fetch } = app;
   app.fetch = (request, ...rest) => unchangedOr(fromMemory, request, () => fetch(request, ...rest));
-  return Object.assign(app, { unchanged: fromMemory });
+  return Object.assign(app, { unchanged: fromMemory, sightings });
 }
 
 /** Nobody takes an answer for what it does not say it is, or keeps one that does not say for how long. */

@@ -12,8 +12,12 @@ const open = memoised(() => {
 });
 
 export default {
-  fetch: (request: Request, bindings: unknown, context: ExecutionContext): Response | Promise<Response> =>
-    open().app.fetch(request, bindings as object, context),
+  fetch: (request: Request, bindings: unknown, context: ExecutionContext): Response | Promise<Response> => {
+    const { app } = open();
+    const writing = app.sightings.writeDue();
+    if (writing !== undefined) context.waitUntil(writing);
+    return app.fetch(request, bindings as object, context);
+  },
   scheduled: async (_controller: ScheduledController): Promise<void> => {
     await maintain(open().ports);
   },

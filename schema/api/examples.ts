@@ -86,8 +86,11 @@ const standing = {
   state: "steady" as const,
   published: { seq: 4, revision: 7 },
   applied: { seq: 4, revision: 7 },
+  contact: "polling" as const,
+  last_poll_at: at,
   last_report_at: at,
   lease_expires_at: "2026-11-10T09:30:00.000Z",
+  held_lease_expires_at: at,
   warnings: [],
 };
 

@@ -16,6 +16,7 @@ const HostWarning = z.object({
     "pinned",
     "withheld",
     "suspected_clone",
+    "late",
     "silent",
     "refused",
     "behind",
@@ -32,8 +33,15 @@ export const Standing = z.object({
   state: z.enum([...AgentState.options, "unknown"]),
   published: Held.nullable(),
   applied: Held.nullable(),
+  /** `polling`, `late` after three intervals without a poll, `silent` after a quarter of an hour; null: nobody knows. */
+  contact: z.enum(["polling", "late", "silent"]).nullable(),
+  /** As good as some minutes; null until it was seen. */
+  last_poll_at: Time.nullable(),
   last_report_at: Time.nullable(),
+  /** Of what is published for it. */
   lease_expires_at: Time.nullable(),
+  /** Of what the host held as it reported last: it ages by this one. */
+  held_lease_expires_at: Time.nullable(),
   warnings: many(HostWarning),
 });
 export type Standing = z.infer<typeof Standing>;

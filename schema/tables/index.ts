@@ -163,4 +163,9 @@ export const report = sqliteTable(
   (table) => [primaryKey({ columns: [table.host, table.n] })],
 );
 
+export const sighting = sqliteTable("sighting", {
+  share: integer().primaryKey(),
+  hosts: text().notNull(),
+});
+
 export * from "./rollout.ts";

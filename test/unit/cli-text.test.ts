@@ -58,31 +58,40 @@ describe("tables", () => {
       state: "steady",
       published: held,
       applied: held,
+      contact: "polling",
+      last_poll_at: "2027-01-01T23:59:50Z",
       last_report_at: "2027-01-01T23:59:00Z",
       lease_expires_at: "2027-01-02T12:00:00Z",
+      held_lease_expires_at: "2027-01-02T06:00:00Z",
       warnings: [],
     };
     const silent: Standing = {
       ...steady,
       state: "stale",
       applied: null,
-      lease_expires_at: "2027-01-01T00:00:00Z",
-      warnings: [{ code: "silent", message: "it has said nothing for more than two hours" }],
+      contact: "silent",
+      last_poll_at: "2027-01-01T23:00:00Z",
+      lease_expires_at: "2027-01-02T12:00:00Z",
+      held_lease_expires_at: "2027-01-01T00:00:00Z",
+      warnings: [{ code: "silent", message: "it was last seen polling 60 minutes ago" }],
     };
     const fresh: Standing = {
       ...steady,
       state: "unenrolled",
       published: null,
       applied: null,
+      contact: null,
+      last_poll_at: null,
       last_report_at: null,
       lease_expires_at: null,
+      held_lease_expires_at: null,
     };
     const items = [hostItem("gw", steady), hostItem("web1", silent), hostItem("new", fresh)];
     expect(hostTable(items, now)).toEqual([
-      "HOST  STATE       PUBLISHED  APPLIED  LEASE    REPORT   WARNINGS",
-      "gw    steady      3/r7       3/r7     12h      60s ago  -",
-      "web1  stale       3/r7       -        expired  60s ago  1",
-      "new   unenrolled  -          -        -        -        -",
+      "HOST  STATE              PUBLISHED  APPLIED  LEASE  HELD     POLL     REPORT   WARNINGS",
+      "gw    steady             3/r7       3/r7     12h    6h       10s ago  60s ago  -",
+      "web1  silent, was stale  3/r7       -        12h    expired  60m ago  60s ago  1",
+      "new   unenrolled         -          -        -      -        -        -        -",
     ]);
   });
 
@@ -91,8 +100,11 @@ describe("tables", () => {
       state: "steady",
       published: null,
       applied: null,
+      contact: null,
+      last_poll_at: null,
       last_report_at: null,
       lease_expires_at: null,
+      held_lease_expires_at: null,
       warnings: [],
     };
     const listening = {
@@ -106,9 +118,9 @@ describe("tables", () => {
       },
     };
     expect(hostProperties(hostItem("gw", status), listening, 0).slice(-3)).toEqual([
-      "undeclared   tcp 8080 on 0.0.0.0, :: by node",
-      "undeclared   and 3 more",
-      "silent       udp 53 of services/dns#0",
+      "undeclared       tcp 8080 on 0.0.0.0, :: by node",
+      "undeclared       and 3 more",
+      "silent           udp 53 of services/dns#0",
     ]);
   });
 });

@@ -5,6 +5,8 @@ import type { Standing } from "#worker/store/status.ts";
 
 const now = Date.parse("2026-11-20T12:00:00Z");
 const hour = 3_600_000;
+const minute = 60_000;
+const at = { pollSeconds: 30, now };
 const steady: Standing = {
   host: "web1",
   seq: 4,
@@ -19,6 +21,7 @@ const steady: Standing = {
   revoked_at: null,
   suspected_at: null,
   last_report_at: now - hour,
+  held_lease_expires_at: now + hour / 2,
   state: "steady",
   applied_seq: 4,
   applied_revision: 9,
@@ -33,12 +36,15 @@ const steady: Standing = {
 
 describe("where a host stands", () => {
   test("is what its last report said, with nothing to warn of while all is well", () => {
-    expect(standingView(steady, now)).toEqual({
+    expect(standingView(steady, now - 10_000, at)).toEqual({
       state: "steady",
       published: { seq: 4, revision: 9 },
       applied: { seq: 4, revision: 9 },
+      contact: "polling",
+      last_poll_at: "2026-11-20T11:59:50.000Z",
       last_report_at: "2026-11-20T11:00:00.000Z",
       lease_expires_at: "2026-11-20T13:00:00.000Z",
+      held_lease_expires_at: "2026-11-20T12:30:00.000Z",
       warnings: [],
     });
   });
@@ -76,13 +82,31 @@ describe("where a host stands", () => {
       ["expiring"],
     ],
   ])("tells a person about a host that %s", (_, over, state, codes) => {
-    const view = standingView({ ...steady, ...over }, now);
+    const view = standingView({ ...steady, ...over }, undefined, at);
     expect(view.state).toBe(state);
     expect(view.warnings.map(({ code }) => code)).toEqual(codes);
   });
 
+  test.each([
+    [5 * minute, "polling", []],
+    [6 * minute, "late", ["late"]],
+    [14 * minute, "late", ["late"]],
+    [16 * minute, "silent", ["silent"]],
+    [26 * hour, "silent", ["silent"]],
+  ])("of a host last seen %d ms ago is %s, however steady it said that it was", (ago, contact, codes) => {
+    const view = standingView({ ...steady, last_report_at: now - minute }, now - ago, at);
+    expect(view).toMatchObject({ state: "steady", contact });
+    expect(view.warnings.map(({ code }) => code)).toEqual(codes);
+  });
+
+  test("gives a host that polls slowly as much longer", () => {
+    const slow = { pollSeconds: 900, now };
+    expect(standingView(steady, now - 50 * minute, slow).contact).toBe("polling");
+    expect(standingView(steady, now - 60 * minute, slow).contact).toBe("late");
+  });
+
   test("is unenrolled for a host that nothing is known of", () => {
-    expect(standingView(undefined, now)).toMatchObject({
+    expect(standingView(undefined, undefined, at)).toMatchObject({
       state: "unenrolled",
       published: null,
       warnings: [],

@@ -13,6 +13,7 @@ import { sha256Hex } from "../encoding.ts";
 import { answerPoll } from "../poll.ts";
 import { type Limiter, openLimiter } from "../limiter.ts";
 import type { Ports } from "../ports.ts";
+import type { Sightings } from "../sightings.ts";
 import { problem, Refused } from "../problem.ts";
 import { told } from "../release/told.ts";
 import { bearer } from "./authorize.ts";
@@ -31,7 +32,7 @@ const leapsOfHost = { atOnce: 5, perSecond: 1 / 30 };
 const reportBytesMax = 256 * 1024;
 const confirmBytesMax = 1024;
 
-export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
+export function agent(ports: Ports, credentials: HostCredentials, sightings: Sightings): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   // Whose host it is comes before anything of the body is read.
   const knownHost: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -57,6 +58,7 @@ export function agent(ports: Ports, credentials: HostCredentials): Hono<AppEnv> 
   );
   serve(api, "GET /v1/agent/update", async (c) => {
     const caller = await callerOf(c, credentials);
+    sightings.saw(caller.host);
     return update(ports, c, caller, polls, leaps);
   });
   serve(

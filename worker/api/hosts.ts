@@ -6,6 +6,7 @@ import { notDeclared, problem } from "../problem.ts";
 import { type DatedRow, findRow, listRows } from "../store/intent.ts";
 import { type HostStatus as StoredStatus, readHostStatus, readStandings } from "../store/status.ts";
 import { type Counted, countedBy } from "./counted.ts";
+import type { Sightings } from "../sightings.ts";
 import { serve } from "./serve.ts";
 import type { AppEnv } from "./env.ts";
 import { addWrites } from "./row-routes.ts";
@@ -13,9 +14,9 @@ import { standingView } from "./standing.ts";
 import { iso, pageView, rowView } from "./views.ts";
 import { rowTag } from "./write.ts";
 
-export function hosts(ports: Ports): Hono<AppEnv> {
+export function hosts(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  addHostReads(api, ports);
+  addHostReads(api, ports, sightings);
   addWrites(api, ports, "hosts");
   serve(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
     const { host } = params;
@@ -26,11 +27,11 @@ export function hosts(ports: Ports): Hono<AppEnv> {
   return api;
 }
 
-function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
+function addHostReads(api: Hono<AppEnv>, ports: Ports, sightings: Sightings): void {
   serve(api, "GET /v1/hosts", async (c, { query }) => {
     const { limit, cursor = "" } = query;
     const rows = await listRows(ports.sql, { kind: "host", prefix: "", after: cursor, limit });
-    const views = await hostViews(ports, rows);
+    const views = await hostViews(ports, sightings, rows);
     return c.json(
       pageView(
         views,
@@ -44,17 +45,19 @@ function addHostReads(api: Hono<AppEnv>, ports: Ports): void {
     const row = await findRow(ports.sql, "host", params.host);
     if (row === undefined) return problem(c, "not_found", notDeclared);
     c.header("ETag", rowTag(row.from_revision));
-    return c.json((await hostViews(ports, [row]))[0]);
+    return c.json((await hostViews(ports, sightings, [row]))[0]);
   });
 }
 
-async function hostViews(ports: Ports, rows: readonly DatedRow[]) {
-  const standings = await readStandings(
-    ports.sql,
-    rows.map(({ key }) => key),
-  );
+async function hostViews(ports: Ports, sightings: Sightings, rows: readonly DatedRow[]) {
+  const names = rows.map(({ key }) => key);
+  const [standings, seen] = await Promise.all([readStandings(ports.sql, names), sightings.lastOf(names)]);
+  const { pollSeconds } = ports.settings;
   const now = ports.clock.now();
-  return rows.map((row) => ({ ...rowView(row), status: standingView(standings.get(row.key), now) }));
+  return rows.map((row) => ({
+    ...rowView(row),
+    status: standingView(standings.get(row.key), seen.get(row.key), { pollSeconds, now }),
+  }));
 }
 
 function statusView(host: string, { served, identity, report }: StoredStatus, counted: Counted): HostStatus {

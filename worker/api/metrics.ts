@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { Standing } from "#schema/api/hosts.ts";
 import { roles } from "#schema/tuf.ts";
 import type { Ports } from "../ports.ts";
+import type { Sightings } from "../sightings.ts";
 import { listRows } from "../store/intent.ts";
 import { readExpiries, readStandings } from "../store/status.ts";
 import { serve } from "./serve.ts";
@@ -11,10 +12,10 @@ import { standingView } from "./standing.ts";
 
 const media = "text/plain; version=0.0.4";
 
-export function metrics(ports: Ports): Hono<AppEnv> {
+export function metrics(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   serve(api, "GET /v1/metrics", async (c) => {
-    const lines = [...(await expiryLines(ports)), ...(await hostLines(ports))];
+    const lines = [...(await expiryLines(ports)), ...(await hostLines(ports, sightings))];
     return c.body(`${lines.join("\n")}\n`, 200, { "Content-Type": media, "Cache-Control": "no-store" });
   });
   return api;
@@ -41,16 +42,19 @@ async function expiryLines(ports: Ports): Promise<readonly string[]> {
 
 const pageSize = 1000;
 
-async function hostLines(ports: Ports): Promise<readonly string[]> {
+async function hostLines(ports: Ports, sightings: Sightings): Promise<readonly string[]> {
   const states = new Map(Standing.shape.state.options.map((state) => [state, 0]));
   const warnings = new Map<string, number>();
   const now = ports.clock.now();
   for (let after: string | undefined = ""; after !== undefined;) {
     const rows = await listRows(ports.sql, { kind: "host", prefix: "", after, limit: pageSize });
     const keys = rows.map(({ key }) => key);
-    const standings = await readStandings(ports.sql, keys);
+    const [standings, seen] = await Promise.all([readStandings(ports.sql, keys), sightings.lastOf(keys)]);
     for (const key of keys) {
-      const view = standingView(standings.get(key), now);
+      const view = standingView(standings.get(key), seen.get(key), {
+        pollSeconds: ports.settings.pollSeconds,
+        now,
+      });
       states.set(view.state, (states.get(view.state) ?? 0) + 1);
       for (const { code } of view.warnings) warnings.set(code, (warnings.get(code) ?? 0) + 1);
     }

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { HostCredentials } from "../credential.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Ports } from "../ports.ts";
+import type { Sightings } from "../sightings.ts";
 import { agent } from "./agent.ts";
 import { audit } from "./audit.ts";
 import { catalog } from "./catalog.ts";
@@ -23,7 +24,17 @@ import { root } from "./root.ts";
 import { service } from "./service.ts";
 import { tokens } from "./tokens.ts";
 
-export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials): readonly Hono<AppEnv>[] {
+/** What one process remembers, and all its routes share. */
+interface Remembered {
+  readonly fleet: Fleet;
+  readonly credentials: HostCredentials;
+  readonly sightings: Sightings;
+}
+
+export function routers(
+  ports: Ports,
+  { fleet, credentials, sightings }: Remembered,
+): readonly Hono<AppEnv>[] {
   return [
     lookAgainAfterWrites(fleet),
     service(ports),
@@ -32,17 +43,17 @@ export function routers(ports: Ports, fleet: Fleet, credentials: HostCredentials
     intent(ports),
     catalog(ports),
     overlays(ports),
-    hosts(ports),
+    hosts(ports, sightings),
     history(ports),
     rollouts(ports),
-    metrics(ports),
+    metrics(ports, sightings),
     pins(ports),
     audit(ports),
     tokens(ports),
     root(ports),
     cosign(ports),
     enrolments(ports, fleet),
-    agent(ports, credentials),
+    agent(ports, credentials, sightings),
     repository(ports, credentials),
   ];
 }

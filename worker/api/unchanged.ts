@@ -6,6 +6,7 @@
 import { headers } from "#schema/wire.ts";
 import type { Caller, HostCredentials } from "../credential.ts";
 import type { Settings } from "../ports.ts";
+import type { Sightings } from "../sightings.ts";
 
 /** Polls are nobody else's business, and compression on the way would weaken their tags. */
 export const noCache = "private, no-store, no-transform";
@@ -28,7 +29,7 @@ export type Unchanged = (
   sent: Sent,
 ) => Given | undefined | Promise<Given | undefined>;
 
-export function unchanged(settings: Settings, credentials: HostCredentials): Unchanged {
+export function unchanged(settings: Settings, credentials: HostCredentials, sightings: Sightings): Unchanged {
   const make = (number: number): Given =>
     Object.freeze({
       "Cache-Control": noCache,
@@ -40,6 +41,7 @@ export function unchanged(settings: Settings, credentials: HostCredentials): Unc
   let last = { number: -1, given: make(-1) };
   const answer = (caller: Caller | undefined, sent: Sent): Given | undefined => {
     if (caller === undefined || !hasAll(caller, sent)) return undefined;
+    sightings.saw(caller.host);
     const number = caller.fleet.generation;
     if (last.number !== number) last = { number, given: make(number) };
     return last.given;

@@ -92,8 +92,9 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
     const app = createApp(ports);
     const listeners = await listenAll(app, options.endpoints);
     const timer = repeat(maintainSeconds, () => maintain(ports));
+    const sightings = repeat(maintainSeconds, async () => app.sightings.writeDue());
     const close = async (): Promise<void> => {
-      await Promise.all([...listeners.map((listener) => listener.close()), timer.stop()]);
+      await Promise.all([...listeners.map((listener) => listener.close()), timer.stop(), sightings.stop()]);
       database.close();
     };
     return { ports, app, urls: listeners.map(({ url }) => url), admin, close };

@@ -90,6 +90,8 @@ const Standing = z.object({
   revoked_at: z.int().nullable(),
   suspected_at: z.int().nullable(),
   last_report_at: z.int().nullable(),
+  /** End of the timestamp that it held as it reported. */
+  held_lease_expires_at: z.int().nullable(),
   state: AgentState.nullable(),
   applied_seq: z.int().nullable(),
   applied_revision: z.int().nullable(),
@@ -120,7 +122,9 @@ export async function readStandings(
       r.seq, r.revision, r.bundle_sha256, r.lease_issued_at, r.lease_expires_at, r.snapshot_expires_at, r.targets_expires_at,
       1000 * unixepoch(r.targets ->> '$.signed.targets."bundle.json".custom.issued') AS targets_issued_at,
       i.enrolled_at, i.revoked_at, i.suspected_at,
-      p.received_at AS last_report_at, p.body ->> '$.state' AS state, p.body ->> '$.refusal.code' AS refusal,
+      p.received_at AS last_report_at,
+      (SELECT 1000 * unixepoch(e.value ->> '$.expires_at') FROM json_each(p.body, '$.expires') AS e
+       WHERE e.value ->> '$.role' = 'timestamp') AS held_lease_expires_at, p.body ->> '$.state' AS state, p.body ->> '$.refusal.code' AS refusal,
       p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision,
       p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256,
       json_array_length(p.body, '$.listening.undeclared.entries') + (p.body ->> '$.listening.undeclared.more') AS undeclared,

@@ -39,17 +39,23 @@ export const hosts = command(
 /** @param now milliseconds since the Unix epoch */
 export const hostTable = (items: readonly HostItem[], now: number): readonly string[] =>
   table(
-    ["HOST", "STATE", "PUBLISHED", "APPLIED", "LEASE", "REPORT", "WARNINGS"],
+    ["HOST", "STATE", "PUBLISHED", "APPLIED", "LEASE", "HELD", "POLL", "REPORT", "WARNINGS"],
     items.map(({ key, status }) => [
       key,
-      status.state,
+      stateText(status),
       held(status.published),
       held(status.applied),
       left(status.lease_expires_at, now),
+      left(status.held_lease_expires_at, now),
+      ago(status.last_poll_at, now),
       ago(status.last_report_at, now),
       status.warnings.length === 0 ? null : status.warnings.length,
     ]),
   );
+
+/** The agent's own word; of a host that is not heard of any more, that it was its last one. */
+const stateText = ({ state, contact }: HostItem["status"]): string =>
+  contact === null || contact === "polling" ? state : `${contact}, was ${state}`;
 
 export const hostProperties = (
   { key, body, status }: HostItem,
@@ -60,10 +66,12 @@ export const hostProperties = (
     ["host", key],
     ["addresses", body.addresses.join(", ")],
     ["roles", body.roles.join(", ")],
-    ["state", status.state],
+    ["state", stateText(status)],
     ["published", held(status.published)],
     ["applied", held(status.applied)],
-    ["lease", left(status.lease_expires_at, now)],
+    ["lease published", left(status.lease_expires_at, now)],
+    ["lease it held", left(status.held_lease_expires_at, now)],
+    ["last poll", ago(status.last_poll_at, now)],
     ["last report", ago(status.last_report_at, now)],
     ...status.warnings.map((warning): [string, Cell] => ["warning", warning.message]),
     ...(listening === null ? [] : listeningProperties(listening)),

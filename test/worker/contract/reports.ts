@@ -4,7 +4,8 @@ import { Guard } from "#schema/guard.ts";
 import { Report } from "#schema/wire.ts";
 import { storeReport } from "#worker/store/report.ts";
 import { seedCatalog } from "./catalog.ts";
-import { enrolHost } from "./enrolled.ts";
+import { openSightings } from "#worker/sightings.ts";
+import { enrolHost, hostToken } from "./enrolled.ts";
 import {
   type Adapter,
   type Answer,
@@ -39,6 +40,7 @@ export function reportContract(name: string, open: () => Promise<Adapter>): void
     blame(report, send);
     allowances(() => h, send);
     silence(() => h, report);
+    sightings(() => h);
     listening(() => h, report);
     addresses(() => h, report);
   });
@@ -205,6 +207,54 @@ function silence(h: () => Harness, report: Tell): void {
     expect(await warned()).toEqual(["silent"]);
     await report("edge1");
     expect(await warned()).toEqual([]);
+  });
+}
+
+/** Two processes over one store, as isolates are; each writes what it saw at most every two minutes. */
+function sightings(h: () => Harness): void {
+  test("polls are written down together, no row a poll, and told by every process until the key ends", async () => {
+    await h().put("host", "seen1", {});
+    await enrolHost(h(), "seen1");
+    const { sql } = h().ports;
+    const [one, other] = [openSightings(h().ports), openSightings(h().ports)];
+    expect(await other.lastOf(["seen1", "never1"])).toEqual(new Map());
+    const first = h().ports.clock.now();
+    for (let i = 0; i < 5; i += 1) one.saw("seen1");
+    expect(await one.lastOf(["seen1"])).toEqual(new Map([["seen1", first]]));
+    expect(await other.lastOf(["seen1"])).toEqual(new Map());
+    await one.writeDue();
+    const written = Math.floor(first / 1000) * 1000;
+    expect(await other.lastOf(["seen1", "never1"])).toEqual(new Map([["seen1", written]]));
+    expect(one.writeDue()).toBeUndefined();
+
+    h().advance(30_000);
+    one.saw("seen1");
+    expect(one.writeDue()).toBeUndefined();
+    h().advance(120_000);
+    await one.writeDue();
+    expect(await other.lastOf(["seen1"])).toEqual(new Map([["seen1", written + 30_000]]));
+    const rows = await sql.prepare("SELECT count(*) AS n FROM sighting").first();
+    expect(rows).toEqual({ n: 1 });
+
+    await h().call("DELETE", "/v1/hosts/seen1/identity");
+    h().advance(120_000);
+    one.saw("seen1");
+    await one.writeDue();
+    expect(await other.lastOf(["seen1"])).toEqual(new Map());
+  });
+
+  test("a poll is seen whether or not it brings news, and a host's list says so", async () => {
+    await h().put("host", "seen2", {});
+    const token = await hostToken(h(), "seen2");
+    const contact = async (): Promise<unknown> => {
+      const { status } = (await h().call("GET", "/v1/hosts/seen2")).json as { status: { contact: unknown } };
+      return status.contact;
+    };
+    expect(await contact()).toBeNull();
+    await h().call("GET", "/v1/agent/update", { token });
+    expect(await contact()).toBe("polling");
+    h().advance(20 * 60_000);
+    expect(await contact()).toBe("silent");
   });
 }
 
