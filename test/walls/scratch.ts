@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   cpSync,
+  existsSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as z from "zod";
 import type { Breach } from "./breaches.ts";
 
@@ -105,8 +106,12 @@ export function typeFindings(scratch: Scratch): readonly Finding[] {
 
 /** The same check over one room whose references are built: what `tsc -b` would say of it, in half a second. */
 export function roomFindings(scratch: Scratch, room: string): readonly Finding[] {
-  return parseTypes(run(scratch, "tsc", ["-p", room, "--noEmit", "--pretty", "false"]));
+  return parseTypes(run(scratch, "tsc", ["-p", projectOf(scratch, room), "--noEmit", "--pretty", "false"]));
 }
+
+/** A folder without a project of its own is in that of the folder above it. */
+const projectOf = (scratch: Scratch, folder: string): string =>
+  existsSync(join(scratch.folder, folder, "tsconfig.json")) ? folder : projectOf(scratch, dirname(folder));
 
 function parseTypes(output: string): readonly Finding[] {
   return [...output.matchAll(/^(\S[^(\n]*)\(\d+,\d+\): error (TS\d+): (.*)$/gm)].map((match) => ({
