@@ -156,7 +156,8 @@ const tampering: readonly (readonly [string, string, RegExp])[] = [
     "add chain inet portcullis input { policy accept; }",
     /^chain input: expected policy drop, found accept$/,
   ],
-  ["a table put to sleep", "add table inet portcullis { flags dormant; }", /^found a table flags/],
+  // nft 1.0.6 may list no flags at all, from memory that it has not written.
+  ["a table put to sleep", "add table inet portcullis { flags dormant; }", /^found a table flag/],
 ];
 
 describe("a patrol", () => {

@@ -17,6 +17,7 @@ import {
   removeNamespaces,
 } from "#lab/netns.ts";
 import { must } from "#lab/process.ts";
+import { knockAt, type Word } from "#test/support/connections.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
@@ -43,11 +44,12 @@ const program = mustRender(
   }),
 );
 
-async function knock(namespace: string, ...addresses: readonly string[]): Promise<readonly string[]> {
-  const targets = addresses.map((address) => `${address} 443`);
-  const text = await must(inNamespace(namespace, process.execPath, path("knock.ts"), "10000", ...targets));
-  return text.trim().split("\n");
-}
+const knock = (from: string, ...addresses: readonly string[]): Promise<readonly Word[]> =>
+  knockAt(
+    { drop: [gateway], idle: client },
+    from,
+    addresses.map((address) => `${address} 443`),
+  );
 
 const nft = () => openNft(spawnExec({ prefix: inNamespace(gateway) }));
 const spoofed = async (): Promise<number> =>

@@ -7,15 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import {
-  inNamespace,
-  joinByCable,
-  makeNamespaces,
-  namespaceName,
-  newPrefix,
-  removeNamespaces,
-} from "#lab/netns.ts";
+import { joinByCable, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
 import { must, until } from "#lab/process.ts";
+import { knockAt, type Word } from "#test/support/connections.ts";
 import { openStandingPlane, type StandingPlane } from "#test/support/standing-plane.ts";
 import { boot, type Container } from "./container.ts";
 import { debianSystem } from "./image.ts";
@@ -145,7 +139,5 @@ export async function converge(container: Container, argv: readonly string[]): P
 }
 
 /** Knocks once at a port of the host, on both families: `open`, `refused`, `unreachable` or `silent`. */
-export async function knock({ outside }: Site, port: number): Promise<readonly string[]> {
-  const argv = inNamespace(outside, process.execPath, here("../support/knock.ts"), "1000", ...targets(port));
-  return (await must(argv)).trim().split("\n");
-}
+export const knock = ({ inside, outside }: Site, port: number): Promise<readonly Word[]> =>
+  knockAt({ drop: [inside], idle: outside }, outside, targets(port));

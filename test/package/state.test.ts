@@ -98,10 +98,8 @@ async function booted(): Promise<Booted> {
       const host = await bootContainer(site);
       try {
         for (const address of [server.v4, server.v6]) await answering(address);
-        const answer = await Promise.all(names.map(([, port]) => knock(site, port)));
-        afterwards.push(
-          ...names.flatMap(([name], i) => (answer[i]?.includes("open") === true ? [name] : [])),
-        );
+        for (const [name, port] of names)
+          if ((await knock(site, port)).includes("open")) afterwards.push(name);
         const units = ["portcullis-boot", "portcullis-boot-again"].flatMap((unit) => ["-u", unit]);
         said = await host.must(["journalctl", "-b", "-o", "cat", ...units]);
       } finally {

@@ -139,6 +139,9 @@ function lists(h: () => Harness): void {
       published: { seq: expect.any(Number) as unknown, revision: expect.any(Number) as unknown },
       applied: null,
       last_report_at: null,
+      contact: null,
+      last_poll_at: null,
+      held_lease_expires_at: null,
       lease_expires_at: aTime,
       warnings: [],
     };
