@@ -1,155 +1,253 @@
 /**
  * Arbitrary cases of the differential test: a ruleset, compiled from an arbitrary catalog, crowded on purpose, or any
- * that the type admits, and packets around what it says: ports at the edges of its ranges, addresses in its sets.
+ * that the type admits, a guard, and packets around what they say: ports at the edges of ranges, addresses in sets, in
+ * every state of a connection, every kind of ICMP, in fragments and behind further headers.
  */
 import fc from "fast-check";
 import { compile } from "#compile/index.ts";
 import { contains, knownNetwork } from "#schema/address.ts";
+import type { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#simulate/index.ts";
-import { arbitraryIntent } from "#test/support/arbitraries.ts";
+import { arbitraryGuard, arbitraryIntent } from "#test/support/arbitraries.ts";
 import { arbitraryAllowlist } from "#test/support/arbitrary-allowlist.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
-import type { GroundPlan } from "#test/support/ground.ts";
-import { snapshotOf } from "#test/support/intent.ts";
+import type { Form, Sendable } from "#test/support/frames.ts";
+import type { GroundPlan, Shot } from "#test/support/ground.ts";
+import { snapshotOf, type WrittenRow } from "#test/support/intent.ts";
 import { addressIn, networkPool } from "#test/support/network-pool.ts";
+import { largeIntent } from "./large.ts";
 
 export interface Case {
+  /** Intent that the ruleset was compiled from, and the host; null where it was not. */
+  readonly intent: { readonly rows: readonly WrittenRow[]; readonly host: string } | null;
   readonly ruleset: Ruleset;
-  readonly packets: readonly Packet[];
+  readonly guard: Guard;
+  readonly shots: readonly Shot[];
 }
+
+type Written = Pick<Case, "intent" | "ruleset">;
 
 const own = { v4: "192.0.2.1", v6: "2001:db8:1::1" } as const;
 const isV6 = (address: string): boolean => address.includes(":");
 const ownOf = (address: string): string => (isV6(address) ? own.v6 : own.v4);
 
-/** Arbitrary intent draws its interfaces and addresses from the same. */
+/** Arbitrary intent and guards draw their interfaces from the same. */
 export const ground: GroundPlan = {
-  interfaces: ["eth0", "mgmt0", "tun-a.0", "wg_0", "tun-a.1", "wg_1"],
-  addresses: [
-    ...new Set(
-      networkPool.flatMap((text) => [0, 1, 2, 3, 4, 5].map((i) => addressIn(knownNetwork(text), i))),
-    ),
-    "198.51.100.7",
-    "10.8.2.1",
-    "2001:db8::7",
-    "fd00:b::1",
-  ],
+  interfaces: ["eth0", "eth1", "mgmt0", "tun-a.0", "wg_0", "tun-a.1", "wg_1"],
   own: Object.values(own),
 };
 
-const compiled: fc.Arbitrary<Ruleset> = fc.tuple(arbitraryIntent, fc.nat()).map(([rows, pick]) => {
+/** Where packets come from and go to. */
+const addresses: readonly string[] = [
+  ...new Set(networkPool.flatMap((text) => [0, 1, 2, 3, 4, 5].map((i) => addressIn(knownNetwork(text), i)))),
+  "198.51.100.7",
+  "10.8.2.1",
+  "2001:db8::7",
+  "fd00:b::1",
+];
+
+function compiledFrom(rows: readonly WrittenRow[], pick: number): Written {
   const result = compile(snapshotOf(rows));
   if (!result.ok) throw new Error(`arbitrary intent does not compile: ${JSON.stringify(result.diagnostics)}`);
-  const rulesets = [...result.rulesets.values()].toSorted((a, b) => b.rules.length - a.rules.length);
-  const ruleset = rulesets[pick % Math.min(2, rulesets.length)];
-  if (ruleset === undefined) throw new Error("arbitrary intent has a host");
-  return ruleset;
-});
+  const rulesets = [...result.rulesets].toSorted(([, a], [, b]) => b.rules.length - a.rules.length);
+  const [host, ruleset] = rulesets[pick % Math.min(2, rulesets.length)] ?? [];
+  if (host === undefined || ruleset === undefined) throw new Error("arbitrary intent has a host");
+  return { intent: { rows, host }, ruleset };
+}
 
-const someRuleset = fc.oneof(
-  { weight: 3, arbitrary: compiled },
-  { weight: 2, arbitrary: arbitraryAllowlist },
-  { weight: 1, arbitrary: loadableRuleset },
+const without = (ruleset: Ruleset): Written => ({ intent: null, ruleset });
+
+const written: fc.Arbitrary<Written> = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(arbitraryIntent, fc.nat()).map((drawn) => compiledFrom(...drawn)) },
+  { weight: 4, arbitrary: arbitraryAllowlist.map(without) },
+  { weight: 2, arbitrary: loadableRuleset.map(without) },
 );
 
-const edgesOf = ({ rules }: Ruleset): readonly number[] =>
-  rules.flatMap(({ protocol }) =>
-    protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any"
-      ? []
-      : protocol.ports.ranges.flatMap(({ from, to }) => [from - 1, from, from, to, to + 1]),
-  );
+const large: fc.Arbitrary<Written> = largeIntent.map((rows) => compiledFrom(rows, 0));
 
-function payloadOf(ruleset: Ruleset): fc.Arbitrary<Payload | "echo"> {
-  const ports = edgesOf(ruleset).filter((port) => port > 0 && port < 65_253);
-  const port = fc.oneof(
-    { weight: 9, arbitrary: fc.constantFrom(22, 53, 443, ...ports) },
-    { weight: 1, arbitrary: fc.integer({ min: 1, max: 65_000 }) },
-  );
-  return fc.oneof(
-    {
-      weight: 12,
-      arbitrary: fc.record({ protocol: fc.constantFrom("tcp" as const, "udp" as const), port }),
-    },
-    { weight: 1, arbitrary: fc.constant("echo" as const) },
-    { weight: 1, arbitrary: fc.record({ protocol: fc.constant("other" as const) }) },
+/** The guard's own edges and those of rules. */
+function portsOf({ rules }: Ruleset, { management, output }: Guard): readonly number[] {
+  const flows = [...management.allow, ...(output?.allow ?? [])];
+  const ranges = [
+    ...flows.map(({ port, last_port }) => ({ from: port, to: last_port ?? port })),
+    ...rules.flatMap(({ protocol }) =>
+      protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any"
+        ? []
+        : protocol.ports.ranges,
+    ),
+  ];
+  const edges = ranges.flatMap(({ from, to }) => [from - 1, from, from, to, to + 1]);
+  return [22, 53, 443, ...edges.filter((port) => port > 0 && port <= 65_535)];
+}
+
+/** A few of each set's elements: its first and last, and those at the seams of what nft reads in one line. */
+function elementsOf({ sets }: Ruleset): readonly string[] {
+  const places = [0, 1, 499, 500, 501, -2, -1];
+  return sets.flatMap(({ elements }) =>
+    places.flatMap((place) => {
+      const element = elements.at(place);
+      if (element === undefined) return [];
+      const { family, first, last } = knownNetwork(element);
+      const bits = family === "v4" ? 32 : 128;
+      return [first - 1n, first, last, last + 1n]
+        .filter((value) => value > 0n && value < (1n << BigInt(bits)) - 1n)
+        .map((value) => addressIn({ family, first: value, last: value, prefix: bits }, 0));
+    }),
   );
 }
+
+/** What conntrack makes of an ICMP type that answers nothing (net/netfilter/nf_conntrack_proto_icmp{,v6}.c). */
+function icmpState(v6: boolean, type: number): "new" | "invalid" | "untracked" {
+  if (v6 && ((type >= 130 && type <= 136) || type === 143)) return "untracked";
+  return (v6 ? [128, 139] : [8, 13, 15, 17]).includes(type) ? "new" : "invalid";
+}
+
+const icmpTypes = {
+  v4: [0, 3, 8, 8, 9, 11, 12, 13, 17, 30],
+  v6: [1, 2, 3, 4, 128, 128, 129, 130, 131, 132, 133, 134, 135, 136, 137, 139, 143, 200],
+} as const;
+
+type Kind = "tcp" | "udp" | "icmp" | "other";
 
 interface Draft {
   readonly hook: Hook["hook"];
   readonly iif: string;
+  readonly oif: string;
   readonly from: string;
   readonly to: string;
-  readonly payload: Payload | "echo";
+  readonly kind: Kind;
+  readonly port: number;
+  /** Picks among ICMP types and source ports. */
+  readonly pick: number;
+  readonly state: "new" | "established" | "invalid";
+  readonly form: Form;
 }
 
-function packetOf({ hook, iif, from, to, payload }: Draft, oif: string, at: number): Packet | undefined {
+/** Source ports that a guard or DHCP may look at; each other packet has one of its own. */
+const knownPorts = [22, 53, 67, 68, 546, 547] as const;
+const firstOwnPort = 10_000;
+const ownPorts = 50_000;
+
+function shotOf(draft: Draft, serial: number, at: number): Shot | undefined {
+  const { hook, iif, oif, from, to, state } = draft;
   const source = hook === "output" ? ownOf(to) : from;
   const destination = hook === "input" ? ownOf(from) : to;
   if (isV6(source) !== isV6(destination) || source === destination) return undefined;
-  // Without ports, what goes the other way is a reply to conntrack: such packets go one way only.
-  if (payload !== "echo" && payload.protocol === "other")
-    if (hook === "output" || (hook === "forward" && source > destination)) return undefined;
   const where: Hook =
     hook === "input" ? { hook, iif } : hook === "output" ? { hook, oif } : { hook, iif, oif };
-  const sent: Payload = payload === "echo" ? { protocol: "icmp", icmpType: isV6(source) ? 128 : 8 } : payload;
-  return { ...where, ...sent, source, destination, state: "new", at };
+  const said = saidOf(draft, isV6(source), serial);
+  if (said === undefined) return undefined;
+  // Without ports, what goes the other way is an answer to conntrack: such packets go one way only.
+  if (
+    said.payload.protocol === "other" &&
+    (hook === "output" || (hook === "forward" && source > destination))
+  )
+    return undefined;
+  const packet = {
+    ...where,
+    ...said.payload,
+    source,
+    destination,
+    state: said.state,
+    at,
+  } as Packet as Sendable;
+  // An answer is a bare header: nothing to cut.
+  const whole = packet.protocol === "tcp" && state === "established" && draft.form === "fragments";
+  return { packet, form: whole ? "plain" : draft.form };
 }
 
-/** What tells packets apart behind our chains, where a forwarded one has lost the interface that it came by. */
-const key = (packet: Packet): string =>
-  JSON.stringify({ ...packet, at: 0, ...(packet.hook === "forward" ? { iif: "" } : {}) });
+interface Said {
+  readonly payload: Payload;
+  readonly state: Packet["state"];
+}
 
-/** Packets that one of the host's own rules is about: from its set, to its port or one beside. */
-function aimed(ruleset: Ruleset): fc.Arbitrary<Draft> | undefined {
+function saidOf(draft: Draft, v6: boolean, serial: number): Said | undefined {
+  const { kind, hook, port, pick, state } = draft;
+  switch (kind) {
+    case "other":
+      return { payload: { protocol: "other" }, state: "new" };
+    case "icmp": {
+      if (state === "established")
+        return { payload: { protocol: "icmp", icmpType: v6 ? 129 : 0 }, state: "established" };
+      const types = v6 ? icmpTypes.v6 : icmpTypes.v4;
+      const icmpType = types[pick % types.length] ?? 8;
+      return { payload: { protocol: "icmp", icmpType }, state: icmpState(v6, icmpType) };
+    }
+    case "tcp":
+    case "udp": {
+      // What this host sends is not looked at for its checksum.
+      if (kind === "udp" && state === "invalid" && hook === "output") return undefined;
+      const known = state === "new" && pick % 5 === 0 ? knownPorts[pick % knownPorts.length] : undefined;
+      const sourcePort = known ?? firstOwnPort + (serial % ownPorts);
+      return { payload: { protocol: kind, port, sourcePort }, state };
+    }
+  }
+}
+
+/** Packets that one of the host's own rules is about: from its set, to its port. */
+function aimed(ruleset: Ruleset): readonly Pick<Draft, "from" | "kind" | "port">[] {
   const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
-  const drafts = ruleset.rules.flatMap(({ scope, direction, protocol, source }): Draft[] => {
+  return ruleset.rules.flatMap(({ scope, direction, protocol, source }) => {
     if (scope !== "host" || direction !== "in") return [];
     if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return [];
-    const from = source.kind === "set" ? (elements.get(source.set) ?? []) : ground.addresses;
-    const inside = ground.addresses.filter((address) =>
-      from.some((element) => contains(knownNetwork(element), knownNetwork(address))),
-    );
+    const named = source.kind === "set" ? (elements.get(source.set) ?? []) : addresses;
+    const inside =
+      named.length > 100
+        ? [named[0], named[499], named[500], named.at(-1)].flatMap((text) => text?.replace(/\/.*/, "") ?? [])
+        : addresses.filter((address) =>
+            named.some((element) => contains(knownNetwork(element), knownNetwork(address))),
+          );
     const { kind, ports } = protocol;
-    return inside.flatMap((address) =>
-      ports.ranges
-        .flatMap((range) => [range.from, range.to])
-        .map((port): Draft => ({
-          hook: "input",
-          iif: "eth0",
-          from: address,
-          to: address,
-          payload: { protocol: kind, port },
-        })),
+    return inside.flatMap((from) =>
+      ports.ranges.flatMap((range) => [range.from, range.to]).map((port) => ({ from, kind, port })),
     );
   });
-  return drafts.length === 0 ? undefined : fc.constantFrom(...drafts);
 }
 
-/** @param count packets, fewer when some were alike; @param at when they are sent, in Unix seconds */
-export const arbitraryCase = (count: number, at: number): fc.Arbitrary<Case> =>
-  someRuleset.chain((ruleset) => {
+/**
+ * @param index which case of a run it is: every tenth has sets of more than 500 elements
+ * @param count packets, fewer where a draft is none
+ * @param at when they are sent, in Unix seconds
+ * @param serial numbers the first of them
+ */
+export const arbitraryCase = (index: number, count: number, at: number, serial: number): fc.Arbitrary<Case> =>
+  fc.tuple(index % 10 === 1 ? large : written, arbitraryGuard).chain(([{ intent, ruleset }, guard]) => {
+    const address = fc.constantFrom(...addresses, ...elementsOf(ruleset));
+    const interfaceName = fc.constantFrom(...ground.interfaces);
+    const port = fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom(...portsOf(ruleset, guard)) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 65_535 }) },
+    );
     const anywhere: fc.Arbitrary<Draft> = fc.record({
       hook: fc.constantFrom("input", "input", "forward", "forward", "output"),
-      iif: fc.constantFrom(...ground.interfaces),
-      from: fc.constantFrom(...ground.addresses),
-      to: fc.constantFrom(...ground.addresses),
-      payload: payloadOf(ruleset),
+      iif: interfaceName,
+      oif: interfaceName,
+      from: address,
+      to: address,
+      kind: fc.constantFrom("tcp", "tcp", "tcp", "udp", "udp", "udp", "icmp", "icmp", "other"),
+      port,
+      pick: fc.nat(),
+      state: fc.constantFrom("new", "new", "new", "new", "established", "invalid"),
+      form: fc.constantFrom("plain", "plain", "plain", "fragments", "headers"),
     });
     const aim = aimed(ruleset);
-    const draft = aim === undefined ? anywhere : fc.oneof(anywhere, aim);
-    const leaving = fc.array(fc.constantFrom(...ground.interfaces), {
-      minLength: ground.addresses.length,
-      maxLength: ground.addresses.length,
+    const draft =
+      aim.length === 0
+        ? anywhere
+        : fc.oneof(
+            anywhere,
+            fc
+              .tuple(anywhere, fc.constantFrom(...aim))
+              .map(([any, one]): Draft => ({ ...any, ...one, hook: "input", state: "new" })),
+          );
+    // A reset that answers what conntrack knows nothing of is a packet of this host's own.
+    const answers = ruleset.rules.some(({ verdict }) => verdict === "reject");
+    return fc.array(draft, { minLength: count, maxLength: count, size: "max" }).map((drafts): Case => {
+      const shots = drafts.flatMap((one, i) => shotOf(one, serial + i, at) ?? []);
+      const kept = shots.filter(
+        ({ packet }) => !answers || packet.protocol !== "tcp" || packet.state !== "invalid",
+      );
+      return { intent, ruleset, guard, shots: kept };
     });
-    return fc
-      .tuple(fc.array(draft, { minLength: count, maxLength: count, size: "max" }), leaving)
-      .map(([drafts, devices]) => {
-        const packets = drafts.flatMap((one) => {
-          const packet = packetOf(one, devices[ground.addresses.indexOf(one.to)] ?? "eth0", at);
-          return packet === undefined ? [] : [packet];
-        });
-        return { ruleset, packets: [...new Map(packets.map((packet) => [key(packet), packet])).values()] };
-      });
   });

@@ -1,12 +1,12 @@
 /**
- * `npm run differential -- --packets 5000 --backend nft [--seed 1]`: the kernel against `simulate` on arbitrary
- * catalogs. Prints the seed, progress and each difference as JSON; ends with 1 when there was one, with 2 for a word it
- * does not know. The same seed gives the same rulesets and packets.
+ * `npm run differential -- --packets 5000 --backend nft [--seed 1]`: kernel, `simulate` and an oracle that reads intent,
+ * against one another on arbitrary catalogs. Prints the seed, progress and each mismatch as JSON; ends with 1 when there
+ * was one, with 2 for a word it does not know. The same seed gives the same rulesets and packets.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import * as z from "zod";
-import { differential, guard, type Result } from "./differential.ts";
+import { differential, type Result } from "./differential.ts";
 
 const Words = z.strictObject({
   packets: z.coerce.number().int().min(1).max(10_000_000).default(5000),
@@ -35,15 +35,14 @@ const { packets, backend } = words.data;
 const seed = words.data.seed ?? randomInt(0x7fff_ffff);
 
 const summary = (result: Result): string =>
-  `${result.packets} packets (${result.accepted} accepted), ${result.rulesets} rulesets, ${result.differences.length} differences`;
+  `${result.packets} packets (${result.accepted} accepted, ${result.read} read by the oracle), ${result.rulesets} rulesets, mismatches ${result.differences.length}`;
 
 console.log(`seed ${seed}, backend ${backend}`);
 const started = performance.now();
 const result = await differential({ seed, packets, progress: (soFar) => console.log(summary(soFar)) });
-for (const difference of result.differences) {
-  const { expected, found, packets: sent, ruleset } = difference;
-  console.log(JSON.stringify({ expected, found, packets: sent, guard, ruleset }));
-}
+for (const difference of result.differences) console.log(JSON.stringify(difference));
+const kinds = Object.entries(result.kinds).map(([kind, count]) => `${kind} ${count}`);
+console.log(`of these: ${kinds.toSorted().join(", ")}`);
 const seconds = ((performance.now() - started) / 1000).toFixed(0);
 console.log(`seed ${seed}: ${summary(result)} in ${seconds} s`);
 process.exitCode = result.differences.length === 0 ? 0 : 1;

@@ -14,7 +14,7 @@ import { render } from "#render/index.ts";
 import { guardRefusals } from "#simulate/admission.ts";
 import type { Packet } from "#simulate/index.ts";
 import { type Ground, openGround } from "#test/support/ground.ts";
-import { knocksOf, managementPackets, openedBy, own, peersOf, strangersOf } from "./packets.ts";
+import { knocksOf, managementPackets, openedBy, own, strangersOf } from "./packets.ts";
 import { type Hostile, hostileRulesets } from "./rulesets.ts";
 
 const management = {
@@ -61,7 +61,6 @@ export async function runHostile({ seed, rulesets, progress }: Options): Promise
   const strangers = strangersOf(seed);
   const field = await openGround({
     interfaces: ["eth0", "mgmt0", "tun0"],
-    addresses: [...peersOf({ management }), ...strangers],
     own: Object.values(own),
   });
   try {
@@ -161,7 +160,9 @@ async function judge(
 ): Promise<Pick<Tried, "packets" | "lockedOut" | "opened">> {
   const managed = managementPackets(guard);
   const knocks = knocksOf(strangers);
-  const { passed } = await field.send([...managed, ...knocks]);
+  const { passed } = await field.send(
+    [...managed, ...knocks].map((packet) => ({ packet, form: "plain" as const })),
+  );
   return {
     packets: passed.length,
     lockedOut: managed.filter((_, i) => passed[i] !== true),

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
 import { type Guard, neverFromAny } from "#schema/guard.ts";
 import type { Packet } from "#simulate/index.ts";
+import type { Sendable } from "#test/support/frames.ts";
 
 const families = ["v4", "v6"] as const;
 /** The host's own. */
@@ -19,30 +20,55 @@ const lastOf = (cidr: string): string => {
 };
 const familyOf = (address: string): Family => (address.includes(":") ? "v6" : "v4");
 
-/** Addresses that management comes from. */
-export const peersOf = ({ management }: Pick<Guard, "management">): readonly string[] => [
-  ...new Set([...management.allow.map(({ cidr }) => lastOf(cidr)), ...Object.values(console)]),
-];
+/** Of whoever begins a flow; no answer goes to it. */
+const sourcePort = 50_000;
 
 /** Of each entry one in and one out: the first that conntrack sees of a flow is new to it, an answer too. */
-export function managementPackets({ management }: Guard): readonly Packet[] {
+export function managementPackets({ management }: Guard): readonly Sendable[] {
   const state = "new" as const;
   const byDevice = management.interfaces.flatMap((device) =>
-    families.flatMap((family): readonly Packet[] => {
+    families.flatMap((family): readonly Sendable[] => {
       const [source, peer] = [own[family], console[family]];
       return [
-        { hook: "input", iif: device, source: peer, destination: source, protocol: "tcp", port: 2222, state },
-        { hook: "output", oif: device, source, destination: peer, protocol: "udp", port: 51_820, state },
+        {
+          hook: "input",
+          iif: device,
+          source: peer,
+          destination: source,
+          protocol: "tcp",
+          port: 2222,
+          sourcePort,
+          state,
+        },
+        {
+          hook: "output",
+          oif: device,
+          source,
+          destination: peer,
+          protocol: "udp",
+          port: 51_820,
+          sourcePort,
+          state,
+        },
       ];
     }),
   );
   const byFlow = management.allow.flatMap(({ cidr, proto: protocol, port, last_port = port }) =>
-    [...new Set([port, last_port])].flatMap((at): readonly Packet[] => {
+    [...new Set([port, last_port])].flatMap((at): readonly Sendable[] => {
       const peer = lastOf(cidr);
       const source = own[familyOf(peer)];
       const answer = { protocol, sourcePort: at, port: 40_000 + at } as const;
       return [
-        { hook: "input", iif: "eth0", source: peer, destination: source, protocol, port: at, state },
+        {
+          hook: "input",
+          iif: "eth0",
+          source: peer,
+          destination: source,
+          protocol,
+          port: at,
+          sourcePort,
+          state,
+        },
         { hook: "output", oif: "eth0", source, destination: peer, ...answer, state },
       ];
     }),
@@ -92,8 +118,8 @@ export function strangersOf(seed: number): readonly string[] {
 const crowd = 5;
 
 /** Each stranger at a port that is guarded, in each transport. */
-export const knocksOf = (strangers: readonly string[]): readonly Packet[] =>
-  strangers.flatMap((source): readonly Packet[] =>
+export const knocksOf = (strangers: readonly string[]): readonly Sendable[] =>
+  strangers.flatMap((source): readonly Sendable[] =>
     (["tcp", "udp"] as const).map((protocol, i) => ({
       hook: "input",
       iif: "eth0",
@@ -101,6 +127,7 @@ export const knocksOf = (strangers: readonly string[]): readonly Packet[] =>
       destination: own[familyOf(source)],
       protocol,
       port: neverFromAny[i * 4] ?? 22,
+      sourcePort,
       state: "new",
     })),
   );
