@@ -57,7 +57,7 @@ function place(tree, source, target, mode) {
 /** What boot runs, its last resort with it, as the agent's own code says it. */
 async function bootScript(work) {
   const module = join(work, "scripts.mjs");
-  await buildProgram("agent/apply/scripts.ts", module);
+  await buildProgram("agent/backend/nft/scripts.ts", module);
   return (await import(module)).restoreScript;
 }
 

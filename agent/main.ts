@@ -3,15 +3,15 @@
  * portcullis-agent: argv in, exit status out. Every failure is one line on standard error: no stack trace, no secret.
  */
 import { text } from "node:stream/consumers";
-import { ApplyError } from "./apply/apply-error.ts";
-import { type Command, exitCodes, parseCommand, UsageError } from "./args.ts";
+import { ApplyError } from "./backend/nft/apply-error.ts";
+import { type Command, exitCodes, parseCommand, UsageError } from "./commands/args.ts";
 import { adopt } from "./commands/adopt.ts";
 import { once, run } from "./commands/cycle.ts";
 import { enrol } from "./commands/enrol.ts";
 import { closed, leave, print, status } from "./commands/local.ts";
 import type { Terminal } from "./commands/open.ts";
-import { isErrno } from "./persist.ts";
-import { printable, Refused } from "./refusal.ts";
+import { isErrno } from "./disk/files.ts";
+import { printable, Refused } from "./machine/refusal.ts";
 
 const nodeMajorMin = 24;
 

@@ -4,9 +4,9 @@ import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { type ExitCode, exitCodes, UsageError } from "#args/exits.ts";
 import { readCommandLine } from "#args/program.ts";
-import type { Command, Context } from "./command.ts";
+import type { Command, Context } from "./run/command.ts";
 import { program } from "./commands/index.ts";
-import { Failure, Failures, terminal } from "./output.ts";
+import { Failure, Failures, terminal } from "./text/output.ts";
 
 /** Runs one command line. @returns the exit code */
 export async function main(args: readonly string[], context: Context): Promise<ExitCode> {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { openState } from "./state.ts";
+import { openState } from "./net/state.ts";
 
 process.exitCode = await clean();
 

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openAdminToken, openSecrets } from "#worker/standalone/secrets.ts";
-import { must } from "./process.ts";
+import { must } from "./run/process.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, ".portcullis", "dev");

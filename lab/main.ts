@@ -4,16 +4,16 @@
  */
 import { mkdirSync } from "node:fs";
 import { once } from "node:events";
-import { openChecks } from "./checks.ts";
-import { ensureRoot, openControlPlane } from "./control-plane.ts";
-import { showInvitation, showWithoutLab } from "./invitation.ts";
-import { openLab } from "./lab.ts";
-import { homeOf, type Options, parseOptions, usage } from "./options.ts";
-import { missing } from "./preflight.ts";
-import { printer } from "./print.ts";
-import { CannotTell } from "./process.ts";
-import { type LabState, openState } from "./state.ts";
-import { tell } from "./story.ts";
+import { openChecks } from "./story/checks.ts";
+import { ensureRoot, openControlPlane } from "./fleet/control-plane.ts";
+import { showInvitation, showWithoutLab } from "./story/invitation.ts";
+import { openLab } from "./story/lab.ts";
+import { homeOf, type Options, parseOptions, usage } from "./run/options.ts";
+import { missing } from "./net/preflight.ts";
+import { printer } from "./run/print.ts";
+import { CannotTell } from "./run/process.ts";
+import { type LabState, openState } from "./net/state.ts";
+import { tell } from "./story/story.ts";
 
 const print = printer(process.stdout, process.env);
 

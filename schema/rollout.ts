@@ -1,6 +1,6 @@
 /**
  * Rollouts: how a revision reaches hosts in waves, and what people may say about it. Shapes only; which host may see
- * what is decided in worker/rollout, and what a host is served follows from its release level alone.
+ * what is decided in core/rollout, and what a host is served follows from its release level alone.
  */
 import * as z from "zod";
 import { Count, Key, list, Note, Ordinal, Revision, Sha256, table, textUpTo, Time } from "./primitives.ts";

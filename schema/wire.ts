@@ -124,7 +124,7 @@ export type TokenResponse = z.infer<typeof TokenResponse>;
 /** Audience of client assertions for a fleet. */
 export const assertionAudience = (fleet: string): string => `portcullis:${fleet}:token`;
 
-/** Where an agent stands (agent/state.ts). */
+/** Where an agent stands (agent/machine/state.ts). */
 export const AgentState = z.enum([
   "unenrolled",
   "adopting",

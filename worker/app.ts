@@ -6,21 +6,20 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import { headers } from "#schema/wire.ts";
-import { methodsOf } from "./api/access.ts";
-import { authorize } from "./api/authorize.ts";
-import type { AppEnv } from "./api/env.ts";
-import { serve } from "./api/serve.ts";
-import { bodyBytesMax, knownParameters } from "./api/input.ts";
-import { openApi } from "./api/openapi/index.ts";
-import { routers } from "./api/routers.ts";
-import { noSniff, type Unchanged, unchanged, unchangedOr } from "./api/unchanged.ts";
-import { hostCredentials } from "./credential.ts";
-import { openFleet } from "./fleet.ts";
-import { describeError, framesOf, loggablePath } from "./log.ts";
-import type { Ports } from "./ports.ts";
-import { problem, Refused } from "./problem.ts";
-import { openSightings, type Sightings } from "./sightings.ts";
-import { storeFailure } from "./store/failure.ts";
+import { methodsOf } from "./http/access.ts";
+import { authorize } from "#worker/tokens/index.ts";
+import type { AppEnv } from "./http/env.ts";
+import { serve } from "./http/serve.ts";
+import { bodyBytesMax, knownParameters } from "./http/input.ts";
+import { openApi } from "./http/openapi/index.ts";
+import { routers } from "./routers.ts";
+import { noSniff, type Unchanged, unchanged, unchangedOr } from "#worker/poll/index.ts";
+import { hostCredentials, openFleet, openSightings, type Sightings } from "#worker/hosts/index.ts";
+import { describeError, framesOf, loggablePath } from "./lib/log.ts";
+import type { Ports } from "./ports/index.ts";
+import { problem } from "./http/problem.ts";
+import { Refused } from "#worker/lib/refused.ts";
+import { storeFailure } from "./db/failure.ts";
 
 /**
  * The app; the answer to a poll that changes nothing, for servers that can give it without a Request; and who polls, for

@@ -6,10 +6,10 @@ import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
 import * as z from "zod";
 import { Key, Sha256 } from "#schema/primitives.ts";
 import { longestLife } from "#schema/tuf.ts";
-import { checkedBlobs } from "./blobs.ts";
-import type { Blobs, Ports } from "./ports.ts";
-import { Retention } from "./retention.ts";
-import { createSigner, SigningKeys, TokenSecret } from "./signer.ts";
+import { checkedBlobs } from "./ports/blobs.ts";
+import type { Blobs, Ports } from "./ports/index.ts";
+import { Retention } from "./ports/retention.ts";
+import { createSigner, SigningKeys, TokenSecret } from "./ports/signer.ts";
 
 const binding = <T>(...methods: readonly (keyof T & string)[]) =>
   z.custom<T>(

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import type { ExecutionContext, ScheduledController } from "@cloudflare/workers-types";
 import { createApp } from "./app.ts";
 import { openEnv } from "./env.ts";
-import { maintain } from "./maintain.ts";
+import { maintain } from "#worker/maintenance/index.ts";
 
 /** Opened at the first event and not at start, so that a deployment without its secrets still says what is missing. */
 const open = memoised(() => {

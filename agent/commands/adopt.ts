@@ -4,15 +4,15 @@
  */
 import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { refusalCounters } from "#render/index.ts";
-import { admitFirst, mayEnforce, processNames, writeBeginning } from "../adoption.ts";
-import { findFlows } from "../apply/conntrack.ts";
-import { describeRedirect, type ForeignRedirect, handsOn } from "../apply/redirects.ts";
-import { spawnExec, spawnStream } from "../apply/spawn.ts";
-import { exitCodes, type Options } from "../args.ts";
+import { refusalCounters } from "#core/render/index.ts";
+import { admitFirst, mayEnforce, processNames, writeBeginning } from "#agent/cycle/adoption.ts";
+import { findFlows } from "#agent/flows/conntrack.ts";
+import { describeRedirect, type ForeignRedirect, handsOn } from "#agent/backend/nft/redirects.ts";
+import { spawnExec, spawnStream } from "#agent/process/spawn.ts";
+import { exitCodes, type Options } from "./args.ts";
 import { type LoadedGuard, loadGuard } from "../guard/index.ts";
-import { type Kernel, openKernel } from "../kernel.ts";
-import { lockHolder } from "../lock.ts";
+import { type Kernel, openKernel } from "#agent/backend/kernel.ts";
+import { lockHolder } from "#agent/disk/lock.ts";
 import { listeners, processNames as socketOwners } from "../observe/listeners.ts";
 import {
   type Decided,
@@ -23,9 +23,9 @@ import {
   wouldBeCut,
 } from "../observe/outlook.ts";
 import { unitWarnings } from "../observe/units.ts";
-import { programOf, rulesOf } from "../programs.ts";
-import { outcome, type Refusal } from "../refusal.ts";
-import { everCommitted } from "../slots.ts";
+import { programOf, rulesOf } from "#agent/cycle/programs.ts";
+import { outcome, type Refusal } from "#agent/machine/refusal.ts";
+import { everCommitted } from "#agent/disk/slots.ts";
 import type { TrustedBundle } from "../trust/index.ts";
 import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 

@@ -1,12 +1,12 @@
 /** `run` and `once`: the agent at work, alone in its state directory. */
-import { Agent } from "../agent.ts";
-import { spawnExec } from "../apply/spawn.ts";
-import { Witness } from "../apply/witness.ts";
-import { exitCodes, type Options } from "../args.ts";
-import { lock } from "../lock.ts";
-import { aliveLoop, loop, patrolLoop } from "../loop.ts";
+import { Agent } from "#agent/cycle/agent.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { Witness } from "#agent/backend/nft/witness.ts";
+import { exitCodes, type Options } from "./args.ts";
+import { lock } from "#agent/disk/lock.ts";
+import { aliveLoop, loop, patrolLoop } from "#agent/cycle/loop.ts";
 import type { Patrol } from "../observe/patrol.ts";
-import { serviceWatchdog } from "../systemd.ts";
+import { serviceWatchdog } from "#agent/process/systemd.ts";
 import { openParts, openPatrol, type Terminal } from "./open.ts";
 
 /** A program that only says a word needs no longer. */

@@ -1,22 +1,28 @@
 /** Commands that look at this host or act on it without asking the control plane. */
 import { existsSync } from "node:fs";
-import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
-import { writeBeginning } from "../adoption.ts";
-import { exitCodes, type Options } from "../args.ts";
-import { fallbackOf, keepMark, removeMark } from "../fallback.ts";
+import { emptyInventory, renderClosed, transaction } from "#core/render/index.ts";
+import { writeBeginning } from "#agent/cycle/adoption.ts";
+import { exitCodes, type Options } from "./args.ts";
+import { fallbackOf, keepMark, removeMark } from "#agent/cycle/fallback.ts";
 import { loadGuard } from "../guard/index.ts";
-import { readIdentity } from "../identity.ts";
-import { openKernel } from "../kernel.ts";
-import { closeJournal } from "../journal.ts";
+import { readIdentity } from "#agent/disk/identity.ts";
+import { openKernel } from "#agent/backend/kernel.ts";
+import { closeJournal } from "#agent/disk/journal.ts";
 import { describeEvent, readEvents } from "../observe/event-log.ts";
 import { unitWarnings } from "../observe/units.ts";
-import { lockHolder } from "../lock.ts";
-import { isErrno, makeDirectory, removeDurable, writeDurable } from "../persist.ts";
-import { fallenFile, holdFile } from "../posture.ts";
-import { programOf } from "../programs.ts";
-import { outcome, Refused } from "../refusal.ts";
-import { committedSlot, enforcedFile, everCommitted } from "../slots.ts";
-import { formatStatus, readStatus, type Status, statusFile, type StatusReport } from "../status.ts";
+import { lockHolder } from "#agent/disk/lock.ts";
+import { isErrno, makeDirectory, removeDurable, writeDurable } from "#agent/disk/files.ts";
+import { fallenFile, holdFile } from "#agent/disk/marks.ts";
+import { programOf } from "#agent/cycle/programs.ts";
+import { outcome, Refused } from "#agent/machine/refusal.ts";
+import { committedSlot, enforcedFile, everCommitted } from "#agent/disk/slots.ts";
+import {
+  formatStatus,
+  readStatus,
+  type Status,
+  statusFile,
+  type StatusReport,
+} from "#agent/report/status.ts";
 import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What this host runs, by the last cycle's account. */

@@ -1,8 +1,8 @@
 /** The guard room: the host's own policy, and what it lets a trusted ruleset be. */
 import type { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { guardRefusals } from "#simulate/admission.ts";
-import { Refused } from "../refusal.ts";
+import { guardRefusals } from "#core/simulate/admission.ts";
+import { Refused } from "#agent/machine/refusal.ts";
 import type { TrustedBundle } from "../trust/index.ts";
 
 export { guardReader, type LoadedGuard, loadGuard, parseGuard } from "./load.ts";

@@ -9,9 +9,9 @@ import type * as z from "zod";
 import { canonicalText } from "#schema/canonical.ts";
 import { Guard, GuardFile, mergePresets } from "#schema/guard.ts";
 import { isPlainNumber } from "#schema/primitives.ts";
-import { isErrno } from "../persist.ts";
-import { Refused } from "../refusal.ts";
-import { sha256 } from "../trust/keys.ts";
+import { isErrno } from "#agent/disk/files.ts";
+import { Refused } from "#agent/machine/refusal.ts";
+import { sha256 } from "#agent/disk/digest.ts";
 import { unreachable } from "./reach.ts";
 
 export interface LoadedGuard {

@@ -1,7 +1,7 @@
 /** What a guard says about trust that runs out, as this host's own numbers. */
 import type { Guard } from "#schema/guard.ts";
-import type { Policy } from "../state.ts";
-import { sha256 } from "../trust/keys.ts";
+import type { Policy } from "#agent/machine/state.ts";
+import { sha256 } from "#agent/disk/digest.ts";
 
 const hourMs = 3_600_000;
 /** Up to a tenth more or less, so that an outage of the control plane never closes a fleet in one minute. */

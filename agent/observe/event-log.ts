@@ -17,8 +17,8 @@ import { join } from "node:path";
 import * as z from "zod";
 import { refusalCodes } from "#schema/refusals.ts";
 import { AgentState, Drift } from "#schema/wire.ts";
-import { isErrno, readOptional } from "../persist.ts";
-import { printable } from "../refusal.ts";
+import { isErrno, readOptional } from "#agent/disk/files.ts";
+import { printable } from "#agent/machine/refusal.ts";
 
 const at = z.iso.datetime();
 export const LoggedEvent = z.discriminatedUnion("kind", [

@@ -8,8 +8,8 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { endianness } from "node:os";
 import { compareNetworks, formatAddress, knownNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
-import { isErrno } from "../persist.ts";
-import { printable } from "../refusal.ts";
+import { isErrno } from "#agent/disk/files.ts";
+import { printable } from "#agent/machine/refusal.ts";
 
 export interface Listener {
   readonly protocol: "tcp" | "udp";

@@ -5,8 +5,8 @@
  * Lines about other tables are known as theirs; a line that cannot be read ("W: Received event for an unknown set")
  * counts as ours, so that the worst a strange line does is one listing too many.
  */
-import { table } from "#render/program.ts";
-import { printable } from "../refusal.ts";
+import { table } from "#core/render/nft/program.ts";
+import { printable } from "#agent/machine/refusal.ts";
 
 /** One transaction of the kernel's. */
 export interface Generation {

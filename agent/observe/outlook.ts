@@ -6,9 +6,9 @@
 import { formatAddress, knownNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import type { Protocol, Rule, Verdict } from "#schema/ruleset.ts";
-import { type Packet, prepare } from "#simulate/index.ts";
-import type { CutFlow, Rules } from "../apply/flows.ts";
-import { describeChain, type ForeignRedirect, handsOn } from "../apply/redirects.ts";
+import { type Packet, prepare } from "#core/simulate/index.ts";
+import type { CutFlow, Rules } from "#agent/flows/flows.ts";
+import { describeChain, type ForeignRedirect, handsOn } from "#agent/backend/nft/redirects.ts";
 import type { Listener } from "./listeners.ts";
 
 /** A verdict and the row that gives it; null where no row was asked. */

@@ -3,15 +3,15 @@
  * intended, and repairs it (DESIGN §9: within two seconds, reported with a row-level diff). A change of somebody
  * else's table costs nothing; one that leaves ours as it should be is no drift.
  *
- * Waits nowhere: agent/loop.ts asks `check` when `touched` resolves and every `checkIntervalMs`.
+ * Waits nowhere: agent/cycle/loop.ts asks `check` when `touched` resolves and every `checkIntervalMs`.
  */
-import { elementCount, type Program } from "#render/index.ts";
+import { elementCount, type Program } from "#core/render/index.ts";
 import { type Drift } from "#schema/wire.ts";
-import { elementsListedMax } from "../apply/nft.ts";
-import type { Follow } from "../apply/spawn.ts";
-import type { Witness } from "../apply/witness.ts";
-import type { Corrected, Kernel } from "../kernel.ts";
-import { isErrno } from "../persist.ts";
+import { elementsListedMax } from "#agent/backend/nft/nft.ts";
+import type { Follow } from "#agent/process/spawn.ts";
+import type { Witness } from "#agent/backend/nft/witness.ts";
+import type { Corrected, Kernel } from "#agent/backend/kernel.ts";
+import { isErrno } from "#agent/disk/files.ts";
 import type { DriftLog } from "./drift-log.ts";
 import { type Generation, readMonitor } from "./monitor.ts";
 

@@ -5,8 +5,8 @@
  * report and makes none due by itself.
  */
 import type { Listening } from "#schema/wire.ts";
-import type { Rules } from "../apply/flows.ts";
-import { isErrno } from "../persist.ts";
+import type { Rules } from "#agent/flows/flows.ts";
+import { isErrno } from "#agent/disk/files.ts";
 import { type Listener, processNames } from "./listeners.ts";
 import { describeListening, unmatched } from "./services.ts";
 

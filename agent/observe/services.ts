@@ -7,7 +7,7 @@ import { always } from "#schema/always.ts";
 import { compareText } from "#schema/order.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import type { Listening } from "#schema/wire.ts";
-import type { Rules } from "../apply/flows.ts";
+import type { Rules } from "#agent/flows/flows.ts";
 import type { Listener } from "./listeners.ts";
 
 /** Of each kind, in one report. */

@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { isErrno } from "../persist.ts";
+import { isErrno } from "#agent/disk/files.ts";
 
 interface Flusher {
   /** Such as `nftables.service`. */

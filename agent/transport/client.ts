@@ -22,8 +22,8 @@ import {
   Update,
 } from "#schema/wire.ts";
 import type * as z from "zod";
-import type { HostIdentity } from "../identity.ts";
-import { Refused } from "../refusal.ts";
+import type { HostIdentity } from "#agent/disk/identity.ts";
+import { Refused } from "#agent/machine/refusal.ts";
 import type { Hint, UpdateBytes } from "../trust/index.ts";
 import { retryAfterMs } from "./pace.ts";
 import { type Call, type Limits, type Reply, send } from "./request.ts";

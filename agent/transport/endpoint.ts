@@ -1,7 +1,7 @@
 /**
  * Where the control plane is. https and nothing else, but for loopback, where there is no wire to listen on.
  */
-import { Refused } from "../refusal.ts";
+import { Refused } from "#agent/machine/refusal.ts";
 
 /** The control plane's base address: scheme and authority, and a path without a trailing slash. */
 export interface Endpoint {

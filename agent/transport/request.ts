@@ -6,7 +6,7 @@
  */
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
-import { Refused } from "../refusal.ts";
+import { Refused } from "#agent/machine/refusal.ts";
 
 /** Milliseconds and bytes (THREATS.md, rows 9 and 10). */
 export interface Limits {

@@ -2,8 +2,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Digested } from "#core/tuf/verify.ts";
-import { readOptional, removeDurable, writeDurable } from "../persist.ts";
-import { sha256 } from "./keys.ts";
+import { readOptional, removeDurable, writeDurable } from "#agent/disk/files.ts";
+import { sha256 } from "#agent/disk/digest.ts";
 
 const bundleFile = (directory: string, digest: string): string =>
   join(directory, "bundles", `${digest}.json`);

@@ -11,7 +11,7 @@ import { DownloadHTTPError } from "tuf-js/dist/error.js";
 import { Refused } from "#core/refused.ts";
 import { onlineRoles, type Verified } from "#core/tuf/verify.ts";
 import { bundlePath, sizeLimits } from "#schema/bundle.ts";
-import { isErrno } from "../persist.ts";
+import { isErrno } from "#agent/disk/files.ts";
 import type { MetadataBytes } from "./generations.ts";
 
 export interface Opinion {

@@ -8,8 +8,8 @@ import { Refused } from "#core/refused.ts";
 import type { Floors } from "#core/tuf/floors.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { Revision, Sha256 } from "#schema/primitives.ts";
-import { readOptional, writeDurable } from "../persist.ts";
-import { sha256 } from "./keys.ts";
+import { readOptional, writeDurable } from "#agent/disk/files.ts";
+import { sha256 } from "#agent/disk/digest.ts";
 
 const RoleFloor = z.strictObject({ keyset: Sha256, version: z.int().min(1), sha256: Sha256 });
 

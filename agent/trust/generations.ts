@@ -8,7 +8,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { type OnlineRole, onlineRoles } from "#core/tuf/verify.ts";
 import { EntityTag, GenerationTag } from "#schema/wire.ts";
-import { isErrno, linkDurable, readOptional, writeDurable } from "../persist.ts";
+import { isErrno, linkDurable, readOptional, writeDurable } from "#agent/disk/files.ts";
 
 export type MetadataBytes = Readonly<Record<OnlineRole, Uint8Array>>;
 

@@ -21,10 +21,11 @@ import {
 import type { BundleCustom } from "#schema/bundle.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { roles } from "#schema/tuf.ts";
-import { readOptional } from "../persist.ts";
+import { readOptional } from "#agent/disk/files.ts";
 import { readBundle } from "./bundles.ts";
 import { type Hint, type MetadataBytes, noHint, readGenerations } from "./generations.ts";
-import { holds, sha256 } from "./keys.ts";
+import { holds } from "./keys.ts";
+import { sha256 } from "#agent/disk/digest.ts";
 
 declare const minted: unique symbol;
 

@@ -22,8 +22,8 @@ import {
 import { sizeLimits } from "#schema/bundle.ts";
 import type { RoleExpiry } from "#schema/expiry.ts";
 import type { Seen } from "#schema/wire.ts";
-import { isErrno, makeDirectory, writeDurable } from "../persist.ts";
-import { type Outcome, outcome, refusalOf } from "../refusal.ts";
+import { isErrno, makeDirectory, writeDurable } from "#agent/disk/files.ts";
+import { type Outcome, outcome, refusalOf } from "#agent/machine/refusal.ts";
 import { readBundle, writeBundle } from "./bundles.ts";
 import { confirmWithTufJs } from "./engine.ts";
 import { expiriesOf } from "./expiries.ts";

@@ -1,8 +1,8 @@
 /**
- * Digests, and the one thing that cryptography says about signed files (core/tuf/claims.ts). Nothing but Ed25519 exists
+ * The one thing that cryptography says about signed files (core/tuf/claims.ts). Nothing but Ed25519 exists
  * here, so no message can choose an algorithm; keys that would verify what nobody signed were refused by the reader.
  */
-import { createHash, createPublicKey, verify } from "node:crypto";
+import { createPublicKey, verify } from "node:crypto";
 import type { Claim } from "#core/tuf/claims.ts";
 
 export function holds({ key, sig, bytes }: Claim): boolean {
@@ -14,6 +14,3 @@ export function holds({ key, sig, bytes }: Claim): boolean {
     return false; // no key that this runtime knows: no signature by it holds
   }
 }
-
-export const sha256 = (content: Uint8Array | string): string =>
-  createHash("sha256").update(content).digest("hex");

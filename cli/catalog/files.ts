@@ -5,7 +5,7 @@
 import { closeSync, type Dirent, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { compareText } from "#schema/order.ts";
-import { Failure } from "../output.ts";
+import { Failure } from "#cli/text/output.ts";
 import type { CatalogFile } from "./yaml.ts";
 
 const sizeMax = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@
  * Where something stands in a catalog file, so that every finding can say file, line, column and path. Paths are JSON
  * pointers (RFC 6901) into what the files declare, such as `/services/web/ingress/0/port`.
  */
-import { printable } from "../output.ts";
+import { printable } from "#cli/text/output.ts";
 
 export interface Place {
   readonly file: string;

@@ -1,7 +1,7 @@
 /** `portcullis completion SHELL`: what a shell needs to complete this command line. */
 import { completionScript, shells } from "#args/completion.ts";
 import { exitCodes } from "#args/exits.ts";
-import { type Command, command } from "../command.ts";
+import { type Command, command } from "#cli/run/command.ts";
 
 /** @param commands all others */
 export const completion = (commands: readonly Command[]): Command =>

@@ -1,6 +1,6 @@
 /** Every command, in the order in which the overview lists them. */
 import { version } from "#args/version.ts";
-import type { Command } from "../command.ts";
+import type { Command } from "#cli/run/command.ts";
 import { apply } from "./catalog/apply.ts";
 import { plan } from "./catalog/plan.ts";
 import { completion } from "./completion.ts";

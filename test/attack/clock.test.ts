@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import * as z from "zod";
 import { filesOf, publish } from "./plane.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { Published } from "#worker/signing/types.ts";
 import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 
 let namespace: Namespace;

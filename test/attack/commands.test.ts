@@ -8,13 +8,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { until } from "#lab/process.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { until } from "#lab/run/process.ts";
 import { Report } from "#schema/wire.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { type Authority, filesOf, newAuthority, openPlane, type Plane, publish, sha256 } from "./plane.ts";
 import { admitting, guardText, type Namespace, openNamespace } from "./victim.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { Published } from "#worker/signing/types.ts";
 
 const program = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
 const exec = spawnExec({ timeoutSeconds: 30 });

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { run as runProgram } from "#lab/process.ts";
+import { run as runProgram } from "#lab/run/process.ts";
 import { bundleFor, newKey, type Repository } from "../conformance/repository.ts";
 import { alter, flipSignature, modes, openStage, type Stage } from "../conformance/stage.ts";
 import { sha256 } from "./plane.ts";

@@ -7,13 +7,13 @@ import { mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Failpoint } from "#agent/enforce.ts";
-import { lock } from "#agent/lock.ts";
-import type { Parts } from "#agent/parts.ts";
+import type { Failpoint } from "#agent/cycle/enforce.ts";
+import { lock } from "#agent/disk/lock.ts";
+import type { Parts } from "#agent/cycle/parts.ts";
 import { Report } from "#schema/wire.ts";
 import { filesOf, publish } from "./plane.ts";
 import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { Published } from "#worker/signing/types.ts";
 
 let namespace: Namespace;
 let disk: string;

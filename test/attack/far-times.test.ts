@@ -9,7 +9,7 @@ import { readFloors, writeFloors } from "#agent/trust/floors.ts";
 import { noHint, writeGeneration } from "#agent/trust/generations.ts";
 import type { RoleFloor } from "#core/tuf/floors.ts";
 import { memorySigner } from "#test/support/signing.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { Published } from "#worker/signing/types.ts";
 import {
   type Authority,
   customEdit,

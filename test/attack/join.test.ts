@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { spawnExec } from "#agent/apply/spawn.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
 import { type Authority, newAuthority, openPlane, type Plane, sha256 } from "./plane.ts";
 import { guardText } from "./victim.ts";
 

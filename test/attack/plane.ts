@@ -6,14 +6,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { Report, type ReportResponse, type Update } from "#schema/wire.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
-import type { OnlineRole, Signer } from "#worker/ports.ts";
-import { type Floor, publishHost } from "#worker/publish/index.ts";
-import { signMetadata } from "#worker/publish/sign.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { OnlineRole, Signer } from "#worker/ports/index.ts";
+import { type Floor, publishHost } from "#worker/signing/repository.ts";
+import { signMetadata } from "#worker/signing/sign.ts";
+import type { Published } from "#worker/signing/types.ts";
 
 const fleet = "acme";
 const host = "gw";

@@ -5,8 +5,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { inNamespace } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import { Report } from "#schema/wire.ts";
 import { cycle, Deployment, type Host } from "./deployment.ts";
 import { filesOf, publish, sha256 } from "./plane.ts";

@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { canonicalText } from "#schema/canonical.ts";
-import { readPrivateKey } from "#cli/root-key-files.ts";
-import { signatureOver } from "#cli/root.ts";
-import { maintain } from "#worker/maintain.ts";
-import { publishHost, publishTargets } from "#worker/publish/index.ts";
-import type { Repository } from "#worker/publish/types.ts";
-import { readRepository } from "#worker/store/lease.ts";
+import { readPrivateKey } from "#cli/root/key-files.ts";
+import { signatureOver } from "#cli/root/name.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { publishHost, publishTargets } from "#worker/signing/repository.ts";
+import type { Repository } from "#worker/signing/types.ts";
+import { readRepository } from "#worker/served/repository-rows.ts";
 import { cycle, Deployment, type Host, loaded } from "./deployment.ts";
 import { type Files, filesOf } from "./plane.ts";
 import { admitting } from "./victim.ts";

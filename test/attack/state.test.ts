@@ -2,13 +2,13 @@
 import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { openKernel } from "#agent/kernel.ts";
-import { newRootKey } from "#cli/root.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { openKernel } from "#agent/backend/kernel.ts";
+import { newRootKey } from "#cli/root/name.ts";
 import { Report } from "#schema/wire.ts";
 import { memorySigner } from "#test/support/signing.ts";
-import type { Floor } from "#worker/publish/index.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { Floor } from "#worker/signing/repository.ts";
+import type { Published } from "#worker/signing/types.ts";
 import { type Authority, type Files, filesOf, publish, rootText } from "./plane.ts";
 import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 

@@ -3,10 +3,10 @@
  * line, and a control plane that starts with new keys. Nobody touches a host.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { publishHost } from "#worker/publish/index.ts";
-import type { Published } from "#worker/publish/types.ts";
-import type { Signer } from "#worker/ports.ts";
-import { readRepository } from "#worker/store/lease.ts";
+import { publishHost } from "#worker/signing/repository.ts";
+import type { Published } from "#worker/signing/types.ts";
+import type { Signer } from "#worker/ports/index.ts";
+import { readRepository } from "#worker/served/repository-rows.ts";
 import { cycle, Deployment, type Host, loaded } from "./deployment.ts";
 import { filesOf } from "./plane.ts";
 import { admitting } from "./victim.ts";

@@ -6,11 +6,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import type { CutFlows } from "#agent/apply/conntrack.ts";
-import type { Rules } from "#agent/apply/flows.ts";
-import { fallbackOf } from "#agent/fallback.ts";
-import type { Parts } from "#agent/parts.ts";
-import { committedSlot } from "#agent/slots.ts";
+import type { CutFlows } from "#agent/flows/conntrack.ts";
+import type { Rules } from "#agent/flows/flows.ts";
+import { fallbackOf } from "#agent/cycle/fallback.ts";
+import type { Parts } from "#agent/cycle/parts.ts";
+import { committedSlot } from "#agent/disk/slots.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { filesOf, publish } from "./plane.ts";

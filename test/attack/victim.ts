@@ -5,25 +5,25 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
-import { Agent } from "#agent/agent.ts";
-import type { Cycle, Parts } from "#agent/parts.ts";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec, spawnStream } from "#agent/apply/spawn.ts";
-import { openWatchdog } from "#agent/apply/watchdog.ts";
-import { fallbackOf } from "#agent/fallback.ts";
+import { Agent } from "#agent/cycle/agent.ts";
+import type { Cycle, Parts } from "#agent/cycle/parts.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec, spawnStream } from "#agent/process/spawn.ts";
+import { openWatchdog } from "#agent/backend/nft/watchdog.ts";
+import { fallbackOf } from "#agent/cycle/fallback.ts";
 import { guardReader } from "#agent/guard/index.ts";
-import { readIdentity } from "#agent/identity.ts";
-import { join } from "#agent/join.ts";
-import { type LeaseClock, openLeaseClock, systemClocks } from "#agent/clock.ts";
-import { cutFlows } from "#agent/apply/conntrack.ts";
+import { readIdentity } from "#agent/disk/identity.ts";
+import { join } from "#agent/cycle/join.ts";
+import { type LeaseClock, openLeaseClock, systemClocks } from "#agent/disk/clock.ts";
+import { cutFlows } from "#agent/flows/conntrack.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { ServiceWatch } from "#agent/observe/service-watch.ts";
 import { openEventLog } from "#agent/observe/event-log.ts";
-import { openKernel } from "#agent/kernel.ts";
+import { openKernel } from "#agent/backend/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
 import { openTrust } from "#agent/trust/index.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import {
   type Authority,
@@ -35,7 +35,7 @@ import {
   publish,
   sha256,
 } from "./plane.ts";
-import type { Published } from "#worker/publish/types.ts";
+import type { Published } from "#worker/signing/types.ts";
 
 /** Admits `addresses` to this host and drops everybody else. */
 export const admitting = (...addresses: readonly string[]): Ruleset => ({

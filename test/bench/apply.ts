@@ -5,9 +5,9 @@
  */
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { compile } from "#compile/index.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { compile } from "#core/compile/index.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import { snapshotOf } from "#test/support/intent.ts";
 
 export interface Row {

@@ -4,13 +4,13 @@
  * does where nobody listens for changes; that is the dearer case.
  */
 import { createInterface } from "node:readline";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec, spawnFollow } from "#agent/apply/spawn.ts";
-import { Witness } from "#agent/apply/witness.ts";
-import { openKernel } from "#agent/kernel.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec, spawnFollow } from "#agent/process/spawn.ts";
+import { Witness } from "#agent/backend/nft/witness.ts";
+import { openKernel } from "#agent/backend/kernel.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
-import { must } from "#lab/process.ts";
+import { must } from "#lab/run/process.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const theirs = Number(process.argv[2]);

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
 import { lowerQuartileMs, type Row } from "./apply.ts";
 
 const program = fileURLToPath(new URL("./check-rounds.ts", import.meta.url));

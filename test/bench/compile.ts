@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { compileHosts, prepare } from "#compile/index.ts";
+import { compileHosts, prepare } from "#core/compile/index.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import { largeFleet } from "./large-fleet.ts";
 import type { Row } from "./poll.ts";

@@ -24,8 +24,8 @@ import {
   namespaceName,
   newPrefix,
   removeNamespaces,
-} from "#lab/netns.ts";
-import { must, start, stop, until } from "#lab/process.ts";
+} from "#lab/net/netns.ts";
+import { must, start, stop, until } from "#lab/run/process.ts";
 import { debianFiles } from "#test/package/image.ts";
 import { openStandingPlane } from "#test/support/standing-plane.ts";
 import type { Row } from "./apply.ts";

@@ -3,9 +3,9 @@
  * of a very large program as the agent does it, and over one transaction of the same program.
  */
 import { readFileSync } from "node:fs";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { standaloneText } from "#agent/slots.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { standaloneText } from "#agent/disk/slots.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const elements = Number(process.argv[2]);

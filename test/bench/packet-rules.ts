@@ -3,7 +3,7 @@
  * Each stands many times over, in tables of their own, because an accept ends one table only: a packet that is let in
  * pays for every copy, and what a copy costs is no longer lost in the noise of sending.
  */
-import { emptyInventory, transaction } from "#render/index.ts";
+import { emptyInventory, transaction } from "#core/render/index.ts";
 import type { NamedSet, Rule } from "#schema/ruleset.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 

@@ -11,8 +11,8 @@ import {
   namespaceName,
   newPrefix,
   removeNamespaces,
-} from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+} from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import type { Row } from "./apply.ts";
 import { asChain, asRendered, copies } from "./packet-rules.ts";
 

@@ -3,19 +3,19 @@
  * in a fleet of 1,000. A report, and a minute in which nothing happens, must not cost more in a larger fleet; nor must
  * what a transition writes. What it reads does, as it compiles from all of intent.
  */
-import { migrate } from "#lab/workerd.ts";
+import { migrate } from "#lab/fleet/workerd.ts";
 import { Gates, RolloutRequest } from "#schema/rollout.ts";
 import { Report } from "#schema/wire.ts";
 import { openRemoteD1 } from "#test/support/d1.ts";
 import { openMeter, type Reading, since } from "#test/support/meter.ts";
 import { memorySigner } from "#test/support/signing.ts";
-import { maintain } from "#worker/maintain.ts";
-import type { Blobs, Ports, Sql } from "#worker/ports.ts";
-import { startRollout } from "#worker/release/start.ts";
-import { told } from "#worker/release/told.ts";
-import { defaultRetention } from "#worker/retention.ts";
-import { storeReport } from "#worker/store/report.ts";
-import { commit } from "#worker/writer/index.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import type { Blobs, Ports, Sql } from "#worker/ports/index.ts";
+import { startRollout } from "#worker/rollouts/start.ts";
+import { told } from "#worker/poll/report.ts";
+import { defaultRetention } from "#worker/ports/retention.ts";
+import { storeReport } from "#worker/reports/rows.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 
 interface Row {

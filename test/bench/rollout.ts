@@ -2,7 +2,7 @@
  * A step of a rollout in a large fleet: that a host costs no more in a larger one. Measured is the dearest step, the
  * minute's with the newest report of every host, with half of the fleet committed and the next wave due.
  */
-import { begin, step, type Evidence, type RolloutState } from "#rollout/index.ts";
+import { begin, step, type Evidence, type RolloutState } from "#core/rollout/index.ts";
 import { Gates } from "#schema/rollout.ts";
 import type { Row } from "./poll.ts";
 

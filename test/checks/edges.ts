@@ -1,5 +1,5 @@
 /**
- * The agent's states and every edge between them, found by walking agent/state.ts with every kind of event, and listed
+ * The agent's states and every edge between them, found by walking agent/machine/state.ts with every kind of event, and listed
  * in DESIGN.md between two marks. `node test/checks/edges.ts` writes the list; the check compares it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import {
   type Policy,
   type State,
   step,
-} from "#agent/state.ts";
+} from "#agent/machine/state.ts";
 import { compareText } from "#schema/order.ts";
 
 const hourMs = 3_600_000;
@@ -176,7 +176,7 @@ export function edgeFindings(root: string): readonly string[] {
   const wanted = `${first}\n${table()}\n${last}`;
   return design.includes(wanted)
     ? []
-    : ["DESIGN.md: the agent's edges are not those of agent/state.ts: node test/checks/edges.ts"];
+    : ["DESIGN.md: the agent's edges are not those of agent/machine/state.ts: node test/checks/edges.ts"];
 }
 
 if (import.meta.main) {

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
-import { openApiDocument } from "#worker/api/openapi/document.ts";
+import { openApiDocument } from "#worker/http/openapi/document.ts";
 
 const file = "openapi.json";
 

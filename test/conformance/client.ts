@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Updater } from "tuf-js";
 import * as z from "zod";
-import { Refused } from "#agent/refusal.ts";
+import { Refused } from "#agent/machine/refusal.ts";
 import { openTrust, pinRoot, type Trust, type UpdateBytes } from "#agent/trust/index.ts";
-import { sha256 } from "#agent/trust/keys.ts";
+import { sha256 } from "#agent/disk/digest.ts";
 import { bundlePath, sizeLimits } from "#schema/bundle.ts";
 import { roles } from "#schema/tuf.ts";
 

@@ -5,7 +5,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { sign } from "node:crypto";
-import { newRootKey, type RootKey, sha256Of } from "#cli/root.ts";
+import { newRootKey, type RootKey, sha256Of } from "#cli/root/name.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import { canonicalBytes } from "#schema/canonical.ts";
 import { longestLife, type Role, specVersion } from "#schema/tuf.ts";

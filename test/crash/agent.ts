@@ -4,10 +4,10 @@
  * waits for two seconds instead of the guard's fifteen or more.
  */
 import { writeSync } from "node:fs";
-import { Agent } from "#agent/agent.ts";
-import { openWatchdog } from "#agent/apply/watchdog.ts";
+import { Agent } from "#agent/cycle/agent.ts";
+import { openWatchdog } from "#agent/backend/nft/watchdog.ts";
 import { openParts } from "#agent/commands/open.ts";
-import { fallbackOf } from "#agent/fallback.ts";
+import { fallbackOf } from "#agent/cycle/fallback.ts";
 
 const [stateDir = "", guard = "", nft = "", failpoint = ""] = process.argv.slice(2);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);

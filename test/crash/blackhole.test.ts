@@ -3,7 +3,7 @@
  * after its grace, the management port answers throughout, and it comes back by itself when it hears again, elsewhere.
  */
 import { expect, test } from "vitest";
-import { readIdentity } from "#agent/identity.ts";
+import { readIdentity } from "#agent/disk/identity.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits } from "#agent/transport/request.ts";
 import { filesOf, openPlane, publish } from "#test/attack/plane.ts";

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { failpoints } from "#agent/enforce.ts";
+import { failpoints } from "#agent/cycle/enforce.ts";
 import { inParallel } from "#test/layers/parallel.ts";
 import { type Arena, openArena } from "./arena.ts";
 import { aftermaths, damages, type Moment, type Result, type Trial } from "./trial.ts";

@@ -1,6 +1,6 @@
 /** Killed at every step of an apply, a host holds its last committed ruleset or the closed one, seen by packets. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Failpoint, failpoints } from "#agent/enforce.ts";
+import { type Failpoint, failpoints } from "#agent/cycle/enforce.ts";
 import { type Arena, openArena } from "./arena.ts";
 import { aftermaths, type Trial } from "./trial.ts";
 

@@ -7,9 +7,9 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import * as z from "zod";
-import { passHooks } from "#lab/drops.ts";
-import { inNamespace } from "#lab/netns.ts";
-import { must, until } from "#lab/process.ts";
+import { passHooks } from "#lab/net/drops.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must, until } from "#lab/run/process.ts";
 
 export interface Counts {
   /** Packets of the stranger that came through the rules. */

@@ -9,11 +9,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Failpoint } from "#agent/enforce.ts";
-import { fallbackOf } from "#agent/fallback.ts";
-import { slotNames, slotSeal } from "#agent/slots.ts";
-import { inNamespace } from "#lab/netns.ts";
-import { must, signal, until } from "#lab/process.ts";
+import type { Failpoint } from "#agent/cycle/enforce.ts";
+import { fallbackOf } from "#agent/cycle/fallback.ts";
+import { slotNames, slotSeal } from "#agent/disk/slots.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must, signal, until } from "#lab/run/process.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { add, type Counts, type Knocking, noCounts } from "./knocking.ts";
 

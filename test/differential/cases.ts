@@ -4,11 +4,11 @@
  * every state of a connection, every kind of ICMP, in fragments and behind further headers.
  */
 import fc from "fast-check";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { contains, knownNetwork } from "#schema/address.ts";
 import type { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import type { Hook, Packet, Payload } from "#simulate/index.ts";
+import type { Hook, Packet, Payload } from "#core/simulate/index.ts";
 import { arbitraryGuard, arbitraryIntent } from "#test/support/arbitraries.ts";
 import { arbitraryAllowlist } from "#test/support/arbitrary-allowlist.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";

@@ -5,11 +5,11 @@
  * a ruleset together how often each counter counted: a packet that the wrong row let in shows there.
  */
 import fc from "fast-check";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace } from "#lab/netns.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace } from "#lab/net/netns.ts";
 import { invalidCounter } from "#schema/always.ts";
-import { type Judgement, type Packet, prepare } from "#simulate/index.ts";
+import { type Judgement, type Packet, prepare } from "#core/simulate/index.ts";
 import { type Ground, openGround } from "#test/support/ground.ts";
 import { mustRender } from "#test/support/rulesets.ts";
 import { arbitraryCase, type Case, ground } from "./cases.ts";

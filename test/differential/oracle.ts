@@ -4,7 +4,7 @@
  * a mistake has to be made twice to go unseen. Slow, and plain on purpose.
  */
 import type { Guard } from "#schema/guard.ts";
-import type { Packet } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
 import type { WrittenRow } from "#test/support/intent.ts";
 import { portsOfMacro } from "#test/support/services.ts";
 

@@ -1,6 +1,6 @@
 /** A lab in this process, on a folder of its own or one that an earlier test left. */
-import { type Lab, openLab } from "#lab/lab.ts";
-import { openState } from "#lab/state.ts";
+import { type Lab, openLab } from "#lab/story/lab.ts";
+import { openState } from "#lab/net/state.ts";
 
 /** Opens it, and closes it whatever came of the check. */
 export async function withLab(data: string, check: (lab: Lab) => Promise<void>): Promise<void> {

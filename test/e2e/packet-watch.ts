@@ -2,8 +2,8 @@
  * Packets while something happens: the same questions round after round, each round at one moment, and every answer
  * kept, so that a test can say what was never open, however shortly.
  */
-import type { Lab } from "#lab/lab.ts";
-import { askOf } from "#lab/probe.ts";
+import type { Lab } from "#lab/story/lab.ts";
+import { askOf } from "#lab/net/probe.ts";
 import { onTestFinished } from "vitest";
 
 /** What one round reached, as `from > to asked`; in one family is enough. */

@@ -3,11 +3,18 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { inNamespace, newPrefix } from "#lab/netns.ts";
-import { type Answered, askOf, openProbers, type Place, type Probe, type ProberOptions } from "#lab/probe.ts";
-import { CannotTell, must } from "#lab/process.ts";
-import { type LabState, openState } from "#lab/state.ts";
-import { buildTopology, namespacesOf, type Topology, type TopologyPlan } from "#lab/topology.ts";
+import { inNamespace, newPrefix } from "#lab/net/netns.ts";
+import {
+  type Answered,
+  askOf,
+  openProbers,
+  type Place,
+  type Probe,
+  type ProberOptions,
+} from "#lab/net/probe.ts";
+import { CannotTell, must } from "#lab/run/process.ts";
+import { type LabState, openState } from "#lab/net/state.ts";
+import { buildTopology, namespacesOf, type Topology, type TopologyPlan } from "#lab/net/topology.ts";
 import { newData, startLab, testData } from "./lab-process.ts";
 
 const gateway = { v4: "10.8.0.1", v6: "fd00:8::1" };

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
-import { run } from "#lab/process.ts";
+import { run } from "#lab/run/process.ts";
 import { testData, startLab } from "./lab-process.ts";
 
 /** A PATH on which everything the lab needs is there, but for nft. */

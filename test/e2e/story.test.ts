@@ -2,11 +2,11 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { agentStatus } from "#lab/hosts.ts";
-import { readKernel } from "#lab/kernel.ts";
-import { type Lab, settled } from "#lab/lab.ts";
-import { askOf } from "#lab/probe.ts";
-import { run } from "#lab/process.ts";
+import { agentStatus } from "#lab/fleet/hosts.ts";
+import { readKernel } from "#lab/net/kernel.ts";
+import { type Lab, settled } from "#lab/story/lab.ts";
+import { askOf } from "#lab/net/probe.ts";
+import { run } from "#lab/run/process.ts";
 import { newData, startLab, tableOf } from "./lab-process.ts";
 import { withLab } from "./open-lab.ts";
 import { carolGains, declared } from "./reaching.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Rule } from "#schema/ruleset.ts";
 import { Ruleset } from "#schema/ruleset.ts";
-import { prepare } from "#simulate/index.ts";
+import { prepare } from "#core/simulate/index.ts";
 import type { Golden } from "../support/goldens.ts";
 import { catalogFile, derivedFiles, goldenGuard, readGoldens } from "../support/goldens.ts";
 import type { VerdictLine } from "../support/verdicts.ts";

@@ -4,15 +4,15 @@
  * and the guard's word, held by a kernel.
  */
 import { performance } from "node:perf_hooks";
-import { ApplyError } from "#agent/apply/apply-error.ts";
-import { type Nft, openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace } from "#lab/netns.ts";
+import { ApplyError } from "#agent/backend/nft/apply-error.ts";
+import { type Nft, openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace } from "#lab/net/netns.ts";
 import { decodeBundle, encodeBundle, sizeLimits } from "#schema/bundle.ts";
 import { Guard } from "#schema/guard.ts";
-import { render } from "#render/index.ts";
-import { guardRefusals } from "#simulate/admission.ts";
-import type { Packet } from "#simulate/index.ts";
+import { render } from "#core/render/index.ts";
+import { guardRefusals } from "#core/simulate/admission.ts";
+import type { Packet } from "#core/simulate/index.ts";
 import { type Ground, openGround } from "#test/support/ground.ts";
 import { knocksOf, managementPackets, openedBy, own, strangersOf } from "./packets.ts";
 import { type Hostile, hostileRulesets } from "./rulesets.ts";

@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
 import { type Guard, neverFromAny } from "#schema/guard.ts";
-import type { Packet } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
 import type { Sendable } from "#test/support/frames.ts";
 
 const families = ["v4", "v6"] as const;

@@ -8,8 +8,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
 import {
   inNamespace,
   ipBatch,
@@ -18,9 +18,9 @@ import {
   namespaceName,
   newPrefix,
   removeNamespaces,
-} from "#lab/netns.ts";
-import { must, run, until } from "#lab/process.ts";
-import { type Program, renderClosed } from "#render/index.ts";
+} from "#lab/net/netns.ts";
+import { must, run, until } from "#lab/run/process.ts";
+import { type Program, renderClosed } from "#core/render/index.ts";
 import { Guard } from "#schema/guard.ts";
 import { knockAt } from "#test/support/connections.ts";
 import { openSenders } from "#test/support/senders.ts";

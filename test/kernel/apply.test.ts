@@ -1,11 +1,11 @@
 /** Loading, reading back, repairing and removing, in a namespace of its own with the real nft. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ApplyError } from "#agent/apply/apply-error.ts";
-import { type Nft, openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { emptyInventory, inventoryOf, renderClosed, transaction } from "#render/index.ts";
+import { ApplyError } from "#agent/backend/nft/apply-error.ts";
+import { type Nft, openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import { emptyInventory, inventoryOf, renderClosed, transaction } from "#core/render/index.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 
 const namespace = namespaceName(newPrefix(), "apply");

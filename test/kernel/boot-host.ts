@@ -5,12 +5,12 @@
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { programSha256 } from "#agent/apply/nft.ts";
-import { keepClosed, keepMark } from "#agent/fallback.ts";
-import { commitSlot, type SlotName, stageSlot } from "#agent/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { rendererVersion } from "#render/index.ts";
+import { programSha256 } from "#agent/disk/digest.ts";
+import { keepClosed, keepMark } from "#agent/cycle/fallback.ts";
+import { commitSlot, type SlotName, stageSlot } from "#agent/disk/slots.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import { rendererVersion } from "#core/render/index.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { groupsRuleset, mustRender, testGuard } from "#test/support/rulesets.ts";
 

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { keepMark } from "#agent/fallback.ts";
-import { slotSeal, standaloneText } from "#agent/slots.ts";
-import { renderClosed } from "#render/index.ts";
+import { keepMark } from "#agent/cycle/fallback.ts";
+import { slotSeal, standaloneText } from "#agent/disk/slots.ts";
+import { renderClosed } from "#core/render/index.ts";
 import { testGuard } from "#test/support/rulesets.ts";
 import { BootHost } from "./boot-host.ts";
 

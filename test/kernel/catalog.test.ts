@@ -3,17 +3,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { compile } from "#compile/index.ts";
-import { inNamespace, ipBatch, newPrefix } from "#lab/netns.ts";
-import { run, until } from "#lab/process.ts";
-import { buildTopology, type Topology } from "#lab/topology.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { compile } from "#core/compile/index.ts";
+import { inNamespace, ipBatch, newPrefix } from "#lab/net/netns.ts";
+import { run, until } from "#lab/run/process.ts";
+import { buildTopology, type Topology } from "#lab/net/topology.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { knockAt, type Word } from "#test/support/connections.ts";
 import { snapshotOf } from "#test/support/intent.ts";
-import { render } from "#render/index.ts";
+import { render } from "#core/render/index.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 /** The gateway of the topology plays each host in turn. */

@@ -8,15 +8,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { Witness } from "#agent/apply/witness.ts";
-import { openKernel } from "#agent/kernel.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { Witness } from "#agent/backend/nft/witness.ts";
+import { openKernel } from "#agent/backend/kernel.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { renderClosed } from "#render/index.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import { renderClosed } from "#core/render/index.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 
 const ufw = (family: "ip" | "ip6", user: string, ping: string): string => `

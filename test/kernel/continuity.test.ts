@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Nft, openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace, newPrefix } from "#lab/netns.ts";
-import { run } from "#lab/process.ts";
-import { buildTopology, type Topology } from "#lab/topology.ts";
+import { type Nft, openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace, newPrefix } from "#lab/net/netns.ts";
+import { run } from "#lab/run/process.ts";
+import { buildTopology, type Topology } from "#lab/net/topology.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const people = {

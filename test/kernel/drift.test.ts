@@ -1,15 +1,15 @@
 /** Somebody else changes our table: it is as it was within two seconds, and the event says what was changed and by whom. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { type Exec, spawnExec, spawnFollow } from "#agent/apply/spawn.ts";
-import { Witness } from "#agent/apply/witness.ts";
-import { openKernel } from "#agent/kernel.ts";
-import { patrolLoop } from "#agent/loop.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { type Exec, spawnExec, spawnFollow } from "#agent/process/spawn.ts";
+import { Witness } from "#agent/backend/nft/witness.ts";
+import { openKernel } from "#agent/backend/kernel.ts";
+import { patrolLoop } from "#agent/cycle/loop.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must, until } from "#lab/process.ts";
-import { type Program } from "#render/index.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must, until } from "#lab/run/process.ts";
+import { type Program } from "#core/render/index.ts";
 import type { Drift } from "#schema/wire.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 

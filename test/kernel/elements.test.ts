@@ -6,14 +6,14 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { openNft } from "#agent/apply/nft.ts";
-import { type Exec, spawnExec } from "#agent/apply/spawn.ts";
-import { Witness } from "#agent/apply/witness.ts";
-import { type Kernel, openKernel } from "#agent/kernel.ts";
-import { standaloneText } from "#agent/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must, run } from "#lab/process.ts";
-import type { Program } from "#render/index.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { type Exec, spawnExec } from "#agent/process/spawn.ts";
+import { Witness } from "#agent/backend/nft/witness.ts";
+import { type Kernel, openKernel } from "#agent/backend/kernel.ts";
+import { standaloneText } from "#agent/disk/slots.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must, run } from "#lab/run/process.ts";
+import type { Program } from "#core/render/index.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 

@@ -1,9 +1,9 @@
 /** Chains of others beside ours: one that drops what we accept is named, as nft lists it; one that does not is not. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { type Exec, spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { type Exec, spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import { ForeignDrop } from "#schema/wire.ts";
 import { groupsRuleset, mustRender, rulesetOf } from "#test/support/rulesets.ts";
 

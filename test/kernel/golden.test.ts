@@ -1,13 +1,13 @@
 /** Every golden in a real kernel: its program loads, loads again, and judges real packets as its verdict file says. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { type Program, render } from "#render/index.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import { type Program, render } from "#core/render/index.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { tallies } from "#schema/ruleset.ts";
-import { simulate } from "#simulate/index.ts";
+import { simulate } from "#core/simulate/index.ts";
 import type { VerdictLine } from "#test/support/verdicts.ts";
 import { goldenGuard, readGoldens } from "#test/support/goldens.ts";
 import { openReplay, type Replay } from "#test/support/replay.ts";

@@ -1,13 +1,13 @@
 /** Very large programs: filled in chunks outside the rules, then one flip; whatever goes wrong, the old rules stand. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { type Exec, spawnExec } from "#agent/apply/spawn.ts";
-import { Witness } from "#agent/apply/witness.ts";
-import { type Kernel, openKernel } from "#agent/kernel.ts";
-import { standaloneText } from "#agent/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { elementCount, type Program } from "#render/index.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { type Exec, spawnExec } from "#agent/process/spawn.ts";
+import { Witness } from "#agent/backend/nft/witness.ts";
+import { type Kernel, openKernel } from "#agent/backend/kernel.ts";
+import { standaloneText } from "#agent/disk/slots.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import { elementCount, type Program } from "#core/render/index.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();

@@ -1,9 +1,9 @@
 /** Tables of others beside ours: what they keep is not read, and whatever nft makes of it, ours is loaded and watched. */
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { type Exec, spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { type Exec, spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const namespace = namespaceName(newPrefix(), "others");

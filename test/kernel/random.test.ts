@@ -1,11 +1,11 @@
 /** Rulesets far beyond what the compiler makes today: the kernel and `simulate` give one verdict for every packet. */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
-import { inNamespace } from "#lab/netns.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
+import { inNamespace } from "#lab/net/netns.ts";
 import { Guard } from "#schema/guard.ts";
-import { type Hook, type Packet, type Payload, prepare } from "#simulate/index.ts";
+import { type Hook, type Packet, type Payload, prepare } from "#core/simulate/index.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import { openReplay, type Replay } from "#test/support/replay.ts";
 import { mustRender } from "#test/support/rulesets.ts";

@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { openNft } from "#agent/apply/nft.ts";
-import { spawnExec } from "#agent/apply/spawn.ts";
+import { openNft } from "#agent/backend/nft/nft.ts";
+import { spawnExec } from "#agent/process/spawn.ts";
 import {
   inNamespace,
   joinByCable,
@@ -15,8 +15,8 @@ import {
   namespaceName,
   newPrefix,
   removeNamespaces,
-} from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+} from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import { knockAt, type Word } from "#test/support/connections.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { openWatchdog } from "#agent/apply/watchdog.ts";
-import { commitSlot, type SlotName, slotSeal } from "#agent/slots.ts";
-import { inNamespace } from "#lab/netns.ts";
-import { run, until } from "#lab/process.ts";
+import { openWatchdog } from "#agent/backend/nft/watchdog.ts";
+import { commitSlot, type SlotName, slotSeal } from "#agent/disk/slots.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { run, until } from "#lab/run/process.ts";
 import { BootHost } from "./boot-host.ts";
 
 let host: BootHost;

@@ -5,7 +5,7 @@
 import { copyFileSync, constants, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ipBatch } from "#lab/netns.ts";
+import { ipBatch } from "#lab/net/netns.ts";
 import { debianKernel, type Kernel } from "./image.ts";
 import { type Machine, makeBootable, makeDisk, makeInitramfs, makeTap, powerOn } from "./machine.ts";
 import {

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { must, type Outcome, run, start, stop, until } from "#lab/process.ts";
+import { must, type Outcome, run, start, stop, until } from "#lab/run/process.ts";
 
 export interface Container {
   /** Runs a program inside; must succeed. */

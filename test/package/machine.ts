@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { once } from "node:events";
-import { inNamespace, ipBatch } from "#lab/netns.ts";
-import { must, start } from "#lab/process.ts";
+import { inNamespace, ipBatch } from "#lab/net/netns.ts";
+import { must, start } from "#lab/run/process.ts";
 import type { Kernel } from "./image.ts";
 
 /** Of the host's disk and network; the rest comes from its own tree. */

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { must, run, until } from "#lab/process.ts";
+import { must, run, until } from "#lab/run/process.ts";
 
 /** Arguments: the unpacked system, a folder to mount at, the network namespace. All mounts end with the process. */
 const setup = `set -eu

@@ -5,8 +5,8 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { inNamespace } from "#lab/netns.ts";
-import { must, type Outcome, run, until } from "#lab/process.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must, type Outcome, run, until } from "#lab/run/process.ts";
 import type { Container } from "./container.ts";
 import { debianFiles } from "./image.ts";
 import { bootContainer, converge, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";

@@ -19,8 +19,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { inNamespace, ipBatch } from "#lab/netns.ts";
-import { must, run, until } from "#lab/process.ts";
+import { inNamespace, ipBatch } from "#lab/net/netns.ts";
+import { must, run, until } from "#lab/run/process.ts";
 import { makeNetwork } from "./machine.ts";
 import {
   bootContainer,

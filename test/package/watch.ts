@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { until } from "#lab/process.ts";
-import { inNamespace } from "#lab/netns.ts";
+import { until } from "#lab/run/process.ts";
+import { inNamespace } from "#lab/net/netns.ts";
 
 const count = z.int().nonnegative();
 const Answers = z.object({ open: count, refused: count, unreachable: count, silent: count });

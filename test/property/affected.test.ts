@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { affectedHosts, compile, compileHosts } from "#compile/index.ts";
+import { affectedHosts, compile, compileHosts } from "#core/compile/index.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { arbitraryCommit } from "../support/arbitrary-commit.ts";
 import { snapshotOf } from "../support/intent.ts";

@@ -11,7 +11,7 @@ import {
   type Reverts,
   type State,
   step,
-} from "#agent/state.ts";
+} from "#agent/machine/state.ts";
 
 const guards = ["a".repeat(64), "b".repeat(64)] as const;
 const candidate: fc.Arbitrary<Candidate> = fc.record({

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { encodeName } from "#schema/names.ts";
 import { compareNetworks, knownNetwork } from "#schema/address.ts";
 import { decodeBundle, encodeBundle } from "#schema/bundle.ts";
@@ -8,8 +8,8 @@ import { canonicalText } from "#schema/canonical.ts";
 import type { Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import type { Packet } from "#simulate/index.ts";
-import { prepare } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
+import { prepare } from "#core/simulate/index.ts";
 import {
   arbitraryArrival,
   arbitraryGuard,

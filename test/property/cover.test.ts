@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { minimalNetworks } from "#compile/cover.ts";
+import { minimalNetworks } from "#core/compile/cover.ts";
 import type { Family, Network } from "#schema/address.ts";
 import { contains, familyBits, formatNetwork, knownNetwork, networkOf } from "#schema/address.ts";
 

@@ -1,11 +1,11 @@
 /** Whoever signs sees all that they sign: the words of a difference leave no byte of a ruleset out. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import { emptyRuleset, Ruleset } from "#schema/ruleset.ts";
-import { type Difference, difference } from "#simulate/difference.ts";
+import { type Difference, difference } from "#core/simulate/difference.ts";
 import { arbitraryIntent } from "../support/arbitraries.ts";
 import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";
 import { snapshotOf } from "../support/intent.ts";

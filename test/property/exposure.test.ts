@@ -1,11 +1,11 @@
 /** What is open to everybody, held against a reading of one port after the other; and kernel elements against programs. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { elementCount, render } from "#render/index.ts";
+import { elementCount, render } from "#core/render/index.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
-import { crowdOf, everybody, isEverybody } from "#simulate/crowd.ts";
-import { kernelElements } from "#simulate/elements.ts";
-import { exposureOf, type OpenPorts } from "#simulate/exposure.ts";
+import { crowdOf, everybody, isEverybody } from "#core/simulate/crowd.ts";
+import { kernelElements } from "#core/simulate/elements.ts";
+import { exposureOf, type OpenPorts } from "#core/simulate/exposure.ts";
 import { arbitraryGuard } from "../support/arbitraries.ts";
 import { arbitraryAllowlist } from "../support/arbitrary-allowlist.ts";
 import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";

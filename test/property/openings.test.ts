@@ -1,13 +1,13 @@
 /** What a change is said to open is what packets get: exact in both ways, and what it closes is the same turned round. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { knownNetwork } from "#schema/address.ts";
 import { type Direction, type Ruleset, scopeId } from "#schema/ruleset.ts";
-import { firstMatch, lookupOf } from "#simulate/match.ts";
-import { type Opening, openings, type Peers } from "#simulate/openings.ts";
-import { flowOf, type Packet } from "#simulate/packet.ts";
-import { everywhere, meet, minus, rangesOf, textsOf } from "#simulate/ranges.ts";
+import { firstMatch, lookupOf } from "#core/simulate/match.ts";
+import { type Opening, openings, type Peers } from "#core/simulate/openings.ts";
+import { flowOf, type Packet } from "#core/simulate/packet.ts";
+import { everywhere, meet, minus, rangesOf, textsOf } from "#core/simulate/ranges.ts";
 import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
 import { snapshotOf, type WrittenRow } from "../support/intent.ts";
 import { networkPool } from "../support/network-pool.ts";

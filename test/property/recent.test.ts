@@ -1,7 +1,7 @@
 /** The bounded memory keeps what was used last, and never more than its bound. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Recent } from "#worker/recent.ts";
+import { Recent } from "#worker/lib/recent.ts";
 
 type Use = readonly ["get" | "set" | "delete", number];
 

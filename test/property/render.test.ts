@@ -9,7 +9,7 @@ import {
   refusalCounters,
   render,
   transaction,
-} from "#render/index.ts";
+} from "#core/render/index.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { arbitraryGuard } from "../support/arbitraries.ts";
 import { arbitraryAllowlist } from "../support/arbitrary-allowlist.ts";

@@ -1,7 +1,7 @@
 /** No reports, however wrong, late or repeated, and no person's words make a rollout outrun what hosts have committed. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Effect, type Evidence, type Input, isNews, quietUntil, step } from "#rollout/index.ts";
+import { type Effect, type Evidence, type Input, isNews, quietUntil, step } from "#core/rollout/index.ts";
 import type { Phase } from "#schema/rollout.ts";
 import { AgentState } from "#schema/wire.ts";
 import { Driven, gatesOf, hostNames, Kernels } from "#test/support/rollout.ts";

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { formatAddress, knownNetwork } from "#schema/address.ts";
 import { Guard } from "#schema/guard.ts";
 import { Ruleset } from "#schema/ruleset.ts";
-import type { Packet } from "#simulate/index.ts";
-import { prepare, simulate } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
+import { prepare, simulate } from "#core/simulate/index.ts";
 import { arbitraryGuard, arbitraryPacket } from "../support/arbitraries.ts";
 import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";
 

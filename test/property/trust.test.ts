@@ -10,9 +10,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { noHint } from "#agent/trust/generations.ts";
 import { openTrust, pinRoot, type Trust } from "#agent/trust/index.ts";
-import { newRootKey } from "#cli/root.ts";
-import type { OnlineRole, Signer } from "#worker/ports.ts";
-import type { Published } from "#worker/publish/types.ts";
+import { newRootKey } from "#cli/root/name.ts";
+import type { OnlineRole, Signer } from "#worker/ports/index.ts";
+import type { Published } from "#worker/signing/types.ts";
 import { memorySigner } from "../support/signing.ts";
 import { groupsRuleset } from "../support/rulesets.ts";
 import {

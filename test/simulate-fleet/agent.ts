@@ -3,7 +3,7 @@
  * reports on each transition and every hour, or as often as the answer to its last report asks it to. What was not
  * answered is said again with the next poll, in a report of its own, as the real one does.
  */
-import type { Evidence } from "#rollout/index.ts";
+import type { Evidence } from "#core/rollout/index.ts";
 
 export type Content = "old" | "new";
 export interface Published {

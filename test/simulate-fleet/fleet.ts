@@ -3,7 +3,7 @@
  * what truly happened on the hosts, never by what the control plane believes: a wave has earned the next one when its
  * hosts hold the new content.
  */
-import type { Candidate, RolloutState } from "#rollout/index.ts";
+import type { Candidate, RolloutState } from "#core/rollout/index.ts";
 import type { Gates, Strategy } from "#schema/rollout.ts";
 import { Agent, type Published } from "./agent.ts";
 import { type Fleet, openPure, type Plane, type Sent } from "./plane.ts";

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import * as z from "zod";
 import { Gates, Strategy } from "#schema/rollout.ts";
 import { type Outcome, simulateFleet } from "./fleet.ts";
-import type { RolloutState } from "#rollout/index.ts";
+import type { RolloutState } from "#core/rollout/index.ts";
 import { type Fleet, openPure } from "./plane.ts";
 import { openStore, type StorePlane } from "./store.ts";
 

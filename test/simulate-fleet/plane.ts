@@ -11,7 +11,7 @@ import {
   type Effect,
   type Input,
   type RolloutState,
-} from "#rollout/index.ts";
+} from "#core/rollout/index.ts";
 import type { Gates, Strategy } from "#schema/rollout.ts";
 import type { Content, Published, Report } from "./agent.ts";
 

@@ -4,17 +4,17 @@
  * Hosts have their keys from the start: how they enrol is not what is simulated.
  */
 import { createHash } from "node:crypto";
-import { hostCredentials } from "#worker/credential.ts";
+import { hostCredentials } from "#worker/hosts/credential.ts";
 import { type App, createApp } from "#worker/app.ts";
-import { openFleet } from "#worker/fleet.ts";
-import { maintain } from "#worker/maintain.ts";
-import type { RolloutState } from "#rollout/index.ts";
+import { openFleet } from "#worker/hosts/fleet.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import type { RolloutState } from "#core/rollout/index.ts";
 import { Targets, envelope } from "#schema/tuf.ts";
 import { headers, Report as WireReport, ReportResponse, Update } from "#schema/wire.ts";
-import { changesSince } from "#worker/store/changes.ts";
-import { storeReport } from "#worker/store/report.ts";
-import { findRollout } from "#worker/store/rollout.ts";
-import { commit } from "#worker/writer/index.ts";
+import { changesSince } from "#worker/hosts/change-rows.ts";
+import { storeReport } from "#worker/reports/rows.ts";
+import { findRollout } from "#worker/rollouts/rows.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { type Meter, openMeter, type Reading, since } from "#test/support/meter.ts";
 import { installRoot, openPlane, type Plane as Whole } from "#test/support/plane.ts";
 import * as z from "zod";

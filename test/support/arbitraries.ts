@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { knownNetwork } from "#schema/address.ts";
 import { Guard } from "#schema/guard.ts";
 import { OverlayPolicy } from "#schema/intent.ts";
-import type { Hook, Packet, PacketState, Payload } from "#simulate/index.ts";
+import type { Hook, Packet, PacketState, Payload } from "#core/simulate/index.ts";
 import { arbitraryCatalogSketch, catalogRows } from "./arbitrary-catalog.ts";
 import type { WrittenRow } from "./intent.ts";
 import { addressIn, networkPool } from "./network-pool.ts";

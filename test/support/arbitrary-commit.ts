@@ -1,6 +1,6 @@
 /** Arbitrary commits: a few rows of arbitrary intent changed as people change them, one way or the other. */
 import fc from "fast-check";
-import type { ChangedRow } from "#compile/index.ts";
+import type { ChangedRow } from "#core/compile/index.ts";
 import { arbitraryIntent } from "./arbitraries.ts";
 import type { WrittenRow } from "./intent.ts";
 

@@ -1,6 +1,6 @@
 /**
  * TCP connections between namespaces, each with a word for what came of it, and no word for silence: `silent` is a
- * connection of which a kernel was seen to drop a packet (`lab/drops.ts`), and what is neither answered nor dropped is
+ * connection of which a kernel was seen to drop a packet (`lab/net/drops.ts`), and what is neither answered nor dropped is
  * waited for. Whoever drops must be among the namespaces that are looked into.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -8,8 +8,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { type Flow, openDrops, type Pending, portFlow, settle } from "#lab/drops.ts";
-import { inNamespace } from "#lab/netns.ts";
+import { type Flow, openDrops, type Pending, portFlow, settle } from "#lab/net/drops.ts";
+import { inNamespace } from "#lab/net/netns.ts";
 
 const target = z.int().nonnegative();
 /** What `knock.ts` and `hold.ts` say; a target is the index of its argument. */

@@ -3,8 +3,8 @@
  * stdin it goes through one cycle and prints, as JSON on one line, its state and what it refused.
  */
 import { createInterface } from "node:readline";
-import { Agent } from "#agent/agent.ts";
-import { parseCommand } from "#agent/args.ts";
+import { Agent } from "#agent/cycle/agent.ts";
+import { parseCommand } from "#agent/commands/args.ts";
 import { openParts } from "#agent/commands/open.ts";
 
 const [state = "", guard = "", nft = ""] = process.argv.slice(2);

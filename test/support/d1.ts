@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import type { Sql } from "#worker/ports.ts";
+import type { Sql } from "#worker/ports/index.ts";
 
 type Prepared = ReturnType<Sql["prepare"]>;
 type Results<T> = Awaited<ReturnType<Prepared["all"]>> & { results: T[] };

@@ -3,7 +3,7 @@
  * packet can be sent. Checksums are right (RFC 1071) but where a wrong one is the point. Each packet carries a number,
  * as IPv4 identification or IPv6 flow label, by which it is known wherever it is seen.
  */
-import type { Packet } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
 
 /** `headers`: IPv4 options, or an IPv6 destination options header. `fragments`: in two. */
 export type Form = "plain" | "fragments" | "headers";

@@ -18,8 +18,8 @@ import {
   newPrefix,
   removeNamespaces,
   setSwitches,
-} from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
+} from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
 import { type Form, frameOf, numbersMax, opening, type Sendable, wireOf } from "./frames.ts";
 import { isIncoming, isOutgoing, readCounters } from "./observer.ts";
 

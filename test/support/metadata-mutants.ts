@@ -1,6 +1,6 @@
 /** Mutants of a host's metadata: one file is changed, and every pin above it and every signature is right again. */
 import { createHash } from "node:crypto";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import { longestLife, type Snapshot, specVersion, type Targets, type Timestamp } from "#schema/tuf.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";

@@ -2,7 +2,7 @@
  * The store behind a meter: statements by their text, rows read and rows written. Rows are what the adapter itself says
  * (D1's `meta`, which is what is paid for), and never fewer than it gave: node:sqlite does not tell what it looked at.
  */
-import type { Sql } from "#worker/ports.ts";
+import type { Sql } from "#worker/ports/index.ts";
 
 type Prepared = ReturnType<Sql["prepare"]>;
 type Results<T> = Awaited<ReturnType<Prepared["all"]>> & { results: T[] };

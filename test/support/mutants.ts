@@ -2,7 +2,7 @@
  * Signed files that somebody made by mistake or with intent: a sound payload, changed in one place by a table of places
  * and a table of values, and signed again by the very keys, so that no signature is the reason why it is refused.
  */
-import { newRootKey, type RootKey } from "#cli/root.ts";
+import { newRootKey, type RootKey } from "#cli/root/name.ts";
 import { keyIdOf } from "#core/tuf/read.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { type Signature, tufKey } from "#schema/tuf.ts";

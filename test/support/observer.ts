@@ -3,9 +3,9 @@
  * hubs that swallow what leaves the gateway, so that nothing answers.
  */
 import * as z from "zod";
-import { inNamespace } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import type { Packet } from "#simulate/index.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import type { Packet } from "#core/simulate/index.ts";
 import { otherProtocol } from "./senders.ts";
 
 export const isIncoming = (packet: Packet): packet is Packet & { readonly iif: string } =>

@@ -1,5 +1,5 @@
 /** Rows of intent around one gateway and one overlay, and what the compiler finds in them. */
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { snapshotOf, type WrittenRow } from "./intent.ts";
 
 export const gw: WrittenRow = { kind: "host", key: "gw", body: {} };

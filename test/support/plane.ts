@@ -5,13 +5,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildRoot, newRootKey, type RootKey, signRoot, type TargetsRole } from "#cli/root.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot, type TargetsRole } from "#cli/root/name.ts";
 import type { Change } from "#schema/intent.ts";
 import { OnlineKeySet } from "#schema/api/trust.ts";
 import { createApp } from "#worker/app.ts";
-import type { Ports, Signer, Sql } from "#worker/ports.ts";
+import type { Ports, Signer, Sql } from "#worker/ports/index.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
-import { commit } from "#worker/writer/index.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { memorySigner } from "./signing.ts";
 
 export interface Plane {

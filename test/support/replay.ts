@@ -3,10 +3,10 @@
  * its interface and is looked for behind our chains, at the end of the gateway's own path. Hubs swallow what leaves,
  * so that nothing answers and every counter can be asked for exactly one packet.
  */
-import { inNamespace, newPrefix, setSwitches } from "#lab/netns.ts";
-import { must } from "#lab/process.ts";
-import { buildTopology, type Topology, type TopologyPlan } from "#lab/topology.ts";
-import type { Packet } from "#simulate/index.ts";
+import { inNamespace, newPrefix, setSwitches } from "#lab/net/netns.ts";
+import { must } from "#lab/run/process.ts";
+import { buildTopology, type Topology, type TopologyPlan } from "#lab/net/topology.ts";
+import type { Packet } from "#core/simulate/index.ts";
 import { isIncoming, isOutgoing, observer, readCounters, swallow } from "./observer.ts";
 import { disguise, openSenders, type Senders } from "./senders.ts";
 import type { VerdictLine } from "./verdicts.ts";

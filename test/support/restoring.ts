@@ -1,5 +1,5 @@
 /** Boot, as the package's unit does it: the argv of the script that loads what a host held. */
-import { restoreScript } from "#agent/apply/scripts.ts";
+import { restoreScript } from "#agent/backend/nft/scripts.ts";
 
 export const restoring = (state: string, fallback: string, nft = "nft"): readonly string[] => [
   "/bin/sh",

@@ -9,7 +9,7 @@ import {
   type Evidence,
   type Input,
   type RolloutState,
-} from "#rollout/index.ts";
+} from "#core/rollout/index.ts";
 import { Gates, type Phase, Strategy } from "#schema/rollout.ts";
 import type { AgentState } from "#schema/wire.ts";
 

@@ -1,5 +1,5 @@
 /** Mutants of a root's successor: hundreds of roots that a threshold of keys signed, few of which may be followed. */
-import { newRootKey, type RootKey } from "#cli/root.ts";
+import { newRootKey, type RootKey } from "#cli/root/name.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { Role, Root } from "#schema/tuf.ts";
 import {

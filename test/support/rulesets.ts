@@ -1,7 +1,7 @@
 /** Rulesets written by hand for kernel tests: rules by what matters, everything else at its widest. */
 import { Guard } from "#schema/guard.ts";
 import { type Rule, Ruleset, scopeId } from "#schema/ruleset.ts";
-import { type Program, render } from "#render/index.ts";
+import { type Program, render } from "#core/render/index.ts";
 
 type Written = Pick<Rule, "scope" | "direction" | "verdict" | "counter"> & Partial<Rule>;
 

@@ -6,9 +6,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { inNamespace } from "#lab/netns.ts";
-import { run } from "#lab/process.ts";
-import type { Packet } from "#simulate/index.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { run } from "#lab/run/process.ts";
+import type { Packet } from "#core/simulate/index.ts";
 
 export interface Senders {
   /** Resolves when the packet has gone. @throws RangeError for a packet that it cannot make */

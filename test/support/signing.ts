@@ -1,7 +1,7 @@
 /** Real online keys in memory: what the adapters hold on disk or as secrets. */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { type OnlineKeys, rootKey } from "#cli/root.ts";
-import type { OnlineRole, Signer } from "#worker/ports.ts";
+import { type OnlineKeys, rootKey } from "#cli/root/name.ts";
+import type { OnlineRole, Signer } from "#worker/ports/index.ts";
 
 export function memorySigner(): Signer {
   const make = (): KeyObject => generateKeyPairSync("ed25519").privateKey;

@@ -1,6 +1,6 @@
 /** Who speaks for a host: the key that it has, as its reports would be sent. */
-import type { Sql } from "#worker/ports.ts";
-import { findIdentity, type Speaker } from "#worker/store/identity.ts";
+import type { Sql } from "#worker/ports/index.ts";
+import { findIdentity, type Speaker } from "#worker/hosts/identity-rows.ts";
 
 /** A host without a key speaks under none. */
 export async function speakerOf(sql: Sql, host: string): Promise<Speaker> {

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { openAuthority } from "#lab/authority.ts";
-import { inNamespace } from "#lab/netns.ts";
-import { must, start, stop, until } from "#lab/process.ts";
+import { openAuthority } from "#lab/fleet/authority.ts";
+import { inNamespace } from "#lab/net/netns.ts";
+import { must, start, stop, until } from "#lab/run/process.ts";
 
 const program = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 /** On loopback of its own namespace, where nothing else listens. */

@@ -18,7 +18,7 @@ import { Address } from "#schema/primitives.ts";
 import type { Tally } from "#schema/ruleset.ts";
 import { RowId, tallies, Verdict } from "#schema/ruleset.ts";
 import { unixSeconds } from "#schema/time.ts";
-import type { Hook, Packet, PacketState, Payload } from "#simulate/index.ts";
+import type { Hook, Packet, PacketState, Payload } from "#core/simulate/index.ts";
 
 export interface VerdictLine {
   /** The line as written, without its comment. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { admitFirst, mayEnforce, writeBeginning } from "#agent/adoption.ts";
+import { admitFirst, mayEnforce, writeBeginning } from "#agent/cycle/adoption.ts";
 import {
   endsOf,
   type Flow,
@@ -11,8 +11,8 @@ import {
   parseConnection,
   parseFlow,
   parseListener,
-} from "#agent/apply/flows.ts";
-import type { ForeignRedirect } from "#agent/apply/redirects.ts";
+} from "#agent/flows/flows.ts";
+import type { ForeignRedirect } from "#agent/backend/nft/redirects.ts";
 import { parseGuard } from "#agent/guard/index.ts";
 import type { Listener } from "#agent/observe/listeners.ts";
 import { flowOutlook, listenerOutlook, wouldBeCut } from "#agent/observe/outlook.ts";

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newHostKey } from "#agent/identity.ts";
-import { join } from "#agent/join.ts";
-import { Refused } from "#agent/refusal.ts";
+import { newHostKey } from "#agent/disk/identity.ts";
+import { join } from "#agent/cycle/join.ts";
+import { Refused } from "#agent/machine/refusal.ts";
 import { type Client, openClient, type PollReply } from "#agent/transport/client.ts";
 import { defaultLimits } from "#agent/transport/request.ts";
-import { buildRoot, newRootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, signRoot } from "#cli/root/name.ts";
 import { httpAnswer, openRawServer, type RawServer } from "../support/raw-server.ts";
 
 const identity = {

@@ -1,7 +1,7 @@
 /** The agent's command line: what each command takes, and what it refuses before anything runs. */
 import { describe, expect, test } from "vitest";
-import { parseCommand, UsageError } from "#agent/args.ts";
-import { specs } from "#agent/specs.ts";
+import { parseCommand, UsageError } from "#agent/commands/args.ts";
+import { specs } from "#agent/commands/specs.ts";
 import type { Spec } from "#args/spec.ts";
 
 const commands: readonly Spec[] = Object.values(specs);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openLeaseClock, signedAfter } from "#agent/clock.ts";
+import { openLeaseClock, signedAfter } from "#agent/disk/clock.ts";
 import { parseGuard, policyOf } from "#agent/guard/index.ts";
 
 let directory: string;

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { Updater } from "tuf-js";
 import { DownloadHTTPError } from "tuf-js/dist/error.js";
 import { setTime } from "#agent/trust/engine.ts";
-import { buildRoot, newRootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, signRoot } from "#cli/root/name.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-engine-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { parseCommand, UsageError } from "#agent/args.ts";
+import { parseCommand, UsageError } from "#agent/commands/args.ts";
 import {
   describeEvent,
   eventBytesMax,

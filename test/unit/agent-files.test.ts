@@ -11,13 +11,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { lock, lockHolder } from "#agent/lock.ts";
-import { linkDurable, readOptional, writeDurable } from "#agent/persist.ts";
-import { readStatus, type Status, statusWriter } from "#agent/status.ts";
-import { committedSlot, commitSlot, everCommitted, revokeSlot, stageSlot } from "#agent/slots.ts";
-import { programSha256 } from "#agent/apply/nft.ts";
+import { lock, lockHolder } from "#agent/disk/lock.ts";
+import { linkDurable, readOptional, writeDurable } from "#agent/disk/files.ts";
+import { readStatus, type Status, statusWriter } from "#agent/report/status.ts";
+import { committedSlot, commitSlot, everCommitted, revokeSlot, stageSlot } from "#agent/disk/slots.ts";
+import { programSha256 } from "#agent/disk/digest.ts";
 import { readFloors, initialFloors, writeFloors } from "#agent/trust/floors.ts";
-import { renderClosed } from "#render/index.ts";
+import { renderClosed } from "#core/render/index.ts";
 import { Guard } from "#schema/guard.ts";
 
 let directory: string;

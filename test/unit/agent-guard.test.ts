@@ -8,7 +8,7 @@ import { afterAll, expect, test } from "vitest";
 import { admit, guardReader, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { neverFromAny } from "#schema/guard.ts";
-import { guardRefusals } from "#simulate/admission.ts";
+import { guardRefusals } from "#core/simulate/admission.ts";
 import { groupsRuleset, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portcullis-guard-"));

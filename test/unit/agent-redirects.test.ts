@@ -1,6 +1,6 @@
 /** What others hand on at prerouting, as nft 1.0.6 lists it. */
 import { describe, expect, test } from "vitest";
-import { describeRedirect, handsOn, redirectsOf } from "#agent/apply/redirects.ts";
+import { describeRedirect, handsOn, redirectsOf } from "#agent/backend/nft/redirects.ts";
 
 const chain = (table: string, name: string, hook?: string) => ({
   chain: { family: "ip", table, name, ...(hook === undefined ? {} : { type: "nat", hook, prio: -100 }) },

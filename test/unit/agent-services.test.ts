@@ -7,7 +7,7 @@ import { describeListening, unmatched } from "#agent/observe/services.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { Listening } from "#schema/wire.ts";
-import { prepare } from "#simulate/index.ts";
+import { prepare } from "#core/simulate/index.ts";
 import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const ports = (kind: "tcp" | "udp", from: number, to = from): Rule["protocol"] => ({

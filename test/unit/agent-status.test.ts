@@ -1,8 +1,8 @@
 /** What `portcullis-agent status` says about a refusal: what happened, and what a person should do about just that. */
 import { describe, expect, test } from "vitest";
 import { admit } from "#agent/guard/index.ts";
-import { outcome } from "#agent/refusal.ts";
-import { formatStatus, Status } from "#agent/status.ts";
+import { outcome } from "#agent/machine/refusal.ts";
+import { formatStatus, Status } from "#agent/report/status.ts";
 import { Guard } from "#schema/guard.ts";
 import { guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";

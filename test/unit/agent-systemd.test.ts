@@ -1,8 +1,8 @@
 /** Who is waited for by systemd, what it is told, and that a failure to tell ends nothing. */
 import { expect, test } from "vitest";
-import type { Exec } from "#agent/apply/spawn.ts";
-import { aliveLoop } from "#agent/loop.ts";
-import { serviceWatchdog } from "#agent/systemd.ts";
+import type { Exec } from "#agent/process/spawn.ts";
+import { aliveLoop } from "#agent/cycle/loop.ts";
+import { serviceWatchdog } from "#agent/process/systemd.ts";
 
 const unit = { NOTIFY_SOCKET: "/run/systemd/notify", WATCHDOG_USEC: "180000000", WATCHDOG_PID: "7" };
 const answering =

@@ -1,10 +1,10 @@
 /** Whether a commit may take something from a host's own flows: never a wrong no, and a no where it matters. */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Rules } from "#agent/apply/flows.ts";
-import { mayTake } from "#agent/apply/takes.ts";
+import type { Rules } from "#agent/flows/flows.ts";
+import { mayTake } from "#agent/flows/takes.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
-import { simulate } from "#simulate/index.ts";
+import { simulate } from "#core/simulate/index.ts";
 import { arbitraryPacket } from "#test/support/arbitraries.ts";
 import { arbitraryRuleset } from "#test/support/arbitrary-ruleset.ts";
 import { ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";

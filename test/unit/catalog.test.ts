@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compile, references } from "#compile/index.ts";
+import { compile, references } from "#core/compile/index.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseCommand } from "#agent/args.ts";
+import { parseCommand } from "#agent/commands/args.ts";
 import { readArgs } from "#args/read.ts";
 import { wordsOf } from "#args/spec.ts";
 import { version } from "#args/version.ts";

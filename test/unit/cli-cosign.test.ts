@@ -2,15 +2,15 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { signingLines } from "#cli/commands/cosign/cosign.ts";
-import { checkToSign } from "#cli/cosign.ts";
-import { buildRoot, newRootKey, type RootKey, signatureOver } from "#cli/root.ts";
-import { nextRoot, type RootChange } from "#cli/root-succession.ts";
+import { checkToSign } from "#cli/root/cosign.ts";
+import { buildRoot, newRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
+import { nextRoot, type RootChange } from "#cli/root/succession.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { ruleOf } from "#test/support/rulesets.ts";
-import { targetsPayload } from "#worker/publish/metadata.ts";
+import { targetsPayload } from "#worker/signing/metadata.ts";
 
 const now = Date.parse("2026-11-01T00:00:00Z");
 const day = 86_400_000;

@@ -1,6 +1,6 @@
 /** Server-sent events as the command line reads them. */
 import { expect, test } from "vitest";
-import { eventsOf } from "#cli/events.ts";
+import { eventsOf } from "#cli/http/events.ts";
 
 async function read(...pieces: readonly string[]): Promise<{ ids: readonly string[]; taken: number }> {
   let taken = 0;

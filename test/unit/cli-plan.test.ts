@@ -1,7 +1,8 @@
 /** What a catalog changes: whose rows it may touch, and how many of them may go. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CurrentRow, type DesiredRow, planChanges, type PlanOptions } from "#cli/plan.ts";
+import { type DesiredRow, planChanges, type PlanOptions } from "#cli/intent/plan.ts";
+import { type CurrentRow } from "#cli/http/pages.ts";
 
 const zone = (key: string, cidr = "192.0.2.0/24"): DesiredRow => ({
   put: { op: "put", kind: "zone", key, body: { cidrs: [cidr] } },

@@ -1,8 +1,8 @@
 /** What people read of a rollout, and what they say to start one: the same words for the same state, and nothing twice. */
 import { describe, expect, test } from "vitest";
-import { gatesOf, strategyOf } from "#cli/rollout-request.ts";
-import { newsOf, rolloutLines, rolloutTable } from "#cli/rollout-text.ts";
-import { eventsOf } from "#cli/events.ts";
+import { gatesOf, strategyOf } from "#cli/rollout/request.ts";
+import { newsOf, rolloutLines, rolloutTable } from "#cli/rollout/text.ts";
+import { eventsOf } from "#cli/http/events.ts";
 import { Gates, type RolloutView } from "#schema/rollout.ts";
 
 const now = Date.parse("2027-01-02T00:10:00Z");

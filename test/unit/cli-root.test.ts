@@ -2,9 +2,9 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { joinCopies, readRootFile, type RootFile, rootFileText, withSignature } from "#cli/root-file.ts";
-import { nextRoot, type RootChange, successionFaults } from "#cli/root-succession.ts";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
+import { joinCopies, readRootFile, type RootFile, rootFileText, withSignature } from "#cli/root/file.ts";
+import { nextRoot, type RootChange, successionFaults } from "#cli/root/succession.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { expiryWarning } from "#schema/expiry.ts";
 import { tufKey } from "#schema/tuf.ts";

@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import type { Plan } from "#schema/api/commits.ts";
 import type { HostItem, Standing } from "#schema/api/hosts.ts";
 import { hostProperties, hostTable } from "#cli/commands/hosts/hosts.ts";
-import { bodyDifferences } from "#cli/diff.ts";
-import { type Output, wantsColours } from "#cli/output.ts";
-import type { PlacedWarning } from "#cli/proposal.ts";
-import { printProposal } from "#cli/proposal-text.ts";
-import { span, table } from "#cli/table.ts";
+import { bodyDifferences } from "#cli/text/diff.ts";
+import { type Output, wantsColours } from "#cli/text/output.ts";
+import type { PlacedWarning } from "#cli/intent/proposal.ts";
+import { printProposal } from "#cli/intent/proposal-text.ts";
+import { span, table } from "#cli/text/table.ts";
 
 const hostItem = (key: string, status: Standing): HostItem => ({
   kind: "host",

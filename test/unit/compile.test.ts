@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";

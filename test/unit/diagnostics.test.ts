@@ -1,6 +1,6 @@
 /** Everything that the compiler finds wrong with hosts, overlays, members and names, by example. */
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import type { OverlayPolicy } from "#schema/intent.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";

@@ -1,12 +1,12 @@
 /** Rules and sets in words, as every preview shows them. */
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { encodeName } from "#schema/names.ts";
 import { kinds, type Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { unixSeconds } from "#schema/time.ts";
-import { describeRule, nameText } from "#simulate/describe.ts";
-import { type Difference, difference, elementCount } from "#simulate/difference.ts";
+import { describeRule, nameText } from "#core/simulate/describe.ts";
+import { type Difference, difference, elementCount } from "#core/simulate/difference.ts";
 
 const rule: Rule = {
   row: "services/web#0123456789ab",

@@ -1,6 +1,6 @@
 /** When the end of signed metadata is told, in the agent's status as elsewhere. */
 import { expect, test } from "vitest";
-import { formatStatus, type Status } from "#agent/status.ts";
+import { formatStatus, type Status } from "#agent/report/status.ts";
 import { expiryWarning } from "#schema/expiry.ts";
 
 const hour = 3_600_000;

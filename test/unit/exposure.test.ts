@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { formatAddress } from "#schema/address.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
-import { guardRefusals } from "#simulate/admission.ts";
+import { guardRefusals } from "#core/simulate/admission.ts";
 import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const guard = Guard.parse({ management: { interfaces: ["mgmt0"], allow: [] } });

@@ -1,11 +1,11 @@
 /** A guard that narrows output: what may stand in it, what it becomes, and that its host still recovers by itself. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { closedRules } from "#agent/apply/flows.ts";
+import { closedRules } from "#agent/flows/flows.ts";
 import { parseGuard } from "#agent/guard/index.ts";
 import { unreachable } from "#agent/guard/reach.ts";
-import { emptyInventory, renderClosed, transaction } from "#render/index.ts";
-import { type Packet, prepare, simulate } from "#simulate/index.ts";
+import { emptyInventory, renderClosed, transaction } from "#core/render/index.ts";
+import { type Packet, prepare, simulate } from "#core/simulate/index.ts";
 import { arbitraryGuard, arbitraryPacket } from "#test/support/arbitraries.ts";
 import { arbitraryRuleset } from "#test/support/arbitrary-ruleset.ts";
 

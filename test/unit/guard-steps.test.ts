@@ -7,8 +7,8 @@ afterAll(() => meter.close());
 // Loaded when the meter runs, so that it counts every block.
 const { decodeBundle, encodeBundle } = await import("#schema/bundle.ts");
 const { Guard } = await import("#schema/guard.ts");
-const { guardRefusals } = await import("#simulate/admission.ts");
-const { render } = await import("#render/index.ts");
+const { guardRefusals } = await import("#core/simulate/admission.ts");
+const { render } = await import("#core/render/index.ts");
 const { families } = await import("#test/support/hostile-families.ts");
 
 const guard = Guard.parse({

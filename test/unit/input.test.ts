@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { closest } from "#schema/closest.ts";
-import { forgiven } from "#worker/api/strict-json.ts";
+import { forgiven } from "#worker/http/strict-json.ts";
 
 describe("a key that stands twice", () => {
   test.each([

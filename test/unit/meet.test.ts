@@ -1,13 +1,13 @@
 /** What a host is given between two releases, by example: what both allow, no more, and nothing of it less. */
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
-import { covers } from "#compile/covers.ts";
-import { meet } from "#compile/meet.ts";
+import { compile } from "#core/compile/index.ts";
+import { covers } from "#core/compile/covers.ts";
+import { meet } from "#core/compile/meet.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import { unixSeconds } from "#schema/time.ts";
 import { Ruleset } from "#schema/ruleset.ts";
-import type { Packet } from "#simulate/index.ts";
-import { prepare } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
+import { prepare } from "#core/simulate/index.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
 import { ruleOf, rulesetOf } from "../support/rulesets.ts";

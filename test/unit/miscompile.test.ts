@@ -3,11 +3,11 @@
  * packet that would pass if we made that mistake, and one that must pass so that the test is no tautology.
  */
 import { describe, expect, test } from "vitest";
-import { compile } from "#compile/index.ts";
+import { compile } from "#core/compile/index.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { Ruleset } from "#schema/ruleset.ts";
-import type { Packet } from "#simulate/index.ts";
-import { simulate } from "#simulate/index.ts";
+import type { Packet } from "#core/simulate/index.ts";
+import { simulate } from "#core/simulate/index.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { IntentRows, snapshotOf } from "../support/intent.ts";
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import type { RootFile } from "#core/tuf/read.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
 import type { Root, TufKey } from "#schema/tuf.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
-import { verifyEd25519 } from "#worker/publish/holds.ts";
-import { checkSuccessor, readRoot } from "#worker/publish/root.ts";
+import { verifyEd25519 } from "#worker/signing/verify.ts";
+import { checkSuccessor, readRoot } from "#worker/signing/root.ts";
 
 const signer = memorySigner();
 const now = Date.now();

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { buildRoot, newRootKey, signRoot } from "#cli/root.ts";
+import { buildRoot, newRootKey, signRoot } from "#cli/root/name.ts";
 import { BundleCustom, sizeLimits } from "#schema/bundle.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import type { Root } from "#schema/tuf.ts";
 import { onlineKeysOf, memorySigner } from "#test/support/signing.ts";
 import { type Serve, stockClient, type StockClient } from "#test/support/stock-tuf.ts";
-import type { OnlineRole } from "#worker/ports.ts";
-import { BundleTooLarge, publishHost, renewLease } from "#worker/publish/index.ts";
-import type { Published, Repository } from "#worker/publish/types.ts";
+import type { OnlineRole } from "#worker/ports/index.ts";
+import { BundleTooLarge, publishHost, renewLease } from "#worker/signing/repository.ts";
+import type { Published, Repository } from "#worker/signing/types.ts";
 
 const signer = memorySigner();
 const day = 86_400_000;

@@ -1,6 +1,6 @@
 /** A host's accept rules as look-ups: what a packet meets, in which order, and what depends on members. */
 import { describe, expect, it } from "vitest";
-import { emptyInventory, renderClosed, skeleton, transaction } from "#render/index.ts";
+import { emptyInventory, renderClosed, skeleton, transaction } from "#core/render/index.ts";
 import type { NamedSet, Rule } from "#schema/ruleset.ts";
 import { mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 

@@ -1,6 +1,6 @@
 /** Which programs are a matter of elements to each other, and what is sent then. */
 import { describe, expect, it } from "vitest";
-import { transactionBetween } from "#render/index.ts";
+import { transactionBetween } from "#core/render/index.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 

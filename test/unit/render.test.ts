@@ -1,7 +1,7 @@
 /** What the renderer prints for one rule, and what it refuses to print. */
 import { describe, expect, it } from "vitest";
-import { emptyInventory, inventoryOf, render, renderClosed, transaction } from "#render/index.ts";
-import { identifier, interfaceName, network, word } from "#render/quote.ts";
+import { emptyInventory, inventoryOf, render, renderClosed, transaction } from "#core/render/index.ts";
+import { identifier, interfaceName, network, word } from "#core/render/nft/quote.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 

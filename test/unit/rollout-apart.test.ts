@@ -1,6 +1,6 @@
 /** Hosts whose answer says nothing about a revision: ill since before it, or adopting and so enforcing nothing. */
 import { expect, test } from "vitest";
-import type { Evidence } from "#rollout/index.ts";
+import type { Evidence } from "#core/rollout/index.ts";
 import { Driven, gatesOf, newest, plain, wavesOf } from "#test/support/rollout.ts";
 
 /** A host in hold with the reverts of before: it has seen what was assigned, and tried nothing since. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { step, wavesDigest } from "#rollout/index.ts";
+import { step, wavesDigest } from "#core/rollout/index.ts";
 import { Driven, gatesOf, hostNames, newest, plain, start, wavesOf } from "#test/support/rollout.ts";
 
 const hour = 3600;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { elementText } from "#agent/apply/shape.ts";
+import { elementText } from "#agent/backend/nft/shape.ts";
 
 test.each([
   [

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Rule } from "#schema/ruleset.ts";
-import type { Judgement, JudgingGuard, Packet } from "#simulate/index.ts";
-import { simulate } from "#simulate/index.ts";
+import type { Judgement, JudgingGuard, Packet } from "#core/simulate/index.ts";
+import { simulate } from "#core/simulate/index.ts";
 
 const rule = (
   row: string,

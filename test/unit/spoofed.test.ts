@@ -1,8 +1,8 @@
 /** Where a source may come from, by example: through a gateway, and for it. */
 import { describe, expect, test } from "vitest";
 import { Guard } from "#schema/guard.ts";
-import type { Packet, PacketState } from "#simulate/index.ts";
-import { prepare } from "#simulate/index.ts";
+import type { Packet, PacketState } from "#core/simulate/index.ts";
+import { prepare } from "#core/simulate/index.ts";
 import { ruleOf, rulesetOf } from "../support/rulesets.ts";
 
 const everything = (direction: "in" | "out" | "peer", scope = "overlay/office") =>

@@ -1,7 +1,7 @@
 /** What a list of hosts says of each: the agent's own word, and what deserves a person's attention. */
 import { describe, expect, test } from "vitest";
-import { standingView } from "#worker/api/standing.ts";
-import type { Standing } from "#worker/store/status.ts";
+import { standingView } from "#worker/overview/view.ts";
+import type { Standing } from "#worker/hosts/status-rows.ts";
 
 const now = Date.parse("2026-11-20T12:00:00Z");
 const hour = 3_600_000;

@@ -42,6 +42,8 @@ const usesType = (room: string, target: string, name: string): Breach =>
     otherRoom,
   );
 
+const doorOf = (room: string): string => (room === "tuf" ? "read.ts" : "index.ts");
+
 const says = (room: string, expression: string, seenAs: readonly string[]): Breach =>
   breach(`says ${expression}`, room, `export const wall: unknown = ${expression};`, seenAs);
 
@@ -52,8 +54,8 @@ function pure(room: string): readonly Breach[] {
     uses(room, "node:fs", nodeImport),
     uses(room, "hono", bannedImport),
     uses(room, "drizzle-orm", bannedImport),
-    uses(room, "#worker/ports.ts"),
-    usesType(room, "#worker/ports.ts", "Ports"),
+    uses(room, "#worker/ports/index.ts"),
+    usesType(room, "#worker/ports/index.ts", "Ports"),
     uses(room, "#lab/main.ts"),
     says(room, "process.env", noSuchName),
     says(room, "Buffer.from([])", noSuchName),
@@ -73,37 +75,31 @@ function pure(room: string): readonly Breach[] {
   ];
 }
 
+/** What a room of core/ may not use, as every other file of the house may. */
+const siblings = ["compile", "simulate", "rollout", "render", "tuf"];
+
 export const breaches: readonly Breach[] = [
-  ...[
-    "schema",
-    "schema/api",
-    "core",
-    "worker/compile",
-    "worker/simulate",
-    "worker/rollout",
-    "agent/render",
-  ].flatMap(pure),
+  ...["schema", "schema/api", "core", ...siblings.map((room) => `core/${room}`)].flatMap(pure),
 
-  uses("schema", "../worker/ports.ts"),
-  breach("re-exports another room", "schema", 'export * from "#agent/state.ts";', otherRoom),
-  uses("schema/tables", "#worker/ports.ts"),
-  uses("schema/tables", "node:fs", noSuchName),
+  uses("schema", "../worker/ports/index.ts"),
+  breach("re-exports another room", "schema", 'export * from "#agent/machine/state.ts";', otherRoom),
 
-  uses("core", "#worker/store/intent.ts"),
+  uses("core", "#worker/intent/rows.ts"),
   uses("core", "#agent/trust/index.ts"),
-  uses("core", "#compile/index.ts"),
-  uses("worker/compile", "#worker/store/intent.ts"),
-  uses("worker/compile", "#simulate/index.ts"),
-  uses("worker/simulate", "#compile/index.ts"),
-  uses("worker/simulate", "#worker/store/intent.ts"),
-  uses("worker/rollout", "#worker/store/intent.ts"),
-  uses("worker/rollout", "#compile/index.ts"),
-  uses("worker/compile", "#rollout/index.ts"),
-  uses("agent/render", "#agent/trust/index.ts"),
-  usesType("agent/render", "#agent/state.ts", "State"),
+  uses("core", "#args/spec.ts"),
+  ...siblings.flatMap((room) =>
+    siblings
+      .filter((other) => other !== room)
+      .map((other) => uses(`core/${room}`, `#core/${other}/${doorOf(other)}`, bannedImport)),
+  ),
+  usesType("core/render", "#agent/machine/state.ts", "State"),
+
+  uses("args", "#core/json.ts"),
+  uses("args", "#cli/main.ts"),
+  uses("args", "#agent/machine/state.ts"),
 
   uses("worker", "#agent/trust/index.ts"),
-  usesType("worker", "#agent/state.ts", "State"),
+  usesType("worker", "#agent/machine/state.ts", "State"),
   uses("worker", "#cli/main.ts"),
   uses("worker", "#lab/main.ts"),
   uses("worker", "#worker/standalone/index.ts"),
@@ -113,18 +109,28 @@ export const breaches: readonly Breach[] = [
   says("worker", "globalThis.process", bannedGlobal),
   says("worker", "Buffer.from([])", bannedGlobal),
   says("worker", "Date.now()", bannedProperty),
-  uses("worker/api", "drizzle-orm/d1", bannedImport),
-  uses("worker/store", "node:sqlite", nodeImport),
-  says("worker/store", "new Date().getTime()", bannedGlobal),
-  says("worker/store", "process.env", bannedGlobal),
+  uses("worker/http", "drizzle-orm/d1", bannedImport),
+  uses("worker/rollouts", "drizzle-orm", bannedImport),
+  breach(
+    "says SQL",
+    "worker/rollouts",
+    'import type { Sql } from "#worker/ports/index.ts";\nexport const wall = (sql: Sql): unknown => sql.prepare("SELECT 1");',
+    bannedProperty,
+  ),
+  uses("worker/rollouts", "#worker/intent/rows.ts", bannedImport),
+  uses("worker/rollouts", "../intent/rows.ts", bannedImport),
+  uses("worker/db", "node:sqlite", nodeImport),
+  says("worker/db", "new Date().getTime()", bannedGlobal),
+  says("worker/db", "process.env", bannedGlobal),
+  uses("worker/db", "#worker/intent/rows.ts", bannedImport),
+  uses("worker/intent/rows.ts", "node:sqlite", nodeImport),
+  says("worker/intent/rows.ts", "new Date().getTime()", bannedGlobal),
 
   uses("worker/standalone", "#agent/trust/index.ts"),
   uses("worker/standalone", "#cli/main.ts"),
   uses("worker/standalone", "#lab/main.ts"),
   uses("worker/standalone", "node:child_process", bannedImport),
 
-  uses("cli/args", "#cli/main.ts"),
-  uses("cli/args", "#agent/state.ts"),
   ...["cli", "lab"].flatMap((room) =>
     ["object", "strictObject", "looseObject"].map((shape) =>
       breach(
@@ -136,12 +142,10 @@ export const breaches: readonly Breach[] = [
     ),
   ),
 
-  uses("agent", "#worker/ports.ts"),
-  usesType("agent", "#worker/ports.ts", "Ports"),
-  uses("agent", "#worker/publish/index.ts"),
-  uses("agent", "#compile/index.ts"),
-  uses("agent/render", "#simulate/index.ts"),
-  uses("agent", "#schema/tables/index.ts"),
+  uses("agent", "#worker/ports/index.ts"),
+  usesType("agent", "#worker/ports/index.ts", "Ports"),
+  uses("agent", "#worker/signing/index.ts"),
+  uses("agent", "#worker/db/tables/index.ts"),
   uses("agent", "#cli/main.ts"),
   uses("agent", "#lab/main.ts"),
   uses("agent", "drizzle-orm", bannedImport),
@@ -149,23 +153,27 @@ export const breaches: readonly Breach[] = [
   uses("agent", "node:child_process", bannedImport),
   uses("agent", "node:timers/promises", bannedImport),
   uses("agent/trust", "node:child_process", bannedImport),
-  uses("agent/apply", "node:child_process", bannedImport),
+  uses("agent/backend", "node:child_process", bannedImport),
   says("agent", "setTimeout(() => {}, 1)", bannedGlobal),
   says("agent", 'fetch("http://localhost/")', bannedGlobal),
-  says("agent/state.ts", "Date.now()", bannedGlobal),
-  says("agent/state.ts", "Math.random()", bannedProperty),
-  breach("reads a file", "agent/state.ts", 'export { readFileSync as wall } from "node:fs";', nodeImport),
+  says("agent/machine/state.ts", "Date.now()", bannedGlobal),
+  says("agent/machine/state.ts", "Math.random()", bannedProperty),
+  breach(
+    "reads a file",
+    "agent/machine/state.ts",
+    'export { readFileSync as wall } from "node:fs";',
+    nodeImport,
+  ),
   breach(
     "opens a shell",
-    "agent/apply/spawn.ts",
+    "agent/process/spawn.ts",
     'export { execSync as wall } from "node:child_process";',
     bannedImport,
   ),
 
-  uses("cli", "#worker/ports.ts"),
-  usesType("cli", "#worker/ports.ts", "Ports"),
-  uses("cli", "#agent/state.ts"),
-  uses("cli", "#render/index.ts"),
+  uses("cli", "#worker/ports/index.ts"),
+  usesType("cli", "#worker/ports/index.ts", "Ports"),
+  uses("cli", "#agent/machine/state.ts"),
   uses("cli", "#lab/main.ts"),
   uses("cli", "node:child_process", bannedImport),
   breach("opens a shell", "lab", 'export { exec as wall } from "node:child_process";', bannedImport),
@@ -183,19 +191,20 @@ export const breaches: readonly Breach[] = [
 
 /** What must stay allowed: a wall that nothing can pass proves nothing. */
 export const passages: readonly Breach[] = [
-  uses("worker", "#render/index.ts", []),
-  uses("worker", "#compile/index.ts", []),
-  uses("worker", "#simulate/index.ts", []),
-  uses("worker", "#rollout/index.ts", []),
+  uses("worker", "#core/render/index.ts", []),
+  uses("worker", "#core/compile/index.ts", []),
+  uses("worker", "#core/simulate/index.ts", []),
+  uses("worker", "#core/rollout/index.ts", []),
   uses("worker/standalone", "node:fs", []),
   uses("worker/standalone", "#worker/app.ts", []),
-  uses("worker/store", "drizzle-orm/d1", []),
-  uses("agent", "#render/index.ts", []),
-  uses("agent", "#simulate/index.ts", []),
+  uses("worker/db", "drizzle-orm/d1", []),
+  uses("worker/rollouts", "#worker/intent/index.ts", []),
+  uses("worker/rollouts", "#worker/http/env.ts", []),
+  uses("agent", "#core/render/index.ts", []),
+  uses("agent", "#core/simulate/index.ts", []),
   uses("agent", "node:fs", []),
   uses("cli", "node:fs", []),
-  uses("cli", "#simulate/difference.ts", []),
+  uses("cli", "#core/simulate/difference.ts", []),
   breach("spawns", "lab", 'export { spawn as wall } from "node:child_process";', []),
   uses("schema", "zod", []),
-  uses("schema/tables", "drizzle-orm/sqlite-core", []),
 ];

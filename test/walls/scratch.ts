@@ -19,8 +19,8 @@ import * as z from "zod";
 import type { Breach } from "./breaches.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const rooms = ["schema", "core", "worker", "agent", "cli", "lab"];
-const configuration = ["package.json", "tsconfig.json", ".oxlintrc.json"];
+const rooms = ["schema", "core", "args", "worker", "agent", "cli", "lab"];
+const configuration = ["package.json", "tsconfig.json", "oxlint.config.ts"];
 
 export interface Scratch {
   readonly folder: string;

@@ -5,9 +5,9 @@ import { Root } from "#schema/tuf.ts";
 import { headers, Update } from "#schema/wire.ts";
 import { enrolled, poll } from "#test/support/host.ts";
 import { type Ceremony, host, installRoot, openPlane, type Plane } from "#test/support/plane.ts";
-import { maintain } from "#worker/maintain.ts";
-import type { Repository } from "#worker/publish/types.ts";
-import { readRepository } from "#worker/store/lease.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import type { Repository } from "#worker/signing/types.ts";
+import { readRepository } from "#worker/served/repository-rows.ts";
 
 let plane: Plane;
 let ceremony: Ceremony;

@@ -4,7 +4,7 @@ import { headers, Update } from "#schema/wire.ts";
 import { enrolled, poll, postJson, tokenRequest } from "#test/support/host.ts";
 import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 import { createApp } from "#worker/app.ts";
-import { maintain } from "#worker/maintain.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
 import { listen, type Listener } from "#worker/standalone/listen.ts";
 
 let plane: Plane;

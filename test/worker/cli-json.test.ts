@@ -1,7 +1,7 @@
 /** What `--json` prints is what the control plane answered, every field of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Plan } from "#schema/api/commits.ts";
-import { storeReport } from "#worker/store/report.ts";
+import { storeReport } from "#worker/reports/rows.ts";
 import { folderOf } from "../support/cli.ts";
 import { type CliPlane, openCliPlane } from "../support/cli-plane.ts";
 import { reportOf } from "./contract/reports.ts";

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RolloutView } from "#schema/rollout.ts";
 import { type AgentState, Report } from "#schema/wire.ts";
-import { maintain } from "#worker/maintain.ts";
-import { told } from "#worker/release/told.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { told } from "#worker/poll/report.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
-import { commit } from "#worker/writer/index.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { type Ended, runCli } from "../support/cli.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { storeReport } from "#worker/store/report.ts";
+import { storeReport } from "#worker/reports/rows.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 import { type CliPlane, openCliPlane } from "../support/cli-plane.ts";
 import { enrolHost } from "./contract/enrolled.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { Guard } from "#schema/guard.ts";
-import { storeReport } from "#worker/store/report.ts";
+import { storeReport } from "#worker/reports/rows.ts";
 import { folderOf, runCli } from "../support/cli.ts";
 import { reportOf } from "./contract/reports.ts";
 import { speakerOf } from "#test/support/speaker.ts";

@@ -1,13 +1,13 @@
 /** Targets that operators sign: what waits, who may sign it, when it is published, and what happens without anybody. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newRootKey, type RootKey, signatureOver } from "#cli/root.ts";
+import { newRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
 import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { OnlineKeySet } from "#schema/api/trust.ts";
 import { enrolled, poll } from "#test/support/host.ts";
 import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
-import { maintain } from "#worker/maintain.ts";
-import { readRepository } from "#worker/store/lease.ts";
-import { verifyAudit } from "#worker/store/audit.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { readRepository } from "#worker/served/repository-rows.ts";
+import { verifyAudit } from "#worker/db/audit.ts";
 
 const day = 86_400_000;
 const [a, b, c, stranger] = [newRootKey(), newRootKey(), newRootKey(), newRootKey()];

@@ -11,8 +11,8 @@ import {
   tokenRequest,
 } from "#test/support/host.ts";
 import { host, installRoot, openPlane, type Plane } from "#test/support/plane.ts";
-import { openLimiter } from "#worker/limiter.ts";
-import { Refused } from "#worker/problem.ts";
+import { openLimiter } from "#worker/http/limiter.ts";
+import { Refused } from "#worker/lib/refused.ts";
 import { reportOf } from "./contract/reports.ts";
 
 let plane: Plane;

@@ -1,11 +1,11 @@
 /** The minute's maintenance: what cannot be done for one rollout or one host is told, and keeps nothing else from its turn. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RolloutRequest } from "#schema/rollout.ts";
-import { maintain } from "#worker/maintain.ts";
-import { readRollout } from "#worker/release/read.ts";
-import { startRollout } from "#worker/release/start.ts";
-import { commit } from "#worker/writer/index.ts";
-import { newRootKey } from "#cli/root.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { readRollout } from "#worker/rollouts/read.ts";
+import { startRollout } from "#worker/rollouts/start.ts";
+import { commit } from "#worker/commits/commit.ts";
+import { newRootKey } from "#cli/root/name.ts";
 import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 
 const hours = 3_600_000;

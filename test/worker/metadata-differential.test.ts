@@ -10,8 +10,8 @@ import { join } from "node:path";
 import * as z from "zod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTrust, pinRoot, type Trust } from "#agent/trust/index.ts";
-import { checkToSign } from "#cli/cosign.ts";
-import { holds as cliHolds } from "#cli/root-file.ts";
+import { checkToSign } from "#cli/root/cosign.ts";
+import { holds as cliHolds } from "#cli/root/file.ts";
 import { Refused } from "#core/refused.ts";
 import { type Claim, judge, judgeAsync, type Judging } from "#core/tuf/claims.ts";
 import { readRoot } from "#core/tuf/read.ts";
@@ -27,7 +27,7 @@ import {
   owner,
   rootText,
 } from "#test/support/metadata-mutants.ts";
-import { holds as planeHolds } from "#worker/publish/holds.ts";
+import { holds as planeHolds } from "#worker/signing/verify.ts";
 
 /** Undefined when it is taken; else why not. */
 type Said = string | undefined;

@@ -1,6 +1,6 @@
 /** What Prometheus reads: ends of roles and hosts by state, from a control plane whose clock is moved. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { newRootKey } from "#cli/root.ts";
+import { newRootKey } from "#cli/root/name.ts";
 import { enrolled } from "#test/support/host.ts";
 import { host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 

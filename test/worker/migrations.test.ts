@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Column, getTableColumns, getTableName, is } from "drizzle-orm";
 import { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { describe, expect, test } from "vitest";
-import * as tables from "#schema/tables/index.ts";
+import * as tables from "#worker/db/tables/index.ts";
 import { migrate, readMigrations } from "#worker/standalone/migrate.ts";
 import { openDatabase } from "#worker/standalone/sql.ts";
 

@@ -1,13 +1,13 @@
 /** What the minute reads of a rollout: nothing of its hosts while nothing can have changed, and all of it when something can. */
 import { afterEach, expect, test } from "vitest";
 import { Report } from "#schema/wire.ts";
-import { maintain } from "#worker/maintain.ts";
-import type { Ports } from "#worker/ports.ts";
-import { act } from "#worker/release/act.ts";
-import { pin } from "#worker/release/pin.ts";
-import { readRollout } from "#worker/release/read.ts";
-import { storeReport } from "#worker/store/report.ts";
-import { commit } from "#worker/writer/index.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import type { Ports } from "#worker/ports/index.ts";
+import { act } from "#worker/rollouts/act.ts";
+import { pin } from "#worker/served/pin.ts";
+import { readRollout } from "#worker/rollouts/read.ts";
+import { storeReport } from "#worker/reports/rows.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { type Meter, openMeter, since } from "#test/support/meter.ts";
 import { openPlane, type Plane } from "#test/support/plane.ts";
 import { speakerOf } from "#test/support/speaker.ts";

@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { RolloutRequest } from "#schema/rollout.ts";
-import { act } from "#worker/release/act.ts";
-import { readRollout } from "#worker/release/read.ts";
-import { startRollout } from "#worker/release/start.ts";
-import { pageOfHosts } from "#worker/store/rollout.ts";
-import { commit } from "#worker/writer/index.ts";
+import { act } from "#worker/rollouts/act.ts";
+import { readRollout } from "#worker/rollouts/read.ts";
+import { startRollout } from "#worker/rollouts/start.ts";
+import { pageOfHosts } from "#worker/rollouts/rows.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { openPlane, type Plane } from "#test/support/plane.ts";
 
 let plane: Plane;

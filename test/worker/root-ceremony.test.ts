@@ -3,9 +3,9 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadRootFile } from "#cli/root-key-files.ts";
+import { loadRootFile } from "#cli/root/key-files.ts";
 import { type Serve, type StockClient, stockClient } from "#test/support/stock-tuf.ts";
-import { maintain } from "#worker/maintain.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { type Ended, runCli } from "../support/cli.ts";
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Trust } from "#agent/trust/index.ts";
-import type { RootKey } from "#cli/root.ts";
+import type { RootKey } from "#cli/root/name.ts";
 import { parseStrict } from "#core/json.ts";
 import type { Root } from "#schema/tuf.ts";
 import { believer, pinned } from "#test/support/believer.ts";

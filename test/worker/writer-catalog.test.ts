@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { openPlane, overlay, type Plane } from "#test/support/plane.ts";
-import { commit, type CommitResult } from "#worker/writer/index.ts";
+import { commit, type CommitResult } from "#worker/commits/commit.ts";
 
 const host = (key: string, address: string, ...roles: string[]): Change => ({
   op: "put",

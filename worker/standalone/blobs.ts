@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { compareText } from "#schema/order.ts";
-import { checkedBlobs } from "../blobs.ts";
-import type { Blobs } from "../ports.ts";
+import { checkedBlobs } from "#worker/ports/blobs.ts";
+import type { Blobs } from "#worker/ports/index.ts";
 import { isMissing, writeDurably } from "./files.ts";
 
 export function openBlobs(directory: string): Blobs {

@@ -4,11 +4,10 @@
  * anything. Keys are changed on purpose by saying so, once: the key file remembers it until the next root.
  */
 import type { Root } from "#schema/tuf.ts";
-import type { Sql } from "../ports.ts";
-import { unnamedRoles } from "../publish/signers.ts";
-import { createSigner } from "../signer.ts";
-import { signedFleet } from "../store/deployment.ts";
-import { rootInForce } from "../store/root.ts";
+import type { Sql } from "#worker/ports/index.ts";
+import { rootInForce, unnamedRoles } from "#worker/signing/index.ts";
+import { createSigner } from "#worker/ports/signer.ts";
+import { signedFleet } from "#worker/db/deployment.ts";
 import { keepSecrets, makeSecrets, openSecrets, readSecrets, type Secrets, secretsFile } from "./secrets.ts";
 
 export interface Start {

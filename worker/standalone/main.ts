@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { longestLife } from "#schema/tuf.ts";
-import type { Retention } from "../retention.ts";
+import type { Retention } from "#worker/ports/retention.ts";
 import type { StandaloneOptions } from "./index.ts";
 import type { Endpoint } from "./listen.ts";
 

@@ -6,8 +6,8 @@ import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { onlineRoles } from "../ports.ts";
-import { SigningKeys, TokenSecret } from "../signer.ts";
+import { onlineRoles } from "#worker/ports/index.ts";
+import { SigningKeys, TokenSecret } from "#worker/ports/signer.ts";
 import { isMissing, keepPrivate, writeDurably } from "./files.ts";
 
 /** `instead_of_root`: version of the root in whose place of keys an operator put these on purpose. */

@@ -3,7 +3,7 @@
  * statement runs at once, and a batch is one transaction.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import type { Sql } from "../ports.ts";
+import type { Sql } from "#worker/ports/index.ts";
 
 type Prepared = ReturnType<Sql["prepare"]>;
 type Results<T> = Awaited<ReturnType<Prepared["all"]>> & { results: T[] };

@@ -1,10 +1,10 @@
 /** `portcullis audit list`: who did what, newest first, as the chain has it. */
 import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print, wholeNumber } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print, wholeNumber } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { table } from "#cli/text/table.ts";
 
 export const auditList = command(
   {

@@ -5,13 +5,19 @@
 import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { ReleaseTime } from "#schema/intent.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { agreed, commit, type Described, writtenText } from "../../commit.ts";
-import { behalfOption, command, note, onBehalfOf } from "../../command.ts";
-import { printProposal } from "../../proposal-text.ts";
-import { catalogOptions, describeProposal, planOptions, propose, readCatalogOf } from "../../proposal.ts";
-import { strategyOf } from "../../rollout-request.ts";
-import { watchRollout } from "../../rollout.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { agreed, commit, type Described, writtenText } from "#cli/intent/commit.ts";
+import { behalfOption, command, note, onBehalfOf } from "#cli/run/command.ts";
+import { printProposal } from "#cli/intent/proposal-text.ts";
+import {
+  catalogOptions,
+  describeProposal,
+  planOptions,
+  propose,
+  readCatalogOf,
+} from "#cli/intent/proposal.ts";
+import { strategyOf } from "#cli/rollout/request.ts";
+import { watchRollout } from "#cli/rollout/watch.ts";
 import { printSuperseded } from "../rollout/start.ts";
 
 const options = {

@@ -1,9 +1,15 @@
 /** `portcullis plan`: what a catalog would change, in rows and on every host. Writes nothing. */
 import { exitCodes } from "#args/exits.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command } from "../../command.ts";
-import { printProposal } from "../../proposal-text.ts";
-import { catalogOptions, describeProposal, planOptions, propose, readCatalogOf } from "../../proposal.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command } from "#cli/run/command.ts";
+import { printProposal } from "#cli/intent/proposal-text.ts";
+import {
+  catalogOptions,
+  describeProposal,
+  planOptions,
+  propose,
+  readCatalogOf,
+} from "#cli/intent/proposal.ts";
 
 export const plan = command(
   {

@@ -4,17 +4,17 @@ import { flag, value } from "#args/spec.ts";
 import { canonicalText } from "#schema/canonical.ts";
 import type { PendingItem } from "#schema/cosign.ts";
 import type { Root } from "#schema/tuf.ts";
-import { type Client, connectionOptions, openClient } from "../../client.ts";
-import { command, print } from "../../command.ts";
-import { readToSign, sendSignature, type ToSign } from "../../cosign.ts";
-import { Failure, type Output } from "../../output.ts";
-import { listItems } from "../../pages.ts";
-import { wholeHostLines } from "../../host-text.ts";
-import { type Line, line, printLines } from "../../lines.ts";
-import { opensLines } from "../../opens-text.ts";
-import { loadRootFile, readPrivateKey } from "../../root-key-files.ts";
-import { rootInForce } from "../../root-plane.ts";
-import { table } from "../../table.ts";
+import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, print } from "#cli/run/command.ts";
+import { readToSign, sendSignature, type ToSign } from "#cli/root/cosign.ts";
+import { Failure, type Output } from "#cli/text/output.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { wholeHostLines } from "#cli/text/host.ts";
+import { type Line, line, printLines } from "#cli/text/lines.ts";
+import { opensLines } from "#cli/text/openings.ts";
+import { loadRootFile, readPrivateKey } from "#cli/root/key-files.ts";
+import { rootInForce } from "#cli/root/plane.ts";
+import { table } from "#cli/text/table.ts";
 
 const rootOption = value(
   "FILE",

@@ -4,10 +4,10 @@
  */
 import { exitCodes } from "#args/exits.ts";
 import type { HostStatus } from "#schema/api/hosts.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { span, table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { span, table } from "#cli/text/table.ts";
 
 export const hostsAdopting = command(
   {

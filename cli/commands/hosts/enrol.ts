@@ -2,9 +2,9 @@
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { Answered, Asked } from "#schema/api/types.ts";
-import { type Client, connectionOptions, openClient, Refusal, withRequest } from "../../client.ts";
-import { command, print } from "../../command.ts";
-import { Failure } from "../../output.ts";
+import { type Client, connectionOptions, openClient, Refusal, withRequest } from "#cli/http/client.ts";
+import { command, print } from "#cli/run/command.ts";
+import { Failure } from "#cli/text/output.ts";
 
 export const enrol = command(
   {

@@ -2,10 +2,10 @@
 import { exitCodes } from "#args/exits.ts";
 import type { Held, HostItem } from "#schema/api/hosts.ts";
 import type { Listening } from "#schema/wire.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { type Cell, properties, span, table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { type Cell, properties, span, table } from "#cli/text/table.ts";
 
 export const hosts = command(
   {

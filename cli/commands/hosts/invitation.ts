@@ -1,9 +1,9 @@
 /** `portcullis invitation list | revoke`: hosts that may still join by a one-time token (`portcullis enrol`). */
 import { exitCodes, UsageError } from "#args/exits.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { table } from "#cli/text/table.ts";
 
 const options = { ...jsonOption, ...connectionOptions } as const;
 

@@ -1,8 +1,8 @@
 /** `portcullis pin | unpin HOST`: a host that stays where it is, whatever is committed, until a person lets it go. */
 import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { behalfOption, command, jsonOption, note, onBehalfOf, print } from "../../command.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { behalfOption, command, jsonOption, note, onBehalfOf, print } from "#cli/run/command.ts";
 
 const positionals = { host: { value: "HOST", required: true } } as const;
 

@@ -1,9 +1,9 @@
 /** `portcullis hosts revoke HOST`: a host's key is no longer good; whoever has it gets nothing any more. */
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print } from "../../command.ts";
-import { Failure, type Output } from "../../output.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print } from "#cli/run/command.ts";
+import { Failure, type Output } from "#cli/text/output.ts";
 
 export const hostsRevoke = command(
   {

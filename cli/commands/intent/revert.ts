@@ -6,14 +6,14 @@ import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { RevisionDetail } from "#schema/api/commits.ts";
 import { Change } from "#schema/intent.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { behalfOption, command, note, onBehalfOf, revisionNumber } from "../../command.ts";
-import { agreed, commit, writtenText } from "../../commit.ts";
-import { Failure, Failures } from "../../output.ts";
-import { readRows } from "../../pages.ts";
-import type { CurrentRow } from "../../plan.ts";
-import { printProposal } from "../../proposal-text.ts";
-import { describeProposal, proposeChanges } from "../../proposal.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { behalfOption, command, note, onBehalfOf, revisionNumber } from "#cli/run/command.ts";
+import { agreed, commit, writtenText } from "#cli/intent/commit.ts";
+import { Failure, Failures } from "#cli/text/output.ts";
+import { readRows } from "#cli/http/pages.ts";
+import type { CurrentRow } from "#cli/http/pages.ts";
+import { printProposal } from "#cli/intent/proposal-text.ts";
+import { describeProposal, proposeChanges } from "#cli/intent/proposal.ts";
 
 export const revert = command(
   {

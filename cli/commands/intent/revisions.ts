@@ -2,12 +2,12 @@
 import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import type { RevisionDetail, RevisionItem } from "#schema/api/commits.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print, revisionNumber, wholeNumber } from "../../command.ts";
-import { bodyDifferences } from "../../diff.ts";
-import { type Output, paint, printable } from "../../output.ts";
-import { listItems } from "../../pages.ts";
-import { properties, table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print, revisionNumber, wholeNumber } from "#cli/run/command.ts";
+import { bodyDifferences } from "#cli/text/diff.ts";
+import { type Output, paint, printable } from "#cli/text/output.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { properties, table } from "#cli/text/table.ts";
 
 export const revisions = command(
   {

@@ -1,10 +1,10 @@
 /** `portcullis ruleset HOST`: what a revision means for a host, as the host itself would render it. */
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { type Client, connectionOptions, openClient } from "../../client.ts";
-import { command, revisionNumber } from "../../command.ts";
-import { Failure } from "../../output.ts";
-import { listItems } from "../../pages.ts";
+import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, revisionNumber } from "#cli/run/command.ts";
+import { Failure } from "#cli/text/output.ts";
+import { listItems } from "#cli/http/pages.ts";
 
 const route = "GET /v1/revisions/:revision/hosts/:host/ruleset";
 

@@ -1,11 +1,11 @@
 /** `portcullis member list | show | set | delete`: an overlay's clients, one by one, as a VPN's hooks would say them. */
 import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { rowText, writeAsked, writeOptions } from "../../row-write.ts";
-import { properties, table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { rowText, writeAsked, writeOptions } from "#cli/intent/row-write.ts";
+import { properties, table } from "#cli/text/table.ts";
 
 const answering = { ...jsonOption, ...connectionOptions } as const;
 const overlay = { value: "OVERLAY", required: true } as const;

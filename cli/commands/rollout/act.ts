@@ -2,9 +2,9 @@
 import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import { RolloutAction } from "#schema/rollout.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { behalfOption, type Command, command, note, onBehalfOf, print } from "../../command.ts";
-import { rolloutLines } from "../../rollout-text.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { behalfOption, type Command, command, note, onBehalfOf, print } from "#cli/run/command.ts";
+import { rolloutLines } from "#cli/rollout/text.ts";
 import { rolloutId, rolloutPlace } from "./start.ts";
 
 const summaries: Readonly<Record<RolloutAction, string>> = {

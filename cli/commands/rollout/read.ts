@@ -3,11 +3,11 @@ import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import type { RolloutHost } from "#schema/api/rollouts.ts";
 import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print, wholeNumber } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { rolloutLines, rolloutTable } from "../../rollout-text.ts";
-import { table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print, wholeNumber } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { rolloutLines, rolloutTable } from "#cli/rollout/text.ts";
+import { table } from "#cli/text/table.ts";
 import { rolloutId, rolloutPlace } from "./start.ts";
 
 const answering = { ...jsonOption, ...connectionOptions } as const;

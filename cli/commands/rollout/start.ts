@@ -2,12 +2,12 @@
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { StartedRollout } from "#schema/api/rollouts.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { behalfOption, command, note, onBehalfOf, revisionNumber, wholeNumber } from "../../command.ts";
-import type { Output } from "../../output.ts";
-import { gateOptions, gatesOf, strategyHelp, strategyOf } from "../../rollout-request.ts";
-import { rolloutLines } from "../../rollout-text.ts";
-import { watchExits, watchRollout } from "../../rollout.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { behalfOption, command, note, onBehalfOf, revisionNumber, wholeNumber } from "#cli/run/command.ts";
+import type { Output } from "#cli/text/output.ts";
+import { gateOptions, gatesOf, strategyHelp, strategyOf } from "#cli/rollout/request.ts";
+import { rolloutLines } from "#cli/rollout/text.ts";
+import { watchExits, watchRollout } from "#cli/rollout/watch.ts";
 
 export function printSuperseded(output: Output, { supersedes }: StartedRollout): void {
   for (const id of supersedes) output.line(`takes over what rollout ${id} has not finished`);

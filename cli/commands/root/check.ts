@@ -1,12 +1,12 @@
 /** `portcullis root check`: whether a root may follow the one before it, as every host and the control plane judge it. */
 import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, print } from "../../command.ts";
-import { Failures } from "../../output.ts";
-import { loadRootFile } from "../../root-key-files.ts";
-import { rootBefore } from "../../root-plane.ts";
-import { successionFaults } from "../../root-succession.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, print } from "#cli/run/command.ts";
+import { Failures } from "#cli/text/output.ts";
+import { loadRootFile } from "#cli/root/key-files.ts";
+import { rootBefore } from "#cli/root/plane.ts";
+import { successionFaults } from "#cli/root/succession.ts";
 
 export const rootCheck = command(
   {

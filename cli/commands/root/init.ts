@@ -7,13 +7,13 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { type Client, connectionOptions, openClient, Refusal, Unreachable } from "../../client.ts";
-import { command, wholeNumber } from "../../command.ts";
-import { Failure } from "../../output.ts";
-import { writeNew, writePrivateKey } from "../../root-key-files.ts";
-import { onlineKeysOf, putRoot, rootBefore } from "../../root-plane.ts";
-import { rootKeysMax } from "../../root-succession.ts";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "../../root.ts";
+import { type Client, connectionOptions, openClient, Refusal, Unreachable } from "#cli/http/client.ts";
+import { command, wholeNumber } from "#cli/run/command.ts";
+import { Failure } from "#cli/text/output.ts";
+import { writeNew, writePrivateKey } from "#cli/root/key-files.ts";
+import { onlineKeysOf, putRoot, rootBefore } from "#cli/root/plane.ts";
+import { rootKeysMax } from "#cli/root/succession.ts";
+import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 
 export const rootInit = command(
   {

@@ -1,9 +1,9 @@
 /** `portcullis root key`: a new root key, made where it will sign. Only its public half is to leave that machine. */
 import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { command, print } from "../../command.ts";
-import { writePrivateKey, writePublicKey } from "../../root-key-files.ts";
-import { newRootKey } from "../../root.ts";
+import { command, print } from "#cli/run/command.ts";
+import { writePrivateKey, writePublicKey } from "#cli/root/key-files.ts";
+import { newRootKey } from "#cli/root/name.ts";
 
 export const rootKeyMake = command(
   {

@@ -1,14 +1,14 @@
 /** `portcullis root push`: puts a signed root in force. What is missing is said before anything is sent. */
 import { exitCodes } from "#args/exits.ts";
 import { flag } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, print } from "../../command.ts";
-import { Failures } from "../../output.ts";
-import { joinCopies, rootFileText } from "../../root-file.ts";
-import { loadRootFile } from "../../root-key-files.ts";
-import { putRoot, rootBefore } from "../../root-plane.ts";
-import { successionFaults } from "../../root-succession.ts";
-import { sha256Of } from "../../root.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, print } from "#cli/run/command.ts";
+import { Failures } from "#cli/text/output.ts";
+import { joinCopies, rootFileText } from "#cli/root/file.ts";
+import { loadRootFile } from "#cli/root/key-files.ts";
+import { putRoot, rootBefore } from "#cli/root/plane.ts";
+import { successionFaults } from "#cli/root/succession.ts";
+import { sha256Of } from "#cli/root/name.ts";
 
 export const rootPush = command(
   {

@@ -5,13 +5,13 @@
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import { longestLife, type TufKey } from "#schema/tuf.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, wholeNumber } from "../../command.ts";
-import { rootFileText } from "../../root-file.ts";
-import { loadRootFile, readPublicKey, writeNew } from "../../root-key-files.ts";
-import { onlineKeysOf, rootInForce } from "../../root-plane.ts";
-import { nextRoot, type RootChange, rootKeysMax } from "../../root-succession.ts";
-import { changeLines } from "../../root-text.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, wholeNumber } from "#cli/run/command.ts";
+import { rootFileText } from "#cli/root/file.ts";
+import { loadRootFile, readPublicKey, writeNew } from "#cli/root/key-files.ts";
+import { onlineKeysOf, rootInForce } from "#cli/root/plane.ts";
+import { nextRoot, type RootChange, rootKeysMax } from "#cli/root/succession.ts";
+import { changeLines } from "#cli/root/text.ts";
 
 const daysMax = longestLife.root / 86_400_000;
 

@@ -1,11 +1,11 @@
 /** `portcullis root show`: the root in force, or a root file before somebody signs it. */
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command } from "../../command.ts";
-import { loadRootFile } from "../../root-key-files.ts";
-import { rootInForce } from "../../root-plane.ts";
-import { changeLines, describeRoot, rootLines, rootWarning } from "../../root-text.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command } from "#cli/run/command.ts";
+import { loadRootFile } from "#cli/root/key-files.ts";
+import { rootInForce } from "#cli/root/plane.ts";
+import { changeLines, describeRoot, rootLines, rootWarning } from "#cli/root/text.ts";
 
 export const rootShow = command(
   {

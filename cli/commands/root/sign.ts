@@ -1,10 +1,10 @@
 /** `portcullis root sign`: adds one signature to a root file. Needs no network, so that the key's machine has none. */
 import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { command } from "../../command.ts";
-import { Failure } from "../../output.ts";
-import { signersAmong, withSignature } from "../../root-file.ts";
-import { loadRootFile, readPrivateKey, replaceRootFile } from "../../root-key-files.ts";
+import { command } from "#cli/run/command.ts";
+import { Failure } from "#cli/text/output.ts";
+import { signersAmong, withSignature } from "#cli/root/file.ts";
+import { loadRootFile, readPrivateKey, replaceRootFile } from "#cli/root/key-files.ts";
 
 export const rootSign = command(
   {

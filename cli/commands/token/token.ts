@@ -4,10 +4,10 @@ import { exitCodes, UsageError } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
 import { Key } from "#schema/primitives.ts";
-import { connectionOptions, openClient } from "../../client.ts";
-import { command, jsonOption, print } from "../../command.ts";
-import { listItems } from "../../pages.ts";
-import { table } from "../../table.ts";
+import { connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, jsonOption, print } from "#cli/run/command.ts";
+import { listItems } from "#cli/http/pages.ts";
+import { table } from "#cli/text/table.ts";
 
 const answering = { ...jsonOption, ...connectionOptions } as const;
 

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Access, access } from "#schema/api/access.ts";
 import { createApp } from "#worker/app.ts";
-import type { Ports } from "#worker/ports.ts";
+import type { Ports } from "#worker/ports/index.ts";
 import { type Adapter, expectProblem, type Harness, openHarness } from "./harness.ts";
 import { pathOf } from "./paths.ts";
 

@@ -6,7 +6,7 @@ import { Problem } from "#schema/api/common.ts";
 import { answerHeaders } from "#schema/api/headers.ts";
 import type { Answer as DeclaredAnswer, Route } from "#schema/api/route.ts";
 import { routeOf } from "#schema/api/routes/index.ts";
-import { problemsOf } from "#worker/api/openapi/problems.ts";
+import { problemsOf } from "#worker/http/openapi/problems.ts";
 
 interface Received {
   readonly status: number;

@@ -1,9 +1,9 @@
 /** A host with a key, without the ceremony: rows as an enrolment leaves them, and the credential that they give. */
-import { hostCredentials } from "#worker/credential.ts";
-import { openFleet } from "#worker/fleet.ts";
-import { insertEnrolment } from "#worker/store/enrolment.ts";
-import { raiseGeneration, readFleet } from "#worker/store/fleet.ts";
-import { putIdentity } from "#worker/store/identity.ts";
+import { hostCredentials } from "#worker/hosts/credential.ts";
+import { openFleet } from "#worker/hosts/fleet.ts";
+import { insertEnrolment } from "#worker/tokens/invitation-rows.ts";
+import { raiseGeneration, readFleet } from "#worker/db/fleet.ts";
+import { putIdentity } from "#worker/hosts/identity-rows.ts";
 import type { Harness } from "./harness.ts";
 
 /** @returns the name of the enrolment */

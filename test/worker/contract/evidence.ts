@@ -8,9 +8,9 @@ import type { Change } from "#schema/intent.ts";
 import { RolloutHost } from "#schema/api/rollouts.ts";
 import { RolloutView } from "#schema/rollout.ts";
 import { Report } from "#schema/wire.ts";
-import { sha256Hex } from "#worker/encoding.ts";
-import { maintain } from "#worker/maintain.ts";
-import { told } from "#worker/release/told.ts";
+import { sha256Hex } from "#worker/lib/encoding.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { told } from "#worker/poll/report.ts";
 import { enrolHost } from "./enrolled.ts";
 import { type Adapter, type Harness, openHarness } from "./harness.ts";
 import { speakerOf } from "#test/support/speaker.ts";
@@ -60,7 +60,7 @@ async function commit(h: Harness, changes: readonly Change[], release: "now" | "
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result)}`);
 }
 
-/** Reports as an agent chains them (agent/report-chain.ts); `copy` is what a cloned state directory is. */
+/** Reports as an agent chains them (agent/report/chain.ts); `copy` is what a cloned state directory is. */
 class Chain {
   readonly #h: Harness;
   readonly host: string;

@@ -6,8 +6,8 @@ import { expect } from "vitest";
 import { type Finding, Problem } from "#schema/api/common.ts";
 import type { Change, Kind, ReleaseTime } from "#schema/intent.ts";
 import { createApp } from "#worker/app.ts";
-import type { Ports } from "#worker/ports.ts";
-import { commit, type CommitResult } from "#worker/writer/index.ts";
+import type { Ports } from "#worker/ports/index.ts";
+import { commit, type CommitResult } from "#worker/commits/commit.ts";
 import { expectDeclared } from "./declared.ts";
 
 /** An adapter with an empty, migrated store. */

@@ -1,7 +1,7 @@
 /** What ran on a host from when to when, from its reports alone, on every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Report } from "#schema/wire.ts";
-import { storeReport } from "#worker/store/report.ts";
+import { storeReport } from "#worker/reports/rows.ts";
 import { type Adapter, type Harness, hostChange, openHarness } from "./harness.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 

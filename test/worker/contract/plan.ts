@@ -1,9 +1,9 @@
 /** What a plan and a commit with a key promise on every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Blobs } from "#worker/ports.ts";
+import type { Blobs } from "#worker/ports/index.ts";
 import { createApp } from "#worker/app.ts";
-import { sha256Hex } from "#worker/encoding.ts";
-import { maintain } from "#worker/maintain.ts";
+import { sha256Hex } from "#worker/lib/encoding.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
 import { seedCatalog } from "./catalog.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
 

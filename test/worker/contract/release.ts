@@ -4,7 +4,7 @@ import { decodeBundle } from "#schema/bundle.ts";
 import type { Change } from "#schema/intent.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { createApp } from "#worker/app.ts";
-import { commit, type MadeCommit } from "#worker/writer/index.ts";
+import { commit, type MadeCommit } from "#worker/commits/commit.ts";
 import {
   type Adapter,
   type Harness,

@@ -1,7 +1,7 @@
 /** How reports are counted and bounded: under the key that says them, so far above the last, so many at once and in all. */
 import { afterAll, beforeEach, afterEach, describe, expect, test } from "vitest";
-import { readEvidence } from "#worker/store/evidence.ts";
-import { storeReport } from "#worker/store/report.ts";
+import { readEvidence } from "#worker/reports/evidence-rows.ts";
+import { storeReport } from "#worker/reports/rows.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 import { hostToken } from "./enrolled.ts";
 import { type Adapter, type Answer, expectProblem, type Harness, openHarness } from "./harness.ts";

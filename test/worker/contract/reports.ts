@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Guard } from "#schema/guard.ts";
 import { Report } from "#schema/wire.ts";
-import { storeReport } from "#worker/store/report.ts";
+import { storeReport } from "#worker/reports/rows.ts";
 import { seedCatalog } from "./catalog.ts";
-import { openSightings } from "#worker/sightings.ts";
+import { openSightings } from "#worker/hosts/sightings.ts";
 import { enrolHost, hostToken } from "./enrolled.ts";
 import {
   type Adapter,

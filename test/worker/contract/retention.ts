@@ -1,9 +1,9 @@
 /** What maintenance lets go of when its time is over, and what it never does. */
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { sha256Hex } from "#worker/encoding.ts";
-import { maintain } from "#worker/maintain.ts";
-import type { Blobs, Ports } from "#worker/ports.ts";
-import { commit } from "#worker/writer/index.ts";
+import { sha256Hex } from "#worker/lib/encoding.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import type { Blobs, Ports } from "#worker/ports/index.ts";
+import { commit } from "#worker/commits/commit.ts";
 import { hostToken } from "./enrolled.ts";
 import { type Adapter, type Harness, openHarness } from "./harness.ts";
 import { reportOf } from "./reports.ts";

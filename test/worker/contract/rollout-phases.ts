@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { decodeBundle } from "#schema/bundle.ts";
 import type { Change } from "#schema/intent.ts";
-import { prepare } from "#simulate/index.ts";
-import { maintain } from "#worker/maintain.ts";
+import { prepare } from "#core/simulate/index.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
 import type { Harness } from "./harness.ts";
 import { bake, commit, digests, grant, report, served, start, view } from "./rollout-play.ts";
 

@@ -3,8 +3,8 @@ import { expect } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { RolloutView } from "#schema/rollout.ts";
 import { type AgentState, Report } from "#schema/wire.ts";
-import { maintain } from "#worker/maintain.ts";
-import { told } from "#worker/release/told.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { told } from "#worker/poll/report.ts";
 import type { Harness } from "./harness.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { RolloutView } from "#schema/rollout.ts";
-import { maintain } from "#worker/maintain.ts";
-import { verifyAudit } from "#worker/store/audit.ts";
+import { maintain } from "#worker/maintenance/maintain.ts";
+import { verifyAudit } from "#worker/db/audit.ts";
 import {
   bake,
   commit,

@@ -1,10 +1,10 @@
 /** What the store and the writer promise on every adapter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Change, Commit } from "#schema/intent.ts";
-import type { Sql } from "#worker/ports.ts";
-import { verifyAudit } from "#worker/store/audit.ts";
-import { readIntent } from "#worker/store/intent.ts";
-import { commit } from "#worker/writer/index.ts";
+import type { Sql } from "#worker/ports/index.ts";
+import { verifyAudit } from "#worker/db/audit.ts";
+import { readIntent } from "#worker/intent/rows.ts";
+import { commit } from "#worker/commits/commit.ts";
 import {
   type Adapter,
   everything,

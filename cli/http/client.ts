@@ -1,0 +1,220 @@
+/**
+ * The control plane over HTTP, for operators' commands. Plain http is for loopback only, because the token travels in
+ * every request. Answers are parsed by the schema they should have; a problem becomes one sentence.
+ */
+import { readFileSync } from "node:fs";
+import type * as z from "zod";
+import { UsageError } from "#args/exits.ts";
+import { value } from "#args/spec.ts";
+import type { RouteName } from "#schema/api/access.ts";
+import { type Finding, Problem } from "#schema/api/common.ts";
+import type { Route } from "#schema/api/route.ts";
+import { routeOf } from "#schema/api/routes/index.ts";
+import type { Answered, Asked } from "#schema/api/types.ts";
+import { type ProblemCode, problemEntry } from "#schema/problems.ts";
+import { headers } from "#schema/wire.ts";
+import { bodyText } from "./body.ts";
+import { eventsOf, type ServerEvent } from "./events.ts";
+import { Failure } from "#cli/text/output.ts";
+import { fillRoute } from "./request.ts";
+
+export interface Client {
+  readonly url: string;
+  /** @throws Unreachable; Refusal when the control plane refuses; Failure when the answer is not the one expected */
+  call<N extends RouteName>(route: N, asked: Asked<N>): Promise<Answered<N>>;
+  /** The same for an answer that is plain text. */
+  text<N extends RouteName>(route: N, asked: Asked<N>): Promise<string>;
+  /**
+   * Server-sent events until the control plane ends them or the connection is cut, which is not told apart.
+   * @param seen id of the last event that is known already
+   */
+  events<N extends RouteName>(
+    route: N,
+    asked: Asked<N>,
+    seen: string | undefined,
+  ): AsyncIterable<ServerEvent>;
+}
+
+/** No answer came; the request may have been carried out or not. */
+export class Unreachable extends Failure {
+  override readonly name = "Unreachable";
+}
+
+/** The control plane refused, with a reason that a program may look at. */
+export class Refusal extends Failure {
+  override readonly name = "Refusal";
+  readonly code: ProblemCode | undefined;
+  readonly errors: readonly Finding[];
+  readonly requestId: string | undefined;
+
+  constructor(request: string, response: Response, content: unknown) {
+    const problem = Problem.safeParse(content).data;
+    const told = problem ?? Told.safeParse(content).data;
+    const requestId = told?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
+    super(`${request}: ${problemText(response.status, told)}${withRequest(requestId)}`);
+    this.code = problem?.code;
+    this.errors = problem?.errors ?? [];
+    this.requestId = requestId;
+  }
+}
+
+/** What a problem says to people, whose code this version does not know. */
+const Told = Problem.pick({ title: true, detail: true, request_id: true });
+
+/** What a person gives the control plane's operators, so that they find the request. */
+export const withRequest = (id: string | undefined): string => (id === undefined ? "" : ` [request ${id}]`);
+
+/** Options that every command with a control plane has. */
+export const connectionOptions = {
+  url: value("URL", "control plane (default: $PORTCULLIS_URL)"),
+  "token-file": value("FILE", "file with an operator token (default: the token in $PORTCULLIS_TOKEN)"),
+} as const;
+
+export interface Connection {
+  readonly url?: string | undefined;
+  readonly "token-file"?: string | undefined;
+}
+
+/** @throws UsageError when there is no URL or token, or one that may not be used */
+export function openClient(given: Connection, env: Readonly<NodeJS.ProcessEnv>): Client {
+  return connect(
+    parseUrl(given.url ?? env["PORTCULLIS_URL"]),
+    readToken(given["token-file"], env["PORTCULLIS_TOKEN"]),
+  );
+}
+
+/** A client of the control plane at `base`, as whom `token` is of. */
+export function connect(base: URL, token: string): Client {
+  const ask = async <N extends RouteName>(route: N, asked: Asked<N>, how: How = {}): Promise<Response> => {
+    const { method, path } = fillRoute(route, asked.params, asked.query);
+    const response = await send(
+      new URL(path, base),
+      method,
+      token,
+      asked.body,
+      { ...asked.headers, ...how.headers },
+      how.milliseconds,
+    );
+    if (response.ok) return response;
+    throw new Refusal(`${method} ${path}`, response, parseJson(await bodyText(response)));
+  };
+  return {
+    url: base.href.replace(/\/$/, ""),
+    async call(route, asked) {
+      const response = await ask(route, asked);
+      return readAnswer(route, response, parseJson(await bodyText(response)));
+    },
+    async text(route, asked) {
+      const response = await ask(route, asked);
+      return bodyText(response);
+    },
+    async *events(route, asked, seen) {
+      const known = seen === undefined ? {} : { "last-event-id": seen };
+      const sent = { ...known, accept: "text/event-stream" };
+      const { body } = await ask(route, asked, { headers: sent, milliseconds: streamMs });
+      if (body !== null) yield* eventsOf(body);
+    },
+  };
+}
+
+interface How {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly milliseconds?: number;
+}
+
+/** The answer as the table of routes has it. @throws Failure */
+function readAnswer<N extends RouteName>(route: N, response: Response, content: unknown): Answered<N> {
+  const schema = jsonAnswer(routeOf(route));
+  const parsed = schema?.safeParse(content);
+  // The types of answers come from the very table that `schema` is read from.
+  if (parsed === undefined) return undefined as Answered<N>;
+  if (parsed.success) return parsed.data as Answered<N>;
+  const id = response.headers.get(headers.requestId) ?? undefined;
+  throw new Failure(
+    `${route}: the answer is not one this version knows; is it a control plane of the same version?${withRequest(id)}`,
+  );
+}
+
+function jsonAnswer({ answers }: Route): z.ZodType | undefined {
+  const answer = answers[200] ?? answers[201] ?? null;
+  if (answer === null) return undefined;
+  return "content" in answer ? (answer.content["application/json"] ?? undefined) : answer;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function send(
+  url: URL,
+  method: string,
+  token: string,
+  body: unknown,
+  extra: Readonly<Record<string, string>>,
+  milliseconds = timeoutMs,
+): Promise<Response> {
+  try {
+    return await fetch(url, {
+      method,
+      redirect: "error",
+      signal: AbortSignal.timeout(milliseconds),
+      headers: { ...extra, authorization: `Bearer ${token}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch (error) {
+    throw new Unreachable(`cannot reach ${url.origin}: ${causeOf(error)}`, { cause: error });
+  }
+}
+
+const timeoutMs = 60_000;
+/** A control plane ends its streams after a minute. */
+const streamMs = 120_000;
+
+/** fetch says "fetch failed"; the reason stands in its cause. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown reason";
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
+
+type Told = z.infer<typeof Told> & Partial<Problem>;
+
+function problemText(status: number, problem: Told | undefined): string {
+  if (problem === undefined) return `HTTP ${status}`;
+  const { title, code, detail, errors = [] } = problem;
+  const findings = errors.map(({ path, message }) => `${path}: ${message}`);
+  const head = code === undefined ? title : `${title} (${code})`;
+  const advice =
+    detail ?? (code === undefined || findings.length > 0 ? undefined : problemEntry(code).remedy);
+  return [head, ...(advice === undefined ? [] : [advice]), ...findings].join("; ");
+}
+
+const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);
+
+function parseUrl(text: string | undefined): URL {
+  if (text === undefined) throw new UsageError("no control plane: give --url or set PORTCULLIS_URL");
+  const url = URL.parse(text);
+  if (url === null) throw new UsageError("the control plane's URL is not a URL");
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback.has(url.hostname)))
+    throw new UsageError("the control plane's URL must be https, or http on loopback");
+  return url;
+}
+
+function readToken(file: string | undefined, fromEnv: string | undefined): string {
+  const token = (file === undefined ? (fromEnv ?? "") : readTokenFile(file)).trim();
+  if (token === "") throw new UsageError("no token: give --token-file or set PORTCULLIS_TOKEN");
+  if (!/^[A-Za-z0-9._~+/=-]+$/.test(token))
+    throw new UsageError("the token holds characters that no token has");
+  return token;
+}
+
+function readTokenFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    throw new UsageError(`cannot read the token file ${file}`);
+  }
+}

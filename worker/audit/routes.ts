@@ -1,0 +1,25 @@
+/** The audit chain, for those who ask who decided what. */
+import { Hono } from "hono";
+import * as z from "zod";
+import type { AuditItem } from "#schema/api/service.ts";
+import type { Ports } from "#worker/ports/index.ts";
+import { type AuditRow, listAudit } from "#worker/db/audit.ts";
+import { serve } from "#worker/http/serve.ts";
+import type { AppEnv } from "#worker/http/env.ts";
+import { iso, pageView } from "#worker/http/views.ts";
+
+export function audit(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  serve(api, "GET /v1/audit", async (c, { query }) => {
+    const { limit, cursor } = query;
+    const rows = await listAudit(ports.sql, { limit, ...(cursor === undefined ? {} : { before: cursor }) });
+    return c.json(pageView(rows, limit, auditView, (row) => String(row.seq)));
+  });
+  return api;
+}
+
+const auditView = (row: AuditRow): AuditItem => ({
+  ...row,
+  at: iso(row.at),
+  body: z.record(z.string(), z.unknown()).parse(JSON.parse(row.body)),
+});

@@ -1,0 +1,57 @@
+/**
+ * Which hosts poll, and when each did last: remembered by this process poll by poll, and written down together every
+ * two minutes at most. It decides nothing but what people are told of a host that fell silent.
+ */
+import type { Ports } from "#worker/ports/index.ts";
+import { readSightings, sightingStatements } from "./sighting-rows.ts";
+
+const writtenEveryMs = 120_000;
+/** Hosts of one process between two writes; beyond it the ones seen since are told by other processes, or later. */
+const rememberedMax = 100_000;
+
+export interface Sightings {
+  saw(host: string): void;
+  /** Milliseconds since the Unix epoch: by this process and by what was written; hosts never seen are left out. */
+  lastOf(hosts: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Writes what was seen since the last time, if that is two minutes ago; undefined when nothing is due. */
+  writeDue(): Promise<void> | undefined;
+}
+
+/** How much older than the truth a time may be. */
+export const sightingSlackMs = 2 * writtenEveryMs;
+
+export function openSightings({ sql, clock }: Pick<Ports, "sql" | "clock">): Sightings {
+  const known = new Map<string, number>();
+  let unwritten = new Map<string, number>();
+  let writtenAt = Number.NEGATIVE_INFINITY;
+  return {
+    saw(host) {
+      const now = clock.now();
+      if (!known.has(host) && known.size >= rememberedMax) return;
+      known.set(host, now);
+      unwritten.set(host, now);
+    },
+    async lastOf(hosts) {
+      const last = new Map(await readSightings(sql, hosts));
+      for (const host of hosts) {
+        const here = known.get(host);
+        if (here !== undefined) last.set(host, Math.max(here, last.get(host) ?? 0));
+      }
+      return last;
+    },
+    writeDue() {
+      const now = clock.now();
+      if (unwritten.size === 0 || Math.abs(now - writtenAt) < writtenEveryMs) return undefined;
+      const seen = unwritten;
+      unwritten = new Map();
+      writtenAt = now;
+      return sql.batch([...sightingStatements(sql, seen)]).then(
+        () => undefined,
+        (error: unknown) => {
+          for (const [host, at] of seen) if (!unwritten.has(host)) unwritten.set(host, at);
+          throw error;
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,15 @@
+/** The door of the feature. Intent as it is written down, revision by revision. */
+export { revisions } from "./revision-routes.ts";
+export { intent } from "./routes.ts";
+export {
+  type DatedRow,
+  type Intent,
+  type RevisionRow,
+  Row,
+  findRow,
+  listRows,
+  readHead,
+  readIntent,
+  snapshotOf,
+} from "./rows.ts";
+export { bodyOf, rowView } from "./views.ts";

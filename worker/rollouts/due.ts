@@ -1,0 +1,42 @@
+/**
+ * Whether the minute has to look at a rollout at all. A full look reads all of its hosts and what they said last; between
+ * two of them only what was reported meanwhile is read. Decides nothing: where there may be news, the step is asked.
+ */
+import type { Ports } from "#worker/ports/index.ts";
+import { type Evidence, isNews, quietUntil, type RolloutState } from "#core/rollout/index.ts";
+import { readEvidence } from "#worker/reports/index.ts";
+import { heardSince, readLook, writeLook } from "./due-rows.ts";
+import { findRollout } from "./rows.ts";
+
+/** Milliseconds that a report may need from being received to its row: what came so shortly before a look is read again. */
+const onItsWay = 60_000;
+
+/** True when neither time nor a report can have changed anything since the last full look. */
+export async function isQuiet({ sql, clock }: Ports, id: number): Promise<boolean> {
+  const now = clock.now();
+  const look = await readLook(sql, id);
+  if (look === undefined || now >= look.quietUntil) return false;
+  const heard = await heardSince(sql, look.lookedAt - onItsWay);
+  if (heard.length === 0) return true;
+  const stored = await findRollout(sql, id, heard);
+  if (stored === undefined) return true;
+  const evidence = await readEvidence(
+    sql,
+    stored.state.entries.map(({ host }) => host),
+  );
+  if (isNews(stored.state, [...evidence.values()], now)) return false;
+  await writeLook(sql, id, { ...look, lookedAt: now });
+  return true;
+}
+
+/** A full look that found nothing to do. @param audit seq of the chain's last row before it was read */
+export const remember = ({ sql }: Ports, id: number, { state, evidence, audit, at }: Seen): Promise<void> =>
+  writeLook(sql, id, { audit, lookedAt: at, quietUntil: quietUntil(state, evidence, at) });
+
+export interface Seen {
+  readonly state: RolloutState;
+  readonly evidence: readonly Evidence[];
+  readonly audit: number;
+  /** Milliseconds since the Unix epoch, before it was read. */
+  readonly at: number;
+}

@@ -1,0 +1,30 @@
+/** The door of the feature. What each host is served: its level, its content and its repository. */
+export { forgettable } from "./bundle-rows.ts";
+export { type ChangingHost, changed } from "./changed.ts";
+export {
+  type Publications,
+  chunks,
+  commitStatements,
+  publicationStatements,
+  servedSeqs,
+} from "./commit-rows.ts";
+export { type Bases, type Content, type Served, basesOf, servedOf } from "./content.ts";
+export {
+  type Level,
+  type Releases,
+  type Standing,
+  forget,
+  levelOf,
+  readPinned,
+  readReleases,
+  readStandings,
+  readVersions,
+  released,
+  setLevel,
+  shareLevels,
+  withhold,
+} from "./level-rows.ts";
+export { listPending, readPending, signaturesStatement, unsignedTargets } from "./pending-rows.ts";
+export { pins } from "./pin-routes.ts";
+export { publish } from "./publish.ts";
+export { leasesEndingBefore, readRepository, storeRenewal, wasPublished } from "./repository-rows.ts";

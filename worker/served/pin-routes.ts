@@ -1,0 +1,22 @@
+/** Pins: hosts that a person keeps where they are. Both directions say the same when they are said again. */
+import { Hono } from "hono";
+import type { Ports } from "#worker/ports/index.ts";
+import { pin, unpin } from "./pin.ts";
+import { principalOf } from "#worker/tokens/index.ts";
+import { serve } from "#worker/http/serve.ts";
+import type { AppEnv } from "#worker/http/env.ts";
+
+export function pins(ports: Ports): Hono<AppEnv> {
+  const api = new Hono<AppEnv>();
+  serve(api, "PUT /v1/hosts/:host/pin", async (c, { params, body }) => {
+    const { host } = params;
+    await pin(ports, principalOf(c).name, host, body);
+    return c.json({ host, pinned: true });
+  });
+  serve(api, "DELETE /v1/hosts/:host/pin", async (c, { params }) => {
+    const { host } = params;
+    await unpin(ports, principalOf(c).name, host);
+    return c.json({ host, pinned: false });
+  });
+  return api;
+}

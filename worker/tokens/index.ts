@@ -1,0 +1,16 @@
+/** The door of the feature. Who may ask: API tokens, invitations and the check before every route. */
+export { authorize, bearer, principalOf } from "./authorize.ts";
+export {
+  type Enrolment,
+  claimEnrolment,
+  endAllOf,
+  endEnrolment,
+  enrolmentById,
+  findEnrolment,
+  insertEnrolment,
+  isDeclaredHost,
+  listOpen,
+  openOf,
+} from "./invitation-rows.ts";
+export { kinOf } from "./principal.ts";
+export { tokens } from "./routes.ts";
