@@ -51,9 +51,9 @@ export function documentFindings(root: string): readonly string[] {
     }
   }
   for (const [name, command] of Object.entries(scripts)) {
-    const program = /^node (\S+)/.exec(command)?.[1];
-    if (program !== undefined && !existsSync(join(root, program)))
-      found.push(`npm run ${name}: no such file: ${program}`);
+    for (const [, program = ""] of command.matchAll(/\bnode (\S+)/g)) {
+      if (!existsSync(join(root, program))) found.push(`npm run ${name}: no such file: ${program}`);
+    }
   }
   return found;
 }
