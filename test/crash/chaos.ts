@@ -5,7 +5,8 @@
  * and nobody locked out.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import * as z from "zod";
+import { readWords } from "#test/support/words.ts";
 import { failpoints } from "#agent/cycle/enforce.ts";
 import { inParallel } from "#test/layers/parallel.ts";
 import { type Arena, openArena } from "./arena.ts";
@@ -47,20 +48,38 @@ function wordsOf({ kill, aftermath, slots }: Trial): string {
   return `killed ${at}, ${aftermath}, slots ${slots}`;
 }
 
-/** Numbers of the command line. @throws RangeError */
-function readOptions() {
-  const { values } = parseArgs({
-    options: { trials: { type: "string" }, seed: { type: "string" }, parallel: { type: "string" } },
-  });
-  const trials = Number(values.trials ?? 20);
-  const first = Number(values.seed ?? Date.now() % 1_000_000_000);
-  const width = Math.min(Number(values.parallel ?? 3 * availableParallelism()), trials);
-  if (![trials, first, width].every(Number.isSafeInteger) || trials < 1 || width < 1)
-    throw new RangeError("expected --trials N, and --seed S and --parallel P");
-  return { trials, first, width };
-}
+const help = `Usage: npm run chaos -- [--trials N] [--seed S] [--parallel P]
 
-const { trials, first, width } = readOptions();
+Kills an agent at a drawn moment of an apply, crashes or boots its host, and knocks meanwhile. Needs root.
+
+  --trials N     how many; 20 unless told
+  --seed S       the seed of the first, each next one is one more; from the clock unless told
+  --parallel P   how many at a time; three a core unless told
+
+Ends with 0 when nothing opened, nobody was locked out and the kernel held what it may, else with 1.
+
+  npm run chaos -- --trials 500
+  npm run chaos -- --trials 1 --seed 4711`;
+
+const count = z.coerce.number().int().min(1).max(1_000_000);
+const {
+  trials,
+  seed: first,
+  parallel,
+} = readWords(
+  help,
+  z.strictObject({
+    trials: count.default(20),
+    seed: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(0x7fff_ffff)
+      .prefault(Date.now() % 1_000_000_000),
+    parallel: count.default(3 * availableParallelism()),
+  }),
+);
+const width = Math.min(parallel, trials);
 const counts = { ran: 0, opens: 0, lockOuts: 0, unlawful: 0, failed: 0, knocks: 0 };
 let interrupted = false;
 process.once("SIGINT", () => (interrupted = true));

@@ -4,8 +4,8 @@
  * know. The same seed gives the same rulesets.
  */
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
 import * as z from "zod";
+import { readWords } from "#test/support/words.ts";
 import { type Result, runHostile } from "./hostile.ts";
 
 const help = `Usage: npm run hostile -- [--rulesets N] [--seed S]
@@ -23,37 +23,14 @@ Ends with 0 when nobody was locked out and nothing was opened, else with 1.
   npm run hostile -- --rulesets 100 --seed 7
 `;
 
-const Words = z.strictObject({
-  rulesets: z.coerce.number().int().min(1).max(1_000_000).default(100),
-  seed: z.coerce.number().int().min(0).max(0x7fff_ffff).optional(),
-  help: z.boolean().default(false),
-});
-
-function given(): unknown {
-  try {
-    const options = {
-      rulesets: { type: "string" },
-      seed: { type: "string" },
-      help: { type: "boolean" },
-    } as const;
-    return parseArgs({ options }).values;
-  } catch (error) {
-    // What parseArgs says names the word; where it was thrown helps nobody.
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exit(2);
-  }
-}
-
-const words = Words.safeParse(given());
-if (!words.success) {
-  console.error(z.prettifyError(words.error));
-  process.exit(2);
-}
-if (words.data.help) {
-  console.log(help);
-  process.exit(0);
-}
-const seed = words.data.seed ?? randomInt(0x7fff_ffff);
+const words = readWords(
+  help,
+  z.strictObject({
+    rulesets: z.coerce.number().int().min(1).max(1_000_000).default(100),
+    seed: z.coerce.number().int().min(0).max(0x7fff_ffff).optional(),
+  }),
+);
+const seed = words.seed ?? randomInt(0x7fff_ffff);
 
 function summary({ rulesets, refused, loaded, packets, lockOuts, opened, slowest }: Result): string {
   const reasons = [...refused]
@@ -71,7 +48,7 @@ console.log(`seed ${seed}`);
 const started = performance.now();
 const result = await runHostile({
   seed,
-  rulesets: words.data.rulesets,
+  rulesets: words.rulesets,
   progress: (soFar) => {
     if (soFar.rulesets % everySoMany === 0) console.log(summary(soFar));
   },

@@ -5,9 +5,9 @@
  * change nothing touched the store, or one agent was taken for two; with 2 for a word it does not know. The same seed gives the same story.
  */
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
 import * as z from "zod";
 import { Gates, Strategy } from "#schema/rollout.ts";
+import { readWords } from "#test/support/words.ts";
 import { type Outcome, simulateFleet } from "./fleet.ts";
 import type { RolloutState } from "#core/rollout/index.ts";
 import { type Fleet, openPure } from "./plane.ts";
@@ -31,46 +31,25 @@ const Share = z
   .pipe(z.number().max(1));
 const share = (percent: string) => Share.prefault(percent);
 
-const Words = z.strictObject({
-  hosts: z.coerce.number().int().min(1).max(100_000).default(1000),
-  poisoned: share("3%"),
-  lost: share("5%"),
-  duplicate: share("5%"),
-  late: share("5%"),
-  offline: share("1%"),
-  seed: z.coerce.number().int().min(0).max(0x7fff_ffff).optional(),
-  "no-rollback": z.boolean().default(false),
-  store: z.boolean().default(false),
-});
-
-const text = { type: "string" } as const;
-// Not strict here: the schema refuses what it does not know, in one form.
-const { values } = parseArgs({
-  strict: false,
-  options: {
-    help: { type: "boolean" },
-    hosts: text,
-    poisoned: text,
-    lost: text,
-    duplicate: text,
-    late: text,
-    offline: text,
-    seed: text,
-    "no-rollback": { type: "boolean" },
-    store: { type: "boolean" },
-  },
-});
-const { help, ...given } = values;
-if (help === true) {
-  console.log(usage);
-  process.exit(0);
-}
-const words = Words.safeParse(given);
-if (!words.success) {
-  console.error(`${z.prettifyError(words.error)}\n${usage}`);
-  process.exit(2);
-}
-const { "no-rollback": noRollback, store, seed = randomInt(0x7fff_ffff), ...chances } = words.data;
+const {
+  "no-rollback": noRollback,
+  store,
+  seed = randomInt(0x7fff_ffff),
+  ...chances
+} = readWords(
+  usage,
+  z.strictObject({
+    hosts: z.coerce.number().int().min(1).max(100_000).default(1000),
+    poisoned: share("3%"),
+    lost: share("5%"),
+    duplicate: share("5%"),
+    late: share("5%"),
+    offline: share("1%"),
+    seed: z.coerce.number().int().min(0).max(0x7fff_ffff).optional(),
+    "no-rollback": z.boolean().default(false),
+    store: z.boolean().default(false),
+  }),
+);
 
 const minutes = (ms: number | null): string => (ms === null ? "–" : `${(ms / 60_000).toFixed(1)} min`);
 
