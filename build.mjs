@@ -13,20 +13,22 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 const requireBanner =
   'import { createRequire as portcullisRequire } from "node:module"; const require = portcullisRequire(import.meta.url);';
 
+/** How a program becomes one file, whoever writes it. */
+export const programOptions = (entry) => ({
+  absWorkingDir: root,
+  entryPoints: [entry],
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  format: "esm",
+  legalComments: "eof",
+  banner: { js: requireBanner },
+  logLevel: "warning",
+});
+
 /** One program as one executable file. */
 export async function buildProgram(entry, out) {
-  await build({
-    absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: out,
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    legalComments: "eof",
-    banner: { js: requireBanner },
-    logLevel: "warning",
-  });
+  await build({ ...programOptions(entry), outfile: out });
   chmodSync(out, 0o755);
 }
 

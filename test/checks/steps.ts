@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { readAgentBundle } from "./agent-bundle.ts";
 import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
 import { faultFindings } from "./faults.ts";
@@ -17,7 +18,7 @@ export interface Outcome {
   readonly name: string;
   readonly passed: boolean;
   readonly seconds: number;
-  /** Everything the step had to say; empty when it passed in silence. */
+  /** Everything the step had to say; empty when it passed in silence, one line when it measured something. */
   readonly output: string;
 }
 
@@ -52,6 +53,14 @@ function reading(findings: (root: string) => readonly string[] | Promise<readonl
   };
 }
 
+async function weighing(): ReturnType<Step["run"]> {
+  const { bytes, foreign } = await readAgentBundle();
+  const output = foreign
+    .map((path) => `the agent's bundle holds a module of the control plane's: ${path}`)
+    .join("\n");
+  return { passed: foreign.length === 0, output: output === "" ? `${Math.round(bytes / 1000)} kB` : output };
+}
+
 export const steps: readonly Step[] = [
   { name: "types", run: tool("tsc", "-b", "--pretty", "false") },
   { name: "lint", run: tool("oxlint") },
@@ -61,6 +70,7 @@ export const steps: readonly Step[] = [
   { name: "threats", run: reading(threatFindings) },
   { name: "faults", run: reading(faultFindings) },
   { name: "agent's edges", run: reading(edgeFindings) },
+  { name: "agent's bundle", run: weighing },
   { name: "openapi", run: reading(openApiFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
