@@ -170,7 +170,7 @@ export default defineConfig({
       rules: { "no-restricted-properties": "off", "import/no-default-export": "off" },
     },
     {
-      files: ["worker/standalone/**/*.ts", "cli/**/*.ts", "args/**/*.ts"],
+      files: ["worker/standalone/**/*.ts", "cli/**/*.ts", "args/**/*.ts", "tls/**/*.ts"],
       rules: { "no-restricted-imports": imports(noSql, noSpawn) },
     },
     {

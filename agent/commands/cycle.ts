@@ -7,7 +7,7 @@ import { lock } from "#agent/disk/lock.ts";
 import { aliveLoop, loop, patrolLoop } from "#agent/cycle/loop.ts";
 import type { Patrol } from "../observe/patrol.ts";
 import { serviceWatchdog } from "#agent/process/systemd.ts";
-import { openParts, openPatrol, type Terminal } from "./open.ts";
+import { controlPlaneOf, openParts, openPatrol, requireEnvironment, type Terminal } from "./open.ts";
 
 /** A program that only says a word needs no longer. */
 const tellSeconds = 20;
@@ -43,6 +43,7 @@ async function alone(
   terminal: Terminal,
   work: (agent: Agent, patrol: Patrol) => Promise<number>,
 ): Promise<number> {
+  requireEnvironment(controlPlaneOf(options));
   const witness = new Witness();
   const parts = openParts(options, terminal.log, witness);
   const held = lock(options.stateDir);

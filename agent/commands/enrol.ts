@@ -16,7 +16,7 @@ import { mark } from "#agent/disk/marks.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";
 import { defaultLimits } from "../transport/request.ts";
-import { nftOf, type Terminal } from "./open.ts";
+import { nftOf, requireEnvironment, type Terminal } from "./open.ts";
 
 /** @throws UsageError, Refused */
 export async function enrol(options: Options, terminal: Terminal): Promise<number> {
@@ -29,7 +29,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   if (rootSha256 === undefined)
     throw new UsageError("expected --root-sha256: without it anybody could answer");
   if (!Sha256.safeParse(rootSha256).success) throw new UsageError("expected --root-sha256 in lower-case hex");
-  parseEndpoint(url);
+  requireEnvironment(parseEndpoint(url).url);
   if (options.writeGuard) writeGuard(options.guard, terminal);
   if (readIdentity(options.stateDir) !== undefined)
     throw new Refused(

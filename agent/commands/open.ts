@@ -6,7 +6,7 @@ import { openNft, type Nft } from "#agent/backend/nft/nft.ts";
 import { spawnExec, spawnFollow, spawnStream } from "#agent/process/spawn.ts";
 import { openWatchdog } from "#agent/backend/nft/watchdog.ts";
 import { Witness } from "#agent/backend/nft/witness.ts";
-import type { Options } from "./args.ts";
+import { type Options, UsageError } from "./args.ts";
 import { openLeaseClock, systemClocks } from "#agent/disk/clock.ts";
 import { fallbackOf } from "#agent/cycle/fallback.ts";
 import { guardReader, type LoadedGuard } from "../guard/index.ts";
@@ -23,6 +23,7 @@ import type { Parts } from "#agent/cycle/parts.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { openClient } from "../transport/client.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";
+import { environmentFault } from "../transport/environment.ts";
 import { defaultLimits } from "../transport/request.ts";
 import { openTrust, type TrustedBundle } from "../trust/index.ts";
 
@@ -45,6 +46,12 @@ function joined(options: Options): HostIdentity {
 /** URL of this host's control plane, which its guard must leave open. @throws Refused */
 export const controlPlaneOf = (options: Options): string =>
   parseEndpoint(options.url ?? joined(options).url).url;
+
+/** @throws UsageError that names what is set around this program and may not be */
+export function requireEnvironment(url: string): void {
+  const fault = environmentFault(process.env, new URL(url));
+  if (fault !== undefined) throw new UsageError(fault);
+}
 
 export const nftOf = (options: Options): Nft => openNft(spawnExec(), options.nft);
 

@@ -12,7 +12,7 @@ import { Refused } from "#agent/machine/refusal.ts";
 import { json, parseReply, unexpectedStatus } from "#agent/transport/client.ts";
 import { parseEndpoint } from "#agent/transport/endpoint.ts";
 import { type Limits, send } from "#agent/transport/request.ts";
-import { tlsAgent } from "#agent/transport/trusted-ca.ts";
+import { trustedTls } from "#agent/transport/trusted-ca.ts";
 import { pinRoot } from "#agent/trust/index.ts";
 import { sha256 } from "#agent/disk/digest.ts";
 
@@ -31,10 +31,10 @@ const replyBytesMax = 16_384;
 /** Enrols this host and prepares its state directory. @throws Refused */
 export async function join(input: JoinInput, limits: Limits): Promise<Enrolment> {
   const { url } = parseEndpoint(input.url);
-  const agent = tlsAgent(input.ca);
+  const tls = trustedTls(input.ca);
   const cycle = AbortSignal.timeout(limits.cycleMs);
   const get = { method: "GET", url: `${url}/v1/root`, headers: {}, bodyBytesMax: sizeLimits.root } as const;
-  const root = await send(get, limits, agent, cycle);
+  const root = await send(get, limits, tls, cycle);
   if (root.status !== 200) throw unexpectedStatus("root", root);
   if (sha256(root.body) !== input.rootSha256)
     throw new Refused(
@@ -54,7 +54,7 @@ export async function join(input: JoinInput, limits: Limits): Promise<Enrolment>
     proof: proof.toString("base64url"),
   };
   const call = { ...json(request), url: `${url}/v1/agent/enrol`, bodyBytesMax: replyBytesMax };
-  const reply = await send(call, limits, agent, cycle);
+  const reply = await send(call, limits, tls, cycle);
   if (reply.status !== 200 && reply.status !== 201) throw unexpectedStatus("enrol", reply);
   const response = EnrolResponse.safeParse(parseReply(reply.body));
   if (!response.success) throw new Refused("response_malformed", "expected host and fleet");

@@ -4,7 +4,6 @@
  * The token lives in memory and is replaced before it runs out, or once when it is refused.
  */
 import { randomUUID } from "node:crypto";
-import type { Agent } from "node:https";
 import { SignJWT } from "jose";
 import { parseStrict, StrictJsonError } from "#core/json.ts";
 import { sizeLimits } from "#schema/bundle.ts";
@@ -27,7 +26,7 @@ import { Refused } from "#agent/machine/refusal.ts";
 import type { Hint, UpdateBytes } from "../trust/index.ts";
 import { retryAfterMs } from "./pace.ts";
 import { type Call, type Limits, type Reply, send } from "./request.ts";
-import { tlsAgent } from "./trusted-ca.ts";
+import { type TrustedTls, trustedTls } from "./trusted-ca.ts";
 
 /** Base64 of every file at its largest, and room for the JSON around it. */
 const updateBytesMax =
@@ -90,7 +89,7 @@ class WireClient implements Client {
   readonly #url: string;
   readonly #identity: HostIdentity;
   readonly #limits: Limits;
-  readonly #agent: Agent;
+  readonly #tls: TrustedTls;
   #token: Token | undefined;
   /** When each may be asked again, by the machine's own count (performance.now); a token is needed for both. */
   readonly #notBefore = { poll: 0, report: 0, token: 0 };
@@ -99,7 +98,7 @@ class WireClient implements Client {
     this.#url = url;
     this.#identity = identity;
     this.#limits = limits;
-    this.#agent = tlsAgent(identity.ca);
+    this.#tls = trustedTls(identity.ca);
   }
 
   async poll(request: PollRequest, now: number, cycle: AbortSignal): Promise<PollReply> {
@@ -162,7 +161,7 @@ class WireClient implements Client {
 
   #withToken(token: Token, call: Call, cycle: AbortSignal): Promise<Reply> {
     const authorized = { ...call, headers: { ...call.headers, authorization: `Bearer ${token.text}` } };
-    return send(authorized, this.#limits, this.#agent, cycle);
+    return send(authorized, this.#limits, this.#tls, cycle);
   }
 
   async #newToken(now: number, cycle: AbortSignal): Promise<Token> {
@@ -172,7 +171,7 @@ class WireClient implements Client {
       client_assertion: await this.#assertion(now),
     };
     const call = { ...json(request), url: `${this.#url}/v1/agent/token`, bodyBytesMax: smallBytesMax };
-    const reply = await send(call, this.#limits, this.#agent, cycle);
+    const reply = await send(call, this.#limits, this.#tls, cycle);
     this.#heed("token", reply);
     if (reply.status !== 200) throw unexpectedStatus("token", reply);
     const token = TokenResponse.safeParse(parseReply(reply.body));

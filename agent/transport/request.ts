@@ -5,8 +5,10 @@
  * Relies on node:http and node:https only: global fetch costs 17 MB and follows redirects unless told otherwise.
  */
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { type Agent, request as httpsRequest } from "node:https";
+import { request as httpsRequest } from "node:https";
 import { Refused } from "#agent/machine/refusal.ts";
+import { isCertificateFault } from "#tls/agent.ts";
+import type { TrustedTls } from "./trusted-ca.ts";
 
 /** Milliseconds and bytes (THREATS.md, rows 9 and 10). */
 export interface Limits {
@@ -45,14 +47,9 @@ export interface Reply {
  * @param cycle aborts when the cycle this request belongs to has used its time
  * @throws Refused `unreachable`, `response_too_slow`, `response_too_large` or `response_encoding`
  */
-export function send(
-  call: Call,
-  limits: Limits,
-  agent: Agent | undefined,
-  cycle: AbortSignal,
-): Promise<Reply> {
+export function send(call: Call, limits: Limits, tls: TrustedTls, cycle: AbortSignal): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const outgoing = opened(call, agent);
+    const outgoing = opened(call, tls);
     const watch = new Watch(outgoing, limits, cycle);
     const fail = (error: Error): void => {
       watch.stop();
@@ -75,15 +72,16 @@ export function send(
 }
 
 /** Node throws at once for what cannot stand in a request. Nothing that came from the wire gets here unread, all the same. */
-function opened(call: Call, agent: Agent | undefined): ClientRequest {
+function opened(call: Call, tls: TrustedTls): ClientRequest {
   try {
-    return open(call, agent);
+    return open(call, tls);
   } catch (error) {
+    if (error instanceof Refused) throw error;
     throw new Refused("unreachable", describe(error instanceof Error ? error : new Error("unknown")));
   }
 }
 
-function open(call: Call, agent: Agent | undefined): ClientRequest {
+function open(call: Call, tls: TrustedTls): ClientRequest {
   const length = call.body === undefined ? {} : { "content-length": String(Buffer.byteLength(call.body)) };
   const options = {
     method: call.method,
@@ -91,7 +89,7 @@ function open(call: Call, agent: Agent | undefined): ClientRequest {
     maxHeaderSize: 16_384,
   };
   return call.url.startsWith("https:")
-    ? httpsRequest(call.url, { ...options, ...(agent === undefined ? {} : { agent }) })
+    ? httpsRequest(call.url, { ...options, agent: tls.agent(), rejectUnauthorized: true })
     : httpRequest(call.url, { ...options, agent: false });
 }
 
@@ -193,5 +191,8 @@ class Watch {
 /** The system's own code and nothing that could quote a header. */
 function describe(error: Error): string {
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
-  return `cannot reach the control plane (${code})`;
+  const advice = isCertificateFault(code)
+    ? "; neither the system's store nor --ca vouches for its certificate"
+    : "";
+  return `cannot reach the control plane (${code})${advice}`;
 }

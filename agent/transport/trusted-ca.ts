@@ -1,19 +1,33 @@
 /**
- * TLS of the agent: version 1.2 or later, the system's certificates and those that `--ca` adds.
- * The default import of node:tls is on purpose: an older Node lacks the function, and main must live to say so.
+ * The agent's TLS, made when it is first needed and made anew after the system's store was changed: an administrator
+ * who adds a certificate, or takes one away, need not know of this process.
  */
-import { Agent } from "node:https";
-import tls from "node:tls";
+import type { Agent } from "node:https";
+import { tlsAgent } from "#tls/agent.ts";
+import { StoreError, storeMark } from "#tls/store.ts";
+import { Refused } from "#agent/machine/refusal.ts";
+
+export interface TrustedTls {
+  /** One agent keeps TLS sessions for resumption, but no idle connections: each request proves that a new one comes through. */
+  agent(): Agent;
+}
 
 /**
- * One agent per process keeps TLS sessions for resumption, but no idle connections: each request proves again that a
- * new one comes through. The context is made once, because reading the system's certificates takes 30 ms.
+ * @param ca certificates to believe besides the system's, PEM
+ * @returns whose `agent` throws Refused `unreachable` while the store cannot be used
  */
-export const tlsAgent = (ca: string | null): Agent =>
-  new Agent({
-    keepAlive: false,
-    secureContext: tls.createSecureContext({
-      minVersion: "TLSv1.2",
-      ...(ca === null ? {} : { ca: [...tls.getCACertificates("default"), ca] }),
-    }),
-  });
+export function trustedTls(ca: string | null, env: NodeJS.ProcessEnv = process.env): TrustedTls {
+  let made: { readonly agent: Agent; readonly mark: string } | undefined;
+  return {
+    agent() {
+      try {
+        const mark = storeMark(env);
+        if (made?.mark !== mark) made = { agent: tlsAgent(ca, { keepAlive: false }, env), mark };
+        return made.agent;
+      } catch (error) {
+        if (error instanceof StoreError) throw new Refused("unreachable", error.message);
+        throw error;
+      }
+    },
+  };
+}

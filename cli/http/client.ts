@@ -13,10 +13,12 @@ import { routeOf } from "#schema/api/routes/index.ts";
 import type { Answered, Asked } from "#schema/api/types.ts";
 import { type ProblemCode, problemEntry } from "#schema/problems.ts";
 import { headers } from "#schema/wire.ts";
+import { isCertificateFault } from "#tls/agent.ts";
 import { bodyText } from "./body.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
 import { Failure } from "#cli/text/output.ts";
 import { fillRoute } from "./request.ts";
+import { openTransport, type Sent, type Transport } from "./transport.ts";
 
 export interface Client {
   readonly url: string;
@@ -68,33 +70,43 @@ export const withRequest = (id: string | undefined): string => (id === undefined
 export const connectionOptions = {
   url: value("URL", "control plane (default: $PORTCULLIS_URL)"),
   "token-file": value("FILE", "file with an operator token (default: the token in $PORTCULLIS_TOKEN)"),
+  ca: value(
+    "FILE",
+    "PEM certificates to trust besides the system's (default: those in the file $PORTCULLIS_CA)",
+  ),
 } as const;
 
 export interface Connection {
   readonly url?: string | undefined;
   readonly "token-file"?: string | undefined;
+  readonly ca?: string | undefined;
 }
 
 /** @throws UsageError when there is no URL or token, or one that may not be used */
 export function openClient(given: Connection, env: Readonly<NodeJS.ProcessEnv>): Client {
+  const ca = given.ca ?? env["PORTCULLIS_CA"];
   return connect(
     parseUrl(given.url ?? env["PORTCULLIS_URL"]),
     readToken(given["token-file"], env["PORTCULLIS_TOKEN"]),
+    openTransport(ca === undefined ? undefined : readFileOf("certificates", ca), env),
   );
 }
 
 /** A client of the control plane at `base`, as whom `token` is of. */
-export function connect(base: URL, token: string): Client {
+export function connect(base: URL, token: string, transport: Transport): Client {
   const ask = async <N extends RouteName>(route: N, asked: Asked<N>, how: How = {}): Promise<Response> => {
     const { method, path } = fillRoute(route, asked.params, asked.query);
-    const response = await send(
-      new URL(path, base),
+    const response = await send(transport, new URL(path, base), {
       method,
-      token,
-      asked.body,
-      { ...asked.headers, ...how.headers },
-      how.milliseconds,
-    );
+      headers: {
+        ...asked.headers,
+        ...how.headers,
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+      },
+      body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
+      milliseconds: how.milliseconds ?? timeoutMs,
+    });
     if (response.ok) return response;
     throw new Refusal(`${method} ${path}`, response, parseJson(await bodyText(response)));
   };
@@ -149,23 +161,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function send(
-  url: URL,
-  method: string,
-  token: string,
-  body: unknown,
-  extra: Readonly<Record<string, string>>,
-  milliseconds = timeoutMs,
-): Promise<Response> {
+async function send(transport: Transport, url: URL, sent: Sent): Promise<Response> {
   try {
-    return await fetch(url, {
-      method,
-      redirect: "error",
-      signal: AbortSignal.timeout(milliseconds),
-      headers: { ...extra, authorization: `Bearer ${token}`, "content-type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    return await transport(url, sent);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Unreachable(`cannot reach ${url.origin}: ${causeOf(error)}`, { cause: error });
   }
 }
@@ -174,10 +174,14 @@ const timeoutMs = 60_000;
 /** A control plane ends its streams after a minute. */
 const streamMs = 120_000;
 
-/** fetch says "fetch failed"; the reason stands in its cause. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown reason";
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  // Of several addresses that were tried, node gives one error without a message.
+  const cause = error instanceof AggregateError ? (error.errors as unknown[]).at(-1) : error;
+  const { message } = error.cause instanceof Error ? error.cause : cause instanceof Error ? cause : error;
+  return "code" in error && isCertificateFault(error.code)
+    ? `${message}; --ca names the file of its CA`
+    : message;
 }
 
 type Told = z.infer<typeof Told> & Partial<Problem>;
@@ -204,17 +208,17 @@ function parseUrl(text: string | undefined): URL {
 }
 
 function readToken(file: string | undefined, fromEnv: string | undefined): string {
-  const token = (file === undefined ? (fromEnv ?? "") : readTokenFile(file)).trim();
+  const token = (file === undefined ? (fromEnv ?? "") : readFileOf("the token", file)).trim();
   if (token === "") throw new UsageError("no token: give --token-file or set PORTCULLIS_TOKEN");
   if (!/^[A-Za-z0-9._~+/=-]+$/.test(token))
     throw new UsageError("the token holds characters that no token has");
   return token;
 }
 
-function readTokenFile(file: string): string {
+function readFileOf(what: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    throw new UsageError(`cannot read the token file ${file}`);
+    throw new UsageError(`cannot read the file of ${what} ${file}`);
   }
 }

@@ -6,7 +6,7 @@ import { build, type Metafile } from "esbuild";
 import { programOptions } from "../../build.mjs";
 
 /** What may go into a host's agent. */
-const rooms = ["agent/", "args/", "core/", "schema/", "node_modules/"];
+const rooms = ["agent/", "args/", "core/", "schema/", "tls/", "node_modules/"];
 const packagesOfOthers = ["drizzle-orm", "hono", "@hono/node-server"];
 /** Modules of shared rooms that only the control plane and its clients use. */
 const planeOnly = ["schema/api/", "schema/problems.ts", "core/compile/", "core/rollout/"];

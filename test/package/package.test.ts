@@ -104,6 +104,20 @@ test("converges with the control plane as a unit that may change the firewall an
   expect(capabilities.trim().split(/\s+/)).toEqual(["CapEff:", netAdmin, "CapBnd:", netAdmin]);
 });
 
+test("believes the system's store, and nothing that the manager's environment asks for", async () => {
+  expect(inFile("var/lib/portcullis/identity.json")).toContain('"ca": null');
+  const asked = [
+    "NODE_OPTIONS=--inspect=0.0.0.0:9229",
+    "NODE_TLS_REJECT_UNAUTHORIZED=0",
+    "HTTPS_PROXY=http://127.0.0.1:9",
+  ];
+  await host.must(["systemctl", "set-environment", ...asked]);
+  await converge(host, ["systemctl", "restart", "portcullis-agent"]);
+  const given = inFile(`proc/${await agentPid()}/environ`);
+  await host.must(["systemctl", "unset-environment", ...asked.map((one) => one.replace(/=.*/, ""))]);
+  expect(given).not.toMatch(/NODE_OPTIONS|NODE_TLS|HTTPS_PROXY/);
+});
+
 test("stopping the agent leaves the rules, and without it they come back when nftables.service flushes them", async () => {
   await host.must(["systemctl", "stop", "portcullis-agent", "portcullis-boot"]);
   await expectEnforced();

@@ -93,7 +93,9 @@ export async function openSite(): Promise<Site> {
   await plane.apply(catalog(ports.declared));
   mkdirSync(join(tree, "etc/portcullis"), { recursive: true });
   writeFileSync(join(tree, "etc/portcullis/guard.yaml"), guard, { mode: 0o600 });
-  cpSync(plane.ca, join(tree, "root/ca.pem"));
+  // As an administrator adds an authority to Debian's store.
+  cpSync(plane.ca, join(tree, "usr/local/share/ca-certificates/site.crt"));
+  await must(["chroot", tree, "update-ca-certificates"]);
   writeFileSync(join(tree, "etc/systemd/system/listeners.socket"), listeners);
   writeFileSync(join(tree, "etc/systemd/system/listeners.service"), holder);
   return {
@@ -118,10 +120,10 @@ const architecture = async (): Promise<string> => (await must(["dpkg", "--print-
 
 export const bootContainer = ({ tree, inside }: Site): Promise<Container> => boot(tree, inside);
 
-/** The host joins by the line that an operator pastes. */
+/** The host joins by the line that an operator pastes. Its system's store vouches for the control plane. */
 export async function joinFleet({ plane }: Site, container: Container): Promise<void> {
   const { token, root_sha256 } = await plane.enrolment("web1");
-  const options = ["--root-sha256", root_sha256, "--ca", "/root/ca.pem", "--enforce"];
+  const options = ["--root-sha256", root_sha256, "--enforce"];
   await container.must(["portcullis-agent", "join", plane.url, ...options], token);
 }
 

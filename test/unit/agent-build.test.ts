@@ -11,12 +11,22 @@ afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
 /** Built in a copy, so that a test never changes the tree it runs in. */
 beforeAll(() => {
-  for (const name of ["agent", "args", "cli", "core", "schema", "package.json", "tsconfig.json", "build.mjs"])
+  for (const name of [
+    "agent",
+    "args",
+    "cli",
+    "core",
+    "tls",
+    "schema",
+    "package.json",
+    "tsconfig.json",
+    "build.mjs",
+  ])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   execFileSync(process.execPath, ["build.mjs"], { cwd: copy });
   // What was built stands alone: nothing of the repository is left for it to read.
-  for (const name of ["agent", "args", "cli", "core", "schema", "node_modules"])
+  for (const name of ["agent", "args", "cli", "core", "tls", "schema", "node_modules"])
     rmSync(join(copy, name), { recursive: true });
 });
 

@@ -94,6 +94,10 @@ export const breaches: readonly Breach[] = [
   ),
   usesType("core/render", "#agent/machine/state.ts", "State"),
 
+  uses("tls", "#cli/main.ts"),
+  usesType("tls", "#agent/machine/state.ts", "State"),
+  uses("tls", "node:child_process", bannedImport),
+
   uses("args", "#core/json.ts"),
   uses("args", "#cli/main.ts"),
   uses("args", "#agent/machine/state.ts"),

@@ -19,7 +19,7 @@ import * as z from "zod";
 import type { Breach } from "./breaches.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const rooms = ["schema", "core", "args", "worker", "agent", "cli", "lab"];
+const rooms = ["schema", "core", "tls", "args", "worker", "agent", "cli", "lab"];
 const configuration = ["package.json", "tsconfig.json", "oxlint.config.ts"];
 
 export interface Scratch {
