@@ -117,8 +117,8 @@ const Listed = z.object({
 
 /** One update, as the control plane would have sent it. What it names unverified only says what to fetch. */
 async function assemble(trust: Trust, options: Options): Promise<UpdateBytes> {
-  const base = `${options["metadata-url"] ?? ""}/`;
-  const targetBase = options["target-base-url"] ?? new URL("../targets", base).href;
+  const base = `${withoutSlash(options["metadata-url"] ?? "")}/`;
+  const targetBase = withoutSlash(options["target-base-url"] ?? new URL("../targets", base).href);
   const roots: Buffer[] = [];
   for (let version = trust.seen().root + 1; roots.length <= sizeLimits.newRoots; version++) {
     const next = await fetched(`${base}${version}.root.json`);
@@ -139,6 +139,9 @@ async function assemble(trust: Trust, options: Options): Promise<UpdateBytes> {
     bundle,
   };
 }
+
+/** The suite's addresses end in a slash, and a server need not take two for one. */
+const withoutSlash = (url: string): string => url.replace(/\/+$/, "");
 
 async function pinnedFile(base: string, by: Buffer | undefined, role: string): Promise<Buffer | undefined> {
   const version = Pins.safeParse(parsed(by)).data?.signed.meta[`${role}.json`]?.version;

@@ -32,7 +32,7 @@ export async function openStage(): Promise<Stage> {
   const directory = mkdtempSync(join(tmpdir(), "portcullis-conformance-"));
   const said: string[] = [];
   const path = (name: string): string => join(directory, name);
-  const where = () => ["--metadata-dir", path("metadata"), "--metadata-url", `${repository.url}/metadata`];
+  const where = () => ["--metadata-dir", path("metadata"), "--metadata-url", `${repository.url}/metadata/`];
   const run = (mode: Mode, ...words: readonly string[]): Promise<0 | 1> => {
     const compatible = mode === "stock" ? ["--compatible"] : [];
     return runClient([...compatible, ...where(), ...words], (line) => void said.push(line));
@@ -48,7 +48,7 @@ export async function openStage(): Promise<Stage> {
     },
     refresh: (mode) => run(mode, "refresh"),
     download(mode, name = "bundle.json") {
-      const from = ["--target-base-url", `${repository.url}/targets`, "--target-dir", directory];
+      const from = ["--target-base-url", `${repository.url}/targets/`, "--target-dir", directory];
       return run(mode, "--target-name", name, ...from, "download");
     },
     believed: () => Object.fromEntries(roles.map((role) => [role, versionIn(path(`metadata/${role}.json`))])),

@@ -113,8 +113,9 @@ test("believes the system's store, and nothing that the manager's environment as
   ];
   await host.must(["systemctl", "set-environment", ...asked]);
   await converge(host, ["systemctl", "restart", "portcullis-agent"]);
-  const given = inFile(`proc/${await agentPid()}/environ`);
+  const given = await host.must(["cat", `/proc/${await agentPid()}/environ`]);
   await host.must(["systemctl", "unset-environment", ...asked.map((one) => one.replace(/=.*/, ""))]);
+  expect(given).toContain("PATH=");
   expect(given).not.toMatch(/NODE_OPTIONS|NODE_TLS|HTTPS_PROXY/);
 });
 
