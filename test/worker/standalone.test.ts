@@ -20,7 +20,8 @@ import { releaseContract } from "./contract/release.ts";
 import { rolloutRouteContract } from "./contract/rollout-routes.ts";
 import { evidenceContract } from "./contract/evidence.ts";
 import { rolloutContract } from "./contract/rollouts.ts";
-import { raceContract, storeContract } from "./contract/store.ts";
+import { raceContract } from "./contract/races.ts";
+import { storeContract } from "./contract/store.ts";
 
 async function open(): Promise<Adapter> {
   const data = mkdtempSync(join(tmpdir(), "portcullis-contract-"));

@@ -1,5 +1,5 @@
 /** Writers that race on D1. */
-import { raceContract } from "#test/worker/contract/store.ts";
+import { raceContract } from "#test/worker/contract/races.ts";
 import { openD1 } from "./adapter.ts";
 
 raceContract("workerd", openD1);

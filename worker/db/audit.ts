@@ -14,6 +14,7 @@ import { sha256Hex } from "#worker/lib/encoding.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { db, lostRace, statement } from "./drizzle.ts";
+import { endTurn, isTurnOfAnother, takeTurn } from "./turn.ts";
 
 export type AuditAction =
   | "commit"
@@ -59,8 +60,14 @@ export type Attempt<T> =
       readonly result: T;
     };
 
-/** With 50 writers at once and no queue, one needs 7 tries on average. */
+/** So often a writer loses before it asks for the turn: short ones settle it among themselves. */
+const lossesBeforeTurn = 4;
+/** Under a turn only those can be first that had begun before it. */
 const attemptsMax = 40;
+/** Looks at whose turn it is, some 100 ms apart and up to a second. */
+const waitsMax = 300;
+/** Milliseconds of a first turn; one that did not suffice is followed by one twice as long. */
+const firstTurn = 10_000;
 
 /**
  * Reads, decides and writes as if alone. `attempt` may run many times: it must read its facts inside and have no effect
@@ -73,20 +80,52 @@ export function audited<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promis
 }
 
 async function persist<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise<T> {
-  for (let tries = 1; tries <= attemptsMax; tries += 1) {
-    const head = await auditHead(sql);
-    const outcome = await attempt();
-    if (!outcome.write) return outcome.result;
-    const last = await auditStatement(sql, head, outcome.entry);
-    try {
-      await sql.batch([...outcome.statements, last]);
-      return outcome.result;
-    } catch (error) {
-      if (lostRace(error) === undefined) throw error;
-      await pause(Math.random() * Math.min(2000, 10 * 2 ** tries));
+  const writer = openWriter(sql);
+  try {
+    for (let losses = 0; losses < attemptsMax; losses += 1) {
+      await writer.waitForTurn(losses);
+      const head = await auditHead(sql);
+      const outcome = await attempt();
+      if (!outcome.write) return outcome.result;
+      const last = await auditStatement(sql, head, outcome.entry);
+      try {
+        await sql.batch([...outcome.statements, last]);
+        return outcome.result;
+      } catch (error) {
+        if (lostRace(error) === undefined) throw error;
+      }
     }
+    throw new Refused("busy");
+  } finally {
+    await writer.end();
   }
-  throw new Refused("busy");
+}
+
+/** One writer among others: when it may try, and how it gets to be alone. */
+function openWriter(sql: Sql) {
+  const name = crypto.randomUUID();
+  let turns = 0;
+  /** Takes the turn where it lost too often; else lets another have theirs. */
+  const mayTry = async (losses: number): Promise<boolean> => {
+    if (losses < lossesBeforeTurn && turns === 0) return !(await isTurnOfAnother(sql, name));
+    const taken = await takeTurn(sql, name, firstTurn * 2 ** turns);
+    if (taken) turns += 1;
+    return taken;
+  };
+  return {
+    /** @throws Refused `busy` when it is the turn of others all the time */
+    async waitForTurn(losses: number): Promise<void> {
+      if (losses > 0 && turns === 0) await pause(Math.random() * 20 * 2 ** losses);
+      for (let waits = 0; !(await mayTry(losses)); waits += 1) {
+        if (waits >= waitsMax) throw new Refused("busy");
+        await pause((0.5 + Math.random()) * Math.min(1000, 50 * 1.5 ** waits));
+      }
+    },
+    /** A turn that is not ended ends by itself. */
+    async end(): Promise<void> {
+      if (turns > 0) await sql.batch([endTurn(sql, name)]);
+    },
+  };
 }
 
 const pause = (milliseconds: number): Promise<void> =>

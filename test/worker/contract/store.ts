@@ -33,19 +33,6 @@ export function storeContract(name: string, open: () => Promise<Adapter>): void 
   });
 }
 
-/** What holds when many write at once. */
-export function raceContract(name: string, open: () => Promise<Adapter>): void {
-  describe(`writers on ${name}`, () => {
-    let h: Harness;
-    beforeAll(async () => {
-      h = await openHarness(open);
-      await committed(h, [hostChange("gw"), overlayChange("office", "gw", 8)]);
-    });
-    afterAll(() => h.close());
-    races(() => h);
-  });
-}
-
 async function committed(h: Harness, changes: readonly Change[]): Promise<number> {
   const result = await h.commit(changes);
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result)}`);
@@ -237,32 +224,5 @@ function writing(h: () => Harness): void {
       members.map(({ kind, key }) => ({ op: "delete", kind, key }) as Change),
     );
     expect(await h().count("SELECT count(*) AS n FROM firewall_groups WHERE overlay = 'big'")).toBe(0);
-  });
-}
-
-function races(h: () => Harness): void {
-  test("commits each of 50 concurrent commits exactly once", async () => {
-    const head = await h().count("SELECT head AS n FROM fleet");
-    const keys = Array.from({ length: 50 }, (_, i) => `office/racer${i}`);
-    const results = await Promise.all(
-      keys.map((key, i) => h().commit([memberChange(key, "dev", `10.8.7.${i}`)])),
-    );
-    const revisions = results.map((result) => (result.ok ? result.revision : -1)).sort((a, b) => a - b);
-    expect(revisions).toEqual(Array.from({ length: 50 }, (_, i) => head + 1 + i));
-    expect(await h().count("SELECT count(*) AS n FROM firewall_groups WHERE cn LIKE 'racer%'")).toBe(50);
-    expect(await verifyAudit(h().ports.sql)).toMatchObject({ ok: true });
-  });
-
-  test("lets exactly one of 20 commits with the same parent through", async () => {
-    const head = await h().count("SELECT head AS n FROM fleet");
-    const results = await Promise.all(
-      Array.from({ length: 20 }, (_, i) =>
-        h().commit([memberChange("office/one", "dev", `10.8.6.${i}`)], head),
-      ),
-    );
-    expect(results.filter((result) => result.ok)).toHaveLength(1);
-    for (const result of results.filter((candidate) => !candidate.ok))
-      expect(result).toEqual({ ok: false, code: "stale_parent", head: head + 1 });
-    expect(await h().count("SELECT head AS n FROM fleet")).toBe(head + 1);
   });
 }

@@ -168,4 +168,10 @@ export const sighting = sqliteTable("sighting", {
   hosts: text().notNull(),
 });
 
+export const turn = sqliteTable("turn", {
+  id: integer().primaryKey(),
+  holder: text().notNull(),
+  until: integer().notNull(),
+});
+
 export * from "./rollout.ts";
