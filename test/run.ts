@@ -1,6 +1,7 @@
 /**
  * `npm test`: the checks, then every layer of proof; `npm test -- unit kernel` runs only those named. Says what it is
- * doing, shows what failed in full, and ends with one line, `N passed, N failed`. Exit code 1 if anything failed.
+ * doing, shows what failed in full, and ends with one line, `N passed, N failed`. Exit code 1 if anything failed, 130 when a
+ * signal ended it.
  */
 import { printOutcome } from "./checks/print.ts";
 import { runStep, steps } from "./checks/steps.ts";
@@ -9,6 +10,10 @@ import { inParallel } from "./layers/parallel.ts";
 import { runLayer, type LayerOutcome } from "./layers/run-layer.ts";
 
 const heartbeatMilliseconds = 15_000;
+
+/** A layer is a process group of its own, which no Ctrl-C reaches: whoever is asked to end ends it too. */
+const ended = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => ended.abort());
 
 interface Counts {
   readonly passed: number;
@@ -40,17 +45,17 @@ function report(outcome: LayerOutcome): void {
 async function prove(layer: Layer): Promise<Counts> {
   say(`...  ${layer.name}`);
   const started = performance.now();
-  let [ended, last] = [0, ""];
+  let [finished, last] = [0, ""];
   const beat = setInterval(() => {
     const seconds = Math.round((performance.now() - started) / 1000);
-    say(`...  ${layer.name}: ${seconds} s, ${ended} tests ended${last === "" ? "" : `, last ${last}`}`);
+    say(`...  ${layer.name}: ${seconds} s, ${finished} tests ended${last === "" ? "" : `, last ${last}`}`);
   }, heartbeatMilliseconds);
   const hear = (text: string): void => {
     const tests = [...text.matchAll(/^(?:passed|failed) (\S+) > .*$/gm)];
-    ended += tests.length;
+    finished += tests.length;
     last = tests.at(-1)?.[1] ?? last;
   };
-  const outcome = await runLayer(layer, hear).finally(() => clearInterval(beat));
+  const outcome = await runLayer(layer, hear, { ended: ended.signal }).finally(() => clearInterval(beat));
   report(outcome);
   return outcome;
 }
@@ -68,7 +73,8 @@ function chosen(names: readonly string[]): { readonly checks: boolean; readonly 
 const { checks, wanted } = chosen(process.argv.slice(2));
 const counts: Counts[] = [];
 if (checks) counts.push(...(await check()));
-counts.push(...(await inParallel(2, wanted, prove)));
+const none: Counts = { passed: 0, failed: 0 };
+counts.push(...(await inParallel(2, wanted, async (layer) => (ended.signal.aborted ? none : prove(layer)))));
 const total = (of: keyof Counts): number => counts.reduce((sum, count) => sum + count[of], 0);
 say(`${total("passed")} passed, ${total("failed")} failed`);
-process.exitCode = total("failed") === 0 ? 0 : 1;
+process.exitCode = ended.signal.aborted ? 130 : total("failed") === 0 ? 0 : 1;

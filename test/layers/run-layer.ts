@@ -23,11 +23,18 @@ export interface LayerOutcome extends Tally {
   readonly output: string;
 }
 
+export interface Ends {
+  /** Cuts the run. */
+  readonly ended: AbortSignal;
+  /** Seconds without output after which the run is cut. */
+  readonly silence?: number;
+}
+
 /** @param heard hears each piece of output as it comes */
 function vitest(
   layer: Layer,
   journal: string,
-  silence: number,
+  { ended, silence = silenceSeconds }: Ends,
   heard: (text: string) => void,
 ): Promise<{ readonly ending: Ending; readonly output: string }> {
   const bin = join(root, "node_modules", ".bin");
@@ -49,18 +56,23 @@ function vitest(
     });
     const output: string[] = [];
     let cut: string | undefined;
-    const end = (): void => {
-      cut = `no output for ${silence} s`;
+    const end = (reason: string): void => {
+      if (cut !== undefined) return;
+      cut = reason;
+      clearTimeout(limit);
       killGroup(child.pid, "SIGTERM");
       setTimeout(() => killGroup(child.pid, "SIGKILL"), graceMilliseconds);
     };
-    let limit = setTimeout(end, silence * 1000);
+    const silent = (): void => end(`no output for ${silence} s`);
+    const asked = (): void => end("ended by a signal");
+    ended.addEventListener("abort", asked);
+    let limit = setTimeout(silent, silence * 1000);
     const hear = (text: string): void => {
       output.push(text);
       heard(text);
       if (cut !== undefined) return;
       clearTimeout(limit);
-      limit = setTimeout(end, silence * 1000);
+      limit = setTimeout(silent, silence * 1000);
     };
     child.stdout.setEncoding("utf8").on("data", hear);
     child.stderr.setEncoding("utf8").on("data", hear);
@@ -69,6 +81,7 @@ function vitest(
     child.on("exit", () => cut !== undefined && [child.stdout, child.stderr].map((pipe) => pipe.destroy()));
     child.on("close", (exitCode) => {
       clearTimeout(limit);
+      ended.removeEventListener("abort", asked);
       resolve({ ending: cut === undefined ? { exitCode } : { cut }, output: output.join("") });
     });
   });
@@ -81,13 +94,13 @@ function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
 export async function runLayer(
   layer: Layer,
   heard: (text: string) => void,
-  silence = silenceSeconds,
+  ends: Ends,
 ): Promise<LayerOutcome> {
   const started = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "portcullis-test-"));
   try {
     const journal = join(folder, "journal.jsonl");
-    const { ending, output } = await vitest(layer, journal, silence, heard);
+    const { ending, output } = await vitest(layer, journal, ends, heard);
     const counted = tally(existsSync(journal) ? readFileSync(journal, "utf8") : undefined, ending);
     return { ...counted, name: layer.name, output, seconds: (performance.now() - started) / 1000 };
   } finally {
