@@ -177,7 +177,7 @@ test("on a terminal the same is one table that is drawn again, with the last new
   await run("rollout", "start", "--strategy", "all");
   const frames: (readonly string[])[] = [];
   const watching = runCli(["rollout", "watch", String(await newest())], { env, frames });
-  await expect.poll(() => frames.length).toBeGreaterThan(0);
+  await expect.poll(() => frames.length, { timeout: 300_000 }).toBeGreaterThan(0);
   expect(await played(watching)).toMatchObject({ code: 0, lines: [] });
   expect(frames[0]?.[1]).toBe("running: wave 1 waits for 4 hosts");
   expect(frames[0]?.at(-1)).toMatch(/^last: /);
