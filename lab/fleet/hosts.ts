@@ -7,6 +7,7 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } fro
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StatusReport } from "#agent/report/status.ts";
+import { type RefusalCode, refusalEntry } from "#schema/refusals.ts";
 import type { Api } from "./api.ts";
 import { inNamespace } from "#lab/net/netns.ts";
 import { must, start, until } from "#lab/run/process.ts";
@@ -65,11 +66,18 @@ export async function startAgent(host: LabHost, state: LabState): Promise<ChildP
   return child;
 }
 
-/** Waits for a refusal that is not older than `since`. @returns its code */
-export function waitForRefusal(host: LabHost, since: Date, patienceMs: number): Promise<string> {
-  const refused = async (): Promise<string | undefined> => {
-    const { last_refusal: last } = await agentStatus(host);
-    return last !== null && Date.parse(last.at) >= since.getTime() ? last.code : undefined;
-  };
+/**
+ * What a host refused of what it was served since `since`. A refusal about the transport judges nothing that was served:
+ * on a busy machine a poll comes too late, and the host asks again.
+ */
+export const judgedSince = (last: StatusReport["last_refusal"], since: Date): RefusalCode | undefined =>
+  last !== null && Date.parse(last.at) >= since.getTime() && refusalEntry(last.code).class !== "transport"
+    ? last.code
+    : undefined;
+
+/** Waits until the host has judged what it is served since `since`. @returns the refusal's code */
+export function waitForRefusal(host: LabHost, since: Date, patienceMs: number): Promise<RefusalCode> {
+  const refused = async (): Promise<RefusalCode | undefined> =>
+    judgedSince((await agentStatus(host)).last_refusal, since);
   return until(`${host.name} to refuse (its log is ${logOf(host)})`, refused, patienceMs);
 }
