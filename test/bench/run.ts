@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: every benchmark beside its floor in the same run, as a ratio. Ends with 1 when a goal is missed.
+ * `npm run bench`: every benchmark beside its floor in the same run, as a ratio. Ends with 1 when a goal is missed or a
+ * benchmark breaks, after the others.
  * `npm run bench -- apply` runs the named ones.
  */
 import { bench as apply } from "./apply.ts";
@@ -47,6 +48,17 @@ function print(row: Row, bench: Bench): void {
   console.log(`${row.name.padEnd(46)}${number(row.value)} ${number(row.floor)} ${ratio}  ${goal}${outcome}`);
 }
 
+/** A benchmark that breaks misses its goals, and the others are measured all the same. */
+async function rowsOf(name: string, bench: Bench): Promise<readonly Row[]> {
+  try {
+    return await bench.run();
+  } catch (error) {
+    console.log(`${name.padEnd(46)}FAILED  ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+    return [];
+  }
+}
+
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0) {
@@ -57,7 +69,7 @@ if (unknown.length > 0) {
 console.log(`${"".padEnd(46)}${"ours".padStart(9)} ${"floor".padStart(9)}  ratio`);
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  for (const row of await bench.run()) {
+  for (const row of await rowsOf(name, bench)) {
     print(row, bench);
     if (!meets(row, bench)) process.exitCode = 1;
   }
