@@ -35,7 +35,8 @@ const problems = {
     class: "auth",
     status: 401,
     title: "Authentication is needed",
-    remedy: "Give a token that is in force; it may be mistyped, over or revoked.",
+    remedy:
+      "Give a token that is in force; it may be mistyped, over or revoked; whoever holds the first operator token makes another (portcullis token create).",
   },
   forbidden: {
     class: "auth",

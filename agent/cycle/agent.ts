@@ -37,7 +37,7 @@ import {
   type State,
   step,
 } from "#agent/machine/state.ts";
-import { statusOf, statusWriter } from "#agent/report/status.ts";
+import { endedBy, saysAgain, statusOf, statusWriter } from "#agent/report/status.ts";
 import { TimeBound } from "./time-bound.ts";
 import type { Trust } from "#agent/trust/index.ts";
 
@@ -87,6 +87,8 @@ export class Agent {
     await this.#parts.services.look(this.#rules, Math.floor(this.#parts.now() / 1000));
     const held = heldFacts(this.#trust());
     await this.#reporter.report({ state: this.#state, ...held, guard: this.#lastGuard }, stop);
+    if (this.#believed && this.#refusal === undefined && this.#lastRefusal !== null)
+      this.#lastRefusal = endedBy(this.#lastRefusal, new Date(this.#parts.now()).toISOString());
     this.#writeStatus();
     this.#closed.mark();
     if (this.#refusal === undefined) keepBallast(this.#parts.directory);
@@ -349,7 +351,7 @@ export class Agent {
   #refuse(refusal: Refusal): undefined {
     const { code, message } = refusal;
     if (code === "state_unwritable") dropBallast(this.#parts.directory);
-    const repeated = this.#lastRefusal?.code === code && this.#lastRefusal.message === message;
+    const repeated = saysAgain(this.#lastRefusal, refusal);
     const dated = { ...refusal, at: new Date(this.#parts.now()).toISOString() };
     this.#refusal = refusal;
     this.#lastRefusal = dated;

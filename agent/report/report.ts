@@ -16,6 +16,8 @@ import { version as agentVersion } from "#args/version.ts";
 export interface DatedRefusal extends Refusal {
   /** ISO 8601. */
   readonly at: string;
+  /** When an answer was believed again, of what that ends. ISO 8601. */
+  readonly over_at?: string;
 }
 
 export interface Facts {

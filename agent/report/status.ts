@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import * as z from "zod";
-import { guardLineNames, refusalCodes, remedyOf } from "#schema/refusals.ts";
+import { guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
 import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "#agent/backend/nft/foreign.ts";
@@ -12,6 +12,7 @@ import { LoggedEvent } from "#agent/observe/event-log.ts";
 import type { Others } from "#agent/backend/nft/listing.ts";
 import { describeRedirect, ForeignRedirect, handsOn } from "#agent/backend/nft/redirects.ts";
 import { readOptional, writeDurable } from "#agent/disk/files.ts";
+import type { Refusal } from "#agent/machine/refusal.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, countedOf, leaseOf } from "#agent/machine/read.ts";
 import type { State } from "#agent/machine/state.ts";
@@ -38,6 +39,8 @@ export const Status = z.strictObject({
       message: z.string(),
       at: z.iso.datetime(),
       line: z.enum(guardLineNames).optional(),
+      /** Since when what was refused is over. */
+      over_at: z.iso.datetime().optional(),
     })
     .nullable(),
   drift: Drift.nullable().default(null),
@@ -74,6 +77,28 @@ export function statusWriter(directory: string): (status: Status) => void {
     told = says;
   };
 }
+
+/**
+ * What is over once a later answer was believed: what was wrong with an earlier one, or with the way to it. What a
+ * guard, a host or a kernel refused is not ended by an answer.
+ */
+export function endedBy(refusal: DatedRefusal, believedAt: string): DatedRefusal {
+  if (refusal.over_at !== undefined) return refusal;
+  switch (refusalEntry(refusal.code).class) {
+    case "transport":
+    case "forged":
+    case "late":
+      return { ...refusal, over_at: believedAt };
+    case "host":
+    case "guard":
+    case "apply":
+      return refusal;
+  }
+}
+
+/** Whether a refusal is the last one again, and not news; after one that is over it is. */
+export const saysAgain = (last: DatedRefusal | null, { code, message }: Refusal): boolean =>
+  last?.code === code && last.message === message && last.over_at === undefined;
 
 /** What there is to tell. `now` and `since` in ISO 8601. */
 export function statusOf(
@@ -157,7 +182,9 @@ export function formatStatus(status: Status, running: boolean, now: number): str
       ? []
       : [
           `refused   ${refusal.code} at ${refusal.at}: ${refusal.message}`,
-          `          ${remedyOf(refusal.code, refusal.line)}`,
+          refusal.over_at === undefined
+            ? `          ${remedyOf(refusal.code, refusal.line)}`
+            : `          Over since ${refusal.over_at}; nothing to do.`,
         ]),
     ...(status.drift === null ? [] : formatDrift(status.drift)),
     ...formatForeign(status.foreign_drops ?? []),

@@ -246,4 +246,10 @@ export function parseReply(body: Buffer): unknown {
 }
 
 export const unexpectedStatus = (what: string, reply: Reply): Refused =>
-  new Refused("http_status", `${what}: the control plane answered ${reply.status}`);
+  new Refused("http_status", `${what}: the control plane answered ${reply.status}${nextStep(reply.status)}`);
+
+const nextStep = (status: number): string => {
+  if (status === 401 || status === 403)
+    return "; if it stays so, this host's key or its one-time token is over or revoked: portcullis enrol HOST makes a new one";
+  return status === 404 ? "; is this the control plane's URL?" : "";
+};

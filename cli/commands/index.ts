@@ -8,7 +8,7 @@ import { cosignList, cosignShow, cosignSign } from "./cosign/cosign.ts";
 import { enrol } from "./hosts/enrol.ts";
 import { hostsHistory } from "./hosts/history.ts";
 import { hostsAdopting } from "./hosts/adopting.ts";
-import { hosts } from "./hosts/hosts.ts";
+import { hosts, hostsShow } from "./hosts/hosts.ts";
 import { hostsRevoke } from "./hosts/revoke.ts";
 import { auditList } from "./audit/list.ts";
 import { revert } from "./intent/revert.ts";
@@ -41,6 +41,7 @@ const all: readonly Command[] = [
   pin,
   unpin,
   hosts,
+  hostsShow,
   hostsHistory,
   hostsAdopting,
   hostsRevoke,

@@ -21,7 +21,7 @@ export function showInvitation(lab: Lab, print: Printer): void {
     `-d '{"group":"ops","addresses":["${alice.address.v4}","${alice.address.v6}"]}'`,
   ]);
   print.line("  Edit lab/examples/services.yaml, see what it would mean, and apply it:");
-  cli(print, control, "plan -f lab/examples");
+  cli(print, control, "plan -f lab/examples --adopt");
   cli(print, control, "apply -f lab/examples --adopt");
   print.line("  What does the gateway run, and who changed what?");
   command(print, `${node} agent/main.ts status --state-dir ${shown(join(gateway.folder, "state"))}`);

@@ -11,9 +11,18 @@ import { diagnosticCodes, findingCodes } from "../refusals.ts";
 /** Most rows a list gives at once. */
 const pageMax = 1000;
 
+/** A whole number as text in a path or a query: decimal digits and nothing else, so that `0x10` and `1e1` are none. */
+export const decimal = (min: number, max: number) => {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z.preprocess(
+    (text) => (typeof text === "string" && /^(?:0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : text),
+    z.int({ error }).min(min, { error }).max(max, { error }),
+  );
+};
+
 /** `?limit=&cursor=`: the cursor is the `next_cursor` of the page before. */
 export const Page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(pageMax).default(100),
+  limit: decimal(1, pageMax).default(100),
   cursor: z.string().max(200).optional(),
 });
 

@@ -1,7 +1,7 @@
 /** Rollouts as the API shows them; what starts one and what people may do to it stands in schema/rollout.ts. */
 import * as z from "zod";
 import { Count, Ordinal, Time } from "../primitives.ts";
-import { many, NumberedPage, Page, Sentence, Word } from "./common.ts";
+import { decimal, many, NumberedPage, Page, Sentence, Word } from "./common.ts";
 import { HostStanding, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
 import { AgentState } from "../wire.ts";
 
@@ -35,12 +35,12 @@ export type RolloutHost = z.infer<typeof RolloutHost>;
 /** A view counts every host of its rollout, so fewer of them make a page. */
 export const RolloutsQuery = z.strictObject({
   ...NumberedPage.shape,
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit: decimal(1, 100).default(20),
   status: RolloutStatus.optional(),
 });
 export const RolloutHostsQuery = z.strictObject({
   ...Page.shape,
   standing: HostStanding.optional(),
   phase: Phase.optional(),
-  wave: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  wave: decimal(0, Number.MAX_SAFE_INTEGER).optional(),
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { admit } from "#agent/guard/index.ts";
 import { outcome } from "#agent/machine/refusal.ts";
-import { formatStatus, Status } from "#agent/report/status.ts";
+import { endedBy, formatStatus, Status } from "#agent/report/status.ts";
 import { Guard } from "#schema/guard.ts";
 import { guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";
@@ -62,4 +62,22 @@ describe("the advice about a guard's refusal", () => {
     const advice = guardLineNames.map((line) => remedyOf("guard_refused", line));
     expect(new Set(advice).size).toBe(guardLineNames.length);
   });
+});
+
+test("a refusal that a believed answer ended is shown as over, and one of the guard is not", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const over = "2026-01-01T01:00:00Z";
+  const shown = (code: "http_status" | "guard_refused"): string => {
+    const ended = endedBy({ code, message: "poll: 401", at }, over);
+    const host = { host: "web1", fleet: "f1", url: "https://fw.example.com" };
+    const none = { applied: null, lease_ends_at: null, last_refusal: ended };
+    return formatStatus(
+      Status.parse({ state: "steady", since: at, updated_at: at, ...host, ...none }),
+      true,
+      0,
+    );
+  };
+  expect(shown("http_status")).toContain(`Over since ${over}`);
+  expect(shown("http_status")).not.toContain(remedyOf("http_status"));
+  expect(shown("guard_refused")).toContain(remedyOf("guard_refused"));
 });

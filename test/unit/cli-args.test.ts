@@ -3,10 +3,13 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseCommand } from "#agent/commands/args.ts";
+import { findCommand } from "#args/find.ts";
 import { readArgs } from "#args/read.ts";
 import { wordsOf } from "#args/spec.ts";
 import { version } from "#args/version.ts";
 import { program } from "#cli/commands/index.ts";
+import { NumberedPage, Page } from "#schema/api/common.ts";
+import { RolloutsQuery } from "#schema/api/rollouts.ts";
 import { runCli } from "../support/cli.ts";
 
 const { commands } = program;
@@ -112,3 +115,19 @@ describe("completions", () => {
     expect(() => parseCommand(["completion", "tcsh"])).toThrow(/SHELL is one of bash, zsh, fish/);
   });
 });
+
+test("a host that is called as a command is can be shown", () => {
+  for (const name of ["adopting", "history", "revoke", "show"]) {
+    const found = findCommand(commands, ["hosts", "show", name]);
+    expect(found).toMatchObject({ kind: "command", command: { spec: { name: "hosts show" } }, rest: [name] });
+  }
+});
+
+test.each(["0x10", "1e1", " 5", "+5", "05", "", "1.0"])(
+  "a number in a query is decimal, which %j is not",
+  (text) => {
+    for (const query of [Page, NumberedPage, RolloutsQuery])
+      expect(query.safeParse({ limit: text }).error?.issues[0]?.path).toEqual(["limit"]);
+    expect(Page.parse({ limit: "16" }).limit).toBe(16);
+  },
+);

@@ -1,9 +1,9 @@
 /** `portcullis hosts [HOST]`: what every host is served, what it holds, and how long its lease still runs. */
-import { exitCodes } from "#args/exits.ts";
+import { type ExitCode, exitCodes } from "#args/exits.ts";
 import type { Held, HostItem } from "#schema/api/hosts.ts";
 import type { Listening } from "#schema/wire.ts";
-import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { command, jsonOption, print } from "#cli/run/command.ts";
+import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
+import { command, type Context, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
 import { type Cell, properties, span, table } from "#cli/text/table.ts";
 
@@ -20,21 +20,39 @@ export const hosts = command(
   },
   async ({ values, positionals }, context) => {
     const client = openClient(values, context.env);
-    const now = context.now();
     const { host } = positionals;
     if (host === undefined) {
       const items = await listItems(client, "GET /v1/hosts", {});
-      print(context, values.json, items, () => hostTable(items, now));
+      print(context, values.json, items, () => hostTable(items, context.now()));
       return exitCodes.ok;
     }
-    const params = { host };
-    const item = await client.call("GET /v1/hosts/:host", { params });
-    const { report } = await client.call("GET /v1/hosts/:host/status", { params });
-    const listening = report?.listening ?? null;
-    print(context, values.json, { ...item, listening }, () => hostProperties(item, listening, now));
-    return exitCodes.ok;
+    return showHost(client, host, values.json, context);
   },
 );
+
+export const hostsShow = command(
+  {
+    name: "hosts show",
+    summary: "show one host, whatever it is called",
+    about: [
+      "The same as portcullis hosts HOST, also for a host that is called as a command is, such as history.",
+    ],
+    positionals: { host: { value: "HOST", required: true } },
+    options: { ...jsonOption, ...connectionOptions },
+    examples: ["hosts show history"],
+  },
+  async ({ values, positionals }, context) =>
+    showHost(openClient(values, context.env), positionals.host, values.json, context),
+);
+
+async function showHost(client: Client, host: string, json: boolean, context: Context): Promise<ExitCode> {
+  const params = { host };
+  const item = await client.call("GET /v1/hosts/:host", { params });
+  const { report } = await client.call("GET /v1/hosts/:host/status", { params });
+  const listening = report?.listening ?? null;
+  print(context, json, { ...item, listening }, () => hostProperties(item, listening, context.now()));
+  return exitCodes.ok;
+}
 
 /** @param now milliseconds since the Unix epoch */
 export const hostTable = (items: readonly HostItem[], now: number): readonly string[] =>
