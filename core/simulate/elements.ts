@@ -1,47 +1,71 @@
 /**
- * How many elements a kernel holds of a ruleset, whoever renders it: members of sets, subnets (as the source's own, as
- * their overlay's, and as those of all), ranges of ports, hosts
- * multiplied by ports where one look-up does for both (schema/ruleset.ts, `hosts`), and a class map's members for each
- * look-up of a class. Never too low: test/property/exposure.test.ts holds it against rendered programs.
+ * How much a kernel holds of a ruleset, whoever renders it. Never too low: test/property/exposure.test.ts holds both
+ * numbers against rendered programs. Pure.
  */
-import { type Rule, type Ruleset, scopeId } from "#schema/ruleset.ts";
+import { type Rule, type Ruleset, type Scope, scopeId } from "#schema/ruleset.ts";
 
+/** How often a device of an overlay, and an overlay itself, stands in rules about all that comes and goes by it. */
+const timesJudged = 16;
+
+/**
+ * Elements: members of sets, subnets (as the source's own, as their overlay's, and as those of all), devices and ranges
+ * of ports for each rule of the kernel that names them, hosts multiplied by ports where one look-up does for both
+ * (schema/ruleset.ts, `hosts`), and a class map's members for each look-up of a class.
+ */
 export function kernelElements(ruleset: Ruleset): number {
   const { sets, classes, scopes, rules } = ruleset;
   const hosts = new Map(
     sets.map(({ name, kind, elements }) => [name, kind === "hosts" ? elements.length : 0]),
   );
+  const lengths = lengthsOf(scopes);
   const members = sets.reduce((sum, { elements }) => sum + elements.length, 0);
   const subnets = scopes.reduce(
-    (sum, scope) => sum + (scope.kind === "overlay" ? 3 * scope.subnets.length + scope.interfaces.length : 0),
+    (sum, scope) =>
+      sum +
+      (scope.kind === "overlay" ? 3 * scope.subnets.length + timesJudged * (1 + scope.interfaces.length) : 0),
     0,
   );
-  const ports = rules.reduce((sum, rule) => sum + portsOf(rule) * (1 + productOf(rule, hosts)), 0);
+  const ports = rules.reduce(
+    (sum, rule) => sum + portsOf(rule) * Math.max(linesOf(rule, lengths), 1 + productOf(rule, hosts)),
+    0,
+  );
   const sizes = new Map(classes.map(({ name, elements }) => [name, elements.length]));
   const classed = lookUps(rules).reduce((sum, map) => sum + (sizes.get(map) ?? 0), 0);
   return members + subnets + ports + classed;
 }
 
 /**
- * How many rules a kernel holds of them: a rule about the source's own subnet is one for each length of prefix among
- * the subnets of its scope, which are two, of IPv4 and of IPv6, where people write them.
+ * Rules: one of each, in two families. One about the source's own subnet is many: one for each length of prefix among the
+ * subnets of its scope, which are two, of IPv4 and of IPv6, where people write them. So is one that lets ports of the host
+ * be reached: each is looked up by itself. Each length of an overlay's subnets has a set and a rule besides.
  */
 export function kernelRules({ scopes, rules }: Ruleset): number {
-  const lengths = new Map(
-    scopes.map((scope) => [
-      scopeId(scope),
-      scope.kind === "overlay" ? new Set(scope.subnets.map(lengthOf)).size : 0,
-    ]),
-  );
-  return rules.reduce(
-    (sum, { scope, destination }) =>
-      sum + (destination.kind === "source-subnet" ? Math.max(1, (lengths.get(scope) ?? 0) / 2) : 1),
-    0,
-  );
+  const lengths = lengthsOf(scopes);
+  const own = rules.reduce((sum, rule) => sum + Math.max(portChains(rule), linesOf(rule, lengths) / 2, 1), 0);
+  return [...lengths.values()].reduce((sum, each) => sum + each, own);
 }
+
+type Lengths = ReadonlyMap<string, number>;
+
+/** How many lengths of prefix the subnets of each overlay have. */
+const lengthsOf = (scopes: readonly Scope[]): Lengths =>
+  new Map(
+    scopes.flatMap((scope) =>
+      scope.kind === "overlay" ? [[scopeId(scope), new Set(scope.subnets.map(lengthOf)).size]] : [],
+    ),
+  );
 
 const lengthOf = (subnet: string): string =>
   `${subnet.includes(":") ? "v6" : "v4"}${subnet.slice(subnet.indexOf("/"))}`;
+
+/** Rules of the kernel that say it. */
+const linesOf = ({ scope, source, destination }: Rule, lengths: Lengths): number => {
+  if (destination.kind === "source-subnet") return Math.max(1, lengths.get(scope) ?? 0);
+  return source.kind === "set" || destination.kind === "set" ? 2 : 1;
+};
+
+const portChains = (rule: Rule): number =>
+  rule.scope === "host" && rule.verdict === "accept" ? portsOf(rule) : 0;
 
 const portsOf = ({ protocol }: Rule): number => {
   if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return 0;

@@ -1,10 +1,10 @@
 /** What is open to everybody, held against a reading of one port after the other; and kernel elements against programs. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { elementCount, render } from "#core/render/index.ts";
+import { elementCount, type Program, render } from "#core/render/index.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { crowdOf, everybody, isEverybody } from "#core/simulate/crowd.ts";
-import { kernelElements } from "#core/simulate/elements.ts";
+import { kernelElements, kernelRules } from "#core/simulate/elements.ts";
 import { exposureOf, type OpenPorts } from "#core/simulate/exposure.ts";
 import { arbitraryGuard } from "../support/arbitraries.ts";
 import { arbitraryAllowlist } from "../support/arbitrary-allowlist.ts";
@@ -109,14 +109,32 @@ describe("exposure", () => {
   });
 });
 
-describe("kernel elements", () => {
+/** Of lists that stand in the rules themselves. */
+const listed = ({ chains }: Program): number =>
+  chains
+    .flatMap(({ lines }) => lines.flatMap(({ text }) => [...text.matchAll(/\{ ([^}]*) \}/g)]))
+    .reduce((sum, [, list = ""]) => sum + list.split(",").length, 0);
+const linesIn = ({ chains }: Program): number => chains.reduce((sum, { lines }) => sum + lines.length, 0);
+
+describe("kernel elements and rules", () => {
   test("are never fewer than a program holds", () => {
     const any = fc.oneof(arbitraryRuleset, arbitraryAllowlist);
     fc.assert(
       fc.property(any, arbitraryGuard, (ruleset, guard) => {
         const rendered = render(ruleset, guard);
-        if (rendered.ok)
-          expect(kernelElements(ruleset)).toBeGreaterThanOrEqual(elementCount(rendered.program));
+        const bare = render({ ...ruleset, scopes: [], rules: [] }, guard);
+        if (!rendered.ok || !bare.ok) return;
+        const [program, always] = [rendered.program, bare.program];
+        const overlays = ruleset.scopes.filter(({ kind }) => kind === "overlay").length;
+        const output = listed(always) + linesIn(always);
+        expect(kernelElements(ruleset)).toBeGreaterThanOrEqual(elementCount(program));
+        expect(kernelElements(ruleset) + output).toBeGreaterThanOrEqual(
+          elementCount(program) + listed(program) - listed(always),
+        );
+        // In two families, and a dozen for each overlay whatever its rules say.
+        expect(2 * kernelRules(ruleset) + 12 * overlays + 12 + output).toBeGreaterThanOrEqual(
+          linesIn(program) - linesIn(always),
+        );
       }),
       { numRuns: 500 },
     );

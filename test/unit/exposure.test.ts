@@ -128,3 +128,59 @@ test("a rule for each length of prefix counts as the rules that the kernel would
   });
   expect(linesOf(ruleset)).toContain("limits.max_rules");
 });
+
+describe("what a kernel would hold is counted, however few words say it:", () => {
+  const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+  const odd = (n: number) => times(n, (i): [number, number] => [1 + 2 * i, 1 + 2 * i]);
+  const everyLength = times(120, (i) => `${formatAddress("v6", 0xfdn << 120n)}/${8 + i}`);
+  const overlay = (name: string, interfaces: string[], subnets: string[]) =>
+    ({ kind: "overlay", name, interfaces, subnets }) as const;
+
+  test.each<[string, string, Ruleset]>([
+    [
+      "a look-up for each port of a rule about the host",
+      "limits.max_rules",
+      opened({ a: "20.0.0.0/22" }, accept("a", "a", ...odd(21_000).map(([port]) => [port, port] as const))),
+    ],
+    [
+      "a set and a rule for each length of prefix of each overlay",
+      "limits.max_rules",
+      rulesetOf({
+        scopes: [{ kind: "host" }, ...times(200, (i) => overlay(`o${i + 100}`, [`tun${i}`], everyLength))],
+      }),
+    ],
+    [
+      "ports in the rule of each length of prefix",
+      "limits.max_elements",
+      rulesetOf({
+        scopes: [{ kind: "host" }, overlay("o", ["tun0"], everyLength)],
+        rules: [
+          ruleOf({
+            ...accept("a", null, ...odd(5_000)),
+            scope: "overlay/o",
+            direction: "peer",
+            destination: { kind: "source-subnet" },
+          }),
+        ],
+      }),
+    ],
+    [
+      "devices in each rule that names them",
+      "limits.max_elements",
+      rulesetOf({
+        scopes: [
+          { kind: "host" },
+          ...times(40, (i) =>
+            overlay(
+              `o${i + 100}`,
+              times(1_000, (j) => `tun${i * 1_000 + j}`),
+              [`10.${i}.0.0/24`],
+            ),
+          ),
+        ],
+      }),
+    ],
+  ])("%s", (_, line, ruleset) => {
+    expect(linesOf(ruleset)).toContain(line);
+  });
+});

@@ -60,16 +60,18 @@ export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
 
 function pairSets(scope: Scope): readonly KernelSet[] {
   if (scope.kind !== "overlay") return [];
+  const byLength = Map.groupBy(
+    scope.subnets.map(knownNetwork),
+    ({ family, prefix }) => `${family} ${prefix}` as const,
+  );
   return families.flatMap((family) =>
     prefixLengths(scope, family).map((prefix) => ({
       name: pairSetName(scope.name, family, prefix),
       family,
       kind: "pairs" as const,
-      elements: scope.subnets.flatMap((subnet) => {
-        const known = knownNetwork(subnet);
-        if (known.family !== family || known.prefix !== prefix) return [];
+      elements: (byLength.get(`${family} ${prefix}`) ?? []).map((known) => {
         const first = network(formatAddress(family, known.first));
-        return [nft`${first} . ${first}`];
+        return nft`${first} . ${first}`;
       }),
     })),
   );
