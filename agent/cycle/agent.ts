@@ -284,8 +284,9 @@ export class Agent {
     const slot = committedSlot(directory);
     if (slot === undefined) return this.#failed(torn, "untouched");
     const applied: Committed = { ...slot.applied, ...candidate };
+    const text = this.times.textOf(slot.program);
     const written = await outcome(async () =>
-      commitSlot(directory, stageSlot(directory, applied, slot.program, now())),
+      commitSlot(directory, stageSlot(directory, applied, slot.program, now(), slot, text)),
     );
     if (!written.ok) return this.#failed(written.refusal, "untouched");
     this.#parts.events.record({ kind: "commit", seq: applied.seq, revision: applied.revision });

@@ -52,7 +52,7 @@ export class TimeBound {
     const program = this.of(slot.program);
     const loaded = await kernel.update(program);
     const staged = await outcome(async () => {
-      const name = stageSlot(directory, slot.applied, slot.program, now(), slot, standaloneText(program));
+      const name = stageSlot(directory, slot.applied, slot.program, now(), slot, this.textOf(slot.program));
       commitSlot(directory, name);
     });
     this.#staged = staged.ok;
@@ -72,6 +72,11 @@ export class TimeBound {
     if (this.#last?.program === program && this.#last.at === this.#at) return this.#last.left;
     this.#last = { program, at: this.#at, left: withoutPast(program, this.#at) };
     return this.#last.left;
+  }
+
+  /** What boot should load of a program: what the kernel should hold, so what has ended stays out. */
+  textOf(program: Program): string {
+    return standaloneText(this.of(program));
   }
 
   #seconds(): number {

@@ -65,7 +65,7 @@ export const everCommitted = (directory: string): boolean =>
   slotNames.some((name) => existsSync(join(slotPath(directory, name), "seal")));
 
 /**
- * Writes a candidate into the slot that is not committed.
+ * Writes a candidate into the slot that is not committed, or where both are, beside the newest, under the next number.
  * @param held the newest whole slot, where the caller has read it already
  * @param text what boot loads for it, where that is not the whole program
  * @throws Refused `state_unwritable`
@@ -78,8 +78,10 @@ export function stageSlot(
   held: Slot | undefined = committedSlot(directory),
   text: string = standaloneText(program),
 ): SlotName {
-  const name = held?.name === "a" ? "b" : "a";
-  const n = (held?.n ?? 0) + 1;
+  // Boot compares the seals alone. A slot that only sh can read any more must not be newer than what is committed next.
+  const [a, b] = [sealNumber(directory, "a"), sealNumber(directory, "b")];
+  const name = (held?.name ?? (a > b ? "a" : "b")) === "a" ? "b" : "a";
+  const n = Math.max(held?.n ?? 0, a, b) + 1;
   const path = slotPath(directory, name);
   const meta: Meta = { n, staged_at: new Date(now).toISOString(), applied };
   writing(() => {
@@ -92,6 +94,12 @@ export function stageSlot(
     writeDurable(join(path, "seal.pending"), `${sha256(text)} ${n}\n`);
   });
   return name;
+}
+
+/** The number that a committed slot's seal bears, whatever the rest of the slot is worth; 0 without one. */
+function sealNumber(directory: string, name: SlotName): number {
+  const seal = readOptional(join(slotPath(directory, name), "seal"))?.toString("utf8") ?? "";
+  return Number(/^[0-9a-f]{64} (\d{1,15})\n$/.exec(seal)?.[1] ?? 0);
 }
 
 /** @returns false when the watchdog was first. @throws Refused `state_unwritable` */

@@ -119,6 +119,25 @@ test("a start by a clock that is behind does not bring back what had ended", asy
   expect(await granted()).toEqual(["day", "office"]);
 });
 
+test("what ended stays out of what boot loads when the same ruleset comes under a higher seq", async () => {
+  const now = Date.now();
+  const ruleset = timed(seconds());
+  const third = await publish(victim.authority, ruleset, victim.second, { now, leaseSeconds: day });
+  victim.plane.serve(filesOf(third));
+  await victim.cycle();
+  ahead = 2 * hour * 1000;
+  await victim.cycle();
+  expect(await boot()).toEqual(["day", "office"]);
+  const between = await publish(victim.authority, admitting("198.51.100.9"), third, {
+    now,
+    leaseSeconds: day,
+  });
+  const again = await publish(victim.authority, ruleset, between, { now, leaseSeconds: day });
+  victim.plane.serve(filesOf(again));
+  expect((await victim.cycle()).state).toMatchObject({ kind: "steady", applied: { seq: 5 } });
+  expect(await boot()).toEqual(["day", "office"]);
+});
+
 test("a start after something ended leaves it out before anybody is asked", async () => {
   await take(timed(seconds()));
   offline();

@@ -34,6 +34,28 @@ test("loads the newest committed slot", async () => {
   }
 });
 
+test.each([2, 3])(
+  "loads what was committed last, where the agent could read neither of %i rulesets",
+  async (many) => {
+    host.join();
+    for (let seq = 1; seq <= many; seq += 1) host.commit(seq);
+    // Whole for sh, and not for the agent: as after an update that reads its own files otherwise.
+    for (const path of inSlots("program.json")) writeFileSync(path, "{}");
+    host.commit(many + 1);
+    expect(await host.boot()).toBe(`seq ${many + 1}`);
+    host.commit(many + 2);
+    expect(await host.boot()).toBe(`seq ${many + 2}`);
+  },
+);
+
+test("keeps what boot would load while a candidate is staged that nobody could compare with it", async () => {
+  host.join();
+  for (const seq of [1, 2, 3]) host.commit(seq);
+  for (const path of inSlots("meta.json")) writeFileSync(path, "{}");
+  host.stage(4);
+  expect(await host.boot()).toBe("seq 3");
+});
+
 test("leaves a host alone that never committed, with a candidate on its disk or without", async () => {
   host.join();
   expect(await host.boot()).toBe("nothing");
