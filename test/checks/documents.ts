@@ -1,19 +1,24 @@
 /**
- * What the documents cite exists: paths of this repository in backticks, and npm scripts, and the files that those
- * scripts run. A document that names a file which is gone teaches the wrong thing.
+ * What the documents cite exists: paths of this repository in backticks and in links, npm scripts, and the files that
+ * those scripts run. A document that names a file which is gone teaches the wrong thing.
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as z from "zod";
 
-const documents = [
-  "README.md",
-  "DESIGN.md",
+/** Every page that people read, by path: those of the root, then all of docs/. */
+const documentsOf = (root: string): readonly string[] => [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
+  "DESIGN.md",
+  "README.md",
   "SECURITY.md",
   "THREATS.md",
-] as const;
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => `docs/${path}`)
+    .toSorted(),
+];
 
 const Package = z.object({ scripts: z.record(z.string(), z.string()) });
 
@@ -25,6 +30,13 @@ export function citedPaths(markdown: string, folders: ReadonlySet<string>): read
   );
   const inRoot = cited.filter((text) => /^[\w-]+\.(md|mjs|toml)$/.test(text));
   return [...new Set([...inFolder, ...inRoot])].toSorted();
+}
+
+/** Targets of `[text](target)` that lie in this repository, without what follows `#`. Sorted, unique. */
+export function linkedPaths(markdown: string): readonly string[] {
+  const targets = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? "");
+  const local = targets.filter((target) => !/^(https?:|#)/.test(target));
+  return [...new Set(local.map((target) => target.replace(/#.*$/, "")))].toSorted();
 }
 
 /** Names of npm scripts in `npm run x`, and `start` and `test` in their short form. Sorted, unique. */
@@ -41,10 +53,14 @@ export function documentFindings(root: string): readonly string[] {
   const folders = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
   const cited = new Set([...folders, ".ci"].filter((name) => !ignored.has(name)));
   const found: string[] = [];
-  for (const document of documents) {
+  for (const document of documentsOf(root)) {
     const markdown = readFileSync(join(root, document), "utf8");
     for (const path of citedPaths(markdown, cited)) {
       if (!existsSync(join(root, path))) found.push(`${document}: no such path: ${path}`);
+    }
+    for (const path of linkedPaths(markdown)) {
+      if (!existsSync(join(root, dirname(document), path)))
+        found.push(`${document}: a link to nothing: ${path}`);
     }
     for (const script of citedScripts(markdown)) {
       if (!(script in scripts)) found.push(`${document}: no such script: npm run ${script}`);

@@ -1,6 +1,6 @@
 /** What the document check takes for a path of this repository and for an npm script. */
 import { expect, test } from "vitest";
-import { citedPaths, citedScripts } from "../checks/documents.ts";
+import { citedPaths, citedScripts, linkedPaths } from "../checks/documents.ts";
 
 const folders = new Set(["schema", "agent"]);
 
@@ -14,6 +14,13 @@ test("leaves alone what only looks like a path", () => {
   expect(
     citedPaths("`group:overlay/name`, `overlays/<key>#egress`, `agent/*`, `inet/portcullis`", folders),
   ).toEqual([]);
+});
+
+test("takes links within the repository, and none to the web or within the page", () => {
+  expect(linkedPaths("[a](how-to/b.md#part) [c](https://example.org/) [d](#e) [f](../g.md)")).toEqual([
+    "../g.md",
+    "how-to/b.md",
+  ]);
 });
 
 test("takes npm scripts in their long and short form", () => {
