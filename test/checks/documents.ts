@@ -67,6 +67,9 @@ export function documentFindings(root: string): readonly string[] {
     }
   }
   for (const [name, command] of Object.entries(scripts)) {
+    // A shell remembers where it found `node`, and before the bootstrap that was the machine's own.
+    if (/&& (?:exec )?node /.test(command))
+      found.push(`npm run ${name}: expected node_modules/.bin/node behind the bootstrap`);
     for (const [, program = ""] of command.matchAll(/\bnode (\S+)/g)) {
       if (!existsSync(join(root, program))) found.push(`npm run ${name}: no such file: ${program}`);
     }
