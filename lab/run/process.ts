@@ -19,6 +19,7 @@ export interface Outcome {
 export interface RunOptions {
   readonly input?: string;
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
   readonly timeoutMs?: number;
 }
 
@@ -29,6 +30,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   const child = spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],
     env: options.env ?? process.env,
+    cwd: options.cwd,
     timeout: options.timeoutMs ?? patienceMs,
     killSignal: "SIGKILL",
   });

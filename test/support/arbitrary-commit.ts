@@ -103,19 +103,102 @@ export interface ArbitraryCommit {
   readonly changes: readonly ChangedRow[];
 }
 
-/** A few rows changed; one way or the other, so that rows come as well as go. */
-export const arbitraryCommit: fc.Arbitrary<ArbitraryCommit> = fc
+/** A row that stands behind what some service names, and what it may become, so that some host feels it. */
+interface Aimed {
+  /** A host may stand behind a source, or become one of those that a service is for. */
+  readonly as: "source host" | "target" | "zone" | "member";
+  readonly row: WrittenRow;
+  readonly next: WrittenRow;
+}
+
+/** Every change of one row by which a name that a service uses means something else. */
+function aimedChanges(rows: readonly WrittenRow[]): readonly Aimed[] {
+  const sources = rows.flatMap((row) => (row.kind === "service" ? row.body.ingress : []));
+  const read = new Set(sources.map(({ from }) => from));
+  const isRead = (kind: string, name: string): boolean => read.has(`${kind}:${name}`) || read.has(name);
+  const isFor = new Set(
+    rows.flatMap((row) =>
+      row.kind === "service"
+        ? (row.body.to ?? [`role:${row.key}`]).flatMap((to) => (to.startsWith("role:") ? [to.slice(5)] : []))
+        : [],
+    ),
+  );
+  const groups = [...read].flatMap((from) => (from.startsWith("group:") ? [from.slice(6)] : []));
+  return rows.flatMap((row): readonly Aimed[] => {
+    switch (row.kind) {
+      case "host": {
+        const { addresses = [], roles: listed = [] } = row.body;
+        const toggled = roles.map((role) => ({
+          role,
+          next: listed.includes(role) ? listed.filter((each) => each !== role) : [...listed, role],
+        }));
+        const to = (as: Aimed["as"], body: Partial<Of<"host">["body"]>): Aimed => ({
+          as,
+          row,
+          next: { ...row, body: { ...row.body, ...body } },
+        });
+        return [
+          ...toggled.filter(({ role }) => isFor.has(role)).map(({ next }) => to("target", { roles: next })),
+          ...toggled
+            .filter(({ role }) => addresses.length > 0 && isRead("role", role))
+            .map(({ next }) => to("source host", { roles: next })),
+          ...(addresses.length > 0 && isRead("host", row.key)
+            ? [to("source host", { addresses: addresses.slice(1) })]
+            : []),
+        ];
+      }
+      case "zone": {
+        const cidrs = row.body.cidrs ?? [];
+        const next = { ...row, body: { cidrs: cidrs.slice(1) } };
+        return cidrs.length > 0 && isRead("zone", row.key) ? [{ as: "zone", row, next }] : [];
+      }
+      case "member": {
+        const overlay = row.key.slice(0, row.key.indexOf("/"));
+        return groups
+          .map((name) => name.split("/"))
+          .filter(([of, group]) => of === overlay && group !== row.body.group)
+          .map(([, group = ""]) => ({ as: "member", row, next: { ...row, body: { ...row.body, group } } }));
+      }
+      case "overlay":
+      case "service":
+        return [];
+    }
+  });
+}
+
+const oneWay = (rows: readonly WrittenRow[], other: readonly WrittenRow[], backwards: boolean) => ({
+  before: backwards ? other : rows,
+  after: backwards ? rows : other,
+});
+
+/** A few rows changed anyhow. */
+const scattered = fc
   .record({
     rows: arbitraryIntent,
     picks: fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 3 }),
     backwards: fc.boolean(),
   })
-  .map(({ rows, picks, backwards }) => {
+  .map(({ rows, picks, backwards }): ArbitraryCommit => {
     const hows = new Map(picks.map(([at, how]) => [rows[at % rows.length], how]));
     const other = rows.flatMap((row) => {
       const how = hows.get(row);
       return (how === undefined ? row : altered(row, how, rows)) ?? [];
     });
     const changes = rows.filter((row) => hows.has(row)).map(({ kind, key }) => ({ kind, key }));
-    return { before: backwards ? other : rows, after: backwards ? rows : other, changes };
+    return { ...oneWay(rows, other, backwards), changes };
   });
+
+/** One row that services lean on; none where no service leans on any. */
+const aimed = fc
+  .record({ rows: arbitraryIntent, at: fc.nat(), backwards: fc.boolean() })
+  .map(({ rows, at, backwards }): ArbitraryCommit => {
+    // Kinds in turn, or the few members and zones would stand behind the many roles of hosts.
+    const byKind = [...Map.groupBy(aimedChanges(rows), ({ as }) => as).values()];
+    const one = pick(pick(byKind, at) ?? [], Math.floor(at / byKind.length));
+    const other = rows.map((row) => (row === one?.row ? one.next : row));
+    const changes = one === undefined ? [] : [{ kind: one.row.kind, key: one.row.key }];
+    return { ...oneWay(rows, other, backwards), changes };
+  });
+
+/** Rows changed as people change them; one way or the other, so that rows come as well as go. */
+export const arbitraryCommit: fc.Arbitrary<ArbitraryCommit> = fc.oneof(scattered, aimed);
