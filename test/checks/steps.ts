@@ -9,6 +9,7 @@ import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
 import { faultFindings } from "./faults.ts";
 import { openApiFindings } from "./openapi.ts";
+import { referenceFindings } from "./reference.ts";
 import { registryFindings } from "./registry.ts";
 import { threatFindings } from "./threats.ts";
 
@@ -72,6 +73,7 @@ export const steps: readonly Step[] = [
   { name: "agent's edges", run: reading(edgeFindings) },
   { name: "agent's bundle", run: weighing },
   { name: "openapi", run: reading(openApiFindings) },
+  { name: "reference", run: reading(referenceFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
 
