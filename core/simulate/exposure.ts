@@ -48,17 +48,12 @@ export function exposureOf(ruleset: Ruleset): Exposure {
       scope === "host" && direction === "in" && verdict === "accept" && state !== "established",
   );
   const crowds = crowdsOf(ruleset, opening);
-  const spans = opening.flatMap((rule) =>
-    transports.flatMap((transport) =>
-      rangesIn(rule.protocol, transport).map(({ from, to }): Span => ({
-        transport,
-        from,
-        to,
-        source: sourceOf(rule),
-        row: rule.row,
-      })),
-    ),
-  );
+  const spans = opening.flatMap((rule) => {
+    const [source, { row }] = [sourceOf(rule), rule];
+    return transports.flatMap((transport) =>
+      rangesIn(rule.protocol, transport).map(({ from, to }): Span => ({ transport, from, to, source, row })),
+    );
+  });
   const open = transports.flatMap((transport) =>
     sweep(
       transport,
@@ -114,15 +109,13 @@ function rangesIn(
   return protocol.ports.kind === "any" ? [{ from: 1, to: portMax }] : protocol.ports.ranges;
 }
 
-const nobody: Crowd = { everybody: false, wide: false, share: { v4: 0, v6: 0 }, ranges: null };
+const nobody: Crowd = { everybody: false, wide: false, share: { v4: 0, v6: 0 }, spans: null };
 
-/** Those whose rules hold at one port while the sweep goes on. */
+/** Those who may be everybody together, and whose rules hold at one port while the sweep goes on. */
 class Active {
   readonly #crowds: Crowds;
   readonly #counts = new Map<string, number>();
   readonly #share = { v4: 0, v6: 0 };
-  #everybody = 0;
-  #wide = 0;
   #rangesLeft = rangesMax;
   #together: boolean | undefined;
 
@@ -147,20 +140,13 @@ class Active {
 
   #add(source: string, sign: 1 | -1): void {
     const crowd = this.#crowds.get(source) ?? nobody;
-    if (crowd.everybody) this.#everybody += sign;
-    if (crowd.wide) this.#wide += sign;
     this.#share.v4 += sign * crowd.share.v4;
     this.#share.v6 += sign * crowd.share.v6;
     this.#together = undefined;
   }
 
-  get wide(): boolean {
-    return this.#wide > 0;
-  }
-
   /** Shares are summed first, as if nobody were named twice; only where that is enough they are joined. */
   get toAll(): boolean {
-    if (this.#everybody > 0) return true;
     if (!isMost(this.#share)) return false;
     this.#together ??= this.#join();
     return this.#together;
@@ -168,24 +154,37 @@ class Active {
 
   #join(): boolean {
     const crowds = [...this.#counts.keys()].map((source) => this.#crowds.get(source) ?? nobody);
-    this.#rangesLeft -= crowds.reduce((sum, { ranges }) => sum + 1 + (ranges?.length ?? 0), 0);
+    this.#rangesLeft -= crowds.reduce((sum, { spans }) => sum + 1 + sizeOf(spans), 0);
     return this.#rangesLeft < 0 || isEverybody(crowds);
   }
 }
 
+const sizeOf = (spans: Crowd["spans"]): number =>
+  spans === null ? 0 : (spans.v4.length + spans.v6.length) / 2;
+
 function sweep(transport: Transport, spans: readonly Span[], crowds: Crowds): readonly OpenPorts[] {
-  const begin = Map.groupBy(spans, ({ from }) => from);
-  const end = Map.groupBy(spans, ({ to }) => to + 1);
+  if (spans.length === 0) return [];
+  const isAll = ({ source }: Span): boolean => crowds.get(source)?.everybody === true;
+  const inAll = changesOf(spans.filter(isAll));
+  const inWide = changesOf(spans.filter(({ source }) => crowds.get(source)?.wide === true));
+  const others = spans.filter((span) => !isAll(span));
+  const begin = Map.groupBy(others, ({ from }) => from);
+  const end = Map.groupBy(others, ({ to }) => to + 1);
   // Between two edges every port is open to the same sources, so one answer does for all of them.
-  const edges = [...new Set([...begin.keys(), ...end.keys()])].toSorted((a, b) => a - b);
+  const edges = Int32Array.from(new Set(spans.flatMap(({ from, to }) => [from, to + 1]))).sort();
   const active = new Active(crowds);
-  return edges.flatMap((from, i) => {
+  const open: OpenPorts[] = [];
+  let [all, wide] = [0, 0];
+  for (const [i, from] of edges.entries()) {
+    all += inAll[from] ?? 0;
+    wide += inWide[from] ?? 0;
     for (const { source } of begin.get(from) ?? []) active.enter(source);
     for (const { source } of end.get(from) ?? []) active.leave(source);
     const to = (edges[i + 1] ?? from) - 1;
-    const { toAll, wide } = active;
-    return to >= from && (toAll || wide) ? [{ transport, from, to, toAll }] : [];
-  });
+    const toAll = all > 0 || active.toAll;
+    if (to >= from && (toAll || wide > 0)) open.push({ transport, from, to, toAll });
+  }
+  return open;
 }
 
 /**
@@ -221,11 +220,7 @@ const isEnough = (crowd: Crowd | undefined): boolean => crowd?.everybody === tru
 function countUpTo(
   spans: readonly { readonly from: number; readonly to: number }[],
 ): Uint32Array<ArrayBuffer> {
-  const change = new Int32Array(portMax + 2);
-  for (const { from, to } of spans) {
-    change[from] = (change[from] ?? 0) + 1;
-    change[to + 1] = (change[to + 1] ?? 0) - 1;
-  }
+  const change = changesOf(spans);
   const counts = new Uint32Array(portMax + 1);
   let covered = 0;
   for (let port = 1; port <= portMax; port += 1) {
@@ -233,4 +228,16 @@ function countUpTo(
     counts[port] = (counts[port - 1] ?? 0) + (covered > 0 ? 1 : 0);
   }
   return counts;
+}
+
+/** For each port how many of the spans begin there, less those that ended at the one before. */
+function changesOf(
+  spans: readonly { readonly from: number; readonly to: number }[],
+): Int32Array<ArrayBuffer> {
+  const change = new Int32Array(portMax + 2);
+  for (const { from, to } of spans) {
+    change[from] = (change[from] ?? 0) + 1;
+    change[to + 1] = (change[to + 1] ?? 0) - 1;
+  }
+  return change;
 }

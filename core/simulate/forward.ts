@@ -13,6 +13,7 @@ type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
 
 export function forwardRefusals({ scopes }: Ruleset, guard: Guard): readonly GuardRefusal[] {
   const { interfaces, subnets } = forwardOf(guard);
+  const isNamed = namedBy(interfaces);
   const overlays = scopes.filter((scope) => scope.kind === "overlay");
   const admitted = subnets.map(knownNetwork);
   return [
@@ -20,7 +21,7 @@ export function forwardRefusals({ scopes }: Ruleset, guard: Guard): readonly Gua
       "forward.interfaces",
       overlays.map((overlay) => ({
         overlay,
-        things: overlay.interfaces.filter((name) => !interfaces.some((pattern) => isNamed(pattern, name))),
+        things: overlay.interfaces.filter((name) => !isNamed(name)),
       })),
       (things) =>
         `the bundle judges what is forwarded by ${things}, the guard lets it do so by ${interfaces.join(", ")}`,
@@ -33,9 +34,12 @@ export function forwardRefusals({ scopes }: Ruleset, guard: Guard): readonly Gua
   ];
 }
 
-/** @param pattern a device's name, or what it begins with and a `*` */
-const isNamed = (pattern: string, name: string): boolean =>
-  pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+/** @param patterns names of devices, or what they begin with and a `*` */
+function namedBy(patterns: readonly string[]): (name: string) => boolean {
+  const names = new Set(patterns);
+  const beginnings = patterns.filter((each) => each.endsWith("*")).map((each) => each.slice(0, -1));
+  return (name) => names.has(name) || beginnings.some((beginning) => name.startsWith(beginning));
+}
 
 /** Those of an overlay's subnets that the guard does not name, where they are everybody or one of them is too wide. */
 function wideOf(subnets: readonly string[], admitted: readonly Network[]): readonly string[] {

@@ -7,6 +7,7 @@ import { bench as apply } from "./apply.ts";
 import { bench as check } from "./check.ts";
 import { bench as compile } from "./compile.ts";
 import { bench as footprint } from "./footprint.ts";
+import { bench as guard } from "./guard.ts";
 import { bench as packet } from "./packet.ts";
 import { bench as poll } from "./poll.ts";
 import { bench as rollout } from "./rollout.ts";
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, Bench>> = {
   check: { run: check, goal: "at most" },
   compile: { run: compile, goal: "at most" },
   footprint: { run: footprint, goal: "at most" },
+  guard: { run: guard, goal: "at most" },
   packet: { run: packet, goal: "at most" },
   poll: { run: poll, goal: "at most" },
   rollout: { run: rollout, goal: "at most" },
