@@ -1,6 +1,6 @@
-/** The files that a commit would hold: tracked, or new and not ignored. Sorted. */
+/** The files that a commit would hold, without symlinks: tracked, or new and not ignored. Sorted. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 
 export function trackedFiles(root: string): readonly string[] {
@@ -10,6 +10,9 @@ export function trackedFiles(root: string): readonly string[] {
     maxBuffer: 64 * 1024 * 1024,
   });
   return [...new Set(listing.split("\0"))]
-    .filter((path) => path !== "" && existsSync(join(root, path)))
+    .filter((path) => path !== "" && isFile(join(root, path)))
     .toSorted();
 }
+
+/** Not one that was deleted since, and no symlink, as a host's state directory has them. */
+const isFile = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;

@@ -17,10 +17,19 @@ export function pinned(directory: string, root: string, host: string, token: str
   return believer(directory, root, host, token);
 }
 
-/** A host over the state directory of one that pinned `root`. */
-export function believer(directory: string, root: string, host: string, token: string): Believer {
+/**
+ * A host over the state directory of one that pinned `root`.
+ * @param now milliseconds since the Unix epoch at which it starts
+ */
+export function believer(
+  directory: string,
+  root: string,
+  host: string,
+  token: string,
+  now = Date.now(),
+): Believer {
   const rootSha256 = createHash("sha256").update(root).digest("hex");
-  const opened = openTrust(directory, { host, fleet: "f1", rootSha256 }, Date.now());
+  const opened = openTrust(directory, { host, fleet: "f1", rootSha256 }, now);
   if (!opened.ok) throw new Error(opened.refusal.message);
   const trust = opened.value;
   let known: Readonly<Record<string, string>> = {};

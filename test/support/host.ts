@@ -1,6 +1,7 @@
 /** A host as the control plane meets it: a key of its own, and the requests that an agent makes. */
-import { createHash, generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { createHash, randomUUID, sign } from "node:crypto";
 import { SignJWT } from "jose";
+import { newHostKey } from "#agent/disk/identity.ts";
 import { Enrolment } from "#schema/api/trust.ts";
 import { assertionAudience, enrolProof, type EnrolRequest, headers, TokenResponse } from "#schema/wire.ts";
 import type { Plane } from "./plane.ts";
@@ -23,8 +24,7 @@ export interface TestHost {
   assertion(over?: Partial<AssertionClaims>): Promise<string>;
 }
 
-export function newHost(plane: Plane, name: string): TestHost {
-  const { privateKey } = generateKeyPairSync("ed25519");
+export function newHost(plane: Plane, name: string, privateKey = newHostKey()): TestHost {
   const { x = "" } = privateKey.export({ format: "jwk" });
   return {
     name,
