@@ -185,8 +185,31 @@ function saidOf(draft: Draft, v6: boolean, serial: number): Said | undefined {
   }
 }
 
+/**
+ * Addresses that intent says, of each kind of row the first and the last, whatever was made of them: a set that lost
+ * some is asked for those as well.
+ */
+function endsSaid(rows: readonly WrittenRow[]): readonly string[] {
+  const said = rows.flatMap((row): readonly { readonly kind: string; readonly text: string }[] => {
+    switch (row.kind) {
+      case "host":
+      case "member":
+        return (row.body.addresses ?? []).map((text) => ({ kind: row.kind, text }));
+      case "zone":
+        return (row.body.cidrs ?? []).map((cidr) => ({ kind: row.kind, text: cidr.replace(/\/.*/, "") }));
+      case "overlay":
+      case "service":
+        return [];
+    }
+  });
+  const kinds = [...Map.groupBy(said, ({ kind }) => kind).values()];
+  return [
+    ...new Set(kinds.flatMap((each) => [...each.slice(0, 2), ...each.slice(-12)]).map(({ text }) => text)),
+  ];
+}
+
 /** Packets that one of the host's own rules is about: from its set, to its port. */
-function aimed(ruleset: Ruleset): readonly Pick<Draft, "from" | "kind" | "port">[] {
+function aimed(ruleset: Ruleset, said: readonly string[]): readonly Pick<Draft, "from" | "kind" | "port">[] {
   const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
   return ruleset.rules.flatMap(({ scope, direction, protocol, source }) => {
     if (scope !== "host" || direction !== "in") return [];
@@ -194,7 +217,7 @@ function aimed(ruleset: Ruleset): readonly Pick<Draft, "from" | "kind" | "port">
     const named = source.kind === "set" ? (elements.get(source.set) ?? []) : addresses;
     const inside =
       named.length > 100
-        ? [named[0], named[499], named[500], named.at(-1)].flatMap((text) => text?.replace(/\/.*/, "") ?? [])
+        ? [...[named[0], named[499], named[500]].flatMap((text) => text?.replace(/\/.*/, "") ?? []), ...said]
         : addresses.filter((address) =>
             named.some((element) => contains(knownNetwork(element), knownNetwork(address))),
           );
@@ -231,7 +254,7 @@ export const arbitraryCase = (index: number, count: number, at: number, serial: 
       state: fc.constantFrom("new", "new", "new", "new", "established", "invalid"),
       form: fc.constantFrom("plain", "plain", "plain", "fragments", "headers"),
     });
-    const aim = aimed(ruleset);
+    const aim = aimed(ruleset, endsSaid(intent?.rows ?? []));
     const draft =
       aim.length === 0
         ? anywhere

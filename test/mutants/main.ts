@@ -12,7 +12,7 @@ const help = `Usage: npm run mutants -- [--only WORD] [--times N]
 
 Changes one thing at a time in a copy of the tree, as somebody might by mistake, runs the test or the differential run
 that must see it, and names what went red. Runs every proof once on an unchanged copy first. Needs root for what the
-kernel judges. Takes about five minutes.
+kernel judges. Takes about eight minutes on two cores.
 
   --only WORD   mutants whose file or name has this in it
   --times N     each so many times, as tests draw anew each time; 1 unless told
@@ -60,7 +60,8 @@ if (chosen.length === 0) {
 }
 
 const nameOf = (proof: Proof): string =>
-  proof.kind === "test" ? proof.file : `differential of ${proof.packets} packets`;
+  proof.kind === "test" ? `${proof.file}: "${proof.title}"` : `differential of ${proof.packets} packets`;
+const placeOf = (proof: Proof): string => (proof.kind === "test" ? proof.file : nameOf(proof));
 const width = 2;
 const started = performance.now();
 
@@ -77,7 +78,7 @@ if (!sound.every(Boolean)) process.exit(1);
 function said({ name, file, proof }: Mutant, { red, fault }: Outcome): string {
   if (fault !== undefined) return `UNJUDGED ${file}: ${name}; ${fault}`;
   if (red.length === 0) return `LIVES    ${file}: ${name}; ${nameOf(proof)} saw nothing`;
-  return `killed   ${file}: ${name}; by ${nameOf(proof)}: ${red.join("; ")}`;
+  return `killed   ${file}: ${name}; by ${placeOf(proof)}: ${red.join("; ")}`;
 }
 
 const tries = Array.from({ length: times }, () => chosen).flat();

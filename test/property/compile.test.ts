@@ -128,6 +128,45 @@ describe("compile", () => {
     expect(Math.min(...Object.values(seen)), "packets of each kind").toBeGreaterThan(100);
   });
 
+  test("every type of ICMP, in every state, coming in and going out, is judged as the oracle reads the intent", () => {
+    const rows: readonly WrittenRow[] = [{ kind: "host", key: "gw", body: {} }];
+    const ruleset = rulesetsOf(snapshotOf(rows)).get("gw");
+    if (ruleset === undefined) throw new Error("a declared host has a ruleset");
+    const management = { interfaces: [], allow: [] };
+    const output = { allow: [{ cidr: "192.0.2.0/24", proto: "tcp" as const, port: 443 }] };
+    const ends = [
+      ["10.0.0.1", "192.0.2.1"],
+      ["2001:db8::1", "2001:db8::2"],
+      ["fe80::1", "fe80::2"],
+    ] as const;
+    const states = ["new", "established", "related", "invalid", "untracked"] as const;
+    const ways = [
+      { hook: "input", iif: "eth0" },
+      { hook: "output", oif: "eth0" },
+    ] as const;
+    for (const guard of [{ management }, { management, output }]) {
+      const judge = prepare(ruleset, guard);
+      const packets = ends.flatMap(([source, destination]) =>
+        states.flatMap((state) =>
+          ways.flatMap((way) =>
+            Array.from({ length: 256 }, (_, icmpType): Packet => ({
+              ...way,
+              source,
+              destination,
+              state,
+              protocol: "icmp",
+              icmpType,
+            })),
+          ),
+        ),
+      );
+      const wrong = packets.filter(
+        (packet) => judge(packet).verdict !== opinionOf(rows, "gw", packet, guard).verdict,
+      );
+      expect(wrong).toEqual([]);
+    }
+  });
+
   test("every ruleset satisfies its type, survives the wire, and has its names and addresses sorted", () => {
     const sorted = (texts: readonly string[]) =>
       texts.toSorted((a, b) => compareNetworks(knownNetwork(a), knownNetwork(b)));
