@@ -80,6 +80,14 @@ describe("a start on a database that hosts trust", () => {
     expect(await start("--fleet", "f2")).toMatchObject({ code: 1, stdout: "", stderr });
   });
 
+  test("prepares its data directory, new keys too where that is said, and ends without listening", async () => {
+    rmSync(keys());
+    expect(await start("--fleet", "f1", "--prepare")).toMatchObject({ code: 1, stdout: "" });
+    const said = `first operator token: ${join(data(), "admin.token")}\n`;
+    expect(await start("--fleet", "f1", "--new-keys", "--prepare")).toEqual({ stdout: said, stderr: "" });
+    await served("--fleet", "f1");
+  });
+
   test("starts with new keys when that is said once, and then again without a word", async () => {
     rmSync(keys());
     await served("--fleet", "f1", "--new-keys");

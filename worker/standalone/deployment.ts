@@ -43,4 +43,4 @@ async function otherKeys(root: Root, secrets: Secrets): Promise<string | undefin
 }
 
 const remedy =
-  "put it back from a backup; only if its keys are lost, stolen or replaced on purpose, start once with --new-keys and follow the drill in SECURITY.md";
+  "put it back from a backup; only if its keys are lost, stolen or replaced on purpose, start once with --new-keys and follow docs/lost.md, or SECURITY.md after a theft";

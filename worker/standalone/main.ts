@@ -6,14 +6,14 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { longestLife } from "#schema/tuf.ts";
 import type { Retention } from "#worker/ports/retention.ts";
-import type { StandaloneOptions } from "./index.ts";
+import type { Standalone, StandaloneOptions } from "./index.ts";
 import type { Endpoint } from "./listen.ts";
 
 const help = `Usage: node worker/standalone/main.ts --data DIR [options]
 
   --data DIR             database, blobs, keys and the first token are kept here
   --fleet NAME           name of this deployment, signed into all metadata (default: main)
-  --new-keys             the online keys are changed on purpose (lost, stolen): hosts follow when a root names them, see SECURITY.md
+  --new-keys             the online keys are changed on purpose (lost, stolen): hosts follow when a root names them, see docs/lost.md
   --listen HOST:PORT     plain HTTP, on loopback only (default: 127.0.0.1:8787)
   --tls-listen HOST:PORT HTTPS, on any address; needs --tls-cert and --tls-key
   --tls-socket PATH      HTTPS on a unix socket; needs --tls-cert and --tls-key
@@ -26,10 +26,15 @@ const help = `Usage: node worker/standalone/main.ts --data DIR [options]
   --report-days N        after which a report goes that is not its host's last: 1 to 3650 (default: 30)
   --answer-hours N       for which an Idempotency-Key is remembered: 1 to 168 (default: 24)
   --bundle-days N        for which a bundle can be read that no host is served: 1 to 3650 (default: 90)
+  --prepare              only make what is missing in the data directory, say where the first token lies, and end
   --help                 this text
 `;
 
 class Usage extends Error {}
+
+interface Asked extends StandaloneOptions {
+  readonly prepare: boolean;
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = read(argv);
@@ -40,14 +45,21 @@ async function main(argv: readonly string[]): Promise<number> {
   // Not before it is needed: help and a wrong flag answer at once.
   const { openStandalone } = await import("./index.ts");
   const opened = await openStandalone(options);
+  if (options.prepare) {
+    process.stdout.write(firstToken(opened));
+    await opened.close();
+    return 0;
+  }
   // Before it says that it listens: whoever waits for that may end it at once.
   const end = asked();
   for (const url of opened.urls) process.stdout.write(`listening on ${url}\n`);
-  process.stdout.write(`first operator token: ${opened.admin.file}\n`);
+  process.stdout.write(firstToken(opened));
   await end;
   await opened.close();
   return 0;
 }
+
+const firstToken = ({ admin }: Standalone): string => `first operator token: ${admin.file}\n`;
 
 /** Waits for SIGINT or SIGTERM. */
 const asked = (): Promise<void> =>
@@ -57,18 +69,20 @@ const asked = (): Promise<void> =>
   });
 
 /** @returns undefined when help is asked for. @throws Usage */
-function read(argv: readonly string[]): StandaloneOptions | undefined {
+function read(argv: readonly string[]): Asked | undefined {
   const values = parse(argv);
   if (values.help === true) return undefined;
   if (values.data === undefined) throw new Usage("--data is needed");
   const leaseSeconds = whole("--lease-seconds", values["lease-seconds"], 900, longestLife.timestamp / 1000);
   const pollSeconds = whole("--poll-seconds", values["poll-seconds"], 5, 900);
+  const prepare = values.prepare === true;
   const release = releaseOf(values.release ?? process.env["PORTCULLIS_RELEASE"]);
   return {
     data: values.data,
     fleet: values.fleet ?? "main",
     keys: values["new-keys"] === true ? "new" : "known",
-    endpoints: endpointsOf(values),
+    prepare,
+    endpoints: prepare ? [] : endpointsOf(values),
     ...(release === undefined ? {} : { release }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
     ...(pollSeconds === undefined ? {} : { pollSeconds }),
@@ -91,6 +105,7 @@ const flags = {
   data: text,
   fleet: text,
   "new-keys": { type: "boolean" },
+  prepare: { type: "boolean" },
   listen: text,
   "tls-listen": text,
   "tls-socket": text,
