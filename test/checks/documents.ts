@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import * as z from "zod";
 
 /** Every page that people read, by path: those of the root, then all of docs/. */
-const documentsOf = (root: string): readonly string[] => [
+export const documentsOf = (root: string): readonly string[] => [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   "DESIGN.md",

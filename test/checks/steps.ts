@@ -8,6 +8,7 @@ import { readAgentBundle } from "./agent-bundle.ts";
 import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
 import { faultFindings } from "./faults.ts";
+import { fenceFindings } from "./fences.ts";
 import { openApiFindings } from "./openapi.ts";
 import { referenceFindings } from "./reference.ts";
 import { registryFindings } from "./registry.ts";
@@ -68,6 +69,7 @@ export const steps: readonly Step[] = [
   { name: "format", run: tool("oxfmt", "--check") },
   { name: "dead code", run: tool("knip", "--no-progress") },
   { name: "documents", run: reading(documentFindings) },
+  { name: "commands in documents", run: reading(fenceFindings) },
   { name: "threats", run: reading(threatFindings) },
   { name: "faults", run: reading(faultFindings) },
   { name: "agent's edges", run: reading(edgeFindings) },
