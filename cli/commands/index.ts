@@ -11,6 +11,7 @@ import { hostsAdopting } from "./hosts/adopting.ts";
 import { hosts, hostsShow } from "./hosts/hosts.ts";
 import { hostsRevoke } from "./hosts/revoke.ts";
 import { auditList } from "./audit/list.ts";
+import { auditVerify } from "./audit/verify.ts";
 import { revert } from "./intent/revert.ts";
 import { memberDelete, memberList, memberSet, memberShow } from "./member/member.ts";
 import { invitationList, invitationRevoke } from "./hosts/invitation.ts";
@@ -56,6 +57,7 @@ const all: readonly Command[] = [
   revert,
   ruleset,
   auditList,
+  auditVerify,
   tokenCreate,
   tokenList,
   tokenRevoke,

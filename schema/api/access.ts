@@ -76,6 +76,7 @@ export const access = {
   "GET /v1/metrics": token("intent:read"),
 
   "GET /v1/audit": token("audit:read"),
+  "GET /v1/audit/verify": token("audit:read"),
 
   "GET /v1/tokens": token("tokens:write"),
   "POST /v1/tokens": token("tokens:write"),

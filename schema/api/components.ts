@@ -30,7 +30,7 @@ import { Finding, Problem, Warning } from "./common.ts";
 import { HostItem, HostStatus, Pinned, PinRequest, Run, Standing } from "./hosts.ts";
 import { RolloutHost, StartedRollout } from "./rollouts.ts";
 import { RowBody, RowItems, RowsPage } from "./rows.ts";
-import { AuditItem, Health } from "./service.ts";
+import { AuditItem, AuditVerified, Health } from "./service.ts";
 import { NewToken, NewTokenRequest, TokenItem } from "./tokens.ts";
 import { Enrolment, EnrolmentRequest, Invitation, OnlineKeySet, RootRequest, StoredRoot } from "./trust.ts";
 
@@ -87,6 +87,7 @@ export const components = {
   TokenItem,
   NewToken,
   AuditItem,
+  AuditVerified,
   Health,
   EnrolRequest,
   EnrolResponse,

@@ -5,7 +5,7 @@ import { headers } from "#schema/wire.ts";
 import { enrolled, enrolment, newHost, poll, postJson, tokenOf, tokenRequest } from "#test/support/host.ts";
 import { host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 import { type Access, access } from "#schema/api/access.ts";
-import { verifyAudit } from "#worker/db/audit.ts";
+import { verifyAudit } from "#worker/audit/verify.ts";
 
 let plane: Plane;
 let rootSha256: string;

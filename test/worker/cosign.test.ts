@@ -7,7 +7,7 @@ import { enrolled, poll } from "#test/support/host.ts";
 import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import { readRepository } from "#worker/served/repository-rows.ts";
-import { verifyAudit } from "#worker/db/audit.ts";
+import { verifyAudit } from "#worker/audit/verify.ts";
 
 const day = 86_400_000;
 const [a, b, c, stranger] = [newRootKey(), newRootKey(), newRootKey(), newRootKey()];

@@ -83,7 +83,8 @@ describe("the migrations", () => {
     const before = rows();
     const triggers = names(database, "trigger");
     migrate(database, [first, ...later]);
-    expect(rows()).toEqual(before);
+    // Later ones may add columns.
+    expect(rows()).toMatchObject(before);
     expect(names(database, "trigger")).toEqual(expect.arrayContaining([...triggers]));
   });
 

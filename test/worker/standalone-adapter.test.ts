@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { outputUntil } from "#test/support/child-output.ts";
-import { verifyAudit } from "#worker/db/audit.ts";
+import { verifyAudit } from "#worker/audit/verify.ts";
 import { openBlobs } from "#worker/standalone/blobs.ts";
 import { openStandalone } from "#worker/standalone/index.ts";
 import { openDatabase, openSql } from "#worker/standalone/sql.ts";

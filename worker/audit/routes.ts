@@ -6,6 +6,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import { type AuditRow, listAudit } from "#worker/db/audit.ts";
 import { serve } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
+import { verifyAudit } from "./verify.ts";
 import { iso, pageView } from "#worker/http/views.ts";
 
 export function audit(ports: Ports): Hono<AppEnv> {
@@ -15,6 +16,9 @@ export function audit(ports: Ports): Hono<AppEnv> {
     const rows = await listAudit(ports.sql, { limit, ...(cursor === undefined ? {} : { before: cursor }) });
     return c.json(pageView(rows, limit, auditView, (row) => String(row.seq)));
   });
+  serve(api, "GET /v1/audit/verify", async (c, { query }) =>
+    c.json(await verifyAudit(ports.sql, query.cursor ?? 0)),
+  );
   return api;
 }
 

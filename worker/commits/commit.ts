@@ -5,9 +5,9 @@
 import type { Diagnostic } from "#schema/refusals.ts";
 import type { Commit, Kind } from "#schema/intent.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { type Attempt, audited } from "#worker/db/audit.ts";
+import { type Attempt, audited, type Author, nameOf } from "#worker/db/audit.ts";
 import { commitStatements, publish } from "#worker/served/index.ts";
-import { type Intent, readHead } from "#worker/intent/index.ts";
+import { digestRows, type Intent, readHead } from "#worker/intent/index.ts";
 import { type AnsweredBefore, attemptOnce, type Once } from "./once.ts";
 import type { ChangedRow } from "./plan.ts";
 import { type HeldHost, type Projected, project } from "./project.ts";
@@ -57,7 +57,7 @@ export interface Precondition {
  */
 export const commit = (
   ports: Ports,
-  author: string,
+  author: Author,
   request: Commit,
   precondition?: Precondition,
 ): Promise<CommitResult> => audited(ports.sql, () => attempt(ports, author, request, precondition));
@@ -68,7 +68,7 @@ export const commit = (
  */
 export const commitOnce = (
   ports: Ports,
-  author: string,
+  author: Author,
   request: Commit,
   once: Once<MadeCommit>,
 ): Promise<CommitResult | AnsweredBefore> =>
@@ -76,7 +76,7 @@ export const commitOnce = (
 
 async function attempt(
   ports: Ports,
-  author: string,
+  author: Author,
   request: Commit,
   precondition?: Precondition,
 ): Promise<Attempt<CommitResult>> {
@@ -124,7 +124,7 @@ function holds({ rows }: Intent, { kind, key, expects }: Precondition): boolean 
 /** Signs what the commit leads to, and says what is to be written. */
 async function written(
   ports: Ports,
-  author: string,
+  author: Author,
   request: Commit,
   parent: number,
   { plan: { closed, opened, rows }, hosts: changing, held, warnings }: Extract<Projected, { ok: true }>,
@@ -140,7 +140,7 @@ async function written(
   const at = ports.clock.now();
   const on_behalf_of = request.on_behalf_of ?? null;
   const { message, source } = request;
-  const revision = { n, parent, at, author, on_behalf_of, source, message };
+  const revision = { n, parent, at, author: nameOf(author), on_behalf_of, source, message };
   return {
     write: true,
     statements: commitStatements(ports.sql, { revision, closed, opened, held, published }),
@@ -150,7 +150,7 @@ async function written(
       on_behalf_of,
       action: "commit",
       revision: n,
-      body: auditBody(request, hosts, held),
+      body: { ...auditBody(request, hosts, held), rows_sha256: await digestRows({ closed, opened }) },
     },
     result: { ok: true, changed: true, revision: n, rows, hosts, held, warnings },
   };

@@ -7,7 +7,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { commit, commitOnce, type MadeCommit } from "./commit.ts";
 import { preview } from "./preview.ts";
-import { principalOf } from "#worker/tokens/index.ts";
+import { authorOf, principalOf } from "#worker/tokens/index.ts";
 import { serve } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { planView } from "./plan-view.ts";
@@ -29,7 +29,7 @@ export function commits(ports: Ports): Hono<AppEnv> {
 }
 
 async function make(c: Context<AppEnv>, ports: Ports, request: Commit): Promise<Response> {
-  const result = await commit(ports, principalOf(c).name, request);
+  const result = await commit(ports, authorOf(c), request);
   return result.ok ? success(c, result, statusOf(result)) : refusal(c, result);
 }
 

@@ -9,7 +9,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import { problem } from "#worker/http/problem.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { commit, type CommitResult, type Precondition, type RefusedCommit } from "./commit.ts";
-import { principalOf } from "#worker/tokens/index.ts";
+import { authorOf } from "#worker/tokens/index.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { commitView } from "./views.ts";
 
@@ -34,7 +34,7 @@ export async function writeRow(
     release,
     changes: [change],
   };
-  const result = await commit(ports, principalOf(c).name, request, precondition(c, change));
+  const result = await commit(ports, authorOf(c), request, precondition(c, change));
   if (!result.ok) return rowRefusal(c, result);
   const [row] = result.rows;
   if (row !== undefined && row.op !== "deleted") c.header("ETag", rowTag(row.revision));

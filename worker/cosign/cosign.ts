@@ -16,7 +16,7 @@ import {
   rootInForce,
   withSignatures,
 } from "#worker/signing/index.ts";
-import { type Attempt, audited } from "#worker/db/audit.ts";
+import { type Attempt, audited, type Author } from "#worker/db/audit.ts";
 import {
   listPending,
   type Publications,
@@ -40,7 +40,7 @@ export interface Taken {
  */
 export const takeSignatures = (
   ports: Ports,
-  actor: string,
+  actor: Author,
   host: string,
   seq: number,
   signatures: readonly Signature[],
@@ -69,7 +69,7 @@ async function take(
   ports: Ports,
   root: Root,
   pending: Pending,
-  by: { readonly actor: string; readonly keys: readonly string[] },
+  by: { readonly actor: Author; readonly keys: readonly string[] },
 ): Promise<Extract<Attempt<Taken>, { write: true }>> {
   const at = ports.clock.now();
   const { host, seq, bundle_sha256 } = pending;

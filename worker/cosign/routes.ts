@@ -10,7 +10,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { type Pending, rootInForce, signaturesOf } from "#worker/signing/index.ts";
 import { listPending, readPending, readRepository } from "#worker/served/index.ts";
-import { principalOf } from "#worker/tokens/index.ts";
+import { authorOf } from "#worker/tokens/index.ts";
 import { serve } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { iso, pageView } from "#worker/http/views.ts";
@@ -42,7 +42,7 @@ export function cosign(ports: Ports): Hono<AppEnv> {
   serve(api, "PUT /v1/cosign/:host", async (c, { params, body }) => {
     const { seq, signatures } = body;
     const { host } = params;
-    const taken = await takeSignatures(ports, principalOf(c).name, host, seq, signatures);
+    const taken = await takeSignatures(ports, authorOf(c), host, seq, signatures);
     const view = await viewer(ports);
     return c.json({ ...view(taken.pending), published: taken.published } satisfies CosignResponse);
   });

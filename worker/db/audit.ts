@@ -6,7 +6,7 @@
  * attempt read after its head is still true when its batch commits, or the batch fails and the attempt runs again.
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
-import { asc, desc, gt, lt } from "drizzle-orm";
+import { asc, desc, eq, gt, lt } from "drizzle-orm";
 import { canonicalText } from "#schema/canonical.ts";
 import type { RolloutAction } from "#schema/rollout.ts";
 import { audit } from "./tables/index.ts";
@@ -33,11 +33,22 @@ export type AuditAction =
   | "host.pin"
   | "host.unpin";
 
+/** Who decided, and by which request from where; a name alone where no request is behind it, as in maintenance. */
+export type Author = string | RequestAuthor;
+export interface RequestAuthor {
+  /** As authenticated. */
+  readonly name: string;
+  readonly request_id: string;
+  /** Address that the request came from, as far as the adapter knows. */
+  readonly source: string | null;
+}
+
+export const nameOf = (author: Author): string => (typeof author === "string" ? author : author.name);
+
 export interface AuditEntry {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
-  /** As authenticated. */
-  readonly actor: string;
+  readonly actor: Author;
   /** As claimed by the caller; null when nothing was claimed. */
   readonly on_behalf_of: string | null;
   readonly action: AuditAction;
@@ -131,7 +142,7 @@ function openWriter(sql: Sql) {
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-interface AuditHead {
+export interface AuditHead {
   readonly seq: number;
   readonly hash: string;
 }
@@ -143,11 +154,21 @@ export async function auditHead(sql: Sql): Promise<AuditHead> {
     .from(audit)
     .orderBy(desc(audit.seq))
     .limit(1);
-  return last ?? { seq: 0, hash: "0" };
+  return last ?? chainStart;
 }
 
 async function auditStatement(sql: Sql, head: AuditHead, entry: AuditEntry): Promise<D1PreparedStatement> {
-  const link = { ...entry, seq: head.seq + 1, body: JSON.stringify(entry.body), prev: head.hash };
+  const { actor, body, ...said } = entry;
+  const origin = typeof actor === "string" ? { request_id: null, source: null } : actor;
+  const link = {
+    ...said,
+    actor: nameOf(actor),
+    request_id: origin.request_id,
+    source: origin.source,
+    seq: head.seq + 1,
+    body: JSON.stringify(body),
+    prev: head.hash,
+  };
   return statement(
     sql,
     db(sql)
@@ -156,10 +177,14 @@ async function auditStatement(sql: Sql, head: AuditHead, entry: AuditEntry): Pro
   );
 }
 
-/** SHA-256 over the canonical form of every other column, `body` as the text that is stored. */
+/**
+ * SHA-256 over the canonical form of every other column, `body` as the text that is stored. Rows from before requests
+ * were written down have none, and neither has their hash.
+ */
 async function auditHash(row: Omit<AuditRow, "hash">): Promise<string> {
-  const { seq, at, actor, on_behalf_of, action, revision, body, prev } = row;
-  return sha256Hex(canonicalText({ seq, at, actor, on_behalf_of, action, revision, body, prev }));
+  const { seq, at, actor, on_behalf_of, action, revision, body, prev, request_id, source } = row;
+  const request = request_id === null ? {} : { request_id, source };
+  return sha256Hex(canonicalText({ seq, at, actor, on_behalf_of, action, revision, body, prev, ...request }));
 }
 
 export interface AuditPage {
@@ -174,27 +199,50 @@ export async function listAudit(sql: Sql, page: AuditPage): Promise<readonly Aud
   return db(sql).select().from(audit).where(older).orderBy(desc(audit.seq)).limit(page.limit);
 }
 
-export type AuditVerdict =
+/** What `verify` says of the chain: its last link, or the first row that does not follow from the one before. */
+export type ChainVerdict =
   | { readonly ok: true; readonly seq: number; readonly hash: string }
   | { readonly ok: false; readonly seq: number; readonly message: string };
 
-/** Recomputes the whole chain; names the first row that does not follow from the one before. */
-export async function verifyAudit(sql: Sql): Promise<AuditVerdict> {
-  let head: AuditHead = { seq: 0, hash: "0" };
-  for (;;) {
-    const rows = await db(sql)
-      .select()
-      .from(audit)
-      .where(gt(audit.seq, head.seq))
-      .orderBy(asc(audit.seq))
-      .limit(500);
-    if (rows.length === 0) return { ok: true, ...head };
-    for (const row of rows) {
-      const seq: number = head.seq + 1;
-      if (row.seq !== seq) return { ok: false, seq, message: "expected a row with this seq" };
-      if (row.prev !== head.hash) return { ok: false, seq, message: "expected prev to be the hash before" };
-      if (row.hash !== (await auditHash(row))) return { ok: false, seq, message: "expected another hash" };
-      head = { seq, hash: row.hash };
-    }
+/**
+ * Recomputes one part of the chain, so that no request reads more than it may.
+ * @param head where the part before ended
+ * @returns where this part ended; `rows` are none at the end of the chain
+ */
+export async function verifyPart(
+  sql: Sql,
+  head: AuditHead,
+  limit: number,
+): Promise<{ readonly verdict: ChainVerdict; readonly rows: readonly AuditRow[] }> {
+  const rows = await db(sql)
+    .select()
+    .from(audit)
+    .where(gt(audit.seq, head.seq))
+    .orderBy(asc(audit.seq))
+    .limit(limit);
+  let last = head;
+  for (const row of rows) {
+    const message = await linkFault(last, row);
+    if (message !== undefined) return { verdict: { ok: false, seq: last.seq + 1, message }, rows };
+    last = { seq: row.seq, hash: row.hash };
   }
+  return { verdict: { ok: true, ...last }, rows };
 }
+
+async function linkFault(before: AuditHead, row: AuditRow): Promise<string | undefined> {
+  if (row.seq !== before.seq + 1) return "expected a row with this seq";
+  if (row.prev !== before.hash) return "expected prev to be the hash before";
+  return row.hash === (await auditHash(row)) ? undefined : "expected another hash";
+}
+
+/** One link of the chain, as stored. */
+export async function auditLink(sql: Sql, seq: number): Promise<AuditHead | undefined> {
+  const [row] = await db(sql)
+    .select({ seq: audit.seq, hash: audit.hash })
+    .from(audit)
+    .where(eq(audit.seq, seq));
+  return row;
+}
+
+/** Where the chain begins. */
+export const chainStart: AuditHead = { seq: 0, hash: "0" };

@@ -25,6 +25,10 @@ const lostRaces = [
   "stale_repository",
   "repository_exists",
   "root_chain",
+  // The row that was to be written is there by now.
+  "identity_rewritten",
+  "rollout_append_only",
+  "approval_append_only",
 ] as const;
 export type LostRace = (typeof lostRaces)[number];
 

@@ -14,7 +14,7 @@ import { findIdentity, type Fleet, putIdentity, revokeIdentity } from "#worker/h
 import type { Ports } from "#worker/ports/index.ts";
 import { notDeclared, Refused } from "#worker/lib/refused.ts";
 import { isStoredRoot, latestRoot, verifyEd25519 } from "#worker/signing/index.ts";
-import { audited } from "#worker/db/audit.ts";
+import { audited, type Author, nameOf } from "#worker/db/audit.ts";
 import {
   claimEnrolment,
   endAllOf,
@@ -26,7 +26,8 @@ import {
   isDeclaredHost,
   listOpen,
   openOf,
-  principalOf,
+  authorOf,
+  originOf,
 } from "#worker/tokens/index.ts";
 import { raiseGeneration } from "#worker/db/fleet.ts";
 import { serve } from "#worker/http/serve.ts";
@@ -37,28 +38,28 @@ import { iso, pageView } from "#worker/http/views.ts";
 export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   serve(api, "POST /v1/enrolments", async (c, { body }) =>
-    c.json(await makeEnrolment(ports, body, principalOf(c).name), 201),
+    c.json(await makeEnrolment(ports, body, authorOf(c)), 201),
   );
   serve(api, "GET /v1/enrolments", async (c, { query: { limit, cursor } }) => {
     const rows = await listOpen(ports.sql, ports.clock.now(), limit, cursor);
     return c.json(pageView(rows, limit, invitation, ({ host }) => host));
   });
   serve(api, "DELETE /v1/enrolments/:id", async (c, { params }) => {
-    await takeBack(ports, params.id, principalOf(c).name);
+    await takeBack(ports, params.id, authorOf(c));
     return c.body(null, 204);
   });
   serve(
     api,
     "POST /v1/agent/enrol",
     async (c, { body }) => {
-      const host = await enrolHost(ports, body);
+      const host = await enrolHost(ports, body, originOf(c));
       fleet.expire();
       return c.json({ host, fleet: ports.settings.fleet } satisfies EnrolResponse, 201);
     },
     [admitStrangers(ports.clock)],
   );
   serve(api, "DELETE /v1/hosts/:host/identity", async (c, { params }) => {
-    await revokeHost(ports, params.host, principalOf(c).name);
+    await revokeHost(ports, params.host, authorOf(c));
     return c.body(null, 204);
   });
   return api;
@@ -66,7 +67,7 @@ export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes));
 
-async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: string): Promise<Enrolment> {
+async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: Author): Promise<Enrolment> {
   const { host, ttl_seconds, on_behalf_of = null } = request;
   const id = toHex(random(8));
   const token = `pce_${toBase64Url(random(32))}`;
@@ -77,7 +78,7 @@ async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: str
     if (!(await isDeclaredHost(ports.sql, host))) throw new Refused("not_found", notDeclared);
     const at = ports.clock.now();
     const expires = at + ttl_seconds * 1000;
-    const made = { id, host, sha256, created_at: at, created_by: actor };
+    const made = { id, host, sha256, created_at: at, created_by: nameOf(actor) };
     const row = { ...made, expires_at: expires, used_at: null, ended_at: null };
     const body = { enrolment: id, host, expires_at: expires, ends: await openOf(ports.sql, host, at) };
     return {
@@ -97,7 +98,11 @@ async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: str
 }
 
 /** @returns the host. @throws Refused: one answer for every token that was never good or is over */
-async function enrolHost(ports: Ports, request: EnrolRequest): Promise<string> {
+async function enrolHost(
+  ports: Ports,
+  request: EnrolRequest,
+  origin: ReturnType<typeof originOf>,
+): Promise<string> {
   const { sql, clock } = ports;
   // Once before its turn, so that nobody without an invitation holds up those who write; and once within it.
   await admitted(ports, request);
@@ -108,7 +113,14 @@ async function enrolHost(ports: Ports, request: EnrolRequest): Promise<string> {
     const body = { enrolment: id, host, public_key, root_sha256 };
     return {
       write: true,
-      entry: { at, actor: `host:${host}`, on_behalf_of: null, action: "host.enrol", revision: null, body },
+      entry: {
+        at,
+        actor: { name: `host:${host}`, ...origin },
+        on_behalf_of: null,
+        action: "host.enrol",
+        revision: null,
+        body,
+      },
       // The audit chain makes the read above hold until the batch commits; a second user of the token meets `token_used`.
       statements: [
         claimEnrolment(sql, id, at),
@@ -144,7 +156,7 @@ const invitation = ({ id, host, created_at, created_by, expires_at }: StoredEnro
 });
 
 /** Taking one back twice is once. @throws Refused `not_found`; `conflict` when it was used */
-function takeBack({ sql, clock }: Ports, id: string, actor: string): Promise<void> {
+function takeBack({ sql, clock }: Ports, id: string, actor: Author): Promise<void> {
   return audited(sql, async () => {
     const at = clock.now();
     const found = await enrolmentById(sql, id);
@@ -174,7 +186,7 @@ async function provesKey(request: EnrolRequest, tokenSha256: string): Promise<bo
 }
 
 /** Revokes a host's key and takes its invitations back. */
-async function revokeHost({ sql, clock }: Ports, host: string, actor: string): Promise<void> {
+async function revokeHost({ sql, clock }: Ports, host: string, actor: Author): Promise<void> {
   await audited(sql, async () => {
     const at = clock.now();
     const identity = await findIdentity(sql, host);

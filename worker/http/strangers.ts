@@ -26,10 +26,15 @@ interface Bindings {
 
 /** An IPv4 address, or the /64 of an IPv6 one, which is one customer's (RFC 6177); the same word for all others. */
 function sourceOf(c: Context<AppEnv>): string {
-  const { incoming } = (c.env ?? {}) as Bindings;
-  const said = incoming === undefined ? c.req.header("CF-Connecting-IP") : incoming.socket?.remoteAddress;
-  const parsed = parseAddress((said ?? "").replace(/^::ffff:/, ""));
+  const parsed = parseAddress(addressOf(c) ?? "");
   if (!parsed.ok) return "unknown";
   const { family, first } = parsed.value;
   return formatNetwork(networkOf(family, first, family === "v4" ? 32 : 64));
+}
+
+/** Where the request came from, as far as the adapter knows; an IPv4 address in IPv6 form is that IPv4 address. */
+export function addressOf(c: Context<AppEnv>): string | undefined {
+  const { incoming } = (c.env ?? {}) as Bindings;
+  const said = incoming === undefined ? c.req.header("CF-Connecting-IP") : incoming.socket?.remoteAddress;
+  return said?.slice(0, 64).replace(/^::ffff:/, "");
 }

@@ -1,4 +1,5 @@
 /** The door of the feature. Intent as it is written down, revision by revision. */
+export { digestRows } from "./digest.ts";
 export { revisions } from "./revision-routes.ts";
 export { intent } from "./routes.ts";
 export {
@@ -6,7 +7,9 @@ export {
   type Intent,
   type RevisionRow,
   Row,
+  findRevision,
   findRow,
+  latestRevisionOfRows,
   listRows,
   readHead,
   readIntent,

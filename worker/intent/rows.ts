@@ -3,7 +3,7 @@
  * Bodies are parsed by their kind's schema on the way out: a row changed behind our back is an error, not an opinion.
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
-import { and, asc, desc, eq, gt, gte, isNull, lt, lte, or, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gt, gte, isNull, lt, lte, or, sql as raw, type SQL } from "drizzle-orm";
 import * as z from "zod";
 import { type Bodies, type Kind, kinds, type Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
@@ -169,6 +169,22 @@ export async function listRevisions(
 ): Promise<readonly RevisionRow[]> {
   const older = page.before === undefined ? undefined : lt(revision.n, page.before);
   return db(sql).select().from(revision).where(older).orderBy(desc(revision.n)).limit(page.limit);
+}
+
+/** The head, and the highest revision that any row names; rows above the head are nobody's. */
+export async function latestRevisionOfRows(
+  sql: Sql,
+): Promise<{ readonly head: number; readonly ofRows: number }> {
+  const [head, rows] = await sql.batch([
+    headStatement(sql),
+    statement(
+      sql,
+      db(sql)
+        .select({ head: raw<number>`coalesce(max(${intent.from_revision}), 0)`.as("head") })
+        .from(intent),
+    ),
+  ]);
+  return { head: headOf(head), ofRows: headOf(rows) };
 }
 
 export interface RevisionDetail {

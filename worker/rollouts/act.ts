@@ -4,7 +4,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import { kinOf } from "#worker/tokens/index.ts";
 import { noRollout, Refused } from "#worker/lib/refused.ts";
 import type { Input, RolloutState } from "#core/rollout/index.ts";
-import { type Attempt, audited } from "#worker/db/audit.ts";
+import { type Attempt, audited, type Author, nameOf } from "#worker/db/audit.ts";
 import { findRollout } from "./rows.ts";
 import { advance, transition } from "./advance.ts";
 import { takeOver } from "./take-over.ts";
@@ -21,7 +21,7 @@ export interface Said {
  */
 export async function act(
   ports: Ports,
-  principal: string,
+  author: Author,
   id: number,
   action: RolloutAction,
   { reason = "", on_behalf_of }: Said,
@@ -30,9 +30,10 @@ export async function act(
     throw new Refused("bad_request", {
       errors: [{ path: "/reason", code: "schema", message: `expected why, to ${action} it` }],
     });
+  const principal = nameOf(author);
   const input: Input =
     action === "approve" ? { kind: action, by: principal } : { kind: action, by: principal, reason };
-  const by = { principal, onBehalfOf: on_behalf_of ?? null };
+  const by = { author, onBehalfOf: on_behalf_of ?? null };
   await audited(ports.sql, async (): Promise<Attempt<void>> => {
     const stored = await findRollout(ports.sql, id);
     if (stored === undefined) throw new Refused("not_found", noRollout);

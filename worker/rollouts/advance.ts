@@ -6,7 +6,7 @@
 import type { Ports } from "#worker/ports/index.ts";
 import { type Effect, type Evidence, type Input, type RolloutState, step } from "#core/rollout/index.ts";
 import type { Entry } from "#core/rollout/state.ts";
-import { type Attempt, type AuditAction, audited, auditHead } from "#worker/db/audit.ts";
+import { type Attempt, type AuditAction, audited, auditHead, type Author } from "#worker/db/audit.ts";
 import { readEvidence } from "#worker/reports/index.ts";
 import { suspectedOf } from "#worker/hosts/index.ts";
 import { forget, readPinned } from "#worker/served/index.ts";
@@ -70,7 +70,7 @@ export interface Refusal {
 }
 
 interface Speaker {
-  readonly principal: string;
+  readonly author: Author;
   readonly onBehalfOf: string | null;
 }
 
@@ -80,7 +80,7 @@ export async function transition(
   stored: StoredRollout,
   input: Input,
   before: RolloutState = stored.state,
-  by: Speaker = { principal: itself, onBehalfOf: null },
+  by: Speaker = { author: itself, onBehalfOf: null },
 ): Promise<
   | Extract<Attempt<undefined>, { write: true }>
   | { readonly write: false; readonly result: undefined }
@@ -116,7 +116,7 @@ export async function transition(
     ],
     entry: {
       at: now,
-      actor: by.principal,
+      actor: by.author,
       on_behalf_of: by.onBehalfOf,
       action: actionOf(input, before, after),
       revision: null,

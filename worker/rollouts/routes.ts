@@ -12,7 +12,7 @@ import { startRollout } from "./start.ts";
 import type { Entry, Evidence } from "#core/rollout/state.ts";
 import { readEvidence } from "#worker/reports/index.ts";
 import { listRollouts, pageOfHosts } from "./rows.ts";
-import { principalOf } from "#worker/tokens/index.ts";
+import { authorOf } from "#worker/tokens/index.ts";
 import { serve } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { streamRollout, viewTag } from "./events.ts";
@@ -29,7 +29,7 @@ export function rollouts(ports: Ports): Hono<AppEnv> {
 
 function addStart(api: Hono<AppEnv>, ports: Ports): void {
   serve(api, "POST /v1/rollouts", async (c, { body }) => {
-    const { id, supersedes } = await startRollout(ports, principalOf(c).name, body);
+    const { id, supersedes } = await startRollout(ports, authorOf(c), body);
     c.header("Location", `/v1/rollouts/${id}`);
     return c.json({ ...(await known(ports, id)), supersedes }, 201);
   });
@@ -119,7 +119,7 @@ function addActions(api: Hono<AppEnv>, ports: Ports): void {
     const path = `/v1/rollouts/:id/${action}` as const;
     serve(api, `POST ${path}` as const, async (c, { params, body }) => {
       const { id } = params;
-      await act(ports, principalOf(c).name, id, action, body);
+      await act(ports, authorOf(c), id, action, body);
       return c.json(await known(ports, id));
     });
   }

@@ -10,7 +10,7 @@ import type { AgentState } from "#schema/wire.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { begin, type Candidate, isIll, planWaves, wavesDigest } from "#core/rollout/index.ts";
-import { type Attempt, audited } from "#worker/db/audit.ts";
+import { type Attempt, audited, type Author, nameOf } from "#worker/db/audit.ts";
 import { readEvidence } from "#worker/reports/index.ts";
 import { type Intent, readHead } from "#worker/intent/index.ts";
 import {
@@ -38,17 +38,13 @@ export interface Started {
  * @throws Refused `bad_request` for a revision that does not exist; `nothing_to_release`; `conflict` when a host's
  * content would not compile on the way; `busy`
  */
-export async function startRollout(
-  ports: Ports,
-  principal: string,
-  request: RolloutRequest,
-): Promise<Started> {
-  const started = await audited(ports.sql, () => attempt(ports, principal, request));
+export async function startRollout(ports: Ports, author: Author, request: RolloutRequest): Promise<Started> {
+  const started = await audited(ports.sql, () => attempt(ports, author, request));
   await advance(ports, started.id);
   return started;
 }
 
-async function attempt(ports: Ports, principal: string, request: RolloutRequest): Promise<Attempt<Started>> {
+async function attempt(ports: Ports, author: Author, request: RolloutRequest): Promise<Attempt<Started>> {
   const { sql, settings } = ports;
   const intent = await readHead(sql);
   const revision = request.revision ?? intent.revision;
@@ -67,7 +63,7 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
     gates,
     pollSeconds: settings.pollSeconds,
     emergency,
-    by: principal,
+    by: nameOf(author),
   });
   const id = await nextRollout(sql);
   const at = ports.clock.now();
@@ -76,7 +72,7 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
     id,
     revision,
     at,
-    by: principal,
+    by: nameOf(author),
     on_behalf_of,
     note,
     strategy,
@@ -108,7 +104,7 @@ async function attempt(ports: Ports, principal: string, request: RolloutRequest)
     ],
     entry: {
       at,
-      actor: principal,
+      actor: author,
       on_behalf_of,
       action: "rollout.start",
       revision: null,

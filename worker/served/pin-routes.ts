@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Ports } from "#worker/ports/index.ts";
 import { pin, unpin } from "./pin.ts";
-import { principalOf } from "#worker/tokens/index.ts";
+import { authorOf } from "#worker/tokens/index.ts";
 import { serve } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 
@@ -10,12 +10,12 @@ export function pins(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   serve(api, "PUT /v1/hosts/:host/pin", async (c, { params, body }) => {
     const { host } = params;
-    await pin(ports, principalOf(c).name, host, body);
+    await pin(ports, authorOf(c), host, body);
     return c.json({ host, pinned: true });
   });
   serve(api, "DELETE /v1/hosts/:host/pin", async (c, { params }) => {
     const { host } = params;
-    await unpin(ports, principalOf(c).name, host);
+    await unpin(ports, authorOf(c), host);
     return c.json({ host, pinned: false });
   });
   return api;

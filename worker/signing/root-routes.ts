@@ -10,11 +10,11 @@ import { sha256Hex } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { checkSuccessor, onlineKeys, readRoot, type RootRefusal } from "./root.ts";
-import { audited } from "#worker/db/audit.ts";
+import { audited, type Author } from "#worker/db/audit.ts";
 import { raiseGeneration } from "#worker/db/fleet.ts";
 import { insertRoot, latestRoot, rootByVersion, type StoredRoot as RootRow } from "./root-rows.ts";
 import { serve } from "#worker/http/serve.ts";
-import { principalOf } from "#worker/tokens/index.ts";
+import { authorOf } from "#worker/tokens/index.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 
 export function root(ports: Ports): Hono<AppEnv> {
@@ -27,7 +27,7 @@ export function root(ports: Ports): Hono<AppEnv> {
   serve(api, "PUT /v1/root", async (c, { body }) => {
     const read = readRoot(body.root);
     if (!read.ok) throw refused(read);
-    const { created, ...stored } = await putRoot(ports, body.root, read.root, principalOf(c).name);
+    const { created, ...stored } = await putRoot(ports, body.root, read.root, authorOf(c));
     return c.json(stored satisfies StoredRoot, created ? 201 : 200);
   });
   return api;
@@ -47,7 +47,7 @@ async function describeKeys(ports: Ports): Promise<OnlineKeySet> {
 }
 
 /** Putting the root in force again changes nothing. */
-async function putRoot(ports: Ports, text: string, next: RootFile, actor: string) {
+async function putRoot(ports: Ports, text: string, next: RootFile, actor: Author) {
   const sha256 = await sha256Hex(text);
   const { version } = next.signed;
   return audited(ports.sql, async () => {

@@ -14,7 +14,9 @@ import { Refused } from "#worker/lib/refused.ts";
 import { findToken } from "./rows.ts";
 import { isRouteName, matchedRoute } from "#worker/http/access.ts";
 import { adminName, principalName } from "./principal.ts";
+import type { RequestAuthor } from "#worker/db/audit.ts";
 import type { AppEnv, Principal } from "#worker/http/env.ts";
+import { addressOf } from "#worker/http/strangers.ts";
 
 const tokenForm = /^pc_([a-z0-9]{16})_[A-Za-z0-9_-]{43}$/;
 
@@ -48,6 +50,18 @@ export function principalOf(c: Context<AppEnv>): Principal {
   if (principal === undefined) throw new Refused("unauthenticated");
   return principal;
 }
+
+/** Who decides by this request, for the audit chain. @throws Refused `unauthenticated` */
+export const authorOf = (c: Context<AppEnv>): RequestAuthor => ({
+  name: principalOf(c).name,
+  ...originOf(c),
+});
+
+/** By which request, and from where, as far as the adapter knows. */
+export const originOf = (c: Context<AppEnv>): Omit<RequestAuthor, "name"> => ({
+  request_id: c.get("requestId"),
+  source: addressOf(c) ?? null,
+});
 
 /** The bearer credential of a request, undefined when there is none. */
 export function bearer(c: Context<AppEnv>): string | undefined {

@@ -1,5 +1,5 @@
 /** The door of the feature. Who may ask: API tokens, invitations and the check before every route. */
-export { authorize, bearer, principalOf } from "./authorize.ts";
+export { authorize, bearer, authorOf, originOf, principalOf } from "./authorize.ts";
 export {
   type Enrolment,
   claimEnrolment,

@@ -11,7 +11,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import { problem } from "#worker/http/problem.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { principalName } from "./principal.ts";
-import { audited } from "#worker/db/audit.ts";
+import { audited, type Author } from "#worker/db/audit.ts";
 import { endAllBy } from "./invitation-rows.ts";
 import {
   descends,
@@ -25,7 +25,7 @@ import {
   tokenNameTaken,
 } from "./rows.ts";
 import { serve } from "#worker/http/serve.ts";
-import { principalOf } from "./authorize.ts";
+import { authorOf, principalOf } from "./authorize.ts";
 import type { AppEnv, Principal } from "#worker/http/env.ts";
 import { iso, pageView } from "#worker/http/views.ts";
 
@@ -37,7 +37,7 @@ export function tokens(ports: Ports): Hono<AppEnv> {
     return c.json(pageView(rows, limit, tokenView, (row) => row.id));
   });
   serve(api, "POST /v1/tokens", async (c, { body }) => {
-    const { row, token } = await mint(ports, principalOf(c), body);
+    const { row, token } = await mint(ports, principalOf(c), authorOf(c), body);
     c.header("Cache-Control", "no-store");
     return c.json({ ...tokenView(row), token }, 201);
   });
@@ -48,6 +48,7 @@ export function tokens(ports: Ports): Hono<AppEnv> {
 async function mint(
   ports: Ports,
   maker: Principal,
+  author: Author,
   request: NewTokenRequest,
 ): Promise<{ readonly row: Token; readonly token: string }> {
   const excess = request.scopes.filter((scope) => !maker.scopes.has(scope));
@@ -85,7 +86,7 @@ async function mint(
     const body = { id, name: row.name, scopes: row.scopes, expires_at: row.expires_at, parent: row.parent };
     const entry = {
       at,
-      actor: maker.name,
+      actor: author,
       on_behalf_of: null,
       action: "token.create",
       revision: null,
@@ -125,7 +126,8 @@ function expiryOf(request: NewTokenRequest, now: number): number | undefined {
 /** Ends a token and all that descends from it. Revoking twice is once: the first time stands. */
 function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response> {
   const { sql, clock } = ports;
-  const { name: actor, token: own } = principalOf(c);
+  const { token: own } = principalOf(c);
+  const actor = authorOf(c);
   const at = clock.now();
   return audited(sql, async () => {
     const row = await findToken(sql, id);

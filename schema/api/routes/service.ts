@@ -3,7 +3,7 @@ import type { RouteName } from "../access.ts";
 import { NumberedPage, Page, pageOf } from "../common.ts";
 import { TokenParam } from "../params.ts";
 import type { Route } from "../route.ts";
-import { AuditItem, Health } from "../service.ts";
+import { AuditItem, AuditVerified, Health, VerifyQuery } from "../service.ts";
 import { NewToken, NewTokenRequest, TokenItem } from "../tokens.ts";
 
 export const serviceRoutes = {
@@ -31,6 +31,13 @@ export const serviceRoutes = {
     tag: "operators",
     query: NumberedPage,
     answers: { 200: pageOf(AuditItem) },
+  },
+  "GET /v1/audit/verify": {
+    id: "verifyAudit",
+    summary: "Whether the audit chain and the rows of each commit are as they were written, part by part",
+    tag: "operators",
+    query: VerifyQuery,
+    answers: { 200: AuditVerified },
   },
   "GET /v1/tokens": {
     id: "listTokens",

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Change, Commit } from "#schema/intent.ts";
 import type { Blobs } from "#worker/ports/index.ts";
-import { verifyAudit } from "#worker/db/audit.ts";
+import { verifyAudit } from "#worker/audit/verify.ts";
 import { commit, type CommitResult } from "#worker/commits/commit.ts";
 import {
   type Adapter,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { RolloutView } from "#schema/rollout.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
-import { verifyAudit } from "#worker/db/audit.ts";
+import { verifyAudit } from "#worker/audit/verify.ts";
 import {
   bake,
   commit,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Change, Commit } from "#schema/intent.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { verifyAudit } from "#worker/db/audit.ts";
+import { verifyAudit } from "#worker/audit/verify.ts";
 import { readIntent } from "#worker/intent/rows.ts";
 import { commit } from "#worker/commits/commit.ts";
 import {

@@ -43,6 +43,8 @@ export const audit = sqliteTable("audit", {
   body: text().notNull(),
   prev: text().notNull(),
   hash: text().notNull(),
+  request_id: text(),
+  source: text(),
 });
 
 export const repository = sqliteTable("repository", {
