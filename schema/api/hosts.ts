@@ -2,29 +2,36 @@
 import * as z from "zod";
 import { Count, Note, Ordinal, Revision, Time } from "../primitives.ts";
 import { many, Page, Sentence, Word } from "./common.ts";
-import { refusalCodes } from "../refusals.ts";
+import { codesOf, refusalCodes } from "../refusals.ts";
 import { AgentState, Listening } from "../wire.ts";
 import { RowItems } from "./rows.ts";
 
 const Held = z.object({ seq: Ordinal, revision: Revision });
 export type Held = z.infer<typeof Held>;
 
-/** What deserves a person's attention about a host. */
+/** What deserves a person's attention about a host, by code: what it means and what to do. */
+const hostWarnings = {
+  revoked: "Its key is revoked, and it is served nothing. Enrol it again, or delete its row.",
+  pinned: "A person keeps it where it is. portcullis unpin lets rollouts reach it again.",
+  withheld: "Revisions are committed and not given to it. A rollout brings them.",
+  suspected_clone: "Two agents report under its key. Find the copy, and enrol the host again.",
+  late: "It missed three polls. Look again in some minutes.",
+  silent: "Nobody saw it for a quarter of an hour at least. Is it on, and does it reach the control plane?",
+  refused: "Its last report says that it refused something. Look up the code.",
+  behind: "It does not hold what it is served: it has not polled since, or refused it.",
+  expiring: "Metadata that it holds ends soon, and nobody renewed it.",
+  addresses_mismatch: "It does not say that it has an address that is declared. Correct the row or the host.",
+  undeclared_listeners:
+    "Something listens at a port, and no row lets anybody reach it. Declare it, or end it.",
+  silent_services:
+    "A row lets somebody in at a port at which nothing listens. Start it, or take the row away.",
+} as const;
+type HostWarningCode = keyof typeof hostWarnings;
+export const hostWarningCodes = codesOf(hostWarnings);
+export const hostWarningText = (code: HostWarningCode): string => hostWarnings[code];
+
 const HostWarning = z.object({
-  code: z.enum([
-    "revoked",
-    "pinned",
-    "withheld",
-    "suspected_clone",
-    "late",
-    "silent",
-    "refused",
-    "behind",
-    "expiring",
-    "addresses_mismatch",
-    "undeclared_listeners",
-    "silent_services",
-  ]),
+  code: z.enum(hostWarningCodes),
   message: Sentence,
 });
 

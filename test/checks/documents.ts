@@ -46,6 +46,9 @@ export function citedScripts(markdown: string): readonly string[] {
   return [...new Set([...named, ...short])].toSorted();
 }
 
+/** The README is one page: what does not fit belongs into docs/. */
+const readmeWordsMax = 900;
+
 export function documentFindings(root: string): readonly string[] {
   const { scripts } = Package.parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
   const entries = readdirSync(root, { withFileTypes: true });
@@ -53,6 +56,9 @@ export function documentFindings(root: string): readonly string[] {
   const folders = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
   const cited = new Set([...folders, ".ci"].filter((name) => !ignored.has(name)));
   const found: string[] = [];
+  const words = readFileSync(join(root, "README.md"), "utf8").split(/\s+/).filter(Boolean).length;
+  if (words > readmeWordsMax)
+    found.push(`README.md: ${words} words, ${readmeWordsMax} at most: say it in docs/`);
   for (const document of documentsOf(root)) {
     const markdown = readFileSync(join(root, document), "utf8");
     for (const path of citedPaths(markdown, cited)) {

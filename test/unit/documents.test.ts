@@ -1,7 +1,10 @@
 /** What the document check takes for a path of this repository and for an npm script. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { citedPaths, citedScripts, linkedPaths } from "../checks/documents.ts";
 
+const root = join(import.meta.dirname, "..", "..");
 const folders = new Set(["schema", "agent"]);
 
 test("takes paths below the repository's folders and files of its root for cited paths", () => {
@@ -29,4 +32,24 @@ test("takes npm scripts in their long and short form", () => {
     "test",
     "test:unit",
   ]);
+});
+
+test("every decision has a number, a date and what was refused, and is listed where people look", () => {
+  const folder = join(root, "docs", "adr");
+  const names = readdirSync(folder).filter((name) => name !== "README.md");
+  const [list, design] = [join(folder, "README.md"), join(root, "DESIGN.md")].map((path) =>
+    readFileSync(path, "utf8"),
+  );
+  for (const [i, name] of names.toSorted().entries()) {
+    expect(name).toMatch(new RegExp(`^${String(i + 1).padStart(4, "0")}-[a-z-]+\\.md$`));
+    const text = readFileSync(join(folder, name), "utf8");
+    expect([name, text]).toEqual([
+      name,
+      expect.stringMatching(/^# \d+\. .+\n\nDate: 20\d\d-\d\d-\d\d\. Status: \S/),
+    ]);
+    for (const part of ["## Decision", "## Why", "## Refused\n\n- "])
+      expect([name, text]).toEqual([name, expect.stringContaining(part)]);
+    expect(list).toContain(`(${name})`);
+    expect(design).toContain(`(docs/adr/${name})`);
+  }
 });

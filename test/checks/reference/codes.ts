@@ -1,12 +1,13 @@
 /** The page of codes: what a program may branch on, with cause and remedy, as `schema/` says them. */
 import { findingEntry } from "#schema/diagnostics.ts";
+import { hostWarningCodes, hostWarningText } from "#schema/api/hosts.ts";
 import { problemCodes, problemEntry } from "#schema/problems.ts";
 import { findingCodes, guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
 import { code, made, page, table } from "./markdown.ts";
 
 export const codesPage = (): string =>
   page(
-    made("`schema/refusals.ts`, `schema/problems.ts` and `schema/diagnostics.ts`"),
+    made("`schema/refusals.ts`, `schema/problems.ts`, `schema/diagnostics.ts` and `schema/api/hosts.ts`"),
     "# Codes",
     "Codes do not change. Messages are for people and may change.",
     "## What an agent refuses",
@@ -17,6 +18,12 @@ export const codesPage = (): string =>
         const { class: kind, cause, remedy } = refusalEntry(name);
         return [code(name), kind, cause, remedy];
       }),
+    ),
+    "## Warnings about hosts",
+    "`portcullis hosts` shows them, and `portcullis_host_warnings{code}` counts them.",
+    table(
+      ["code", "what it means, and what to do"],
+      hostWarningCodes.map((name) => [code(name), hostWarningText(name)]),
     ),
     "## Lines of a guard",
     "`guard_refused` names the line of the guard that does not admit a bundle.",
