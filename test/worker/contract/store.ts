@@ -71,15 +71,15 @@ const forgeries: readonly (readonly [string, string])[] = [
   ["audit_append_only", "DELETE FROM audit"],
   [
     "audit_chain",
-    "INSERT OR REPLACE INTO audit SELECT seq, at, 'mallory', on_behalf_of, action, revision, body, prev, hash FROM audit WHERE seq = 1",
+    "INSERT OR REPLACE INTO audit SELECT seq, at, 'mallory', on_behalf_of, action, revision, body, prev, hash, request_id, source FROM audit WHERE seq = 1",
   ],
   [
     "audit_chain",
-    "INSERT INTO audit SELECT max(seq) + 2, at, actor, NULL, action, NULL, body, hash, replace(hash, 'a', 'b') FROM audit",
+    "INSERT INTO audit SELECT max(seq) + 2, at, actor, NULL, action, NULL, body, hash, replace(hash, 'a', 'b'), request_id, source FROM audit",
   ],
   [
     "audit_chain",
-    "INSERT INTO audit SELECT max(seq) + 1, at, actor, NULL, action, NULL, body, prev, replace(hash, 'a', 'b') FROM audit",
+    "INSERT INTO audit SELECT max(seq) + 1, at, actor, NULL, action, NULL, body, prev, replace(hash, 'a', 'b'), request_id, source FROM audit",
   ],
   ["repository_append_only", "DELETE FROM repository"],
   [
