@@ -22,6 +22,8 @@ export interface Kernel {
   update(program: Program): Promise<Loaded>;
   /** Whether our table is there. Unknown counts as present: nothing is loaded on a guess. */
   table(): Promise<"present" | "missing">;
+  /** Whether our table drops what no rule decides. Undefined where it cannot be listed. */
+  enforces(): Promise<boolean | undefined>;
   counters(): Promise<readonly CounterReading[]>;
   /** What tables of others do, by the last listing of them; asks nothing. */
   others(): Others;
@@ -94,23 +96,21 @@ export function openKernel(nft: Nft): Kernel {
         throw error;
       }
     },
+    enforces: () => otherwise<boolean | undefined>(nft.enforces(), undefined),
     others: () => nft.others(),
-    async look() {
-      try {
-        await nft.look();
-      } catch (error) {
-        if (!isExpected(error)) throw error;
-      }
-    },
-    async counters() {
-      try {
-        return await nft.counters();
-      } catch (error) {
-        if (isExpected(error)) return [];
-        throw error;
-      }
-    },
+    look: () => otherwise(nft.look(), undefined),
+    counters: () => otherwise(nft.counters(), []),
   };
+}
+
+/** `answer` where the kernel could not be asked. */
+async function otherwise<T>(asked: Promise<T>, answer: T): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isExpected(error)) return answer;
+    throw error;
+  }
 }
 
 /** What failed untouched after an attempt that may have loaded leaves the kernel in doubt. */

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Sha256 } from "#schema/primitives.ts";
 import { renderClosed } from "#core/render/index.ts";
-import { admitFirst, processNames, writeBeginning } from "#agent/cycle/adoption.ts";
+import { admitFirst, type Beginning, processNames, writeBeginning } from "#agent/cycle/adoption.ts";
 import { exitCodes, type Options, UsageError } from "./args.ts";
 import { fallbackOf, keepClosed, keepMark } from "#agent/cycle/fallback.ts";
 import { loadGuard, lookAround, proposeGuard } from "../guard/index.ts";
@@ -34,7 +34,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   if (readIdentity(options.stateDir) !== undefined)
     throw new Refused(
       "state_invalid",
-      "this host has joined already; to join again, run leave and remove its state",
+      "this host has joined already; to join again, stop the agent and remove its state: its rules stay until new ones take their place",
     );
   const token = (await readToken(options, terminal)).trim();
   if (!/^[\x21-\x7e]{1,200}$/.test(token)) throw new UsageError("expected a token of printable characters");
@@ -42,14 +42,30 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   // Before anything is asked of the network, and so that no crash leaves an identity that begins otherwise.
   if (options.closedFirst) await closeFirst(options);
   makeDirectory(options.stateDir);
-  writeBeginning(options.stateDir, options.enforce || options.closedFirst ? "enforce" : "count");
+  const beginning = await beginningOf(options);
+  writeBeginning(options.stateDir, beginning);
   const enrolment = await join({ directory: options.stateDir, url, rootSha256, token, ca }, defaultLimits);
   prepareFallback(options, terminal);
   for (const warning of unitWarnings()) terminal.log(`warning: ${warning}`);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
-  if (!options.enforce && !options.closedFirst)
+  if (beginning === "count")
     terminal.log("nothing is cut until 'adopt --yes'; 'adopt' lists what the first bundle would cut");
   return exitCodes.ok;
+}
+
+/**
+ * A host that lost its state and still filters goes on: counting would load rules that let everybody in.
+ * @throws Refused where that cannot be told
+ */
+async function beginningOf(options: Options): Promise<Beginning> {
+  if (options.enforce || options.closedFirst) return "enforce";
+  const enforces = await openKernel(nftOf(options)).enforces();
+  if (enforces === undefined)
+    throw new Refused(
+      "state_invalid",
+      "nft lists no tables, so whether this host enforces rules already is not known: run as root with nft installed, or say --enforce",
+    );
+  return enforces ? "enforce" : "count";
 }
 
 /** Closed from now on, over restarts and reboots too, until the first bundle is committed. @throws Refused */

@@ -2,7 +2,7 @@
  * The only place in the agent that starts a process: an argument array and stdin, never a shell, with a time limit and
  * a cap on output. Nothing that came over the network is ever an argument.
  */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 
 export interface ExecResult {
@@ -41,6 +41,13 @@ const defaults: ExecLimits = {
  */
 const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], LC_ALL: "C", HOME: "/dev/null" });
 
+/** Ends what runs too long. Not by spawn's `timeout`: where nothing started, its timer keeps this process for all that time. */
+function endAfter(child: ChildProcess, seconds: number): void {
+  if (child.pid === undefined) return;
+  const timer = setTimeout(() => void child.kill("SIGKILL"), seconds * 1000);
+  child.once("exit", () => clearTimeout(timer));
+}
+
 /** An `Exec` on this machine. */
 export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
   const { prefix, timeoutSeconds, outputBytesMax, started } = { ...defaults, ...limits };
@@ -51,9 +58,8 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
       const child = spawn(file, args, {
         stdio: ["pipe", "pipe", "pipe"],
         env: environment(),
-        timeout: timeoutSeconds * 1000,
-        killSignal: "SIGKILL",
       });
+      endAfter(child, timeoutSeconds);
       if (child.pid !== undefined) started(child.pid);
       const output = collect(child, outputBytesMax, (soFar) => {
         if (answer === "line" && soFar().stdout.endsWith("\n"))
@@ -90,9 +96,8 @@ export const spawnStream =
       const child = spawn(file, args, {
         stdio: ["ignore", "pipe", "pipe"],
         env: environment(),
-        timeout: timeoutSeconds * 1000,
-        killSignal: "SIGKILL",
       });
+      endAfter(child, timeoutSeconds);
       let stderr = "";
       eachLine(child.stdout, heard);
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => {

@@ -1,7 +1,7 @@
 /** The program as a person or systemd runs it: what each command does to the kernel, and that nothing else does. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,6 +84,31 @@ test("once applies what was signed and leaves other tables alone; a second time 
   expect(ruleset).toContain("table inet theirs");
   expect(await agent("once")).toMatchObject({ status: 0 });
   expect(await namespace.ruleset()).toBe(ruleset);
+});
+
+test("a host that lost its state and still enforces begins by enforcing when it joins again", async () => {
+  const beginning = () => readFileSync(join(directory, "state", "beginning"), "utf8");
+  await agent("once");
+  const ruleset = await namespace.ruleset();
+  await joinAgain();
+  expect([beginning(), await namespace.ruleset()]).toEqual(["enforce\n", ruleset]);
+  await agent("leave");
+  await joinAgain();
+  expect(beginning()).toBe("count\n");
+  await agent("once");
+  expect(await namespace.ruleset()).not.toContain("policy drop");
+  await joinAgain();
+  expect(beginning()).toBe("count\n");
+});
+
+test("a host whose kernel cannot be asked does not join before it is said whether it enforces", async () => {
+  rmSync(join(directory, "state"), { recursive: true });
+  const pin = ["--root-sha256", sha256(authority.root), "--token-file", join(directory, "token")];
+  const without = [program, "join", plane.url, ...pin, "--nft", "/nonexistent/nft"];
+  const places = ["--state-dir", join(directory, "state"), "--guard", join(directory, "guard.yaml")];
+  const refused = await exec([process.execPath, ...without, ...places], "");
+  expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining("say --enforce") as string });
+  expect(existsSync(join(directory, "state", "identity.json"))).toBe(false);
 });
 
 test("once says by its status that something was refused, and keeps the rules", async () => {

@@ -38,6 +38,8 @@ export interface Nft {
   readonly load: (text: string) => Promise<void>;
   /** What our table holds, without elements; an absent table holds nothing. */
   readonly inventory: () => Promise<Inventory>;
+  /** Whether our table drops what no rule decides; one that counts only, and an absent one, drop nothing. */
+  readonly enforces: () => Promise<boolean>;
   /**
    * Proves that the kernel holds this program, every element of it; and if it was loaded here, that no rule reads
    * otherwise than it did then. @throws {ApplyError} readback_mismatch
@@ -76,6 +78,14 @@ export interface Differences {
 
 /** Up to here a listing of all elements costs less than starting nft does. */
 export const elementsListedMax = 256;
+
+/** What one listing answers. */
+const asking = (list: Calls["list"]): Pick<Nft, "counters" | "enforces" | "look"> => ({
+  counters: async () =>
+    (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes })),
+  enforces: async () => (await list("terse")).chains.some(({ policy }) => policy === "drop"),
+  look: async () => void (await list("terse")),
+});
 
 /**
  * @param path of the nft program
@@ -142,18 +152,15 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
   };
   const readback = async (program: Program): Promise<void> =>
     agree((await differences(program, "full")).changes);
-  const counters = async (): Promise<readonly CounterReading[]> =>
-    (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes }));
   const others = (): Others => {
     const { drops, ...rest } = memory.others;
     return { ...rest, drops: drops === null ? null : besideOurs(drops, memory.chains) };
   };
-  const look = async (): Promise<void> => void (await list("terse"));
   const remove = (): Promise<void> => {
     memory.inventory = undefined;
     return load(removal);
   };
-  return { check, load, inventory, readback, differences, apply, amend, counters, others, look, remove };
+  return { check, load, inventory, readback, differences, apply, amend, others, remove, ...asking(list) };
 }
 
 interface Loader {
