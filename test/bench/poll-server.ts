@@ -3,6 +3,7 @@
  * with a fleet whose hosts have all there is for them; `floor` knows no host, no credential and no generation. Says
  * where it listens and what hosts send, and then, asked by any message, what it has spent.
  */
+import { insertKeys, invitationOf } from "#test/support/fleet-keys.ts";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -68,19 +69,10 @@ async function ours(hosts: number): Promise<Listening> {
 /** Hosts with keys, and what each sends once it has everything: how they enrol is not what is measured. */
 async function enrolled(plane: Plane, names: readonly string[]): Promise<(name: string) => Promise<string>> {
   const { sql } = plane.ports;
-  await sql.batch([
-    sql.prepare(
-      "INSERT INTO enrolment (id, host, sha256, created_at, created_by, expires_at) VALUES ('fleet', 'fleet', printf('%064d', 0), 0, 'bench', 0)",
-    ),
-    sql
-      .prepare(
-        "INSERT INTO identity (host, public_key, enrolled_at, enrolment, generation) SELECT value, 'none', 0, 'fleet', (SELECT generation FROM fleet) FROM json_each(?1)",
-      )
-      .bind(JSON.stringify(names)),
-  ]);
+  await sql.batch([...insertKeys(sql, names)]);
   const credentials = hostCredentials(plane.ports, openFleet(plane.ports));
   return async (name) => {
-    const token = await credentials.mint(name, "fleet", 0);
+    const token = await credentials.mint(name, invitationOf(name), 0);
     const authorization = `Bearer ${token}`;
     const first = await plane.request(path, { headers: { authorization } });
     if (first.status !== 200) throw new Error(`the first poll was answered ${first.status}`);

@@ -3,6 +3,7 @@
  * and the minute's maintenance on a clock that the simulation moves. Everything that reaches the store is counted.
  * Hosts have their keys from the start: how they enrol is not what is simulated.
  */
+import { insertKeys, invitationOf } from "#test/support/fleet-keys.ts";
 import { createHash } from "node:crypto";
 import { hostCredentials } from "#worker/hosts/credential.ts";
 import { type App, createApp } from "#worker/app.ts";
@@ -80,16 +81,11 @@ async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, 
     })),
   );
   await installRoot(plane);
-  const names = JSON.stringify(fleet.hosts.map(({ host }) => host));
   await sql.batch([
-    sql.prepare(
-      "INSERT INTO enrolment (id, host, sha256, created_at, created_by, expires_at) VALUES ('fleet', 'fleet', printf('%064d', 0), 0, 'test', 0)",
+    ...insertKeys(
+      sql,
+      fleet.hosts.map(({ host }) => host),
     ),
-    sql
-      .prepare(
-        "INSERT INTO identity (host, public_key, enrolled_at, enrolment, generation) SELECT value, 'none', 0, 'fleet', (SELECT generation FROM fleet) FROM json_each(?1)",
-      )
-      .bind(names),
   ]);
   const credentials = hostCredentials(plane.ports, openFleet(plane.ports));
   const { results } = await sql
@@ -97,7 +93,10 @@ async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, 
     .all<{ readonly host: string; readonly old: string }>();
   const known = new Map<string, Known>();
   for (const { host, old } of results) {
-    const [heardAt = 0, token] = [fleet.heardAt.get(host), await credentials.mint(host, "fleet", 0)];
+    const [heardAt = 0, token] = [
+      fleet.heardAt.get(host),
+      await credentials.mint(host, invitationOf(host), 0),
+    ];
     const report = wireReport(first, old, null, heardAt);
     const last = digest(JSON.stringify(report));
     await storeReport(sql, await speakerOf(sql, host), report, heardAt, last);
