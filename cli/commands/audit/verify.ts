@@ -20,7 +20,7 @@ export const auditVerify = command(
       ...jsonOption,
       ...connectionOptions,
     },
-    examples: ["audit verify", "audit verify --json", `audit verify --expect 12:${"0f".repeat(32)}`],
+    examples: ["audit verify", "audit verify --json", "audit verify --expect 12:HASH"],
   },
   async ({ values }, context) => {
     const expected = values.expect === undefined ? undefined : parseLink(values.expect);
