@@ -39,7 +39,7 @@ const refusals = {
   http_status: {
     class: "transport",
     cause: "The control plane answered with an error.",
-    remedy: `${wait} After a long 401 or 403, enrol the host again.`,
+    remedy: `${wait} After a long 401 or 403, see that this host's clock is right; then ask whether its key was revoked, and only then enrol it again.`,
   },
   response_too_large: { class: "transport", cause: "An answer was too large.", remedy: ask },
   response_too_slow: { class: "transport", cause: "An answer did not come in time.", remedy: wait },
@@ -53,7 +53,11 @@ const refusals = {
   metadata_too_large: { class: "forged", cause: "Metadata was larger than its bound.", remedy: ask },
   metadata_malformed: { class: "forged", cause: "Metadata had another form than agreed.", remedy: ask },
   root_invalid: { class: "forged", cause: "A new root does not follow from the one held.", remedy: ask },
-  signature_invalid: { class: "forged", cause: "Metadata lacks signatures that it needs.", remedy: ask },
+  signature_invalid: {
+    class: "forged",
+    cause: "Metadata lacks signatures that it needs.",
+    remedy: `After a root that names other keys, or operators as signers, they have yet to sign (portcullis cosign list): nothing to do here. Else: ${ask}`,
+  },
   metadata_expired: {
     class: "late",
     cause: "The metadata that was served is past its end.",

@@ -4,6 +4,7 @@ import type { Command } from "#cli/run/command.ts";
 import { apply } from "./catalog/apply.ts";
 import { plan } from "./catalog/plan.ts";
 import { completion } from "./completion.ts";
+import { login, whoami } from "./login.ts";
 import { cosignList, cosignShow, cosignSign } from "./cosign/cosign.ts";
 import { enrol } from "./hosts/enrol.ts";
 import { hostsHistory } from "./hosts/history.ts";
@@ -31,6 +32,8 @@ import { rootSign } from "./root/sign.ts";
 import { tokenCreate, tokenList, tokenRevoke } from "./token/token.ts";
 
 const all: readonly Command[] = [
+  login,
+  whoami,
   plan,
   apply,
   rolloutStart,

@@ -17,6 +17,7 @@ import { isCertificateFault } from "#tls/agent.ts";
 import { bodyText } from "./body.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
 import { Failure } from "#cli/text/output.ts";
+import { findProfile } from "#cli/profile/profiles.ts";
 import { fillRoute } from "./request.ts";
 import { openTransport, type Sent, type Transport } from "./transport.ts";
 
@@ -74,22 +75,48 @@ export const connectionOptions = {
     "FILE",
     "PEM certificates to trust besides the system's (default: those in the file $PORTCULLIS_CA)",
   ),
+  profile: value("NAME", "what `login` stored under this name (default: $PORTCULLIS_PROFILE, or the last)"),
 } as const;
 
 export interface Connection {
   readonly url?: string | undefined;
   readonly "token-file"?: string | undefined;
   readonly ca?: string | undefined;
+  readonly profile?: string | undefined;
 }
 
 /** @throws UsageError when there is no URL or token, or one that may not be used */
 export function openClient(given: Connection, env: Readonly<NodeJS.ProcessEnv>): Client {
-  const ca = given.ca ?? env["PORTCULLIS_CA"];
+  const { url, tokenFile, token, ca } = readConnection(given, env);
   return connect(
-    parseUrl(given.url ?? env["PORTCULLIS_URL"]),
-    readToken(given["token-file"], env["PORTCULLIS_TOKEN"]),
+    parseUrl(url),
+    readToken(tokenFile, token),
     openTransport(ca === undefined ? undefined : readFileOf("certificates", ca), env),
   );
+}
+
+interface Resolved {
+  readonly url: string | undefined;
+  readonly tokenFile: string | undefined;
+  /** From the environment, where no file was named. */
+  readonly token: string | undefined;
+  readonly ca: string | undefined;
+}
+
+/** Options first, then the environment, then the profile, whose token goes to its own control plane alone. @throws UsageError */
+export function readConnection(given: Connection, env: Readonly<NodeJS.ProcessEnv>): Resolved {
+  const [url, token] = [given.url ?? env["PORTCULLIS_URL"], env["PORTCULLIS_TOKEN"]];
+  const tokenFile = given["token-file"];
+  const ca = given.ca ?? env["PORTCULLIS_CA"];
+  const isComplete = given.profile === undefined && url !== undefined && (tokenFile ?? token) !== undefined;
+  const profile = isComplete ? undefined : findProfile(given.profile, env);
+  const isOwn = profile !== undefined && (url === undefined || url === profile.url);
+  return {
+    url: url ?? profile?.url,
+    token: tokenFile === undefined ? token : undefined,
+    tokenFile: tokenFile ?? (token === undefined && isOwn ? profile.token_file : undefined),
+    ca: ca ?? (isOwn ? (profile.ca ?? undefined) : undefined),
+  };
 }
 
 /** A client of the control plane at `base`, as whom `token` is of. */
@@ -199,7 +226,10 @@ function problemText(status: number, problem: Told | undefined): string {
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "[::1]", "localhost"]);
 
 function parseUrl(text: string | undefined): URL {
-  if (text === undefined) throw new UsageError("no control plane: give --url or set PORTCULLIS_URL");
+  if (text === undefined)
+    throw new UsageError(
+      "no control plane: give --url, set PORTCULLIS_URL, or log in once (portcullis login)",
+    );
   const url = URL.parse(text);
   if (url === null) throw new UsageError("the control plane's URL is not a URL");
   if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback.has(url.hostname)))
@@ -209,7 +239,10 @@ function parseUrl(text: string | undefined): URL {
 
 function readToken(file: string | undefined, fromEnv: string | undefined): string {
   const token = (file === undefined ? (fromEnv ?? "") : readFileOf("the token", file)).trim();
-  if (token === "") throw new UsageError("no token: give --token-file or set PORTCULLIS_TOKEN");
+  if (token === "")
+    throw new UsageError(
+      "no token: give --token-file, set PORTCULLIS_TOKEN, or log in once (portcullis login)",
+    );
   if (!/^[A-Za-z0-9._~+/=-]+$/.test(token))
     throw new UsageError("the token holds characters that no token has");
   return token;

@@ -7,8 +7,8 @@ import type { TokenScope } from "./tokens.ts";
 export type Access =
   /** Anyone: it says nothing that is secret. */
   | { readonly by: "anyone" }
-  /** A bearer token with this scope. */
-  | { readonly by: "token"; readonly scope: TokenScope }
+  /** A bearer token with this scope; null: with whatever scopes. */
+  | { readonly by: "token"; readonly scope: TokenScope | null }
   /** A host with its own credential, which the route itself checks. */
   | { readonly by: "host" }
   /** An operator's token with this scope, else a host's own credential, which the route itself checks. */
@@ -16,7 +16,7 @@ export type Access =
 
 const anyone = { by: "anyone" } as const;
 const host = { by: "host" } as const;
-const token = (scope: TokenScope) => ({ by: "token", scope }) as const;
+const token = (scope: TokenScope | null) => ({ by: "token", scope }) as const;
 const tokenOrHost = (scope: TokenScope) => ({ by: "token-or-host", scope }) as const;
 
 type Method = "GET" | "PUT" | "POST" | "DELETE";
@@ -78,6 +78,7 @@ export const access = {
   "GET /v1/audit": token("audit:read"),
   "GET /v1/audit/verify": token("audit:read"),
 
+  "GET /v1/whoami": token(null),
   "GET /v1/tokens": token("tokens:write"),
   "POST /v1/tokens": token("tokens:write"),
   "DELETE /v1/tokens/:id": token("tokens:write"),

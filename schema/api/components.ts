@@ -31,7 +31,7 @@ import { HostItem, HostStatus, Pinned, PinRequest, Run, Standing } from "./hosts
 import { RolloutHost, StartedRollout } from "./rollouts.ts";
 import { RowBody, RowItems, RowsPage } from "./rows.ts";
 import { AuditItem, AuditVerified, Health } from "./service.ts";
-import { NewToken, NewTokenRequest, TokenItem } from "./tokens.ts";
+import { NewToken, NewTokenRequest, TokenItem, Whoami } from "./tokens.ts";
 import { Enrolment, EnrolmentRequest, Invitation, OnlineKeySet, RootRequest, StoredRoot } from "./trust.ts";
 
 export const components = {
@@ -85,6 +85,7 @@ export const components = {
   CosignResponse,
   NewTokenRequest,
   TokenItem,
+  Whoami,
   NewToken,
   AuditItem,
   AuditVerified,

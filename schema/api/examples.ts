@@ -274,6 +274,12 @@ export const examples: Examples = {
   CosignResponse: { ...pending, published: false },
   NewTokenRequest: { name: "ci", scopes: ["intent:read", "intent:write"], ttl_seconds: 7_776_000 },
   TokenItem: token,
+  Whoami: {
+    name: "token:ci",
+    token: "a1b2c3d4e5f60718",
+    scopes: ["intent:read", "intent:write"],
+    expires_at: null,
+  },
   NewToken: { ...token, token: "pc_a1b2c3d4e5f60718_shown-once" },
   AuditItem: {
     seq: 12,

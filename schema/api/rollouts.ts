@@ -1,7 +1,7 @@
 /** Rollouts as the API shows them; what starts one and what people may do to it stands in schema/rollout.ts. */
 import * as z from "zod";
 import { Count, Ordinal, Time } from "../primitives.ts";
-import { decimal, many, NumberedPage, Page, Sentence, Word } from "./common.ts";
+import { decimal, decimalOr, many, NumberedPage, Page, Sentence, Word } from "./common.ts";
 import { HostStanding, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
 import { AgentState } from "../wire.ts";
 
@@ -35,7 +35,7 @@ export type RolloutHost = z.infer<typeof RolloutHost>;
 /** A view counts every host of its rollout, so fewer of them make a page. */
 export const RolloutsQuery = z.strictObject({
   ...NumberedPage.shape,
-  limit: decimal(1, 100).default(20),
+  limit: decimalOr(1, 100, 20),
   status: RolloutStatus.optional(),
 });
 export const RolloutHostsQuery = z.strictObject({

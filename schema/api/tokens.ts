@@ -44,4 +44,13 @@ export const TokenItem = z.object({
 });
 export type TokenItem = z.infer<typeof TokenItem>;
 
+/** Who asks. `token`: the token's id; null for the first operator token, which is no row. */
+export const Whoami = z.object({
+  name: Word,
+  token: Word.nullable(),
+  scopes: many(TokenScope),
+  expires_at: Time.nullable(),
+});
+export type Whoami = z.infer<typeof Whoami>;
+
 export const NewToken = z.object({ ...TokenItem.shape, token: Word });

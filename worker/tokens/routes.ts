@@ -4,7 +4,7 @@
  * from it; the first operator token sees and revokes all.
  */
 import { type Context, Hono } from "hono";
-import type { NewTokenRequest, TokenItem } from "#schema/api/tokens.ts";
+import type { NewTokenRequest, TokenItem, Whoami } from "#schema/api/tokens.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
 import { sha256Hex, toBase64Url, toHex } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
@@ -31,6 +31,13 @@ import { iso, pageView } from "#worker/http/views.ts";
 
 export function tokens(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
+  serve(api, "GET /v1/whoami", (c) => {
+    const { name, token, scopes, expires_at } = principalOf(c);
+    const expires = expires_at === null ? null : iso(expires_at);
+    return Promise.resolve(
+      c.json({ name, token, scopes: [...scopes], expires_at: expires } satisfies Whoami),
+    );
+  });
   serve(api, "GET /v1/tokens", async (c, { query }) => {
     const { limit, cursor } = query;
     const rows = await listTokens(ports.sql, limit, cursor, principalOf(c).token);

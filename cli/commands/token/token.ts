@@ -58,6 +58,10 @@ export const tokenList = command(
   {
     name: "token list",
     summary: "list tokens, without their secrets",
+    about: [
+      "The first operator token (admin) is no row: it is the control plane's setting, and ends when",
+      "that changes and the control plane is started anew.",
+    ],
     positionals: {},
     options: answering,
     examples: ["token list"],

@@ -4,7 +4,7 @@ import { NumberedPage, Page, pageOf } from "../common.ts";
 import { TokenParam } from "../params.ts";
 import type { Route } from "../route.ts";
 import { AuditItem, AuditVerified, Health, VerifyQuery } from "../service.ts";
-import { NewToken, NewTokenRequest, TokenItem } from "../tokens.ts";
+import { NewToken, NewTokenRequest, TokenItem, Whoami } from "../tokens.ts";
 
 export const serviceRoutes = {
   "GET /healthz": {
@@ -38,6 +38,12 @@ export const serviceRoutes = {
     tag: "operators",
     query: VerifyQuery,
     answers: { 200: AuditVerified },
+  },
+  "GET /v1/whoami": {
+    id: "whoAmI",
+    summary: "Whose token asks, what it may and until when",
+    tag: "operators",
+    answers: { 200: Whoami },
   },
   "GET /v1/tokens": {
     id: "listTokens",

@@ -68,7 +68,7 @@ function expectation(entry: Access, scope: string): "through" | 401 | 403 {
       return 401;
     case "token":
     case "token-or-host":
-      return entry.scope === scope ? "through" : 403;
+      return entry.scope === null || entry.scope === scope ? "through" : 403;
   }
 }
 

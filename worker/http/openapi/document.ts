@@ -105,7 +105,7 @@ function securityOf(entry: Access) {
     case "anyone":
       return { security: [] };
     case "token":
-      return { security: [{ operator: [entry.scope] }] };
+      return { security: [{ operator: entry.scope === null ? [] : [entry.scope] }] };
     case "host":
       return { security: [{ host: [] }] };
     case "token-or-host":
