@@ -13,12 +13,11 @@ export const login = command(
     name: "login",
     summary: "remember a control plane, its CA and the file with your token",
     about: [
-      "Asks it who the token is of, then stores URL, CA and the token file's path in",
-      "~/.config/portcullis/profiles.json, for you alone. Options and environment variables win",
-      "over what is stored. The token is not copied.",
+      "Asks it whose the token is, then stores URL, CA and the token file's path in ~/.config/portcullis/profiles.json, for you alone. Options and environment variables win over it. The token is not copied.",
     ],
     positionals: {},
     options: {
+      ...jsonOption,
       ...connectionOptions,
       profile: value("NAME", `under which name (default: ${defaultProfile})`),
     },
@@ -38,7 +37,10 @@ export const login = command(
     const who = await openClient(given, context.env).call("GET /v1/whoami", {});
     const profile = { url, token_file: resolve(tokenFile), ca: ca === undefined ? null : resolve(ca) };
     const path = storeProfile(name.data, profile, context.env);
-    context.output.line(`logged in to ${url} as ${who.name}; stored as profile ${name.data} in ${path}`);
+    const stored = { profile: name.data, url, name: who.name, path };
+    print(context, values.json, stored, () => [
+      `logged in to ${url} as ${who.name}; stored as profile ${name.data} in ${path}`,
+    ]);
     return exitCodes.ok;
   },
 );

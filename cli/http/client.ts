@@ -75,7 +75,7 @@ export const connectionOptions = {
     "FILE",
     "PEM certificates to trust besides the system's (default: those in the file $PORTCULLIS_CA)",
   ),
-  profile: value("NAME", "what `login` stored under this name (default: $PORTCULLIS_PROFILE, or the last)"),
+  profile: value("NAME", "a login by its name (default: $PORTCULLIS_PROFILE, or the last)"),
 } as const;
 
 export interface Connection {

@@ -10,7 +10,7 @@ const rows = readFileSync(join(import.meta.dirname, "..", "FAULTS.md"), "utf8")
   .flatMap((line) => /^\| (\d+\.\d+) \|/.exec(line)?.[1] ?? []);
 const table = (last: string): string =>
   rows
-    .map((number, i) => `| ${number} | M | a | b | c | ${i === rows.length - 1 ? last : "Open: why"} |`)
+    .map((number, i) => `| ${number} | M | a | b | c | ${i === rows.length - 1 ? last : "Argued: why"} |`)
     .join("\n");
 const findings = (markdown: string): string =>
   faultTableFindings(markdown, (asked) =>
@@ -27,11 +27,11 @@ test.each([
 test.each([
   ["a test of another title", `\`${file}\`: "refuses"`, /no such test/],
   ["a title without a file", 'by "refuses it"', /without its file/],
-  ["neither test nor argument", "yes", /no test, no argument/],
+  ["neither test nor argument", "yes", /no test and no argument/],
 ])("finds %s in a fault", (_, last, finding) => {
   expect(findings(table(last))).toMatch(finding);
 });
 
 test("finds a fault that is not in the table", () => {
-  expect(findings(table("Open: why").replace(/^.*\n/, ""))).toMatch(/expected the faults/);
+  expect(findings(table("Argued: why").replace(/^.*\n/, ""))).toMatch(/expected the faults/);
 });
