@@ -22,8 +22,8 @@ export const login = command(
       profile: value("NAME", `under which name (default: ${defaultProfile})`),
     },
     examples: [
-      "login --url https://portcullis.example:8443 --token-file ~/.portcullis-token",
-      "login --profile lab --url https://lab.example --token-file ./lab.token --ca ./lab-ca.pem",
+      "login --url https://portcullis.example:8443 --token-file ./token",
+      "login --profile lab --url https://lab --token-file ./token --ca ./ca.pem",
     ],
   },
   async ({ values }, context) => {
