@@ -23,7 +23,7 @@ export const login = command(
     },
     examples: [
       "login --url https://portcullis.example:8443 --token-file ./token",
-      "login --profile lab --url https://lab --token-file ./token --ca ./ca.pem",
+      "login --profile lab --url https://lab --token-file ./token",
     ],
   },
   async ({ values }, context) => {

@@ -120,5 +120,9 @@ describe("what auditors rely on is neither deleted nor replaced", () => {
       forge("INSERT OR REPLACE INTO identity VALUES ('gw', 'mine', 2, 'none', 9, NULL, NULL)"),
     ).toThrow(/identity_rewritten/);
     expect(() => forge("UPDATE fleet SET generation = 0")).toThrow("fleet_append_only");
+    const columns = "id, 'other', sha256, scopes, created_at, created_by, NULL, NULL, NULL, id";
+    expect(() => forge(`INSERT OR REPLACE INTO token SELECT ${columns} FROM token`)).toThrow(
+      "token_append_only",
+    );
   });
 });
