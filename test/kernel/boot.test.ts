@@ -8,11 +8,12 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { keepMark } from "#agent/cycle/fallback.ts";
+import { keepClosed, keepMark } from "#agent/cycle/fallback.ts";
 import { slotSeal, standaloneText } from "#agent/disk/slots.ts";
 import { renderClosed } from "#core/render/index.ts";
 import { testGuard } from "#test/support/rulesets.ts";
@@ -55,6 +56,20 @@ test("keeps what boot would load while a candidate is staged that nobody could c
   host.stage(4);
   expect(await host.boot()).toBe("seq 3");
 });
+
+test.each(["directory", "fallback"] as const)(
+  "closes by the copy that was written last, where the guard changed and only its %s took it",
+  async (newer) => {
+    host.join();
+    host.commit(1);
+    const older = newer === "directory" ? "fallback" : "directory";
+    const former = { ...testGuard, management: { interfaces: ["old0"], allow: [] } };
+    keepClosed(host[older], former);
+    utimesSync(join(host[older], "closed.seal"), 1_000, 1_000);
+    for (const path of inSlots("ruleset.nft")) rmSync(path, { force: true });
+    expect(await host.boot()).toBe("closed");
+  },
+);
 
 test("leaves a host alone that never committed, with a candidate on its disk or without", async () => {
   host.join();

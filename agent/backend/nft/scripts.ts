@@ -48,8 +48,11 @@ newest_first() {
 		newer=$state/slots/a older=$state/slots/b
 	fi
 }
+# The copy written last first: a guard that changed while one of the folders could not be written left the other older.
 close() {
-	for folder in "$state" "$fallback"; do
+	first=$state second=$fallback
+	if [ "$fallback/closed.seal" -nt "$state/closed.seal" ]; then first=$fallback second=$state; fi
+	for folder in "$first" "$second"; do
 		if trusted "$folder" && fits "$folder/closed.nft" "$folder/closed.seal" && load "$folder/closed.nft"; then
 			say "closed by $folder/closed.nft"
 			return 0
