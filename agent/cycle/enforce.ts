@@ -15,6 +15,7 @@ import {
   commitSlot,
   revokeSlot,
   type Slot,
+  slotSeal,
   stageSlot,
   standaloneText,
   type SlotName,
@@ -113,6 +114,9 @@ async function transact(
   pass("armed");
   writeJournal(directory, { ...journal, phase: "ARMED" });
   pass("journaled");
+  // A machine that slept, or was too busy, since the watchdog was armed: what it took back nobody would take back again.
+  if (slotSeal(directory, slot) !== "pending")
+    throw new Refused("load_failed", "the watchdog reverted before the load; nothing was loaded");
   progress.loaded = true;
   const loaded = await kernel.update(program);
   if (!loaded.ok) {
