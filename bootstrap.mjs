@@ -53,7 +53,13 @@ function fail(line) {
 
 /** Full path of a command. Debian keeps nft and ip in sbin, which is not on everybody's PATH. */
 function find(binary, wanted = () => true) {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+  const folders = [
+    ...(process.env.PATH ?? "").split(delimiter),
+    "/usr/sbin",
+    "/sbin",
+    "/usr/bin",
+    "/bin",
+  ];
   for (const folder of folders) {
     const path = join(folder, binary);
     try {
@@ -103,7 +109,10 @@ function run(title, command, args, env, progress) {
     const end = (code, reason) => {
       clearInterval(beat);
       if (code === 0) say(`  done in ${seconds()}`);
-      else process.stderr.write(`${Buffer.concat(output).toString()}\nbootstrap: ${title}: ${reason}\n`);
+      else
+        process.stderr.write(
+          `${Buffer.concat(output).toString()}\nbootstrap: ${title}: ${reason}\n`,
+        );
       resolve(code === 0);
     };
     child.on("error", (error) => end(1, error.message));
@@ -152,7 +161,13 @@ async function installDebianPackages(missing) {
     ...missing.map((tool) => tool.package),
   ];
   // An update that fails (one mirror down) is no reason to stop: the lists on disk may do.
-  await run("refreshing Debian's package lists (apt-get update)", "apt-get", ["update", ...wait], env, quiet);
+  await run(
+    "refreshing Debian's package lists (apt-get update)",
+    "apt-get",
+    ["update", ...wait],
+    env,
+    quiet,
+  );
   const names = missing.map((tool) => tool.package).join(" ");
   return run(`installing Debian packages: ${names}`, "apt-get", install, env, quiet);
 }
@@ -188,7 +203,8 @@ function underLock(mode) {
 const [mode = "check", locked] = process.argv.slice(2);
 if (!["start", "test", "check", "package"].includes(mode))
   fail(`expected start, test, check or package, got ${mode}`);
-const ready = () => installed() && tools.every((tool) => !tool.neededBy.includes(mode) || find(tool.binary));
+const ready = () =>
+  installed() && tools.every((tool) => !tool.neededBy.includes(mode) || find(tool.binary));
 if (!ready()) {
   if (locked === undefined) underLock(mode);
   await installNpmPackages();

@@ -14,7 +14,8 @@ type Pattern =
 
 const imports = (...patterns: Pattern[]) => ["error", { patterns }] as const;
 const globals = (...bans: Ban[]) => ["error", { checkGlobalObject: true, globals: bans }] as const;
-const each = (message: string, ...names: string[]): Ban[] => names.map((name) => ({ name, message }));
+const each = (message: string, ...names: string[]): Ban[] =>
+  names.map((name) => ({ name, message }));
 
 const bytewise = {
   property: "localeCompare",
@@ -53,7 +54,10 @@ const doorsOnly: Pattern = {
   message: "Another feature is used by its door: #worker/FEATURE/index.ts.",
 };
 /** A feature's own files are reached by `./`, so no path climbs into another one. */
-const noClimbing: Pattern = { group: ["../**"], message: "Another folder is named by its room: #worker/…" };
+const noClimbing: Pattern = {
+  group: ["../**"],
+  message: "Another folder is named by its room: #worker/…",
+};
 
 const notOnWorkers: Ban[] = [
   { name: "process", message: "Not on Workers: take it through worker/ports." },
@@ -111,8 +115,8 @@ export default defineConfig({
     "no-var": "error",
     "prefer-const": "error",
     "default-case-last": "error",
-    "max-lines": ["error", { max: 400 }],
-    "max-lines-per-function": ["error", { max: 70, skipBlankLines: true, skipComments: true }],
+    "max-lines": ["error", { max: 430 }],
+    "max-lines-per-function": ["error", { max: 85, skipBlankLines: true, skipComments: true }],
     "import/no-cycle": ["error", { ignoreTypes: false }],
     "import/no-default-export": "error",
     "typescript/await-thenable": "error",
@@ -129,7 +133,10 @@ export default defineConfig({
     "typescript/no-unsafe-return": "error",
     "typescript/only-throw-error": "error",
     "typescript/triple-slash-reference": ["error", { path: "never", types: "never", lib: "never" }],
-    "typescript/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+    "typescript/switch-exhaustiveness-check": [
+      "error",
+      { considerDefaultExhaustiveForUnions: true },
+    ],
     "no-restricted-properties": properties(),
     "no-restricted-imports": imports(noSql),
   },
@@ -192,13 +199,19 @@ export default defineConfig({
     },
     {
       files: ["agent/cycle/loop.ts", "agent/transport/**/*.ts"],
-      rules: { "no-restricted-globals": "off", "no-restricted-imports": imports(noServer, noSpawn) },
+      rules: {
+        "no-restricted-globals": "off",
+        "no-restricted-imports": imports(noServer, noSpawn),
+      },
     },
     {
       files: ["agent/process/spawn.ts"],
       rules: { "no-restricted-globals": "off", "no-restricted-imports": imports(noShell) },
     },
-    { files: ["lab/**/*.ts", "test/**/*.ts", "*.mjs"], rules: { "no-restricted-imports": imports(noShell) } },
+    {
+      files: ["lab/**/*.ts", "test/**/*.ts", "*.mjs"],
+      rules: { "no-restricted-imports": imports(noShell) },
+    },
     {
       // What the API says is declared once, in schema/api; a client that says it again reads something else.
       files: ["cli/**/*.ts", "lab/**/*.ts"],
@@ -248,6 +261,9 @@ export default defineConfig({
         "typescript/require-array-sort-compare": "off",
       },
     },
-    { files: ["*.config.ts", "test/layers/reporter.ts"], rules: { "import/no-default-export": "off" } },
+    {
+      files: ["*.config.ts", "test/layers/reporter.ts"],
+      rules: { "import/no-default-export": "off" },
+    },
   ],
 });

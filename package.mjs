@@ -33,7 +33,11 @@ const runtime = "/usr/lib/portcullis/node --max-semi-space-size=1";
 const architectures = { x64: "amd64", arm64: "arm64" };
 
 const { values } = parseArgs({
-  options: { out: { type: "string" }, version: { type: "string" }, compression: { type: "string" } },
+  options: {
+    out: { type: "string" },
+    version: { type: "string" },
+    compression: { type: "string" },
+  },
 });
 const { version: declared } = JSON.parse(readFileSync(here("package.json"), "utf8"));
 const { out = here("dist"), version = declared, compression = "xz" } = values;
@@ -43,7 +47,10 @@ if (architecture === undefined) throw new Error(`no package for ${process.arch}`
 /** Seconds since 1970 of the newest file: those of the commit. */
 function epoch() {
   const given = process.env.SOURCE_DATE_EPOCH;
-  return given ?? execFileSync("git", ["log", "-1", "--format=%ct"], { cwd: root, encoding: "utf8" }).trim();
+  return (
+    given ??
+    execFileSync("git", ["log", "-1", "--format=%ct"], { cwd: root, encoding: "utf8" }).trim()
+  );
 }
 
 /** Copies with a mode of its own, whatever the checkout's umask was. */
@@ -73,11 +80,20 @@ async function fill(tree) {
   writeFileSync(join(tree, "usr/lib/portcullis/restore.sh"), await bootScript(dirname(tree)), {
     mode: 0o644,
   });
-  const units = ["portcullis-agent.service", "portcullis-boot.service", "nftables.service.d/portcullis.conf"];
+  const units = [
+    "portcullis-agent.service",
+    "portcullis-boot.service",
+    "nftables.service.d/portcullis.conf",
+  ];
   for (const unit of units)
     place(tree, here("agent", "units", unit), `usr/lib/systemd/system/${unit}`, 0o644);
   place(tree, here("LICENSE"), "usr/share/doc/portcullis-agent/copyright", 0o644);
-  place(tree, here("node_modules", node, "LICENSE"), "usr/share/doc/portcullis-agent/copyright.node", 0o644);
+  place(
+    tree,
+    here("node_modules", node, "LICENSE"),
+    "usr/share/doc/portcullis-agent/copyright.node",
+    0o644,
+  );
   mkdirSync(join(tree, "etc/portcullis"), { recursive: true, mode: 0o755 });
   mkdirSync(join(tree, "etc/portcullis/fallback"), { mode: 0o700 });
   mkdirSync(join(tree, "var/lib/portcullis"), { recursive: true });
@@ -85,7 +101,9 @@ async function fill(tree) {
 }
 
 function describe(tree) {
-  const size = execFileSync("du", ["-sk", "--apparent-size", tree], { encoding: "utf8" }).split("\t")[0];
+  const size = execFileSync("du", ["-sk", "--apparent-size", tree], { encoding: "utf8" }).split(
+    "\t",
+  )[0];
   const control = readFileSync(here("agent", "debian", "control"), "utf8")
     .replace("@version@", version)
     .replace("@architecture@", architecture)

@@ -42,17 +42,23 @@ async function dispatch(command: Command, terminal: Terminal): Promise<number> {
 /** Status and the one line to say. A file's path is a person's own input; anything unforeseen is named, not quoted. */
 function explain(error: unknown): { readonly status: number; readonly line: string } {
   if (error instanceof UsageError) return { status: exitCodes.usage, line: error.message };
-  if (error instanceof Refused) return { status: exitCodes.refused, line: `${error.code}: ${error.message}` };
+  if (error instanceof Refused)
+    return { status: exitCodes.refused, line: `${error.code}: ${error.message}` };
   if (error instanceof ApplyError)
     return { status: exitCodes.failed, line: `${error.code}: ${error.message}` };
-  if (isErrno(error)) return { status: exitCodes.failed, line: `${error.code} ${error.path ?? ""}`.trim() };
-  return { status: exitCodes.failed, line: `unexpected ${error instanceof Error ? error.name : "failure"}` };
+  if (isErrno(error))
+    return { status: exitCodes.failed, line: `${error.code} ${error.path ?? ""}`.trim() };
+  return {
+    status: exitCodes.failed,
+    line: `unexpected ${error instanceof Error ? error.name : "failure"}`,
+  };
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
-  const say = (line: string): void => void process.stderr.write(`portcullis-agent: ${printable(line)}\n`);
+  const say = (line: string): void =>
+    void process.stderr.write(`portcullis-agent: ${printable(line)}\n`);
   const terminal: Terminal = {
     out: (content) => void process.stdout.write(content),
     log: say,

@@ -1,5 +1,12 @@
 /** Completions for bash, zsh and fish, written out from what commands declare: a shell needs nothing else. Pure. */
-import { type Flag, type Options, type Positional, type Spec, type Value, wordsOf } from "./spec.ts";
+import {
+  type Flag,
+  type Options,
+  type Positional,
+  type Spec,
+  type Value,
+  wordsOf,
+} from "./spec.ts";
 
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
@@ -57,7 +64,10 @@ const placeWords = ({ positionals }: Spec): readonly Word[] =>
   );
 
 const optionWords = (options: Options): readonly Word[] => [
-  ...Object.entries(options).map(([name, { help }]) => ({ text: `--${name}`, about: firstLine(help) })),
+  ...Object.entries(options).map(([name, { help }]) => ({
+    text: `--${name}`,
+    about: firstLine(help),
+  })),
   { text: "--help", about: "what the command takes" },
 ];
 
@@ -137,7 +147,11 @@ function zsh(program: string, specs: readonly Spec[]): string {
   const after = valuesAfter(specs).map(({ path, options, takes }) => {
     const pattern = options.map((option) => quoted(`${path}:${option}`)).join("|");
     const action =
-      takes === "file" ? "_files" : takes === "anything" ? ":" : `compadd -- ${takes.map(quoted).join(" ")}`;
+      takes === "file"
+        ? "_files"
+        : takes === "anything"
+          ? ":"
+          : `compadd -- ${takes.map(quoted).join(" ")}`;
     return `    ${pattern}) ${action}; return ;;`;
   });
   const words = paths.map((path) => {
@@ -177,7 +191,10 @@ function fish(program: string, specs: readonly Spec[]): string {
   const words = paths.flatMap((path) =>
     wordsAfter(specs, path)
       .filter(({ text }) => !text.startsWith("-"))
-      .map(({ text, about }) => `complete -c ${program} ${at(path)} -a ${quoted(text)} -d ${quoted(about)}`),
+      .map(
+        ({ text, about }) =>
+          `complete -c ${program} ${at(path)} -a ${quoted(text)} -d ${quoted(about)}`,
+      ),
   );
   const options = specs.flatMap(({ name: path, options: known }) =>
     Object.entries(known).map(([name, option]) => {

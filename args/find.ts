@@ -14,7 +14,10 @@ interface Named {
 }
 
 /** The command with the most words wins, so that `hosts history` is not `hosts` with an argument. */
-export function findCommand<C extends Named>(commands: readonly C[], args: readonly string[]): Found<C> {
+export function findCommand<C extends Named>(
+  commands: readonly C[],
+  args: readonly string[],
+): Found<C> {
   const words = args.slice(0, firstOption(args));
   const [first] = words;
   if (first === undefined) return { kind: "none" };
@@ -26,7 +29,8 @@ export function findCommand<C extends Named>(commands: readonly C[], args: reado
     return { kind: "command", command, rest: args.slice(wordsOf(command.spec.name).length) };
   const group = commands.filter(({ spec }) => wordsOf(spec.name)[0] === first);
   const [, second] = words;
-  if (group.length > 0 && second === undefined) return { kind: "group", name: first, commands: group };
+  if (group.length > 0 && second === undefined)
+    return { kind: "group", name: first, commands: group };
   return { kind: "unknown", message: unknownCommand(commands, group, first, second) };
 }
 
@@ -48,6 +52,8 @@ function unknownCommand<C extends Named>(
       ? `${first} is one of ${words.map((word) => `${first} ${word}`).join(", ")}`
       : `no such command; did you mean ${first} ${meant}?`;
   }
-  const meant = closest(first, [...new Set(commands.map(({ spec }) => wordsOf(spec.name)[0] ?? ""))]);
+  const meant = closest(first, [
+    ...new Set(commands.map(({ spec }) => wordsOf(spec.name)[0] ?? "")),
+  ]);
   return `no such command${meant === undefined ? "" : `; did you mean ${meant}?`}`;
 }

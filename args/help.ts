@@ -1,5 +1,12 @@
 /** Help, from what commands declare; no line is longer than a terminal of 80 columns. */
-import { type Flag, type Options, type Positionals, type Spec, type Value, wordsOf } from "./spec.ts";
+import {
+  type Flag,
+  type Options,
+  type Positionals,
+  type Spec,
+  type Value,
+  wordsOf,
+} from "./spec.ts";
 
 const width = 80;
 /** Where the text beside an option begins. */
@@ -38,12 +45,16 @@ const placesOf = (positionals: Positionals): readonly string[] =>
 
 const written = (name: string, option: Flag | Value): string => {
   const dashes =
-    option.short === undefined ? `--${name}` : `-${option.short}${name.length === 1 ? "" : `, --${name}`}`;
+    option.short === undefined
+      ? `--${name}`
+      : `-${option.short}${name.length === 1 ? "" : `, --${name}`}`;
   return option.kind === "flag" ? dashes : `${dashes} ${option.value}`;
 };
 
 const optionLines = (options: Options): readonly string[] =>
-  Object.entries(options).flatMap(([name, option]) => beside(`  ${written(name, option)}`, option.help));
+  Object.entries(options).flatMap(([name, option]) =>
+    beside(`  ${written(name, option)}`, option.help),
+  );
 
 /** A name and what it means beside it, or below where the name is long. */
 function beside(name: string, text: string): readonly string[] {

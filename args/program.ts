@@ -23,7 +23,10 @@ export type Asked<C> =
   /** `help`: what to show where nothing at all was asked for. */
   | { readonly kind: "misused"; readonly message: string; readonly help?: string };
 
-export function readCommandLine<C extends Command>(program: Program<C>, args: readonly string[]): Asked<C> {
+export function readCommandLine<C extends Command>(
+  program: Program<C>,
+  args: readonly string[],
+): Asked<C> {
   const [first, ...rest] = args;
   const helped = first === "help" ? rest : args;
   const asksForHelp = first === "help" || asksFor(args, ["--help", "-h"]);
@@ -63,7 +66,11 @@ const overview = <C extends Command>({ name, about, commands, exits }: Program<C
     paragraph(`Exit codes: ${exits}`),
   ].join("\n\n");
 
-const groupHelp = <C extends Command>({ name }: Program<C>, group: string, commands: readonly C[]): string =>
+const groupHelp = <C extends Command>(
+  { name }: Program<C>,
+  group: string,
+  commands: readonly C[],
+): string =>
   [
     `${name} ${group} COMMAND [OPTIONS]`,
     commandLines(commands.map(({ spec }) => spec)).join("\n"),

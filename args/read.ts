@@ -63,7 +63,8 @@ function take(options: Options, found: Map<string, string[]>, token: Token): voi
     return;
   }
   const { value: given } = token;
-  if (given === undefined) throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`);
+  if (given === undefined)
+    throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`);
   // What begins with a dash is more likely the next option than a value.
   if (token.inlineValue !== true && /^-./.test(given))
     throw new UsageError(
@@ -91,7 +92,8 @@ function optionValue(name: string, option: Flag | Value, given: readonly string[
 }
 
 /** As people know it: by its letter where it has one. */
-const dashed = (name: string, { short }: Value): string => (short === undefined ? `--${name}` : `-${short}`);
+const dashed = (name: string, { short }: Value): string =>
+  short === undefined ? `--${name}` : `-${short}`;
 
 const listed = (choices: readonly string[]): string =>
   choices.length === 2 ? choices.join(" or ") : `one of ${choices.join(", ")}`;
@@ -107,7 +109,10 @@ function readPositionals(positionals: Positionals, given: readonly string[]) {
   return Object.fromEntries(read);
 }
 
-function positionalValue({ value, choices, required, many, ask }: Positional, texts: readonly string[]) {
+function positionalValue(
+  { value, choices, required, many, ask }: Positional,
+  texts: readonly string[],
+) {
   if (texts.length === 0 && required === true) throw new UsageError(ask ?? `${value} is needed`);
   for (const text of texts)
     if (choices?.includes(text) === false) throw new UsageError(`${value} is ${listed(choices)}`);

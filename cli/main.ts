@@ -17,7 +17,8 @@ export async function main(args: readonly string[], context: Context): Promise<E
       output.line(asked.text);
       return exitCodes.ok;
     case "misused":
-      if (asked.help === undefined) output.error(`portcullis: ${asked.message}; portcullis --help lists all`);
+      if (asked.help === undefined)
+        output.error(`portcullis: ${asked.message}; portcullis --help lists all`);
       else output.line(asked.help);
       return exitCodes.usage;
     case "run":
@@ -39,7 +40,9 @@ function failureLines(error: unknown, command: string): readonly string[] {
   if (error instanceof Failures) return error.lines;
   if (error instanceof UsageError)
     return [`portcullis: ${error.message}; portcullis ${command} --help says more`];
-  return [`portcullis: ${error instanceof Failure ? error.message : `unexpected: ${String(error)}`}`];
+  return [
+    `portcullis: ${error instanceof Failure ? error.message : `unexpected: ${String(error)}`}`,
+  ];
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

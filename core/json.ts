@@ -8,7 +8,13 @@
 const depthMax = 32;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
 /** A SyntaxError of this reader; its message says what was expected and at which character. */
 export class StrictJsonError extends Error {}
@@ -96,7 +102,8 @@ class Reader {
       this.#at = stop + (character === "\\" ? 2 : 1);
     }
     const value = this.#native(this.#text.slice(start, this.#at));
-    if (typeof value !== "string" || !value.isWellFormed()) throw this.#expected("a well-formed string");
+    if (typeof value !== "string" || !value.isWellFormed())
+      throw this.#expected("a well-formed string");
     return value;
   }
 

@@ -11,7 +11,10 @@ import { must } from "./run/process.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, ".portcullis", "dev");
-const wrangler = [process.execPath, join(root, "node_modules", "wrangler", "bin", "wrangler.js")] as const;
+const wrangler = [
+  process.execPath,
+  join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
+] as const;
 
 process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
 process.env["WRANGLER_SEND_METRICS"] = "false";
@@ -34,9 +37,13 @@ await must([...wrangler, ...migrating], { env: { ...process.env, CI: "1" }, time
 process.stdout.write(`operator token: ${admin.file}\n`);
 
 const [command, program] = wrangler;
-const child = spawn(command, [program, "dev", "--local", "--env-file", variables, ...process.argv.slice(2)], {
-  stdio: "inherit",
-});
+const child = spawn(
+  command,
+  [program, "dev", "--local", "--env-file", variables, ...process.argv.slice(2)],
+  {
+    stdio: "inherit",
+  },
+);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
 child.on("close", (code) => {
   process.exitCode = code ?? 1;

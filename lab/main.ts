@@ -19,7 +19,8 @@ const print = printer(process.stdout, process.env);
 
 /** Rejects what is under way when somebody asks the lab to end. */
 const ended = new AbortController();
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => ended.abort());
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(name, () => ended.abort());
 // Nobody reads any more, as after `| head`: the same as being asked to end, and what was made is removed.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
@@ -57,7 +58,9 @@ async function runIn(options: Options): Promise<number> {
     if (namespaces + processes > 0)
       print.progress(`swept a killed lab: ${namespaces} namespaces, ${processes} processes`);
     const lacking = await missing(process.env, state);
-    return lacking.length > 0 ? await withoutLab(options, state, lacking) : await withLab(options, state);
+    return lacking.length > 0
+      ? await withoutLab(options, state, lacking)
+      : await withLab(options, state);
   } catch (error) {
     return failed(error);
   } finally {
@@ -84,7 +87,11 @@ async function withLab(options: Options, state: LabState): Promise<number> {
 }
 
 /** Without root or nft there is no lab, but the control plane is still worth a look. */
-async function withoutLab(options: Options, state: LabState, lacking: readonly string[]): Promise<number> {
+async function withoutLab(
+  options: Options,
+  state: LabState,
+  lacking: readonly string[],
+): Promise<number> {
   print.line("  The lab cannot run here. Missing:");
   for (const thing of lacking) print.line(`    - ${thing}`);
   if (options.once) {

@@ -64,9 +64,11 @@ function groups6(text: string): Groups | undefined {
 function expanded(written: readonly number[], gap: number): Groups | undefined {
   const missing = size - written.length;
   if (gap < 0 ? missing !== 0 : missing < 2) return undefined;
-  const groups = gap < 0 ? written : [...written.slice(0, gap), ...zeros(missing), ...written.slice(gap)];
+  const groups =
+    gap < 0 ? written : [...written.slice(0, gap), ...zeros(missing), ...written.slice(gap)];
   const longest = longestZeros(groups);
-  if (gap < 0 ? longest.length >= 2 : longest.first !== gap || longest.length !== missing) return undefined;
+  if (gap < 0 ? longest.length >= 2 : longest.first !== gap || longest.length !== missing)
+    return undefined;
   return isMapped(groups) ? undefined : groups;
 }
 

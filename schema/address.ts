@@ -20,7 +20,9 @@ export interface Network {
 
 export const familyBits: Readonly<Record<Family, 32 | 128>> = { v4: 32, v6: 128 };
 
-type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly expected: string };
+type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly expected: string };
 
 const refuse = (expected: string): { ok: false; expected: string } => ({ ok: false, expected });
 
@@ -36,7 +38,11 @@ function networkOfGroups(groups: Groups): Network {
     const value = BigInt(((a * 256 + b) * 256 + c) * 256 + d);
     return { family: "v4", first: value, last: value, prefix: 32 };
   }
-  const [high, middle, low] = [(a * 65_536 + b) * 65_536 + c, (d * 65_536 + e) * 65_536 + f, g * 65_536 + h];
+  const [high, middle, low] = [
+    (a * 65_536 + b) * 65_536 + c,
+    (d * 65_536 + e) * 65_536 + f,
+    g * 65_536 + h,
+  ];
   const value = (BigInt(high) << 80n) | (BigInt(middle) << 32n) | BigInt(low);
   return { family: "v6", first: value, last: value, prefix: 128 };
 }
@@ -47,7 +53,8 @@ function refuseAddress(text: string): { ok: false; expected: string } {
     return refuse(`the canonical form ${ipaddr.IPv4.parse(text).toString()}`);
   if (text.includes("%") || !ipaddr.IPv6.isValid(text)) return refuse("an IPv4 or IPv6 address");
   const address = ipaddr.IPv6.parse(text);
-  if (address.isIPv4MappedAddress()) return refuse("the IPv4 address itself, not an IPv4-mapped one");
+  if (address.isIPv4MappedAddress())
+    return refuse("the IPv4 address itself, not an IPv4-mapped one");
   return refuse(`the canonical form ${address.toRFC5952String()}`);
 }
 
@@ -82,14 +89,19 @@ export function formatNetwork(network: Network): string {
 /** One address in canonical form. */
 export function formatAddress(family: Family, value: bigint): string {
   const size = familyBits[family] / 8;
-  const bytes = Array.from({ length: size }, (_, i) => Number((value >> BigInt(8 * (size - 1 - i))) & 255n));
-  return family === "v4" ? new ipaddr.IPv4(bytes).toString() : new ipaddr.IPv6(bytes).toRFC5952String();
+  const bytes = Array.from({ length: size }, (_, i) =>
+    Number((value >> BigInt(8 * (size - 1 - i))) & 255n),
+  );
+  return family === "v4"
+    ? new ipaddr.IPv4(bytes).toString()
+    : new ipaddr.IPv6(bytes).toRFC5952String();
 }
 
 /** The address or network that `text` means. @throws RangeError when it is not canonical: parse at the edge first. */
 export function knownNetwork(text: string): Network {
   const parsed = text.includes("/") ? parseCidr(text) : parseAddress(text);
-  if (!parsed.ok) throw new RangeError(`not a canonical address or network: ${JSON.stringify(text)}`);
+  if (!parsed.ok)
+    throw new RangeError(`not a canonical address or network: ${JSON.stringify(text)}`);
   return parsed.value;
 }
 

@@ -43,7 +43,12 @@ export type Always =
       readonly verdict: "accept";
     }
   /** IGMP on its link: to a group, and no router would hand it on. */
-  | { readonly kind: "igmp"; readonly destination: string; readonly ttl: number; readonly verdict: "accept" }
+  | {
+      readonly kind: "igmp";
+      readonly destination: string;
+      readonly ttl: number;
+      readonly verdict: "accept";
+    }
   | {
       readonly kind: "dhcp";
       readonly family: Family;

@@ -37,7 +37,11 @@ export const encodeBundle = (ruleset: Ruleset): Uint8Array<ArrayBuffer> =>
 
 export type DecodedBundle =
   | { readonly ok: true; readonly ruleset: Ruleset }
-  | { readonly ok: false; readonly code: "bundle_not_canonical" | "bundle_schema"; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: "bundle_not_canonical" | "bundle_schema";
+      readonly message: string;
+    };
 
 /** A message may name every unknown field. */
 const messageMax = 300;

@@ -7,7 +7,9 @@ export function closest(word: string, known: readonly string[]): string | undefi
     (nearest, next) => (nearest === undefined || next.by < nearest.by ? next : nearest),
     undefined,
   );
-  return best !== undefined && best.by * 3 <= Math.max(word.length, best.name.length) ? best.name : undefined;
+  return best !== undefined && best.by * 3 <= Math.max(word.length, best.name.length)
+    ? best.name
+    : undefined;
 }
 
 /** Letters to insert, delete, replace or swap with their neighbour (optimal string alignment). */

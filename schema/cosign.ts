@@ -25,7 +25,9 @@ export const PendingDetail = z.object({
   targets: textUpTo(sizeLimits.targets),
   bundle: textUpTo(sizeLimits.bundle),
   /** What the host is served now; null before the first. */
-  served: z.object({ targets: textUpTo(sizeLimits.targets), bundle: textUpTo(sizeLimits.bundle) }).nullable(),
+  served: z
+    .object({ targets: textUpTo(sizeLimits.targets), bundle: textUpTo(sizeLimits.bundle) })
+    .nullable(),
 });
 export type PendingDetail = z.infer<typeof PendingDetail>;
 

@@ -75,7 +75,8 @@ const findings = {
   uplink_interface: {
     severity: "warning",
     cause: "An overlay's interface is named as a network card is.",
-    remedy: "Name the tunnel's interface. On a card, everybody outside the subnets counts as spoofed.",
+    remedy:
+      "Name the tunnel's interface. On a card, everybody outside the subnets counts as spoofed.",
   },
   name_too_long: {
     severity: "error",
@@ -115,7 +116,8 @@ const findings = {
   },
   unreachable_source: {
     severity: "either",
-    cause: "An overlay's own rules drop what the grant allows. An error where the grant is required.",
+    cause:
+      "An overlay's own rules drop what the grant allows. An error where the grant is required.",
     remedy: "Change the overlay, or take the grant away.",
   },
   no_target: {

@@ -27,7 +27,11 @@ function isOnCurve(y: bigint): boolean {
 
 function power(base: bigint, exponent: bigint): bigint {
   let result = 1n;
-  for (let bits = exponent, square = base; bits > 0n; bits >>= 1n, square = (square * square) % prime)
+  for (
+    let bits = exponent, square = base;
+    bits > 0n;
+    bits >>= 1n, square = (square * square) % prime
+  )
     if ((bits & 1n) === 1n) result = (result * square) % prime;
   return result;
 }

@@ -31,10 +31,13 @@ const Management = z
     interfaces: unique(InterfaceName, { max: 16 }).default([]),
     allow: list(GuardFlow, { max: 256 }).default([]),
   })
-  .refine((management) => management.interfaces.length + management.allow.length > 0, { error: nonEmpty });
+  .refine((management) => management.interfaces.length + management.allow.length > 0, {
+    error: nonEmpty,
+  });
 
 /** Every flow that this host may begin; without one not even its control plane would be among them. */
-const outputOf = (max: number) => z.strictObject({ allow: list(GuardFlow, { min: 1, max }) }).optional();
+const outputOf = (max: number) =>
+  z.strictObject({ allow: list(GuardFlow, { min: 1, max }) }).optional();
 
 /** How programs that make tunnels call them: OpenVPN, WireGuard, NetBird, Tailscale, ZeroTier, pppd, strongSwan. */
 export const tunnelNames = [
@@ -72,9 +75,9 @@ export const forwardOf = ({ forward }: Pick<Guard, "forward">): z.infer<typeof F
   forward ?? { interfaces: [...tunnelNames], subnets: [] };
 
 /** A host name or address; it reaches a resolver and a socket, never a shell. */
-const HostName = z
-  .string()
-  .regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, { error: "expected a host name or an address" });
+const HostName = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, {
+  error: "expected a host name or an address",
+});
 
 /** A connection that must succeed under a new ruleset before it is committed. */
 const Probe = z.strictObject({ kind: z.literal("tcp"), host: HostName, port: Port });
@@ -180,7 +183,10 @@ export function mergePresets({ presets, output, ...file }: GuardFile): z.input<t
   const hold = presets.some(({ name }) => name === "proxmox-node");
   return {
     ...file,
-    management: { interfaces: [...interfaces], allow: eachOnce([...file.management.allow, ...cluster]) },
+    management: {
+      interfaces: [...interfaces],
+      allow: eachOnce([...file.management.allow, ...cluster]),
+    },
     // A node begins the same flows to its cluster that it takes from it.
     ...(output === undefined ? {} : { output: { allow: eachOnce([...output.allow, ...cluster]) } }),
     on_expiry: file.on_expiry ?? (hold ? "hold" : "close"),

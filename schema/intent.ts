@@ -30,9 +30,13 @@ import { unixSeconds } from "./time.ts";
 export const Host = z.strictObject({
   addresses: unique(Address, { max: 64 }).default([]),
   roles: unique(Name, { max: 64 }).default([]),
-  labels: table(Key, z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }), {
-    max: 64,
-  }).default({}),
+  labels: table(
+    Key,
+    z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }),
+    {
+      max: 64,
+    },
+  ).default({}),
 });
 export type Host = z.infer<typeof Host>;
 
@@ -100,7 +104,11 @@ export type Ingress = z.infer<typeof Ingress>;
 /** A catalog entry, for the hosts that fill the role of its own name unless `to` says otherwise. */
 export const Service = z.strictObject({
   ingress: list(Ingress, { max: 1000 }),
-  to: unique(TargetExpression, { min: 1, max: 64, tooFew: "expected at least one target" }).optional(),
+  to: unique(TargetExpression, {
+    min: 1,
+    max: 64,
+    tooFew: "expected at least one target",
+  }).optional(),
 });
 export type Service = z.infer<typeof Service>;
 
@@ -146,7 +154,9 @@ const MemberKey = z
 
 export function splitMemberKey(key: string): { readonly overlay: string; readonly cn: string } {
   const slash = key.indexOf("/");
-  return slash < 0 ? { overlay: "", cn: key } : { overlay: key.slice(0, slash), cn: key.slice(slash + 1) };
+  return slash < 0
+    ? { overlay: "", cn: key }
+    : { overlay: key.slice(0, slash), cn: key.slice(slash + 1) };
 }
 
 export const memberKey = (overlay: string, cn: string): string => `${overlay}/${cn}`;
@@ -181,7 +191,13 @@ const remove = <K extends Kind>(kind: K) =>
 
 /** One change to one row. `put` gives the whole body; there is no partial update. */
 export const Change = z.discriminatedUnion("op", [
-  z.discriminatedUnion("kind", [put("host"), put("member"), put("overlay"), put("service"), put("zone")]),
+  z.discriminatedUnion("kind", [
+    put("host"),
+    put("member"),
+    put("overlay"),
+    put("service"),
+    put("zone"),
+  ]),
   z.discriminatedUnion("kind", [
     remove("host"),
     remove("member"),

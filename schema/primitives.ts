@@ -9,7 +9,9 @@ import { parseAddress, parseCidr } from "./address.ts";
 
 /** What is of another form is not looked at further. */
 const named = (what: string, pattern: RegExp, expected: string) =>
-  z.string({ error: `expected ${what}` }).regex(pattern, { error: `expected ${expected}`, abort: true });
+  z
+    .string({ error: `expected ${what}` })
+    .regex(pattern, { error: `expected ${expected}`, abort: true });
 
 /** Longest textual IPv6 address, with IPv4 at its end (INET6_ADDRSTRLEN - 1). */
 const addressLengthMax = 45;
@@ -28,7 +30,9 @@ export const Key = named(
 export type Key = z.infer<typeof Key>;
 
 /** Key of what a catalog names in `from`: a zone, role, service or host. `any` is taken. */
-export const Name = Key.refine((name) => name !== "any", { error: "expected a name other than any" });
+export const Name = Key.refine((name) => name !== "any", {
+  error: "expected a name other than any",
+});
 
 /** A VPN client's certificate common name; at most 64 characters (RFC 5280, ub-common-name). */
 export const CommonName = named(
@@ -86,13 +90,16 @@ export const Ordinal = z
  * `0110`, which is 110 to some and 72 to others.
  */
 export const isPlainNumber = (text: string): boolean =>
-  Number.isInteger(Number(text)) ? /^-?(0|[1-9]\d*)$/.test(text) : /^-?(0|[1-9]\d*)\.\d+$/.test(text);
+  Number.isInteger(Number(text))
+    ? /^-?(0|[1-9]\d*)$/.test(text)
+    : /^-?(0|[1-9]\d*)\.\d+$/.test(text);
 
 /** A revision number; 0 is the empty intent before the first commit. */
 export const Revision = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** Text of at most so many characters; a longer one is not looked at. */
-export const textUpTo = (max: number) => shortText(`expected text of at most ${max} characters`, max);
+export const textUpTo = (max: number) =>
+  shortText(`expected text of at most ${max} characters`, max);
 
 /** A UTC time in ISO 8601, such as 2026-12-31T23:59:59.000Z. */
 export const Time = z.iso
@@ -100,7 +107,9 @@ export const Time = z.iso
   .max(40, { error: "expected a time of at most 40 characters", abort: true });
 
 /** Lower-case hex SHA-256. */
-export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: "expected a SHA-256 in lower-case hex" });
+export const Sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, { error: "expected a SHA-256 in lower-case hex" });
 
 /** How many items a list holds: at most `max`, at least `min` (0 where left out), told by `tooFew`. */
 export interface Length {
@@ -118,7 +127,10 @@ export function list<T extends z.ZodType>(
   const items = z.array(item).min(min, { error: tooFew }).max(max);
   return z.preprocess((value, ctx) => {
     if (Array.isArray(value) && value.length > max)
-      ctx.addIssue({ code: "custom", message: `expected at most ${count(max)}, found ${value.length}` });
+      ctx.addIssue({
+        code: "custom",
+        message: `expected at most ${count(max)}, found ${value.length}`,
+      });
     return value;
   }, items) as z.ZodType<z.output<T>[], readonly z.input<T>[]>;
 }
@@ -131,7 +143,8 @@ export function table<K extends z.ZodType<string>, V extends z.ZodType>(
 ): z.ZodType<Record<z.output<K>, z.output<V>>, Readonly<Record<z.input<K> & string, z.input<V>>>> {
   const judged = z.preprocess(
     (entries, ctx) => {
-      const size = typeof entries === "object" && entries !== null ? Object.keys(entries).length : 0;
+      const size =
+        typeof entries === "object" && entries !== null ? Object.keys(entries).length : 0;
       if (size > max)
         ctx.addIssue({ code: "custom", message: `expected at most ${count(max)}, found ${size}` });
       return entries;
@@ -152,7 +165,12 @@ export const unique = <T extends z.ZodType<string>>(item: T, length: Length) =>
     const seen = new Set<string>();
     for (const [index, value] of ctx.value.entries()) {
       if (seen.has(value))
-        ctx.issues.push({ code: "custom", input: value, path: [index], message: "expected no duplicates" });
+        ctx.issues.push({
+          code: "custom",
+          input: value,
+          path: [index],
+          message: "expected no duplicates",
+        });
       seen.add(value);
     }
   });

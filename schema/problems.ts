@@ -15,7 +15,21 @@ type ProblemClass = "bad_input" | "auth" | "absent" | "conflict" | "unavailable"
 interface ProblemEntry {
   readonly class: ProblemClass;
   /** HTTP status. */
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 422 | 429 | 500 | 503 | 507;
+  readonly status:
+    | 400
+    | 401
+    | 403
+    | 404
+    | 405
+    | 409
+    | 412
+    | 413
+    | 415
+    | 422
+    | 429
+    | 500
+    | 503
+    | 507;
   /** What happened, in one clause. */
   readonly title: string;
   /** What to do, for whoever sent it. */
@@ -72,7 +86,8 @@ const problems = {
     class: "conflict",
     status: 409,
     title: "What changes hosts goes through a rollout here",
-    remedy: "Commit it with release staged and start a rollout; in an emergency, one with emergency true.",
+    remedy:
+      "Commit it with release staged and start a rollout; in an emergency, one with emergency true.",
   },
   answer_not_kept: {
     class: "conflict",

@@ -35,7 +35,11 @@ const upgrade =
   "The last committed ruleset stays. Upgrade this agent, or take back the change that needs a newer one.";
 
 const refusals = {
-  unreachable: { class: "transport", cause: "The control plane could not be reached.", remedy: wait },
+  unreachable: {
+    class: "transport",
+    cause: "The control plane could not be reached.",
+    remedy: wait,
+  },
   http_status: {
     class: "transport",
     cause: "The control plane answered with an error.",
@@ -48,11 +52,27 @@ const refusals = {
     cause: "An answer came compressed or otherwise changed.",
     remedy: "A proxy changes what the control plane sends; let it pass this address unchanged.",
   },
-  response_malformed: { class: "transport", cause: "An answer had another form than agreed.", remedy: ask },
+  response_malformed: {
+    class: "transport",
+    cause: "An answer had another form than agreed.",
+    remedy: ask,
+  },
 
-  metadata_too_large: { class: "forged", cause: "Metadata was larger than its bound.", remedy: ask },
-  metadata_malformed: { class: "forged", cause: "Metadata had another form than agreed.", remedy: ask },
-  root_invalid: { class: "forged", cause: "A new root does not follow from the one held.", remedy: ask },
+  metadata_too_large: {
+    class: "forged",
+    cause: "Metadata was larger than its bound.",
+    remedy: ask,
+  },
+  metadata_malformed: {
+    class: "forged",
+    cause: "Metadata had another form than agreed.",
+    remedy: ask,
+  },
+  root_invalid: {
+    class: "forged",
+    cause: "A new root does not follow from the one held.",
+    remedy: ask,
+  },
   signature_invalid: {
     class: "forged",
     cause: "Metadata lacks signatures that it needs.",
@@ -67,10 +87,15 @@ const refusals = {
   version_rollback: {
     class: "late",
     cause: "The metadata that was served is older than what this host has seen.",
-    remedy: "The control plane serves an older state than this host has seen, perhaps from a backup.",
+    remedy:
+      "The control plane serves an older state than this host has seen, perhaps from a backup.",
   },
   version_jump: { class: "forged", cause: "A version rose further than it may.", remedy: ask },
-  version_mismatch: { class: "forged", cause: "Two pieces of metadata name other versions.", remedy: ask },
+  version_mismatch: {
+    class: "forged",
+    cause: "Two pieces of metadata name other versions.",
+    remedy: ask,
+  },
   hash_mismatch: { class: "forged", cause: "Metadata is not the one that was named.", remedy: ask },
   wrong_host: { class: "forged", cause: "The metadata is for another host or fleet.", remedy: ask },
   unknown_critical: {
@@ -78,9 +103,21 @@ const refusals = {
     cause: "The metadata asks for something that this agent does not know.",
     remedy: upgrade,
   },
-  min_revision: { class: "forged", cause: "The revision is older than the root allows.", remedy: ask },
-  bundle_hash_mismatch: { class: "forged", cause: "The bundle is not the one that was named.", remedy: ask },
-  bundle_not_canonical: { class: "forged", cause: "The bundle is not in canonical form.", remedy: ask },
+  min_revision: {
+    class: "forged",
+    cause: "The revision is older than the root allows.",
+    remedy: ask,
+  },
+  bundle_hash_mismatch: {
+    class: "forged",
+    cause: "The bundle is not the one that was named.",
+    remedy: ask,
+  },
+  bundle_not_canonical: {
+    class: "forged",
+    cause: "The bundle is not in canonical form.",
+    remedy: ask,
+  },
   bundle_schema: {
     class: "forged",
     cause: "The bundle says something that this agent does not know.",
@@ -90,12 +127,14 @@ const refusals = {
   state_unwritable: {
     class: "host",
     cause: "The state directory could not be written.",
-    remedy: "Free or repair the disk that holds the state directory; the last committed ruleset stays.",
+    remedy:
+      "Free or repair the disk that holds the state directory; the last committed ruleset stays.",
   },
   state_invalid: {
     class: "host",
     cause: "What this host had written down about its trust is gone or damaged.",
-    remedy: "Nothing new is accepted. Run leave and enrol this host again; the rules stay until you do.",
+    remedy:
+      "Nothing new is accepted. Run leave and enrol this host again; the rules stay until you do.",
   },
   time_far: {
     class: "host",
@@ -129,7 +168,11 @@ const refusals = {
       "Nothing is enforced before the guard names the preset: presets: [{ name: proxmox-node, cluster: [<the cluster's networks>] }].",
   },
 
-  render_unsupported: { class: "apply", cause: "The ruleset cannot be said on this host.", remedy: upgrade },
+  render_unsupported: {
+    class: "apply",
+    cause: "The ruleset cannot be said on this host.",
+    remedy: upgrade,
+  },
   check_failed: {
     class: "apply",
     cause: "nft refuses the ruleset.",
@@ -145,7 +188,8 @@ const refusals = {
   readback_mismatch: {
     class: "apply",
     cause: "The kernel held something else than was loaded.",
-    remedy: "The kernel held something else than was loaded; another program may edit table inet portcullis.",
+    remedy:
+      "The kernel held something else than was loaded; another program may edit table inet portcullis.",
   },
   probe_failed: {
     class: "apply",
@@ -157,7 +201,8 @@ const refusals = {
 
 /** Lines of a guard by which it may not admit a bundle, and what to do about each. */
 const guardLines = {
-  judged_input: "The bundle leaves open what it does not judge. Tell whoever runs the control plane.",
+  judged_input:
+    "The bundle leaves open what it does not judge. Tell whoever runs the control plane.",
   "limits.max_rules":
     "The bundle has more rules than limits.max_rules: raise it in the guard, or take rows away.",
   "limits.max_elements":
@@ -193,7 +238,11 @@ export interface Diagnostic {
   readonly path: string;
   readonly message: string;
   /** Of `still_referenced`: the rows that stand in the way, and where each names the one to be deleted. */
-  readonly referencers?: readonly { readonly kind: string; readonly key: string; readonly path: string }[];
+  readonly referencers?: readonly {
+    readonly kind: string;
+    readonly key: string;
+    readonly path: string;
+  }[];
   /** Of `guard_refused`: the hosts whose guard it is, sorted. */
   readonly hosts?: readonly string[];
 }

@@ -3,7 +3,18 @@
  * what is decided in core/rollout, and what a host is served follows from its release level alone.
  */
 import * as z from "zod";
-import { Count, Key, list, Note, Ordinal, Revision, Sha256, table, textUpTo, Time } from "./primitives.ts";
+import {
+  Count,
+  Key,
+  list,
+  Note,
+  Ordinal,
+  Revision,
+  Sha256,
+  table,
+  textUpTo,
+  Time,
+} from "./primitives.ts";
 
 /**
  * How much of a staged revision a host is given. `withheld`: nothing of it. `narrowed`: only what it takes away, so
@@ -43,9 +54,12 @@ export const Strategy = z.discriminatedUnion("kind", [
     kind: z.literal("canary"),
     /** Of all hosts, cumulative, after the canary wave of one host a role. */
     percentages: list(z.int().min(1).max(100), { min: 1, max: 20 })
-      .refine((all) => all.every((p, i) => i === 0 || p > (all[i - 1] ?? 0)) && all.at(-1) === 100, {
-        error: "expected rising percentages that end in 100",
-      })
+      .refine(
+        (all) => all.every((p, i) => i === 0 || p > (all[i - 1] ?? 0)) && all.at(-1) === 100,
+        {
+          error: "expected rising percentages that end in 100",
+        },
+      )
       .default([5, 25, 50, 100]),
   }),
   z.strictObject({
@@ -100,7 +114,15 @@ export const HostStanding = z.enum([
 export type HostStanding = z.infer<typeof HostStanding>;
 
 /** What a person may do to a rollout. Every action but `halt` and `approve` needs a reason. */
-export const RolloutAction = z.enum(["pause", "resume", "halt", "rollback", "skip", "force", "approve"]);
+export const RolloutAction = z.enum([
+  "pause",
+  "resume",
+  "halt",
+  "rollback",
+  "skip",
+  "force",
+  "approve",
+]);
 export type RolloutAction = z.infer<typeof RolloutAction>;
 
 export const RolloutActionRequest = z.strictObject({
@@ -143,6 +165,8 @@ export const RolloutView = z.object({
   approved_by: list(textUpTo(300), { max: 100 }),
   superseded_by: Ordinal.nullable(),
   /** Hosts that the rollout waits for or lost, the first 100, by name. */
-  attention: list(z.object({ host: Key, standing: HostStanding, detail: textUpTo(2000) }), { max: 100 }),
+  attention: list(z.object({ host: Key, standing: HostStanding, detail: textUpTo(2000) }), {
+    max: 100,
+  }),
 });
 export type RolloutView = z.infer<typeof RolloutView>;

@@ -21,7 +21,16 @@
  */
 import * as z from "zod";
 import { invalidCounter } from "./always.ts";
-import { Address, AddressOrCidr, Cidr, InterfaceName, Key, list, Port, unique } from "./primitives.ts";
+import {
+  Address,
+  AddressOrCidr,
+  Cidr,
+  InterfaceName,
+  Key,
+  list,
+  Port,
+  unique,
+} from "./primitives.ts";
 import { unixSecondsMax } from "./time.ts";
 
 /**
@@ -46,9 +55,11 @@ export const ObjectName = z
   .regex(/^[a-z][A-Za-z0-9_]{0,190}$/, { error: "expected an object name" });
 
 /** The intent row a rule came from, such as `overlays/office#group/dev`. */
-export const RowId = z.string().regex(/^[a-z]{1,63}\/[A-Za-z0-9._@+/-]{1,200}(#[A-Za-z0-9._@+/-]{1,200})?$/, {
-  error: "expected a row id",
-});
+export const RowId = z
+  .string()
+  .regex(/^[a-z]{1,63}\/[A-Za-z0-9._@+/-]{1,200}(#[A-Za-z0-9._@+/-]{1,200})?$/, {
+    error: "expected a row id",
+  });
 
 /** What rules are about. A hook without a declared scope gets no chain. */
 export const Scope = z.discriminatedUnion("kind", [
@@ -63,7 +74,8 @@ export const Scope = z.discriminatedUnion("kind", [
 export type Scope = z.infer<typeof Scope>;
 
 /** Scope reference in a rule: `host` or `overlay/<name>`. */
-export const scopeId = (scope: Scope): string => (scope.kind === "host" ? "host" : `overlay/${scope.name}`);
+export const scopeId = (scope: Scope): string =>
+  scope.kind === "host" ? "host" : `overlay/${scope.name}`;
 
 /**
  * Named addresses or networks: sorted, minimal, without overlap. `addresses` and `hosts` are exact matches (a hash in
@@ -80,7 +92,9 @@ export type NamedSet = z.infer<typeof NamedSet>;
 export const ClassMap = z.strictObject({
   name: ObjectName,
   classes: list(ObjectName, { max: rulesetBounds.classes }),
-  elements: list(z.strictObject({ address: Address, class: ObjectName }), { max: rulesetBounds.elements }),
+  elements: list(z.strictObject({ address: Address, class: ObjectName }), {
+    max: rulesetBounds.elements,
+  }),
 });
 export type ClassMap = z.infer<typeof ClassMap>;
 
@@ -155,7 +169,13 @@ export const spoofedTally = "c_spoofed";
  * Counters that every overlay on a host shares, by topology and not by verdict: between peers inside one declared
  * subnet or not, from a peer to elsewhere, from elsewhere to a peer; and what is spoofed, which is none of these.
  */
-export const tallies = ["c_same_subnet", "c_cross_subnet", "c_egress", "c_ingress", spoofedTally] as const;
+export const tallies = [
+  "c_same_subnet",
+  "c_cross_subnet",
+  "c_egress",
+  "c_ingress",
+  spoofedTally,
+] as const;
 export type Tally = (typeof tallies)[number];
 
 /** Unspecified and link-local sources: before a host has an address, and of each link anew. Neighbour discovery lives by them. */
@@ -202,7 +222,9 @@ function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
     ruleset.classes.map((map) => map.name),
     ["classes"],
   );
-  const interfaces = ruleset.scopes.flatMap((scope) => (scope.kind === "overlay" ? scope.interfaces : []));
+  const interfaces = ruleset.scopes.flatMap((scope) =>
+    scope.kind === "overlay" ? scope.interfaces : [],
+  );
   yield* duplicates(interfaces, ["scopes"]);
   for (const [i, set] of ruleset.sets.entries()) {
     yield* duplicates(set.elements, ["sets", i, "elements"]);
@@ -217,7 +239,10 @@ function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
     const known = new Set(map.classes);
     for (const [j, element] of map.elements.entries())
       if (!known.has(element.class))
-        yield { path: ["classes", i, "elements", j, "class"], message: "expected a class of this map" };
+        yield {
+          path: ["classes", i, "elements", j, "class"],
+          message: "expected a class of this map",
+        };
   }
   yield* ruleInconsistencies(ruleset);
   yield* undecided(ruleset);
@@ -237,11 +262,15 @@ function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
   const classes = new Map(ruleset.classes.map((map) => [map.name, new Set(map.classes)]));
   for (const [i, rule] of ruleset.rules.entries()) {
     const scope = scopes.get(rule.scope);
-    if (scope === undefined) yield { path: ["rules", i, "scope"], message: "expected a declared scope" };
+    if (scope === undefined)
+      yield { path: ["rules", i, "scope"], message: "expected a declared scope" };
     if (scope?.kind === "host" && rule.direction === "peer")
       yield { path: ["rules", i, "direction"], message: "expected in or out in scope host" };
     if (scope?.kind === "host" && rule.destination.kind === "source-subnet")
-      yield { path: ["rules", i, "destination"], message: "expected an overlay scope for source-subnet" };
+      yield {
+        path: ["rules", i, "destination"],
+        message: "expected an overlay scope for source-subnet",
+      };
     const { source, destination } = rule;
     if (source.kind === "set" && !sets.has(source.set))
       yield { path: ["rules", i, "source", "set"], message: "expected a declared set" };

@@ -31,7 +31,9 @@ export function parseSource(text: string): ParsedSource {
   if (rest !== undefined && prefix === "group") return parseGroup(rest);
   if (text.includes("/")) {
     const network = parseCidr(text);
-    return network.ok ? { ok: true, source: { kind: "network", cidr: text } } : refuse(network.expected);
+    return network.ok
+      ? { ok: true, source: { kind: "network", cidr: text } }
+      : refuse(network.expected);
   }
   const address = parseAddress(text);
   if (address.ok) return refuse(`a network: ${text}/${address.value.prefix}`);
@@ -63,4 +65,6 @@ export const SourceExpression = z
 /** Hosts that a service runs on: a role or a host, never a network. */
 export const TargetExpression = z
   .string({ error: "expected role:name or host:name" })
-  .regex(/^(role|host):[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, { error: "expected role:name or host:name" });
+  .regex(/^(role|host):[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+    error: "expected role:name or host:name",
+  });

@@ -64,7 +64,12 @@ export const Root = z.strictObject({
   ...base,
   consistent_snapshot: z.literal(true),
   keys: table(KeyId, TufKey, { max: 64 }),
-  roles: z.strictObject({ root: RoleKeys, targets: RoleKeys, snapshot: RoleKeys, timestamp: RoleKeys }),
+  roles: z.strictObject({
+    root: RoleKeys,
+    targets: RoleKeys,
+    snapshot: RoleKeys,
+    timestamp: RoleKeys,
+  }),
 });
 export type Root = z.infer<typeof Root>;
 

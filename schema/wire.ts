@@ -6,12 +6,25 @@ import * as z from "zod";
 import { sizeLimits } from "./bundle.ts";
 import { RoleExpiry } from "./expiry.ts";
 import { Guard } from "./guard.ts";
-import { Address, Count, Key, list, Ordinal, Port, Revision, Sha256, textUpTo, Time } from "./primitives.ts";
+import {
+  Address,
+  Count,
+  Key,
+  list,
+  Ordinal,
+  Port,
+  Revision,
+  Sha256,
+  textUpTo,
+  Time,
+} from "./primitives.ts";
 import { RowId } from "./ruleset.ts";
 import { refusalCodes } from "./refusals.ts";
 
 /** Raw Ed25519 public key, 32 bytes, base64url without padding (RFC 8037 `x`). */
-const PublicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
+const PublicKey = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected an Ed25519 public key" });
 
 /**
  * Base64 (RFC 4648 §4) of at most the largest of all files: the reader of a file knows its own bound, and says which one
@@ -60,7 +73,9 @@ export const EntityTag = z
   .regex(/^(?:W\/)?"[\x21\x23-\x7e]*"$/, { error: "expected an entity tag" });
 
 /** A fleet generation on the wire: opaque to agents, and sent back as it came. */
-export const GenerationTag = z.string().regex(/^[\x21-\x7e]{1,64}$/, { error: "expected a generation" });
+export const GenerationTag = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,64}$/, { error: "expected a generation" });
 
 export const Seen = z.strictObject({
   root: Ordinal,
@@ -219,7 +234,12 @@ export const Report = z.strictObject({
   state: AgentState,
   /** What the kernel holds: the committed bundle, or null before the first commit. */
   applied: z
-    .strictObject({ seq: Ordinal, revision: Revision, bundle_sha256: Sha256, program_sha256: Sha256 })
+    .strictObject({
+      seq: Ordinal,
+      revision: Revision,
+      bundle_sha256: Sha256,
+      program_sha256: Sha256,
+    })
     .nullable(),
   seen: Seen,
   guard_sha256: Sha256.nullable(),
@@ -231,7 +251,9 @@ export const Report = z.strictObject({
    */
   reverted_seq: Ordinal.nullable().optional(),
   /** The last refusal since the previous report, or null. */
-  refusal: z.strictObject({ code: z.enum(refusalCodes), message: textUpTo(500), at: Time }).nullable(),
+  refusal: z
+    .strictObject({ code: z.enum(refusalCodes), message: textUpTo(500), at: Time })
+    .nullable(),
   counters: list(CounterReading, { max: 20_000 }),
   /** Null when nothing drifted; an agent from before drift was watched does not say. */
   drift: Drift.nullable().default(null),

@@ -38,7 +38,11 @@ function report(outcome: LayerOutcome): void {
     `${failed === 0 ? "ok  " : "FAIL"} ${name}: ${passed} passed, ${failed} failed (${seconds.toFixed(1)} s)`,
   );
   if (failed > 0)
-    say([outcome.output.trimEnd(), ...outcome.reasons.map((reason) => `${name}: ${reason}`), ""].join("\n"));
+    say(
+      [outcome.output.trimEnd(), ...outcome.reasons.map((reason) => `${name}: ${reason}`), ""].join(
+        "\n",
+      ),
+    );
 }
 
 /** Runs a layer and says every so often how far it is. */
@@ -48,33 +52,45 @@ async function prove(layer: Layer): Promise<Counts> {
   let [finished, last] = [0, ""];
   const beat = setInterval(() => {
     const seconds = Math.round((performance.now() - started) / 1000);
-    say(`...  ${layer.name}: ${seconds} s, ${finished} tests ended${last === "" ? "" : `, last ${last}`}`);
+    say(
+      `...  ${layer.name}: ${seconds} s, ${finished} tests ended${last === "" ? "" : `, last ${last}`}`,
+    );
   }, heartbeatMilliseconds);
   const hear = (text: string): void => {
     const tests = [...text.matchAll(/^(?:passed|failed) (\S+) > .*$/gm)];
     finished += tests.length;
     last = tests.at(-1)?.[1] ?? last;
   };
-  const outcome = await runLayer(layer, hear, { ended: ended.signal }).finally(() => clearInterval(beat));
+  const outcome = await runLayer(layer, hear, { ended: ended.signal }).finally(() =>
+    clearInterval(beat),
+  );
   report(outcome);
   return outcome;
 }
 
 /** The layers to run: all, or those named in the arguments. @throws {Error} on a name that is no layer. */
-function chosen(names: readonly string[]): { readonly checks: boolean; readonly wanted: readonly Layer[] } {
+function chosen(names: readonly string[]): {
+  readonly checks: boolean;
+  readonly wanted: readonly Layer[];
+} {
   const known = ["check", ...layers.map((layer) => layer.name)];
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0)
     throw new Error(`no such layer: ${unknown.join(", ")}; there are ${known.join(", ")}`);
   if (names.length === 0) return { checks: true, wanted: layers };
-  return { checks: names.includes("check"), wanted: layers.filter((layer) => names.includes(layer.name)) };
+  return {
+    checks: names.includes("check"),
+    wanted: layers.filter((layer) => names.includes(layer.name)),
+  };
 }
 
 const { checks, wanted } = chosen(process.argv.slice(2));
 const counts: Counts[] = [];
 if (checks) counts.push(...(await check()));
 const none: Counts = { passed: 0, failed: 0 };
-counts.push(...(await inParallel(2, wanted, async (layer) => (ended.signal.aborted ? none : prove(layer)))));
+counts.push(
+  ...(await inParallel(2, wanted, async (layer) => (ended.signal.aborted ? none : prove(layer)))),
+);
 const total = (of: keyof Counts): number => counts.reduce((sum, count) => sum + count[of], 0);
 say(`${total("passed")} passed, ${total("failed")} failed`);
 process.exitCode = ended.signal.aborted ? 130 : total("failed") === 0 ? 0 : 1;

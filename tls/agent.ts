@@ -19,7 +19,10 @@ function contextOf(store: string, ca: string | null): tls.SecureContext {
   if (ca !== null && !ca.includes("-----BEGIN CERTIFICATE-----"))
     throw new StoreError("--ca holds no certificate; expected PEM");
   try {
-    return tls.createSecureContext({ minVersion: "TLSv1.2", ca: ca === null ? [store] : [store, ca] });
+    return tls.createSecureContext({
+      minVersion: "TLSv1.2",
+      ca: ca === null ? [store] : [store, ca],
+    });
   } catch {
     throw new StoreError(
       `${ca === null ? "" : "--ca or "}the system's store holds a certificate that cannot be read`,

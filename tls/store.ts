@@ -61,7 +61,9 @@ function storeFiles(env: Environment, places: readonly string[]): readonly strin
     ...folders.split(":").flatMap((folder) => (folder === "" ? [] : filesIn(folder))),
   ];
   if (file !== "" || folders !== "") return named;
-  return places.filter((place) => statSync(place, { throwIfNoEntry: false }) !== undefined).slice(0, 1);
+  return places
+    .filter((place) => statSync(place, { throwIfNoEntry: false }) !== undefined)
+    .slice(0, 1);
 }
 
 function filesIn(folder: string): readonly string[] {
@@ -92,4 +94,6 @@ const markOf = (files: readonly string[]): string =>
     .join("\n");
 
 const reasonOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unreadable";
+  error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "unreadable";

@@ -37,7 +37,10 @@ export function createApp(ports: Ports): App {
   app.use(authorize(ports));
   app.use(knownParameters);
   app.use(
-    bodyLimit({ maxSize: bodyBytesMax, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") }),
+    bodyLimit({
+      maxSize: bodyBytesMax,
+      onError: (c: Context<AppEnv>) => problem(c, "body_too_large"),
+    }),
   );
   for (const router of routers(ports, { fleet, credentials, sightings })) app.route("/", router);
   serve(app, "GET /openapi.json", openApi());
@@ -70,5 +73,7 @@ const sealed: MiddlewareHandler<AppEnv> = async (c, next) => {
 function logFault(c: Context<AppEnv>, error: Error): void {
   const { method, path } = c.req;
   const request = { request_id: c.get("requestId"), method, path: loggablePath(path) };
-  console.error(JSON.stringify({ ...request, error: describeError(error), stack: framesOf(error) }));
+  console.error(
+    JSON.stringify({ ...request, error: describeError(error), stack: framesOf(error) }),
+  );
 }

@@ -13,7 +13,8 @@ import { createSigner, SigningKeys, TokenSecret } from "./ports/signer.ts";
 
 const binding = <T>(...methods: readonly (keyof T & string)[]) =>
   z.custom<T>(
-    (value) => typeof value === "object" && value !== null && methods.every((method) => method in value),
+    (value) =>
+      typeof value === "object" && value !== null && methods.every((method) => method in value),
     { error: "expected a binding" },
   );
 
@@ -88,7 +89,11 @@ const r2Blobs = (bucket: R2Bucket): Blobs =>
       return object === null ? undefined : new Uint8Array(await object.arrayBuffer());
     },
     list: async (after, limit) => {
-      const { objects } = await bucket.list({ prefix: folder, startAfter: `${folder}${after}`, limit });
+      const { objects } = await bucket.list({
+        prefix: folder,
+        startAfter: `${folder}${after}`,
+        limit,
+      });
       return objects.map(({ key, uploaded }) => ({
         sha256: key.slice(folder.length),
         at: uploaded.getTime(),

@@ -12,7 +12,11 @@ const open = memoised(() => {
 });
 
 export default {
-  fetch: (request: Request, bindings: unknown, context: ExecutionContext): Response | Promise<Response> => {
+  fetch: (
+    request: Request,
+    bindings: unknown,
+    context: ExecutionContext,
+  ): Response | Promise<Response> => {
     const { app } = open();
     const writing = app.sightings.writeDue();
     if (writing !== undefined) context.waitUntil(writing);

@@ -65,7 +65,9 @@ export function openKernel(nft: Nft): Kernel {
   };
   const update = async (program: Program): Promise<Loaded> => {
     let amended = false;
-    const first = await once(nft.amend(program).then((applied) => (amended = applied !== undefined)));
+    const first = await once(
+      nft.amend(program).then((applied) => (amended = applied !== undefined)),
+    );
     if (first.ok) return amended ? first : load(program);
     const whole = await load(program);
     return first.touched ? afterTouch(whole) : whole;
@@ -152,4 +154,6 @@ function notLoaded(error: unknown): Loaded {
 }
 
 const isExpected = (error: unknown): boolean =>
-  error instanceof ApplyError || isErrno(error) || (error instanceof Error && error.name === "Error");
+  error instanceof ApplyError ||
+  isErrno(error) ||
+  (error instanceof Error && error.name === "Error");

@@ -78,7 +78,11 @@ function begin({ stateDir }: Options, guard: LoadedGuard, { out }: Terminal): nu
   return exitCodes.ok;
 }
 
-async function foresee(options: Options, bundle: TrustedBundle, guard: LoadedGuard): Promise<Adoption> {
+async function foresee(
+  options: Options,
+  bundle: TrustedBundle,
+  guard: LoadedGuard,
+): Promise<Adoption> {
   const rules = rulesOf(bundle, guard);
   const found = listeners().filter(({ ephemeral }) => !ephemeral);
   const owners = await socketOwners(new Set(found.map(({ inode }) => inode)));
@@ -147,10 +151,18 @@ const warningsOf = ({ guard, presets }: LoadedGuard): readonly string[] =>
   existsSync(`/sys/class/net/${netbird}`) &&
   !presets.includes("netbird") &&
   !guard.management.interfaces.includes(netbird)
-    ? [`${netbird} is a NetBird interface, and the guard names no preset netbird: it is judged as any other`]
+    ? [
+        `${netbird} is a NetBird interface, and the guard names no preset netbird: it is judged as any other`,
+      ]
     : [];
 
-function format({ bundle, state, would_cut: cut, flows_unknown: unknown, ...found }: Adoption): string {
+function format({
+  bundle,
+  state,
+  would_cut: cut,
+  flows_unknown: unknown,
+  ...found
+}: Adoption): string {
   const closed = found.listeners.filter(wouldBeCut);
   const redirected = found.listeners.filter((one) => one.redirected_by.length > 0);
   const narrowed = found.listeners.filter(
@@ -209,7 +221,15 @@ const narrowedLine = (one: ListenerOutlook): string =>
 /** More peers than this are counted. */
 const peersShownMax = 5;
 
-function flowLine({ protocol, direction, port, process, peers, flows, ...decided }: FlowOutlook): string {
+function flowLine({
+  protocol,
+  direction,
+  port,
+  process,
+  peers,
+  flows,
+  ...decided
+}: FlowOutlook): string {
   const shown = peers.slice(0, peersShownMax).join(", ");
   const more = peers.length > peersShownMax ? ` and ${peers.length - peersShownMax} more` : "";
   const who = process === null ? "" : `, ${process}`;

@@ -36,7 +36,8 @@ export interface Options {
 
 export type Command =
   /** Text to print and nothing else to do. */
-  { readonly kind: "say"; readonly text: string } | { readonly kind: CommandName; readonly options: Options };
+  | { readonly kind: "say"; readonly text: string }
+  | { readonly kind: CommandName; readonly options: Options };
 
 /** Commands that do something on this host. */
 type CommandName = Exclude<keyof typeof specs, "completion">;

@@ -7,7 +7,13 @@ import { lock } from "#agent/disk/lock.ts";
 import { aliveLoop, loop, patrolLoop } from "#agent/cycle/loop.ts";
 import type { Patrol } from "../observe/patrol.ts";
 import { serviceWatchdog } from "#agent/process/systemd.ts";
-import { controlPlaneOf, openParts, openPatrol, requireEnvironment, type Terminal } from "./open.ts";
+import {
+  controlPlaneOf,
+  openParts,
+  openPatrol,
+  requireEnvironment,
+  type Terminal,
+} from "./open.ts";
 
 /** A program that only says a word needs no longer. */
 const tellSeconds = 20;
@@ -18,7 +24,11 @@ export const run = (options: Options, terminal: Terminal): Promise<number> =>
     // Whichever fails ends the other: an agent that watches half is not left running.
     const failed = new AbortController();
     const stop = AbortSignal.any([terminal.stop, failed.signal]);
-    const watchdog = serviceWatchdog(process.env, process.pid, spawnExec({ timeoutSeconds: tellSeconds }));
+    const watchdog = serviceWatchdog(
+      process.env,
+      process.pid,
+      spawnExec({ timeoutSeconds: tellSeconds }),
+    );
     const loops = [
       loop(agent, Math.random, stop),
       patrolLoop(patrol, stop),

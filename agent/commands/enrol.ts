@@ -28,7 +28,8 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
   if (url === undefined) throw new UsageError("expected the control plane's URL; see --help");
   if (rootSha256 === undefined)
     throw new UsageError("expected --root-sha256: without it anybody could answer");
-  if (!Sha256.safeParse(rootSha256).success) throw new UsageError("expected --root-sha256 in lower-case hex");
+  if (!Sha256.safeParse(rootSha256).success)
+    throw new UsageError("expected --root-sha256 in lower-case hex");
   requireEnvironment(parseEndpoint(url).url);
   if (options.writeGuard) writeGuard(options.guard, terminal);
   if (readIdentity(options.stateDir) !== undefined)
@@ -37,19 +38,25 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
       "this host has joined already; to join again, stop the agent and remove its state: its rules stay until new ones take their place",
     );
   const token = (await readToken(options, terminal)).trim();
-  if (!/^[\x21-\x7e]{1,200}$/.test(token)) throw new UsageError("expected a token of printable characters");
+  if (!/^[\x21-\x7e]{1,200}$/.test(token))
+    throw new UsageError("expected a token of printable characters");
   const ca = options.ca === undefined ? null : readFileSync(options.ca, "utf8");
   // Before anything is asked of the network, and so that no crash leaves an identity that begins otherwise.
   if (options.closedFirst) await closeFirst(options);
   makeDirectory(options.stateDir);
   const beginning = await beginningOf(options);
   writeBeginning(options.stateDir, beginning);
-  const enrolment = await join({ directory: options.stateDir, url, rootSha256, token, ca }, defaultLimits);
+  const enrolment = await join(
+    { directory: options.stateDir, url, rootSha256, token, ca },
+    defaultLimits,
+  );
   prepareFallback(options, terminal);
   for (const warning of unitWarnings()) terminal.log(`warning: ${warning}`);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
   if (beginning === "count")
-    terminal.log("nothing is cut until 'adopt --yes'; 'adopt' lists what the first bundle would cut");
+    terminal.log(
+      "nothing is cut until 'adopt --yes'; 'adopt' lists what the first bundle would cut",
+    );
   return exitCodes.ok;
 }
 
@@ -72,7 +79,8 @@ async function beginningOf(options: Options): Promise<Beginning> {
 async function closeFirst(options: Options): Promise<void> {
   const guard = loadGuard(options.guard, options.url);
   admitFirst(guard, processNames());
-  for (const folder of [options.stateDir, fallbackOf(options.guard)]) keepClosed(folder, guard.guard);
+  for (const folder of [options.stateDir, fallbackOf(options.guard)])
+    keepClosed(folder, guard.guard);
   mark(options.stateDir, "fallen");
   keepMark(fallbackOf(options.guard), options.stateDir);
   const loaded = await openKernel(nftOf(options)).load(renderClosed(guard.guard));
@@ -122,5 +130,7 @@ async function readToken(options: Options, terminal: Terminal): Promise<string> 
     return options.token;
   }
   const { tokenFile } = options;
-  return tokenFile === undefined || tokenFile === "-" ? terminal.stdin() : readFileSync(tokenFile, "utf8");
+  return tokenFile === undefined || tokenFile === "-"
+    ? terminal.stdin()
+    : readFileSync(tokenFile, "utf8");
 }

@@ -34,7 +34,9 @@ export function status(options: Options, terminal: Terminal): number {
   const units = unitWarnings();
   if (options.json) {
     const left =
-      found.lease_ends_at === null ? null : Math.floor((Date.parse(found.lease_ends_at) - now) / 1000);
+      found.lease_ends_at === null
+        ? null
+        : Math.floor((Date.parse(found.lease_ends_at) - now) / 1000);
     const report: StatusReport = {
       ...found,
       lease_left_seconds: left,
@@ -111,7 +113,8 @@ export async function closed(options: Options, terminal: Terminal): Promise<numb
       `closed, but only until the next boot or an agent's next look: ${marked.refusal.message}`,
     );
   const beside = await outcome(async () => keepMark(fallbackOf(options.guard), options.stateDir));
-  if (!beside.ok) terminal.log(`warning: should the state directory be lost: ${beside.refusal.message}`);
+  if (!beside.ok)
+    terminal.log(`warning: should the state directory be lost: ${beside.refusal.message}`);
   terminal.out("closed: management and replies come in, nothing else, until 'closed --lift'\n");
   return exitCodes.ok;
 }
@@ -122,7 +125,8 @@ function markClosed({ stateDir }: Options): void {
     makeDirectory(stateDir);
     writeDurable(holdFile(stateDir), "");
   } catch (error) {
-    if (isErrno(error)) throw new Refused("state_unwritable", `${holdFile(stateDir)}: ${error.code}`);
+    if (isErrno(error))
+      throw new Refused("state_unwritable", `${holdFile(stateDir)}: ${error.code}`);
     throw error;
   }
 }

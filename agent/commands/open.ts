@@ -39,7 +39,8 @@ export interface Terminal {
 /** @throws Refused `state_invalid` on a host that has not joined */
 function joined(options: Options): HostIdentity {
   const identity = readIdentity(options.stateDir);
-  if (identity === undefined) throw new Refused("state_invalid", "this host has not joined; run join first");
+  if (identity === undefined)
+    throw new Refused("state_invalid", "this host has not joined; run join first");
   return identity;
 }
 
@@ -62,7 +63,8 @@ export function heldBundle(options: Options): TrustedBundle {
   const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }, now);
   if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
   const bundle = trust.value.held();
-  if (bundle === undefined) throw new Refused("state_invalid", "no bundle is held yet; run once first");
+  if (bundle === undefined)
+    throw new Refused("state_invalid", "no bundle is held yet; run once first");
   return bundle;
 }
 
@@ -83,9 +85,15 @@ export function openParts(
     identity,
     url,
     cycleMs: defaultLimits.cycleMs,
-    trust: openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }, clock.now()),
+    trust: openTrust(
+      options.stateDir,
+      { ...identity, rootSha256: identity.root_sha256 },
+      clock.now(),
+    ),
     client: openClient(url, identity, defaultLimits),
-    kernel: openKernel(openNft(spawnExec({ started: (pid) => witness.started(pid) }), options.nft, witness)),
+    kernel: openKernel(
+      openNft(spawnExec({ started: (pid) => witness.started(pid) }), options.nft, witness),
+    ),
     watchdog: openWatchdog(options.stateDir, fallback, options.nft),
     processes: processNames,
     pass: () => undefined,
@@ -93,7 +101,12 @@ export function openParts(
     events: openEventLog(options.stateDir, Date.now, log),
     services: new ServiceWatch(listeners, log),
     cutFlows: (rules, before) =>
-      cutFlows({ exec: spawnExec(), stream: spawnStream() }, rules, before, Math.floor(Date.now() / 1000)),
+      cutFlows(
+        { exec: spawnExec(), stream: spawnStream() },
+        rules,
+        before,
+        Math.floor(Date.now() / 1000),
+      ),
     now: () => clock.wall(),
     clock,
     log,

@@ -14,9 +14,14 @@ const joining = {
   url: value("URL", "the control plane, in place of the argument"),
   "root-sha256": value("HEX", "digest of the root to pin, from 'portcullis enrol'"),
   "token-file": value("FILE", "file with the one-time token; - or nothing reads standard input"),
-  token: value("TOKEN", "the token itself; other users of this host can see it, so prefer the file"),
+  token: value(
+    "TOKEN",
+    "the token itself; other users of this host can see it, so prefer the file",
+  ),
   ca: value("FILE", "PEM certificates to trust besides the system's"),
-  enforce: flag("enforce the first bundle at once; without it, count what it would cut until 'adopt --yes'"),
+  enforce: flag(
+    "enforce the first bundle at once; without it, count what it would cut until 'adopt --yes'",
+  ),
   "closed-first": flag(
     "load the closed ruleset now, and enforce the first bundle; for images and new machines",
   ),
@@ -108,7 +113,12 @@ export const specs = {
     name: "completion",
     summary: "print completions for a shell",
     positionals: {
-      shell: { value: "SHELL", choices: shells, required: true, ask: "which shell? bash, zsh or fish" },
+      shell: {
+        value: "SHELL",
+        choices: shells,
+        required: true,
+        ask: "which shell? bash, zsh or fish",
+      },
     },
     options: {},
     examples: ["completion bash > /etc/bash_completion.d/portcullis-agent"],

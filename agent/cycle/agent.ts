@@ -25,7 +25,13 @@ import { Reporter } from "#agent/report/reporter.ts";
 import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "#agent/disk/reverts.ts";
-import { committedSlot, commitSlot, everCommitted, type Slot, stageSlot } from "#agent/disk/slots.ts";
+import {
+  committedSlot,
+  commitSlot,
+  everCommitted,
+  type Slot,
+  stageSlot,
+} from "#agent/disk/slots.ts";
 import { leaseOf } from "#agent/machine/read.ts";
 import { heldFacts } from "#agent/trust/facts.ts";
 import {
@@ -130,7 +136,10 @@ export class Agent {
   /** What the committed ruleset means, where the bundle it came from is still held. */
   async #rulesBefore(): Promise<Rules | undefined> {
     const held = this.#trust()?.held();
-    if (held === undefined || committedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256)
+    if (
+      held === undefined ||
+      committedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256
+    )
       return undefined;
     const guard = await this.#guard();
     return guard === undefined ? undefined : rulesOf(held, guard);
@@ -225,7 +234,8 @@ export class Agent {
   }
 
   async #apply(candidate: Candidate, stop: AbortSignal): Promise<Event> {
-    const { directory, kernel, watchdog, client, now, clock, processes, pass, log, events } = this.#parts;
+    const { directory, kernel, watchdog, client, now, clock, processes, pass, log, events } =
+      this.#parts;
     const guard = await this.#guard();
     const bundle = this.#trust()?.held();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
@@ -245,7 +255,13 @@ export class Agent {
     // Read before anything is loaded: a state directory that fails meanwhile takes nothing away.
     const held = committedSlot(directory);
     this.times.advance();
-    const enforced = await enforce(parts, applied, program.value, held, this.times.of(program.value));
+    const enforced = await enforce(
+      parts,
+      applied,
+      program.value,
+      held,
+      this.times.of(program.value),
+    );
     if (enforced.kind !== "committed") {
       if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
       const back = await this.#goBack(held);
@@ -273,7 +289,9 @@ export class Agent {
     const program = await outcome(async () => countOnly(programOf(bundle, guard)));
     const loaded = program.ok ? await kernel.load(program.value) : program;
     if (!loaded.ok) return this.#refuse(loaded.refusal);
-    log(`counting what seq ${candidate.seq} would cut; 'adopt' shows it, 'adopt --yes' enforces it`);
+    log(
+      `counting what seq ${candidate.seq} would cut; 'adopt' shows it, 'adopt --yes' enforces it`,
+    );
     const counted = { ...candidate, guard_sha256: guard.sha256, renderer: rendererVersion };
     return { kind: "counted", counted, now: clock.now() };
   }

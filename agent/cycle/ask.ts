@@ -42,7 +42,8 @@ export async function ask(
   );
   heard.pollAfter = reply.pollAfter;
   if (reply.kind === "unchanged") {
-    if (held === undefined || !loaded) throw new Refused("response_malformed", "304 without If-None-Match");
+    if (held === undefined || !loaded)
+      throw new Refused("response_malformed", "304 without If-None-Match");
     heard.generation = reply.generation;
     return held;
   }

@@ -129,14 +129,20 @@ async function transact(
   const proved = await prove({ client, probes, now, tryMs: left / 4, stop: until });
   if (!proved.ok) throw new Refused(proved.refusal.code, proved.refusal.message);
   pass("proved");
-  if (!commitSlot(directory, slot)) throw new Refused("probe_failed", "the watchdog reverted first");
+  if (!commitSlot(directory, slot))
+    throw new Refused("probe_failed", "the watchdog reverted first");
   pass("committed");
   // From here on the new ruleset stays: a journal that cannot be closed is closed at the next start.
   await outcome(async () => closeJournal(directory));
   pass("disarmed");
 }
 
-async function armed(watchdog: Watchdog, slot: SlotName, deadline: number, seconds: number): Promise<void> {
+async function armed(
+  watchdog: Watchdog,
+  slot: SlotName,
+  deadline: number,
+  seconds: number,
+): Promise<void> {
   try {
     await watchdog.arm(slot, deadline, seconds);
   } catch {

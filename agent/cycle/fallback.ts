@@ -10,7 +10,13 @@ import { renderClosed } from "#core/render/index.ts";
 import type { Guard } from "#schema/guard.ts";
 import type { LoadedGuard } from "#agent/guard/index.ts";
 import type { Parts } from "./parts.ts";
-import { isErrno, makeDirectory, readOptional, removeDurable, writeDurable } from "#agent/disk/files.ts";
+import {
+  isErrno,
+  makeDirectory,
+  readOptional,
+  removeDurable,
+  writeDurable,
+} from "#agent/disk/files.ts";
 import { fallenFile, holdFile } from "#agent/disk/marks.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { everCommitted, standaloneText } from "#agent/disk/slots.ts";

@@ -25,7 +25,8 @@ export function openIntended(places: Places): (state: State) => Program | undefi
   const committed = (sha256: string): Program | undefined => {
     if (slot?.sha256 === sha256) return slot.program;
     const found = committedSlot(places.directory);
-    slot = found?.applied.program_sha256 === sha256 ? { sha256, program: found.program } : undefined;
+    slot =
+      found?.applied.program_sha256 === sha256 ? { sha256, program: found.program } : undefined;
     return slot?.program;
   };
   return (state) => {

@@ -33,7 +33,12 @@ export async function join(input: JoinInput, limits: Limits): Promise<Enrolment>
   const { url } = parseEndpoint(input.url);
   const tls = trustedTls(input.ca);
   const cycle = AbortSignal.timeout(limits.cycleMs);
-  const get = { method: "GET", url: `${url}/v1/root`, headers: {}, bodyBytesMax: sizeLimits.root } as const;
+  const get = {
+    method: "GET",
+    url: `${url}/v1/root`,
+    headers: {},
+    bodyBytesMax: sizeLimits.root,
+  } as const;
   const root = await send(get, limits, tls, cycle);
   if (root.status !== 200) throw unexpectedStatus("root", root);
   if (sha256(root.body) !== input.rootSha256)

@@ -27,11 +27,16 @@ const restartMs = { first: 250, last: 30_000 } as const;
 const betweenRepairsMs = 100;
 
 /** Checks our table when it was touched, and every `lookMs`. Resolves after `stop`. */
-export async function patrolLoop(patrol: Patrol, stop: AbortSignal, lookMs = checkIntervalMs): Promise<void> {
+export async function patrolLoop(
+  patrol: Patrol,
+  stop: AbortSignal,
+  lookMs = checkIntervalMs,
+): Promise<void> {
   const watching = watchLoop(patrol, stop);
   while (!stop.aborted) {
     await untilTouched(patrol, stop, lookMs);
-    if (!stop.aborted && (await patrol.check()) !== undefined) await pauseMs(betweenRepairsMs, stop);
+    if (!stop.aborted && (await patrol.check()) !== undefined)
+      await pauseMs(betweenRepairsMs, stop);
   }
   await watching;
 }
@@ -62,7 +67,9 @@ export async function aliveLoop(
   stop: AbortSignal,
 ): Promise<void> {
   while (!stop.aborted) {
-    await tell().catch((error: unknown) => log(`systemd hears nothing of this agent: ${String(error)}`));
+    await tell().catch((error: unknown) =>
+      log(`systemd hears nothing of this agent: ${String(error)}`),
+    );
     await pauseMs(withinMs / 3, stop);
   }
 }

@@ -50,6 +50,8 @@ function reach({ host, port }: Probe, cycle: AbortSignal): Promise<void> {
       socket.destroy();
       resolve();
     });
-    socket.once("error", () => reject(new Refused("probe_failed", `cannot reach ${host} port ${port}`)));
+    socket.once("error", () =>
+      reject(new Refused("probe_failed", `cannot reach ${host} port ${port}`)),
+    );
   });
 }

@@ -9,7 +9,13 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import type { Parts } from "./parts.ts";
 import { holdFile } from "#agent/disk/marks.ts";
 import { outcome, type Refusal } from "#agent/machine/refusal.ts";
-import { commitSlot, committedSlot, type Slot, stageSlot, standaloneText } from "#agent/disk/slots.ts";
+import {
+  commitSlot,
+  committedSlot,
+  type Slot,
+  stageSlot,
+  standaloneText,
+} from "#agent/disk/slots.ts";
 import { isHeld } from "#agent/machine/read.ts";
 import type { State } from "#agent/machine/state.ts";
 
@@ -44,7 +50,11 @@ export class TimeBound {
     ruleset: Ruleset,
   ): Promise<{ readonly left: boolean; readonly refusals: readonly Refusal[] }> {
     const { directory, kernel, now } = this.#parts;
-    if (!(this.#isDue(ruleset) || !this.#staged) || !isHeld(state) || existsSync(holdFile(directory)))
+    if (
+      !(this.#isDue(ruleset) || !this.#staged) ||
+      !isHeld(state) ||
+      existsSync(holdFile(directory))
+    )
       return nothing;
     const slot = committedSlot(directory);
     if (slot === undefined) return nothing;
@@ -52,18 +62,29 @@ export class TimeBound {
     const program = this.of(slot.program);
     const loaded = await kernel.update(program);
     const staged = await outcome(async () => {
-      const name = stageSlot(directory, slot.applied, slot.program, now(), slot, this.textOf(slot.program));
+      const name = stageSlot(
+        directory,
+        slot.applied,
+        slot.program,
+        now(),
+        slot,
+        this.textOf(slot.program),
+      );
       commitSlot(directory, name);
     });
     this.#staged = staged.ok;
-    return { left: true, refusals: [loaded, staged].flatMap((each) => (each.ok ? [] : [each.refusal])) };
+    return {
+      left: true,
+      refusals: [loaded, staged].flatMap((each) => (each.ok ? [] : [each.refusal])),
+    };
   }
 
   /** Whether by the present time other grants of a ruleset have ended than by that of the last load. */
   #isDue({ rules }: Ruleset): boolean {
     const [from = 0, to = 0] = [this.#at, this.#seconds()].toSorted((a, b) => a - b);
     return rules.some(
-      ({ verdict, expires }) => verdict === "accept" && expires !== null && from < expires && expires <= to,
+      ({ verdict, expires }) =>
+        verdict === "accept" && expires !== null && from < expires && expires <= to,
     );
   }
 

@@ -6,4 +6,5 @@ export const sha256 = (content: Uint8Array | string): string =>
   createHash("sha256").update(content).digest("hex");
 
 /** Digest of a program; the same for equal programs, whatever a kernel held before. */
-export const programSha256 = (program: Program): string => sha256(print(program, emptyInventory).canonical);
+export const programSha256 = (program: Program): string =>
+  sha256(print(program, emptyInventory).canonical);

@@ -35,7 +35,8 @@ export function writeJournal(directory: string, journal: Journal): void {
 
 /** @throws Refused `state_unwritable` */
 export function closeJournal(directory: string): void {
-  if (readOptional(pathOf(directory)) !== undefined) durably(() => removeDurable(pathOf(directory)));
+  if (readOptional(pathOf(directory)) !== undefined)
+    durably(() => removeDurable(pathOf(directory)));
 }
 
 /** An apply that was cut off, its candidate revoked; null when there was none, when it was committed or never loaded. */
@@ -53,7 +54,10 @@ export async function cutOff(
   }
   if (journal === undefined) return null;
   const unjudged = pending.includes(journal.slot);
-  if (slotSeal(directory, journal.slot) === "committed" || (unjudged && journal.phase === "PREPARED"))
+  if (
+    slotSeal(directory, journal.slot) === "committed" ||
+    (unjudged && journal.phase === "PREPARED")
+  )
     return null;
   const { seq, revision, guard_sha256 } = journal;
   return { tried: { seq, revision, guard_sha256 }, judged: !unjudged };

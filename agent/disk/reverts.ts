@@ -39,7 +39,11 @@ export function readReverts(directory: string, keys: string | null, now: number)
 }
 
 /** @throws Refused `state_unwritable` */
-export function writeReverts(directory: string, { at, barred }: Reverts, keys: string | null): void {
+export function writeReverts(
+  directory: string,
+  { at, barred }: Reverts,
+  keys: string | null,
+): void {
   try {
     writeDurable(pathOf(directory), JSON.stringify({ at: [...at], barred, keys } satisfies Kept));
   } catch (error) {

@@ -13,7 +13,14 @@ import * as z from "zod";
 import { emptyInventory, type Program, transaction } from "#core/render/index.ts";
 import { Revision, Sha256 } from "#schema/primitives.ts";
 import { programSha256 } from "./digest.ts";
-import { isErrno, makeDirectory, readOptional, removeDurable, syncDirectory, writeDurable } from "./files.ts";
+import {
+  isErrno,
+  makeDirectory,
+  readOptional,
+  removeDurable,
+  syncDirectory,
+  writeDurable,
+} from "./files.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import type { Committed } from "#agent/machine/state.ts";
 import { sha256 } from "./digest.ts";
@@ -105,7 +112,8 @@ function sealNumber(directory: string, name: SlotName): number {
 /** @returns false when the watchdog was first. @throws Refused `state_unwritable` */
 export function commitSlot(directory: string, name: SlotName): boolean {
   const won = reseal(directory, name, "seal.pending", "seal");
-  if (won && !existsSync(enforcedFile(directory))) writing(() => writeDurable(enforcedFile(directory), ""));
+  if (won && !existsSync(enforcedFile(directory)))
+    writing(() => writeDurable(enforcedFile(directory), ""));
   return won;
 }
 
@@ -150,8 +158,8 @@ function writing(work: () => void): void {
 }
 
 function readSlot(directory: string, name: SlotName): Slot | undefined {
-  const [seal, meta, program, text] = ["seal", "meta.json", "program.json", "ruleset.nft"].map((leaf) =>
-    readOptional(join(slotPath(directory, name), leaf)),
+  const [seal, meta, program, text] = ["seal", "meta.json", "program.json", "ruleset.nft"].map(
+    (leaf) => readOptional(join(slotPath(directory, name), leaf)),
   );
   if (seal === undefined || meta === undefined || program === undefined || text === undefined)
     return undefined;

@@ -159,10 +159,16 @@ class Unanswered extends Error {}
 
 function demand(argv: readonly string[], status: number | null, stderr: string): void {
   if (status !== 0)
-    throw new Unanswered(`${argv[0]} ended with ${status}: ${stderr.split("\n")[0] ?? ""}`.slice(0, 200));
+    throw new Unanswered(
+      `${argv[0]} ended with ${status}: ${stderr.split("\n")[0] ?? ""}`.slice(0, 200),
+    );
 }
 
-async function read(stream: Stream, argv: readonly string[], heard: (line: string) => void): Promise<void> {
+async function read(
+  stream: Stream,
+  argv: readonly string[],
+  heard: (line: string) => void,
+): Promise<void> {
   const { status, stderr } = await stream(argv, heard);
   demand(argv, status, stderr);
 }
@@ -220,11 +226,15 @@ async function routesTo(exec: Exec, flows: readonly Flow[]): Promise<ReadonlyMap
  * conntrack ends with 1 for it.
  */
 async function forget(exec: Exec, { flows, kept }: Survey, until: number): Promise<number> {
-  const calls = new Set(flows.map((cut) => JSON.stringify(["conntrack", "-D", ...matching(cut, kept)])));
+  const calls = new Set(
+    flows.map((cut) => JSON.stringify(["conntrack", "-D", ...matching(cut, kept)])),
+  );
   let [done, deleted] = [0, 0];
   for (const call of calls) {
     if (performance.now() > until)
-      throw new Unanswered(`${calls.size - done} of ${calls.size} groups of flows were not deleted in time`);
+      throw new Unanswered(
+        `${calls.size - done} of ${calls.size} groups of flows were not deleted in time`,
+      );
     const { status, stderr } = await asked(exec, z.array(z.string()).parse(JSON.parse(call)));
     if (status !== 0 && !stderr.includes("0 flow entries"))
       throw new Unanswered(`conntrack: ${stderr.split("\n")[0] ?? ""}`.slice(0, 200));
@@ -239,7 +249,10 @@ async function forget(exec: Exec, { flows, kept }: Survey, until: number): Promi
  * port, as a verdict does not depend on where from there a flow comes. A flow that conntrack met in the middle stands
  * there as begun by this host, from that port.
  */
-function matching({ direction, flow, port }: CutFlow, kept: ReadonlySet<string>): readonly string[] {
+function matching(
+  { direction, flow, port }: CutFlow,
+  kept: ReadonlySet<string>,
+): readonly string[] {
   const { family, protocol, original } = flow;
   const to = [
     "-f",

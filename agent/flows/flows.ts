@@ -76,14 +76,21 @@ export function parseFlow(line: string): Flow | undefined {
   if ((family !== "ipv4" && family !== "ipv6") || (protocol !== "tcp" && protocol !== "udp"))
     return undefined;
   const [original, reply] = [tupleOf(words.slice(0, 4)), tupleOf(words.slice(4, 8))];
-  return original === undefined || reply === undefined ? undefined : { family, protocol, original, reply };
+  return original === undefined || reply === undefined
+    ? undefined
+    : { family, protocol, original, reply };
 }
 
 function tupleOf([source = "", destination = "", sourcePort, destinationPort]: readonly string[]):
   | Tuple
   | undefined {
   if (!parseAddress(source).ok || !parseAddress(destination).ok) return undefined;
-  return { source, destination, sourcePort: Number(sourcePort), destinationPort: Number(destinationPort) };
+  return {
+    source,
+    destination,
+    sourcePort: Number(sourcePort),
+    destinationPort: Number(destinationPort),
+  };
 }
 
 /** The TCP port of a line of `ss -H -n -t -l`, on which this host waits for connections. */
@@ -169,7 +176,8 @@ export function flowJudge(
   };
 }
 
-const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => Judgement) => prepare(ruleset, guard);
+const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => Judgement) =>
+  prepare(ruleset, guard);
 
 /** The flow's first packet as the host's chain sees it; undefined for what is forwarded or stays on the loopback. */
 function firstPacket(
@@ -178,7 +186,8 @@ function firstPacket(
 ): (Packet & Payload & { port: number }) | undefined {
   const { protocol } = flow;
   // Of a connection that it met in the middle conntrack knows who spoke first, not who began (nf_conntrack_tcp_loose).
-  const met = protocol === "tcp" && own.has(flow.original.source) && listening.has(flow.original.sourcePort);
+  const met =
+    protocol === "tcp" && own.has(flow.original.source) && listening.has(flow.original.sourcePort);
   const [original, reply] = met ? [flow.reply, flow.original] : [flow.original, flow.reply];
   const [source, destination] = [original.source, reply.source];
   const [from, to] = [own.has(source), own.has(destination)];

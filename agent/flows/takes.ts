@@ -9,24 +9,36 @@ import type { Rules } from "./flows.ts";
 
 /** @param at Unix seconds: a rule that has ended by then takes its flows with it */
 export function mayTake(now: Rules, before: Rules, at: number): boolean {
-  if (judgesHost(now.ruleset) !== judgesHost(before.ruleset) || !sameGuard(now, before)) return true;
+  if (judgesHost(now.ruleset) !== judgesHost(before.ruleset) || !sameGuard(now, before))
+    return true;
   const [held, next] = [hostRules(before.ruleset), hostRules(now.ruleset)];
   if (held.some(({ expires }) => expires !== null && expires <= at)) return true;
   const rest = surplus(held, next);
   return (
-    rest === undefined || rest.some(({ verdict }) => verdict !== "accept") || setsTake(now, before, held)
+    rest === undefined ||
+    rest.some(({ verdict }) => verdict !== "accept") ||
+    setsTake(now, before, held)
   );
 }
 
 const judgesHost = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind === "host");
-const hostRules = ({ rules }: Ruleset): readonly Rule[] => rules.filter(({ scope }) => scope === "host");
+const hostRules = ({ rules }: Ruleset): readonly Rule[] =>
+  rules.filter(({ scope }) => scope === "host");
 
 const sameGuard = (a: Rules, b: Rules): boolean => guardText(a) === guardText(b);
 const guardText = ({ guard: { management, output } }: Rules): string =>
   canonicalText({ management, output: output ?? null });
 
 /** What a rule means to packets, whatever it is named and counted by. */
-const meaning = ({ direction, protocol, source, destination, state, verdict, expires }: Rule): string =>
+const meaning = ({
+  direction,
+  protocol,
+  source,
+  destination,
+  state,
+  verdict,
+  expires,
+}: Rule): string =>
   canonicalText({ direction, protocol, source, destination, state, verdict, expires });
 
 /** What `next` has besides all of `held`, in its order; undefined where it lacks one of them or has another order. */
@@ -61,7 +73,10 @@ const elementsBy = ({ sets, classes }: Ruleset): ReadonlyMap<string, ReadonlySet
     ...sets.map(({ name, elements }) => [`set ${name}`, new Set<string>(elements)] as const),
     ...classes.map(
       ({ name, elements }) =>
-        [`map ${name}`, new Set(elements.map((element) => `${element.address} ${element.class}`))] as const,
+        [
+          `map ${name}`,
+          new Set(elements.map((element) => `${element.address} ${element.class}`)),
+        ] as const,
     ),
   ]);
 

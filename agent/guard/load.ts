@@ -44,7 +44,12 @@ export function guardReader(path: string, controlPlane: string): () => LoadedGua
 
 /** @throws Refused `guard_invalid` */
 export function parseGuard(text: string, controlPlane?: string): LoadedGuard {
-  const document = parseDocument(text, { version: "1.2", strict: true, uniqueKeys: true, stringKeys: true });
+  const document = parseDocument(text, {
+    version: "1.2",
+    strict: true,
+    uniqueKeys: true,
+    stringKeys: true,
+  });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined)
     throw invalid(
@@ -66,7 +71,9 @@ function refuseOddNumbers(document: Document): void {
   visit(document, {
     Scalar: (_, { source = "", value }) => {
       if (Number.isFinite(value) && !isPlainNumber(source))
-        throw invalid(`expected a number as people write it, such as ${String(value)}, found ${source}`);
+        throw invalid(
+          `expected a number as people write it, such as ${String(value)}, found ${source}`,
+        );
     },
   });
 }
@@ -97,7 +104,8 @@ function readOwned(path: string): string {
   try {
     const stat = fstatSync(file);
     if (!stat.isFile()) throw invalid("expected a file");
-    if (stat.uid !== 0 && stat.uid !== process.getuid?.()) throw invalid("expected it to belong to root");
+    if (stat.uid !== 0 && stat.uid !== process.getuid?.())
+      throw invalid("expected it to belong to root");
     if ((stat.mode & 0o022) !== 0) throw invalid("expected that only its owner may write it");
     if (stat.size > guardBytesMax) throw invalid(`expected at most ${guardBytesMax} bytes`);
     return readFileSync(file, "utf8");

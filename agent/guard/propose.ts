@@ -21,7 +21,12 @@ export interface Surroundings {
 }
 
 /** YAML of a guard file; undefined where nothing says who manages this host. */
-export function proposeGuard({ sshPorts, peer, uplink, tunnels }: Surroundings): string | undefined {
+export function proposeGuard({
+  sshPorts,
+  peer,
+  uplink,
+  tunnels,
+}: Surroundings): string | undefined {
   const source = peer === undefined ? undefined : parseAddress(peer);
   if (source?.ok !== true || sshPorts.length === 0) return undefined;
   const cidr = `${peer}/${source.value.prefix}`;
@@ -48,7 +53,9 @@ function forwardLines(tunnels: readonly string[], uplink: string | undefined): r
     tunnelNames.some((pattern) => device.startsWith(pattern.slice(0, -1)));
   const others = tunnels.filter((device) => device !== uplink);
   if (others.every(isTunnelByName) && (uplink === undefined || !isTunnelByName(uplink)))
-    return [`# Bundles judge what is forwarded by tunnels alone (${named}); name others under forward.`];
+    return [
+      `# Bundles judge what is forwarded by tunnels alone (${named}); name others under forward.`,
+    ];
   return [
     "# The tunnels of this host, by which alone a bundle may judge what is forwarded.",
     "forward:",
@@ -70,7 +77,9 @@ export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
       .toSorted(compareText),
     uplink: lines("/proc/net/route")
       .map((line) => line.split("\t"))
-      .find(([, destination, , , , , , mask]) => destination === "00000000" && mask === "00000000")?.[0],
+      .find(
+        ([, destination, , , , , , mask]) => destination === "00000000" && mask === "00000000",
+      )?.[0],
   };
 }
 
@@ -99,6 +108,7 @@ function reading<T>(read: () => T, otherwise: T): T {
     return otherwise;
   }
 }
-const lines = (path: string): readonly string[] => reading(() => readFileSync(path, "utf8").split("\n"), []);
+const lines = (path: string): readonly string[] =>
+  reading(() => readFileSync(path, "utf8").split("\n"), []);
 const entries = (path: string): readonly string[] => reading(() => readdirSync(path), []);
 const target = (path: string): string => reading(() => readlinkSync(path), "");

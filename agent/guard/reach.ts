@@ -48,7 +48,10 @@ function targetOf(controlPlane: string): Target {
 function missing(allow: readonly GuardFlow[], { what, host, port }: Target): string | undefined {
   const address = parseAddress(host);
   const network = address.ok ? address.value : undefined;
-  if (host === "localhost" || loopback.some((own) => network !== undefined && contains(own, network)))
+  if (
+    host === "localhost" ||
+    loopback.some((own) => network !== undefined && contains(own, network))
+  )
     return undefined;
   if (!allow.some((flow) => covers(flow, "tcp", port, network)))
     return `expected tcp ${port} to ${host}, ${what}: without it a closed host could not recover`;
@@ -61,7 +64,12 @@ function missing(allow: readonly GuardFlow[], { what, host, port }: Target): str
 }
 
 /** @param peer undefined: in whatever network */
-const covers = (flow: GuardFlow, proto: "tcp" | "udp", port: number, peer: Network | undefined): boolean =>
+const covers = (
+  flow: GuardFlow,
+  proto: "tcp" | "udp",
+  port: number,
+  peer: Network | undefined,
+): boolean =>
   flow.proto === proto &&
   flow.port <= port &&
   port <= (flow.last_port ?? flow.port) &&

@@ -9,7 +9,8 @@ export const countedOf = (state: State): Counted | null =>
   state.kind === "adopting" && !state.enforces ? state.counted : null;
 
 /** Of the bundle that the kernel holds, enforced or counted. */
-export const seqOf = (state: State): number | undefined => (committedOf(state) ?? countedOf(state))?.seq;
+export const seqOf = (state: State): number | undefined =>
+  (committedOf(state) ?? countedOf(state))?.seq;
 
 /** Whether the kernel holds what is committed, and nothing is under way. */
 export const isHeld = (state: State): boolean =>

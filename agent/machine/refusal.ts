@@ -32,7 +32,8 @@ export const refusalOf = (refused: Refused): Refusal => ({
 });
 
 /** Text without control characters: they forge log lines and move terminals. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
+export const printable = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
 
 /** Runs `work` and turns a `Refused` into a value; any other error is a defect and passes through. */
 export async function outcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {

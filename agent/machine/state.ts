@@ -43,7 +43,10 @@ interface Ground {
 
 export type Resting =
   | (Ground & { readonly kind: "adopting" | "steady" | "stale" | "reverted" | "hold" | "degraded" })
-  | (Ground & { readonly kind: "closed"; readonly by: "operator" | "bundle" | "failure" | "expiry" });
+  | (Ground & {
+      readonly kind: "closed";
+      readonly by: "operator" | "bundle" | "failure" | "expiry";
+    });
 
 export type State =
   | { readonly kind: "unenrolled" }
@@ -97,7 +100,11 @@ export type Event =
   /** A root with other keys is in force: what was reverted was signed by keys that are not believed any more. */
   | { readonly kind: "rekeyed"; readonly now: number }
   /** The poll brought nothing to believe. `verification`: it brought something, and that was refused. */
-  | { readonly kind: "refused"; readonly because: "transport" | "verification"; readonly now: number }
+  | {
+      readonly kind: "refused";
+      readonly because: "transport" | "verification";
+      readonly now: number;
+    }
   | { readonly kind: "counted"; readonly counted: Counted; readonly now: number }
   | { readonly kind: "committed"; readonly applied: Committed; readonly now: number }
   /**
@@ -110,7 +117,10 @@ export type Event =
       readonly kernel: "untouched" | "reverted" | "doubtful" | "interrupted";
       readonly now: number;
     }
-  | { readonly kind: "restored" | "restore-failed" | "closed" | "close-failed"; readonly now: number };
+  | {
+      readonly kind: "restored" | "restore-failed" | "closed" | "close-failed";
+      readonly now: number;
+    };
 
 export type Effect =
   | { readonly kind: "poll" | "report" }
@@ -186,13 +196,15 @@ function start(event: Event & { readonly kind: "started" }): Step {
     policy,
     attempt: null,
     reverts: known,
-    enforces: event.enforces || event.committedBefore || event.fallen || applied !== null || cut !== null,
+    enforces:
+      event.enforces || event.committedBefore || event.fallen || applied !== null || cut !== null,
     counted: null,
     kernel: doubtful ? "doubtful" : "holds",
   };
   const state = rest(ground, event);
   // Before its first commit a host keeps what it had, unless it has half of an apply.
-  const keeps = applied === null && state.kind !== "closed" && !event.committedBefore && cut === null;
+  const keeps =
+    applied === null && state.kind !== "closed" && !event.committedBefore && cut === null;
   if (keeps) return [{ ...state, kernel: "holds" }, [poll]];
   return [state, [...remember, ...remedy(state), poll]];
 }
@@ -232,7 +244,9 @@ function wake(before: Resting, event: Event & { readonly kind: "woke" }): Step {
 /** What puts a doubtful kernel right. */
 function remedy(state: Resting): readonly Effect[] {
   if (state.kernel === "holds") return [];
-  return state.applied === null || (state.kind === "closed" && state.by !== "bundle") ? [close] : [restore];
+  return state.applied === null || (state.kind === "closed" && state.by !== "bundle")
+    ? [close]
+    : [restore];
 }
 
 function refuse(before: Resting, event: Event & { readonly kind: "refused" }): Step {
@@ -251,7 +265,9 @@ function consider(before: Resting, event: Event & { readonly kind: "trusted" }):
   const { applied, counted } = state;
   if (!state.enforces) {
     const known =
-      counted?.seq === candidate.seq && counted.guard_sha256 === guard && counted.renderer === event.renderer;
+      counted?.seq === candidate.seq &&
+      counted.guard_sha256 === guard &&
+      counted.renderer === event.renderer;
     return mayCount(state) && !known ? [idle[0], [...idle[1], { kind: "count", candidate }]] : idle;
   }
   const same =
@@ -334,11 +350,17 @@ function fail(
     const failures = 1 + (again ? (from.attempt?.failures ?? 0) : 0);
     const wait = Math.min(retryLastMs, retryFirstMs * 2 ** Math.min(failures - 1, 20));
     const next: Resting = { ...from, attempt: { ...tried, failures, notBefore: now + wait } };
-    return closes && next.kind !== "closed" ? [fall(next, "failure"), [close, report]] : [next, [report]];
+    return closes && next.kind !== "closed"
+      ? [fall(next, "failure"), [close, report]]
+      : [next, [report]];
   }
   const after = revertedOnce(from.reverts, tried, now);
   const remember: Effect = { kind: "remember", reverts: after };
-  const next = { ...from, reverts: after, kernel: kernel === "doubtful" ? "doubtful" : from.kernel } as const;
+  const next = {
+    ...from,
+    reverts: after,
+    kernel: kernel === "doubtful" ? "doubtful" : from.kernel,
+  } as const;
   // Before the first commit there is nothing to go back to but closed.
   if (closes || from.applied === null) return [fall(next, "failure"), [close, remember, report]];
   const settled = settle(next, now);
@@ -379,7 +401,10 @@ function settle(state: Resting, now: number): Resting {
   if (state.kind === "degraded") return state;
   const { applied, leaseEndsAt } = state;
   const leased = leaseEndsAt !== null && now < leaseEndsAt;
-  const ground: Ground = { ...groundOf(state), staleFrom: leased ? null : (state.staleFrom ?? now) };
+  const ground: Ground = {
+    ...groundOf(state),
+    staleFrom: leased ? null : (state.staleFrom ?? now),
+  };
   if (applied === null) return { ...ground, kind: "adopting" };
   if (applied.mode === "closed") return { ...ground, kind: "closed", by: "bundle" };
   if (!leased) return { ...ground, kind: "stale" };
@@ -388,4 +413,7 @@ function settle(state: Resting, now: number): Resting {
 }
 
 /** A change of state is told at once. */
-const rested = (before: Resting, after: Resting): Step => [after, before.kind === after.kind ? [] : [report]];
+const rested = (before: Resting, after: Resting): Step => [
+  after,
+  before.kind === after.kind ? [] : [report],
+];

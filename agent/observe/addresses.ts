@@ -3,7 +3,13 @@
  * never takes one for intent: a host that could name its addresses could let itself in elsewhere.
  */
 import { networkInterfaces } from "node:os";
-import { compareNetworks, contains, type Network, networkOf, parseAddress } from "#schema/address.ts";
+import {
+  compareNetworks,
+  contains,
+  type Network,
+  networkOf,
+  parseAddress,
+} from "#schema/address.ts";
 
 const namedMax = 256;
 /** Mean something on one link only (RFC 4291 §2.5.6, RFC 3927). */

@@ -31,7 +31,9 @@ export class DriftLog {
     this.#last = {
       at: new Date(now).toISOString(),
       by: drifted.by,
-      changes: drifted.changes.slice(0, changesKeptMax).map((text) => text.slice(0, changeLengthMax)),
+      changes: drifted.changes
+        .slice(0, changesKeptMax)
+        .map((text) => text.slice(0, changeLengthMax)),
       total: drifted.changes.length,
       repaired: drifted.repaired,
     };
@@ -40,7 +42,11 @@ export class DriftLog {
 
   contended(now: number): boolean {
     const [first] = this.#recent;
-    return this.#recent.length > contended.times && first !== undefined && now - first <= contended.withinMs;
+    return (
+      this.#recent.length > contended.times &&
+      first !== undefined &&
+      now - first <= contended.withinMs
+    );
   }
 
   /** Null when nothing drifted since the start. */

@@ -32,7 +32,12 @@ export const LoggedEvent = z.discriminatedUnion("kind", [
     by: z.enum(["agent", "watchdog", "restart"]),
   }),
   /** The first of several equal ones in a row. */
-  z.strictObject({ at, kind: z.literal("refusal"), code: z.enum(refusalCodes), message: z.string() }),
+  z.strictObject({
+    at,
+    kind: z.literal("refusal"),
+    code: z.enum(refusalCodes),
+    message: z.string(),
+  }),
   z.strictObject({
     at,
     kind: z.literal("drift"),
@@ -57,12 +62,19 @@ const fileOf = (directory: string): string => join(directory, "events.jsonl");
 const oldFileOf = (directory: string): string => join(directory, "events.1.jsonl");
 
 /** @param now milliseconds since the Unix epoch. @param log told when writing begins to fail, and not again until it works */
-export function openEventLog(directory: string, now: () => number, log: (line: string) => void): EventLog {
+export function openEventLog(
+  directory: string,
+  now: () => number,
+  log: (line: string) => void,
+): EventLog {
   let failing = false;
   return {
     record(happening) {
       try {
-        append(directory, `${JSON.stringify({ at: new Date(now()).toISOString(), ...happening })}\n`);
+        append(
+          directory,
+          `${JSON.stringify({ at: new Date(now()).toISOString(), ...happening })}\n`,
+        );
         failing = false;
       } catch (error) {
         if (!isErrno(error)) throw error;

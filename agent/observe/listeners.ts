@@ -89,7 +89,8 @@ const isPastListening = (text: string): boolean => {
 /** Of a table at once. */
 const readBytes = 16_384;
 
-const entry = /^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) (.*)$/;
+const entry =
+  /^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) (.*)$/;
 
 const stateOf = (line: string): string | undefined => entry.exec(line)?.[3];
 
@@ -138,9 +139,12 @@ const isLoopback = (address: string): boolean => address === "::1" || address.st
  * Names of the processes that hold these sockets, by inode; the first found where several do. What this process may
  * not look into, and the kernel's own sockets, have no name here.
  */
-export async function processNames(inodes: ReadonlySet<number>): Promise<ReadonlyMap<number, string>> {
+export async function processNames(
+  inodes: ReadonlySet<number>,
+): Promise<ReadonlyMap<number, string>> {
   const names = new Map<number, string>();
-  const pids = inodes.size === 0 ? [] : (await entries("/proc")).filter((name) => /^\d+$/.test(name));
+  const pids =
+    inodes.size === 0 ? [] : (await entries("/proc")).filter((name) => /^\d+$/.test(name));
   for (const pid of pids) {
     if (names.size === inodes.size) break;
     const links = await Promise.all(

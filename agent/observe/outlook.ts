@@ -65,7 +65,9 @@ export function listenerOutlook(
     const ask = (source: string): readonly Decided[] =>
       destinations
         .filter(({ destination }) => isV6(destination) === isV6(source))
-        .map((to) => judge({ ...to, hook: "input", protocol, port, source, state: "new" } satisfies Packet));
+        .map((to) =>
+          judge({ ...to, hook: "input", protocol, port, source, state: "new" } satisfies Packet),
+        );
     const admitted = sources(protocol, port)
       .flatMap(ask)
       .filter(({ verdict }) => verdict === "accept")
@@ -92,7 +94,8 @@ export const wouldBeCut = ({
   admitted_by: rows,
   otherwise,
   redirected_by: chains,
-}: ListenerOutlook): boolean => rows.length === 0 && otherwise.verdict !== "accept" && chains.length === 0;
+}: ListenerOutlook): boolean =>
+  rows.length === 0 && otherwise.verdict !== "accept" && chains.length === 0;
 
 interface Destination {
   readonly destination: string;
@@ -108,7 +111,9 @@ function destinationsOf(
   if (address !== "0.0.0.0" && address !== "::")
     return [{ destination: address, iif: own.get(address) ?? "" }];
   const candidates = [...own].map(([destination, iif]) => ({ destination, iif }));
-  const outer = candidates.filter(({ iif }) => iif !== "lo" && !management.interfaces.includes(iif));
+  const outer = candidates.filter(
+    ({ iif }) => iif !== "lo" && !management.interfaces.includes(iif),
+  );
   // A socket on `::` most often takes IPv4 too.
   return [false, ...(address === "::" ? [true] : [])].flatMap(
     (v6) => outer.find(({ destination }) => isV6(destination) === v6) ?? [],
@@ -133,14 +138,19 @@ function sourcesOf({
         return onePerFamily(elements.get(source.set) ?? []);
       case "class":
         return onePerFamily(
-          (classes.get(source.map) ?? []).filter((e) => e.class === source.class).map((e) => e.address),
+          (classes.get(source.map) ?? [])
+            .filter((e) => e.class === source.class)
+            .map((e) => e.address),
         );
     }
   };
   return (protocol, port) => [
     ...accepting.filter((rule) => concerns(rule.protocol, protocol, port)).flatMap(named),
     ...management.allow
-      .filter((flow) => flow.proto === protocol && flow.port <= port && port <= (flow.last_port ?? flow.port))
+      .filter(
+        (flow) =>
+          flow.proto === protocol && flow.port <= port && port <= (flow.last_port ?? flow.port),
+      )
       .map(({ cidr }) => firstOf(cidr)),
   ];
 }
@@ -159,7 +169,10 @@ function firstOf(network: string): string {
 function concerns(rule: Protocol, protocol: "tcp" | "udp", port: number): boolean {
   if (rule.kind === "any") return true;
   if (rule.kind !== protocol) return false;
-  return rule.ports.kind === "any" || rule.ports.ranges.some(({ from, to }) => from <= port && port <= to);
+  return (
+    rule.ports.kind === "any" ||
+    rule.ports.ranges.some(({ from, to }) => from <= port && port <= to)
+  );
 }
 
 /** Flows that would be cut, by what they have in common. @param processOf name of who listens on a port of this host */

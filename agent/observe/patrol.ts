@@ -93,7 +93,8 @@ export class Patrol {
     // Nothing intended: an apply is under way, and what was heard is looked at by the first check after it.
     if (corrected.kind === "idle") return undefined;
     this.#touched = this.#touched.slice(generations.length);
-    if (corrected.kind === "sound" || (corrected.kind === "drifted" && corrected.repaired)) this.#told = "";
+    if (corrected.kind === "sound" || (corrected.kind === "drifted" && corrected.repaired))
+      this.#told = "";
     const news = newsOf(corrected, generations);
     if (news === undefined || (!news.repaired && this.#toldAlready(news.changes))) return undefined;
     const drift = log.record(news, now());

@@ -60,7 +60,8 @@ export class ServiceWatch {
     } catch (error) {
       if (!isErrno(error)) throw error;
       this.#found = null;
-      if (this.#failure !== error.message) this.#log(`cannot tell what listens here: ${error.message}`);
+      if (this.#failure !== error.message)
+        this.#log(`cannot tell what listens here: ${error.message}`);
       this.#failure = error.message;
     }
   }
@@ -69,12 +70,18 @@ export class ServiceWatch {
     const all = unmatched(this.#listeners(), rules, at);
     if (all === undefined) return null;
     const inodes = all.undeclared.flat().map(({ inode }) => inode);
-    const fresh = await processNames(new Set(inodes.filter((inode) => inode > 0 && !this.#names.has(inode))));
-    this.#names = new Map(inodes.map((inode) => [inode, fresh.get(inode) ?? this.#names.get(inode)]));
+    const fresh = await processNames(
+      new Set(inodes.filter((inode) => inode > 0 && !this.#names.has(inode))),
+    );
+    this.#names = new Map(
+      inodes.map((inode) => [inode, fresh.get(inode) ?? this.#names.get(inode)]),
+    );
     return describeListening(all, this.#known());
   }
 
   #known(): ReadonlyMap<number, string> {
-    return new Map([...this.#names].flatMap(([inode, name]) => (name === undefined ? [] : [[inode, name]])));
+    return new Map(
+      [...this.#names].flatMap(([inode, name]) => (name === undefined ? [] : [[inode, name]])),
+    );
   }
 }

@@ -24,13 +24,18 @@ export interface Unmatched {
 }
 
 /** @param at Unix seconds, for rules that expire. @returns undefined where no host scope is judged */
-export function unmatched(found: readonly Listener[], rules: Rules, at: number): Unmatched | undefined {
+export function unmatched(
+  found: readonly Listener[],
+  rules: Rules,
+  at: number,
+): Unmatched | undefined {
   const { ruleset, guard } = rules;
   if (!ruleset.scopes.some(({ kind }) => kind === "host")) return undefined;
   const accepting = acceptingRules(ruleset, at);
   const isManaged = ({ protocol, port }: Listener): boolean =>
     guard.management.allow.some(
-      (flow) => flow.proto === protocol && flow.port <= port && port <= (flow.last_port ?? flow.port),
+      (flow) =>
+        flow.proto === protocol && flow.port <= port && port <= (flow.last_port ?? flow.port),
     );
   const isDeclared = (listener: Listener): boolean =>
     isManaged(listener) || isDhcp(listener) || accepting.some((rule) => takes(rule, listener));
@@ -50,7 +55,8 @@ interface Place {
   readonly protocol: "tcp" | "udp";
   readonly port: number;
 }
-const byPlace = (a: Place, b: Place): number => compareText(a.protocol, b.protocol) || a.port - b.port;
+const byPlace = (a: Place, b: Place): number =>
+  compareText(a.protocol, b.protocol) || a.port - b.port;
 
 /** Rules by which somebody may begin to talk to this host now, up to the one that decides everything. */
 function acceptingRules({ rules, sets, classes }: Ruleset, at: number): readonly Rule[] {
@@ -65,7 +71,8 @@ function acceptingRules({ rules, sets, classes }: Ruleset, at: number): readonly
         return filled.has(source.set);
       case "class":
         return classes.some(
-          ({ name, elements }) => name === source.map && elements.some((one) => one.class === source.class),
+          ({ name, elements }) =>
+            name === source.map && elements.some((one) => one.class === source.class),
         );
     }
   };
@@ -98,18 +105,22 @@ function takes({ protocol }: Rule, listener: Place): boolean {
       return (
         protocol.kind === listener.protocol &&
         (protocol.ports.kind === "any" ||
-          protocol.ports.ranges.some(({ from, to }) => from <= listener.port && listener.port <= to))
+          protocol.ports.ranges.some(
+            ({ from, to }) => from <= listener.port && listener.port <= to,
+          ))
       );
   }
 }
 
 /** The port of a DHCP client, which every host lets in (schema/always.ts). */
 const isDhcp = ({ protocol, port }: Listener): boolean =>
-  protocol === "udp" && always.in.some((step) => step.kind === "dhcp" && step.destinationPort === port);
+  protocol === "udp" &&
+  always.in.some((step) => step.kind === "dhcp" && step.destinationPort === port);
 
 /** Ranges of the rule within which nothing listens; a rule for all ports promises no service. */
 function silentOf({ row, protocol }: Rule, found: readonly Listener[]): readonly SilentService[] {
-  if ((protocol.kind !== "tcp" && protocol.kind !== "udp") || protocol.ports.kind === "any") return [];
+  if ((protocol.kind !== "tcp" && protocol.kind !== "udp") || protocol.ports.kind === "any")
+    return [];
   const { kind } = protocol;
   const heard = found.filter((listener) => listener.protocol === kind);
   return protocol.ports.ranges
@@ -126,7 +137,8 @@ export function describeListening(
     const [first] = sockets;
     if (first === undefined) return [];
     const addresses = sockets.slice(0, addressesMax).map(({ address }) => address);
-    const process = sockets.map(({ inode }) => names.get(inode)).find((name) => name !== undefined) ?? null;
+    const process =
+      sockets.map(({ inode }) => names.get(inode)).find((name) => name !== undefined) ?? null;
     return [{ protocol: first.protocol, port: first.port, addresses, process }];
   });
   return {

@@ -50,7 +50,9 @@ function flushers(root: string, enabled: readonly string[]): readonly Flusher[] 
       (command) => command.flushes || command.files.some((file) => files.includes(file)),
     );
     const at = [...new Set(flushing.map(({ when }) => when))];
-    const mended = at.every((when) => commands.some((command) => command.restores && command.when === when));
+    const mended = at.every((when) =>
+      commands.some((command) => command.restores && command.when === when),
+    );
     return at.length === 0 ? [] : [{ unit, at, files: [...new Set(files)], mended }];
   });
 }
@@ -77,7 +79,11 @@ const restoreScript = "/usr/lib/portcullis/restore.sh";
 /** A line for a unit that flushes: its argv is that of nftables.service.d/portcullis.conf. */
 const restoring = `-/bin/sh ${restoreScript} /var/lib/portcullis /etc/portcullis/fallback /usr/sbin/nft missing`;
 
-const whens: Readonly<Record<string, Command["when"]>> = { Start: "start", Reload: "reload", Stop: "stop" };
+const whens: Readonly<Record<string, Command["when"]>> = {
+  Start: "start",
+  Reload: "reload",
+  Stop: "stop",
+};
 
 const placeOf = (root: string, unit: string): string | undefined =>
   places.find((folder) => entries(join(root, folder)).includes(unit));
@@ -95,9 +101,13 @@ function commandsOf(root: string, unit: string): readonly Command[] {
     [...text.matchAll(/^Exec(Start|Reload|Stop)(?:Pre|Post)?=(.*\bnft\b.*)$/gm)].flatMap(
       ([, key = "", command = ""]): readonly Command[] => {
         const when = whens[key];
-        const files = [...command.matchAll(/\s(?:-f|--file)[\s=]+(\/\S+)/g)].map(([, file = ""]) => file);
+        const files = [...command.matchAll(/\s(?:-f|--file)[\s=]+(\/\S+)/g)].map(
+          ([, file = ""]) => file,
+        );
         const restores = command.includes(restoreScript);
-        return when === undefined ? [] : [{ when, flushes: flushing.test(command), restores, files }];
+        return when === undefined
+          ? []
+          : [{ when, flushes: flushing.test(command), restores, files }];
       },
     ),
   );

@@ -16,7 +16,11 @@ export interface ExecResult {
  * Runs `argv` with `input` on stdin. Rejects when the program cannot be started, runs too long or says too much.
  * @param answer `line`: the first line of output is all that is wanted, with status 0; the program's end is not awaited
  */
-export type Exec = (argv: readonly string[], input: string, answer?: "whole" | "line") => Promise<ExecResult>;
+export type Exec = (
+  argv: readonly string[],
+  input: string,
+  answer?: "whole" | "line",
+) => Promise<ExecResult>;
 
 export interface ExecLimits {
   /** Put before every argv, such as `["ip", "netns", "exec", "gw"]`. */
@@ -39,7 +43,11 @@ const defaults: ExecLimits = {
  * The whole environment of a child: the locale makes error messages the ones we know, and a home that is no folder keeps
  * an interactive nft from writing its history there.
  */
-const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], LC_ALL: "C", HOME: "/dev/null" });
+const environment = (): NodeJS.ProcessEnv => ({
+  PATH: process.env["PATH"],
+  LC_ALL: "C",
+  HOME: "/dev/null",
+});
 
 /** Ends what runs too long. Not by spawn's `timeout`: where nothing started, its timer keeps this process for all that time. */
 function endAfter(child: ChildProcess, seconds: number): void {
@@ -153,7 +161,11 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 type Said = Pick<ExecResult, "stdout" | "stderr">;
 
 /** @returns what the child has said; undefined when it was too much, and then the child is ended */
-function collect(child: Child, bytesMax: number, heard: (soFar: () => Said) => void): () => Said | undefined {
+function collect(
+  child: Child,
+  bytesMax: number,
+  heard: (soFar: () => Said) => void,
+): () => Said | undefined {
   let size = 0;
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   const said = (): Said => ({

@@ -17,8 +17,13 @@ export function serviceWatchdog(
   pid: number,
   exec: Exec,
 ): ServiceWatchdog | undefined {
-  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: within = "", WATCHDOG_PID: waitedFor } = environment;
-  if (socket === undefined || !/^[1-9]\d{0,15}$/.test(within) || waitedFor !== `${pid}`) return undefined;
+  const {
+    NOTIFY_SOCKET: socket,
+    WATCHDOG_USEC: within = "",
+    WATCHDOG_PID: waitedFor,
+  } = environment;
+  if (socket === undefined || !/^[1-9]\d{0,15}$/.test(within) || waitedFor !== `${pid}`)
+    return undefined;
   return {
     withinMs: Number(within) / 1000,
     tell: async () => {

@@ -27,7 +27,9 @@ export const Status = z.strictObject({
   host: z.string(),
   fleet: z.string(),
   url: z.string(),
-  applied: z.strictObject({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() }).nullable(),
+  applied: z
+    .strictObject({ seq: z.int(), revision: z.int(), bundle_sha256: z.string() })
+    .nullable(),
   /** The bundle that is counted and not enforced, before a person says so. */
   counting: z.strictObject({ seq: z.int(), revision: z.int() }).nullable().default(null),
   /** In hold: until when by itself, and the newest revision that was reverted; a newer one is tried before. */
@@ -200,7 +202,9 @@ export function formatStatus(status: Status, running: boolean, now: number): str
           `flows     those that lost their grant with the last commit may go on: ${status.flows_uncut}`,
           "          conntrack(8), ip(8) and ss(8) are needed; it is tried again with the next commit.",
         ]),
-    ...(status.listening === null ? [] : formatListening(status.listening, status.foreign_redirects ?? [])),
+    ...(status.listening === null
+      ? []
+      : formatListening(status.listening, status.foreign_redirects ?? [])),
   ].join("\n");
 }
 
@@ -215,7 +219,9 @@ function formatListening(
   const more = (count: number): string => (count === 0 ? "" : `, and ${count} more`);
   const listens = undeclared.entries
     .filter(({ protocol, port, addresses }) =>
-      addresses.some((address) => !redirects.some((each) => handsOn(each, { protocol, address, port }))),
+      addresses.some(
+        (address) => !redirects.some((each) => handsOn(each, { protocol, address, port })),
+      ),
     )
     .map(
       ({ protocol, port, addresses, process }) =>
@@ -245,7 +251,8 @@ function formatExpiries(expires: readonly RoleExpiry[], now: number): readonly s
 
 const formatRedirects = (redirects: readonly ForeignRedirect[]): readonly string[] => [
   ...redirects.map(
-    (redirect) => `redirect  strangers may reach ${describeRedirect(redirect)}, whatever our rows say`,
+    (redirect) =>
+      `redirect  strangers may reach ${describeRedirect(redirect)}, whatever our rows say`,
   ),
   ...(redirects.length === 0
     ? []
@@ -263,7 +270,8 @@ const formatForeign = (drops: readonly ForeignDrop[]): readonly string[] => [
 
 function formatDrift({ count, contended, last }: Drift): readonly string[] {
   const who = last.by === null ? "" : ` by ${last.by}`;
-  const more = last.total > last.changes.length ? [`and ${last.total - last.changes.length} more`] : [];
+  const more =
+    last.total > last.changes.length ? [`and ${last.total - last.changes.length} more`] : [];
   return [
     `drift     ${count} since the agent started, last at ${last.at}${who}, ${last.repaired ? "repaired" : "not repaired"}`,
     ...[...last.changes.slice(0, 5), ...more].map((text) => `          ${text}`),

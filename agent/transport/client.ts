@@ -51,7 +51,11 @@ export interface PollRequest {
 }
 
 export type PollReply =
-  | { readonly kind: "unchanged"; readonly generation: string | null; readonly pollAfter: string | undefined }
+  | {
+      readonly kind: "unchanged";
+      readonly generation: string | null;
+      readonly pollAfter: string | undefined;
+    }
   | {
       readonly kind: "update";
       readonly update: UpdateBytes;
@@ -118,7 +122,12 @@ class WireClient implements Client {
     if (reply.status === 304) return { kind: "unchanged", generation, pollAfter };
     if (reply.status !== 200) throw unexpectedStatus("poll", reply);
     const etag = headerOf(reply, "etag", EntityTag);
-    return { kind: "update", update: decodeUpdate(reply.body), hint: { etag, generation }, pollAfter };
+    return {
+      kind: "update",
+      update: decodeUpdate(reply.body),
+      hint: { etag, generation },
+      pollAfter,
+    };
   }
 
   async report(report: string, now: number, cycle: AbortSignal): Promise<ReportResponse> {
@@ -135,7 +144,11 @@ class WireClient implements Client {
   }
 
   waitMs(what: "poll" | "report"): number {
-    return Math.max(0, this.#notBefore[what] - performance.now(), this.#notBefore.token - performance.now());
+    return Math.max(
+      0,
+      this.#notBefore[what] - performance.now(),
+      this.#notBefore.token - performance.now(),
+    );
   }
 
   #heed(what: "poll" | "report" | "token", { status, headers: sent }: Reply): void {
@@ -144,7 +157,10 @@ class WireClient implements Client {
   }
 
   async confirm(nonce: string, now: number, cycle: AbortSignal): Promise<void> {
-    const call = { ...json({ nonce } satisfies Confirmation), url: `${this.#url}/v1/agent/confirm` };
+    const call = {
+      ...json({ nonce } satisfies Confirmation),
+      url: `${this.#url}/v1/agent/confirm`,
+    };
     const reply = await this.#authorized({ ...call, bodyBytesMax: smallBytesMax }, now, cycle);
     if (reply.status !== 200) throw unexpectedStatus("confirm", reply);
     if (Confirmation.safeParse(parseReply(reply.body)).data?.nonce !== nonce)
@@ -160,7 +176,10 @@ class WireClient implements Client {
   }
 
   #withToken(token: Token, call: Call, cycle: AbortSignal): Promise<Reply> {
-    const authorized = { ...call, headers: { ...call.headers, authorization: `Bearer ${token.text}` } };
+    const authorized = {
+      ...call,
+      headers: { ...call.headers, authorization: `Bearer ${token.text}` },
+    };
     return send(authorized, this.#limits, this.#tls, cycle);
   }
 
@@ -170,7 +189,11 @@ class WireClient implements Client {
       client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
       client_assertion: await this.#assertion(now),
     };
-    const call = { ...json(request), url: `${this.#url}/v1/agent/token`, bodyBytesMax: smallBytesMax };
+    const call = {
+      ...json(request),
+      url: `${this.#url}/v1/agent/token`,
+      bodyBytesMax: smallBytesMax,
+    };
     const reply = await send(call, this.#limits, this.#tls, cycle);
     this.#heed("token", reply);
     if (reply.status !== 200) throw unexpectedStatus("token", reply);
@@ -240,13 +263,17 @@ export function parseReply(body: Buffer): unknown {
   try {
     return parseStrict(body);
   } catch (error) {
-    if (error instanceof StrictJsonError) throw new Refused("response_malformed", `reply: ${error.message}`);
+    if (error instanceof StrictJsonError)
+      throw new Refused("response_malformed", `reply: ${error.message}`);
     throw error;
   }
 }
 
 export const unexpectedStatus = (what: string, reply: Reply): Refused =>
-  new Refused("http_status", `${what}: the control plane answered ${reply.status}${nextStep(reply.status)}`);
+  new Refused(
+    "http_status",
+    `${what}: the control plane answered ${reply.status}${nextStep(reply.status)}`,
+  );
 
 const nextStep = (status: number): string => {
   if (status === 401 || status === 403)

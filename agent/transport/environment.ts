@@ -69,7 +69,8 @@ function isExempt(env: Environment, { hostname, port }: URL): boolean {
 
 function covers(entry: string, host: string, port: string): boolean {
   // An address of IPv6 has colons of its own, and stands in brackets before a port.
-  const [, bracketed, plain = entry, only = port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? [];
+  const [, bracketed, plain = entry, only = port] =
+    /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? [];
   const name = (bracketed ?? plain).replace(/^\*?\./, "");
   return name !== "" && only === port && (host === name || host.endsWith(`.${name}`));
 }

@@ -25,7 +25,8 @@ export function retryAfterMs(header: string | undefined): number {
 }
 
 /** The same with up to a fifth more, so that not all come back at once who were sent away at once. */
-export const spreadMs = (waitMs: number, random: number): number => Math.ceil(waitMs * (1 + jitter * random));
+export const spreadMs = (waitMs: number, random: number): number =>
+  Math.ceil(waitMs * (1 + jitter * random));
 
 /**
  * Milliseconds until the next poll.
@@ -33,7 +34,10 @@ export const spreadMs = (waitMs: number, random: number): number => Math.ceil(wa
  */
 export function nextPollMs(seconds: number, failures: number, random: number): number {
   if (failures === 0) return Math.round(1000 * seconds * (1 - jitter + 2 * jitter * random));
-  const ceiling = Math.min(Math.max(backOffSecondsMax, seconds), seconds * 2 ** Math.min(failures, 20));
+  const ceiling = Math.min(
+    Math.max(backOffSecondsMax, seconds),
+    seconds * 2 ** Math.min(failures, 20),
+  );
   // Never below the floor of a poll: full jitter reaches down to zero.
   return Math.max(1000 * pollSecondsRange.min, Math.round(1000 * ceiling * random));
 }

@@ -47,7 +47,12 @@ export interface Reply {
  * @param cycle aborts when the cycle this request belongs to has used its time
  * @throws Refused `unreachable`, `response_too_slow`, `response_too_large` or `response_encoding`
  */
-export function send(call: Call, limits: Limits, tls: TrustedTls, cycle: AbortSignal): Promise<Reply> {
+export function send(
+  call: Call,
+  limits: Limits,
+  tls: TrustedTls,
+  cycle: AbortSignal,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const outgoing = opened(call, tls);
     const watch = new Watch(outgoing, limits, cycle);
@@ -59,7 +64,9 @@ export function send(call: Call, limits: Limits, tls: TrustedTls, cycle: AbortSi
     watch.onRefusal = fail;
     outgoing.on("error", fail);
     // After an answer this changes nothing; some that are none, such as 101, end without an error.
-    outgoing.on("close", () => fail(new Refused("unreachable", "the connection ended without a reply")));
+    outgoing.on("close", () =>
+      fail(new Refused("unreachable", "the connection ended without a reply")),
+    );
     outgoing.on("response", (incoming) => {
       watch.headersArrived();
       collect(incoming, call.bodyBytesMax, watch, fail, (reply) => {
@@ -77,12 +84,16 @@ function opened(call: Call, tls: TrustedTls): ClientRequest {
     return open(call, tls);
   } catch (error) {
     if (error instanceof Refused) throw error;
-    throw new Refused("unreachable", describe(error instanceof Error ? error : new Error("unknown")));
+    throw new Refused(
+      "unreachable",
+      describe(error instanceof Error ? error : new Error("unknown")),
+    );
   }
 }
 
 function open(call: Call, tls: TrustedTls): ClientRequest {
-  const length = call.body === undefined ? {} : { "content-length": String(Buffer.byteLength(call.body)) };
+  const length =
+    call.body === undefined ? {} : { "content-length": String(Buffer.byteLength(call.body)) };
   const options = {
     method: call.method,
     headers: { "accept-encoding": "identity", ...length, ...call.headers },
@@ -101,7 +112,8 @@ function collect(
   done: (reply: Reply) => void,
 ): void {
   const encoding = incoming.headers["content-encoding"] ?? "identity";
-  if (encoding !== "identity") return fail(new Refused("response_encoding", "expected an unencoded body"));
+  if (encoding !== "identity")
+    return fail(new Refused("response_encoding", "expected an unencoded body"));
   const tooLarge = new Refused("response_too_large", `expected at most ${bytesMax} bytes`);
   if (Number(incoming.headers["content-length"] ?? 0) > bytesMax) return fail(tooLarge);
   const chunks: Buffer[] = [];
@@ -115,11 +127,16 @@ function collect(
   incoming.on("error", fail);
   // A body cut short ends without `complete`; node raises an error for most such cases, but not for all.
   incoming.on("close", () => {
-    if (!incoming.complete) fail(new Refused("unreachable", "the connection ended before the reply did"));
+    if (!incoming.complete)
+      fail(new Refused("unreachable", "the connection ended before the reply did"));
   });
   incoming.on("end", () => {
     if (incoming.complete)
-      done({ status: incoming.statusCode ?? 0, headers: flatten(incoming), body: Buffer.concat(chunks) });
+      done({
+        status: incoming.statusCode ?? 0,
+        headers: flatten(incoming),
+        body: Buffer.concat(chunks),
+      });
   });
 }
 
@@ -145,7 +162,11 @@ class Watch {
     this.#limits = limits;
     this.#cycle = cycle;
     this.#connect = this.#after(limits.connectMs, "unreachable", "no connection in time");
-    this.#headers = this.#after(limits.headersMs, "response_too_slow", "no response headers in time");
+    this.#headers = this.#after(
+      limits.headersMs,
+      "response_too_slow",
+      "no response headers in time",
+    );
     outgoing.on("socket", (socket) => {
       const ready = (): void => clearTimeout(this.#connect);
       socket.once("encrypted" in socket ? "secureConnect" : "connect", ready);

@@ -20,7 +20,8 @@ export function writeBundle(
   { bytes, sha256: digest }: Digested,
   before: string | undefined,
 ): void {
-  if (readBundle(directory, digest) === undefined) writeDurable(bundleFile(directory, digest), bytes);
+  if (readBundle(directory, digest) === undefined)
+    writeDurable(bundleFile(directory, digest), bytes);
   const keep = new Set([`${digest}.json`, `${before ?? digest}.json`]);
   for (const name of readdirSync(join(directory, "bundles")))
     if (!keep.has(name)) removeDurable(join(directory, "bundles", name));

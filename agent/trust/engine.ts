@@ -35,7 +35,8 @@ export async function confirmWithTufJs(opinion: Opinion): Promise<void> {
     mkdirSync(scratch, { mode: 0o700 });
     writeFileSync(join(scratch, "root.json"), opinion.root);
     for (const role of onlineRoles)
-      if (opinion.before !== undefined) writeFileSync(join(scratch, `${role}.json`), opinion.before[role]);
+      if (opinion.before !== undefined)
+        writeFileSync(join(scratch, `${role}.json`), opinion.before[role]);
     const updater = new Updater({
       metadataDir: scratch,
       metadataBaseUrl: "https://envelope.invalid",
@@ -44,12 +45,18 @@ export async function confirmWithTufJs(opinion: Opinion): Promise<void> {
     });
     setTime(updater, new Date(opinion.now));
     const target = await updater.getTargetInfo(bundlePath);
-    if (target?.hashes["sha256"] !== verified.bundle.sha256 || target.length !== verified.bundle.length)
+    if (
+      target?.hashes["sha256"] !== verified.bundle.sha256 ||
+      target.length !== verified.bundle.length
+    )
       throw new Refused("signature_invalid", "the second verifier found another bundle");
   } catch (error) {
     if (error instanceof Refused) throw error;
     if (isErrno(error)) throw new Refused("state_unwritable", `trust: ${error.code}`);
-    throw new Refused("signature_invalid", "the second verifier refuses what the first one accepts");
+    throw new Refused(
+      "signature_invalid",
+      "the second verifier refuses what the first one accepts",
+    );
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

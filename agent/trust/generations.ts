@@ -38,7 +38,9 @@ export function* readGenerations(directory: string): Generator<Generation> {
     const file = (leaf: string): Buffer | undefined => readOptional(join(directory, name, leaf));
     const root = file("root.json");
     if (root === undefined) continue;
-    const [timestamp, snapshot, targets] = ["timestamp.json", "snapshot.json", "targets.json"].map(file);
+    const [timestamp, snapshot, targets] = ["timestamp.json", "snapshot.json", "targets.json"].map(
+      file,
+    );
     const whole = timestamp !== undefined && snapshot !== undefined && targets !== undefined;
     yield {
       root,
@@ -63,7 +65,8 @@ export function writeGeneration(directory: string, generation: Generation): void
   const before = readCurrent(directory);
   linkDurable(join(directory, "current"), name);
   const keep = new Set([name, before]);
-  for (const old of names) if (!keep.has(old)) rmSync(join(directory, old), { recursive: true, force: true });
+  for (const old of names)
+    if (!keep.has(old)) rmSync(join(directory, old), { recursive: true, force: true });
 }
 
 function readCurrent(directory: string): string | undefined {

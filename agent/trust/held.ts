@@ -103,7 +103,13 @@ export function load(directory: string, identity: Identity, floors: Floors, now:
     const { root: rootBytes, metadata, hint } = generation;
     const believed = again(directory, identity, floors, root, metadata, now);
     // Metadata that no longer verifies is not a base for anything: fetched again as a whole.
-    return { root, rootBytes, metadata, believed, hint: believed === undefined ? noHint : hintAt(hint, now) };
+    return {
+      root,
+      rootBytes,
+      metadata,
+      believed,
+      hint: believed === undefined ? noHint : hintAt(hint, now),
+    };
   }
   const pinned = readOptional(join(directory, "root.json"));
   if (pinned === undefined || sha256(pinned) !== identity.rootSha256)

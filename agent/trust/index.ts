@@ -102,7 +102,10 @@ export function openTrust(directory: string, identity: Identity, now: number): O
   } catch (error) {
     if (error instanceof Refused) return { ok: false, refusal: refusalOf(error) };
     if (isErrno(error))
-      return { ok: false, refusal: { code: "state_unwritable", message: `state directory: ${error.code}` } };
+      return {
+        ok: false,
+        refusal: { code: "state_unwritable", message: `state directory: ${error.code}` },
+      };
     throw error;
   }
 }
@@ -166,7 +169,10 @@ class TrustStore implements Trust {
   /** Reads the state directory and changes nothing. */
   async #judge(update: UpdateBytes, now: number): Promise<Judged> {
     if (update.roots.length > sizeLimits.newRoots)
-      throw new Refused("metadata_too_large", `more than ${sizeLimits.newRoots} roots in one update`);
+      throw new Refused(
+        "metadata_too_large",
+        `more than ${sizeLimits.newRoots} roots in one update`,
+      );
     const followed = judge(followRoots(this.#held.root, update.roots), holds);
     const { root } = followed;
     const reached = { root, rootBytes: followed.bytes ?? this.#held.rootBytes };
@@ -223,7 +229,8 @@ class TrustStore implements Trust {
       writeFloors(this.#directory, floors);
       this.#floors = floors;
       writeGeneration(join(this.#directory, "trust"), { root, metadata, hint });
-      if (bundle !== undefined) writeBundle(this.#directory, bundle, this.#held.believed?.bundle.sha256);
+      if (bundle !== undefined)
+        writeBundle(this.#directory, bundle, this.#held.believed?.bundle.sha256);
       this.#held = held;
     });
   }

@@ -80,9 +80,15 @@ function visit(walk: Walk, node: unknown, at: At): Result {
   return result;
 }
 
-function repeat(walk: Walk, name: string, here: Result, refuse: (message: string) => Result): Result {
+function repeat(
+  walk: Walk,
+  name: string,
+  here: Result,
+  refuse: (message: string) => Result,
+): Result {
   const target = walk.anchors.get(name);
-  if (target === undefined) return refuse("expected an alias of a value that is complete before it");
+  if (target === undefined)
+    return refuse("expected an alias of a value that is complete before it");
   const already = walk.repeated > repeatedMax;
   walk.repeated += target.size;
   if (already) return here;
@@ -113,7 +119,8 @@ function mapping(walk: Walk, map: YAMLMap, at: At, offset: number): Result {
     const name = isScalar(key) && key.tag === undefined ? key.value : undefined;
     const path = typeof name === "string" ? [...at.path, name] : at.path;
     const earlier = typeof name === "string" ? entries.get(name) : undefined;
-    const refuse = (message: string): void => void walk.problems.push({ offset: keyOffset, path, message });
+    const refuse = (message: string): void =>
+      void walk.problems.push({ offset: keyOffset, path, message });
     // `__proto__` is an ordinary name in YAML and never one in intent; objects would treat it specially.
     if (typeof name !== "string") refuse("expected a plain name as key");
     else if (name === "__proto__") refuse("unknown field");
@@ -137,7 +144,8 @@ function mapping(walk: Walk, map: YAMLMap, at: At, offset: number): Result {
   };
 }
 
-const total = (results: readonly Result[]): number => results.reduce((sum, { size }) => sum + size, 1);
+const total = (results: readonly Result[]): number =>
+  results.reduce((sum, { size }) => sum + size, 1);
 
 function offsetOf(node: unknown): number | undefined {
   if (!isAlias(node) && !isMap(node) && !isSeq(node) && !isScalar(node)) return undefined;

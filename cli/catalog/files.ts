@@ -2,7 +2,15 @@
  * Which files a catalog is made of. A directory is read whole, sorted, and nothing outside it: a link that leads out is
  * refused. Names that begin with a dot are left alone, so that a checkout's own files are no catalog.
  */
-import { closeSync, type Dirent, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
+import {
+  closeSync,
+  type Dirent,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { join, relative, sep } from "node:path";
 import { compareText } from "#schema/order.ts";
 import { Failure } from "#cli/text/output.ts";
@@ -38,7 +46,8 @@ function isCatalogFile(root: string, path: string, entry: Dirent): boolean {
   if (entry.isFile()) return extension.test(entry.name);
   if (!entry.isSymbolicLink()) return false;
   const inside = relative(realpathSync(root), realpathSync(path));
-  if (inside === ".." || inside.startsWith(`..${sep}`)) throw new Failure(`${path} is a link out of ${root}`);
+  if (inside === ".." || inside.startsWith(`..${sep}`))
+    throw new Failure(`${path} is a link out of ${root}`);
   const target = statSync(path);
   if (target.isDirectory()) throw new Failure(`${path} is a link to a directory`);
   return target.isFile() && extension.test(entry.name);
@@ -73,7 +82,8 @@ function attempt<T>(path: string, task: () => T): T {
     return task();
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+    const reason =
+      error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
     throw new Failure(`cannot read ${path}: ${reason}`);
   }
 }

@@ -70,7 +70,8 @@ export function locate(
 
 function target(parts: readonly string[], changes: readonly Named[]) {
   const [collection = "", first = "", second = "", ...rest] = parts;
-  if (collection === "changes") return { row: changes[Number(first)], rest: second === "body" ? rest : [] };
+  if (collection === "changes")
+    return { row: changes[Number(first)], rest: second === "body" ? rest : [] };
   if (!isCollection(collection)) return { row: undefined, rest: [] };
   const kind = collections[collection];
   return kind === "member"
@@ -78,4 +79,5 @@ function target(parts: readonly string[], changes: readonly Named[]) {
     : { row: { kind, key: first }, rest: parts.slice(2) };
 }
 
-const isCollection = (name: string): name is keyof typeof collections => Object.hasOwn(collections, name);
+const isCollection = (name: string): name is keyof typeof collections =>
+  Object.hasOwn(collections, name);

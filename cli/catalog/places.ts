@@ -54,7 +54,9 @@ const pathMax = 200;
 /** `catalog/web.yaml:12:14: /services/web/ingress/0/port: expected a port`, on one line whatever the file holds. */
 export function findingText({ file, line, column, path, message }: Finding): string {
   const shown = path.length > pathMax ? `${path.slice(0, pathMax)}…` : path;
-  return printable(`${placeText({ file, line, column })}: ${shown === "" ? "" : `${shown}: `}${message}`);
+  return printable(
+    `${placeText({ file, line, column })}: ${shown === "" ? "" : `${shown}: `}${message}`,
+  );
 }
 
 export const placeText = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;

@@ -34,7 +34,12 @@ interface Entry {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-const sections = { zones: "zone", hosts: "host", services: "service", overlays: "overlay" } as const;
+const sections = {
+  zones: "zone",
+  hosts: "host",
+  services: "service",
+  overlays: "overlay",
+} as const;
 const isSection = (name: string): name is keyof typeof sections => Object.hasOwn(sections, name);
 
 /** All rows and all findings of all documents, in order. */
@@ -80,11 +85,17 @@ function* documentRows(document: CatalogDocument): Generator<CatalogRow | Findin
 
 function* sectioned(document: CatalogDocument, value: Fields): Generator<Entry | Finding> {
   for (const [name, section] of Object.entries(value)) {
-    const found = (place: Place, message: string): Finding => ({ ...place, path: pointer([name]), message });
+    const found = (place: Place, message: string): Finding => ({
+      ...place,
+      path: pointer([name]),
+      message,
+    });
     if (name === "portcullis") {
-      if (section !== 1) yield found(document.valueAt([name]), "expected 1, the version of this format");
+      if (section !== 1)
+        yield found(document.valueAt([name]), "expected 1, the version of this format");
     } else if (!isSection(name)) yield found(document.keyAt([name]), "unknown field");
-    else if (!isFields(section)) yield found(document.valueAt([name]), "expected a mapping of names");
+    else if (!isFields(section))
+      yield found(document.valueAt([name]), "expected a mapping of names");
     else
       for (const [key, body] of Object.entries(section)) {
         const entry = { kind: sections[name], key, body, within: [name, key], path: [name, key] };
@@ -108,7 +119,12 @@ function* overlay(document: CatalogDocument, entry: Entry): Generator<Entry | Fi
       const own = [...path, cn];
       yield { kind: "member", key: memberKey(entry.key, cn), body: member, within: own, path: own };
     }
-  else yield { ...document.valueAt(path), path: pointer(path), message: "expected a mapping of names" };
+  else
+    yield {
+      ...document.valueAt(path),
+      path: pointer(path),
+      message: "expected a mapping of names",
+    };
 }
 
 function* plain(document: CatalogDocument, value: Fields): Generator<Entry | Finding> {
@@ -128,11 +144,20 @@ function* check(document: CatalogDocument, entry: Entry): Generator<CatalogRow |
   const parsed = Change.safeParse({ op: "put", kind, key, body });
   const put = parsed.data;
   if (put?.op === "put")
-    yield { put, path, place: document.keyAt(within), at: (part) => document.valueAt([...within, ...part]) };
+    yield {
+      put,
+      path,
+      place: document.keyAt(within),
+      at: (part) => document.valueAt([...within, ...part]),
+    };
   else for (const issue of parsed.error?.issues ?? []) yield* findingsOf(document, entry, issue);
 }
 
-function* findingsOf(document: CatalogDocument, entry: Entry, issue: z.core.$ZodIssue): Generator<Finding> {
+function* findingsOf(
+  document: CatalogDocument,
+  entry: Entry,
+  issue: z.core.$ZodIssue,
+): Generator<Finding> {
   const [part, ...rest] = issue.path;
   const within = [...entry.within, ...rest];
   const path = [...entry.path, ...rest];

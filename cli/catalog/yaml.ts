@@ -53,14 +53,21 @@ export function readYaml({ name, text }: CatalogFile): readonly CatalogDocument[
       ...place(offset),
       path,
       message:
-        earlier === undefined ? message : `${message}; it stands at ${placeText(place(earlier))} already`,
+        earlier === undefined
+          ? message
+          : `${message}; it stands at ${placeText(place(earlier))} already`,
     }));
     return value === null && placed.length === 0 ? [] : [documentOf(value, placed, spot, place)];
   });
 }
 
 /** What the library says is malformed; its warnings are refusals here. */
-function problemsOf({ errors, warnings, directives, contents }: Document.Parsed): readonly Problem[] {
+function problemsOf({
+  errors,
+  warnings,
+  directives,
+  contents,
+}: Document.Parsed): readonly Problem[] {
   const deep = errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
   if (deep !== undefined)
     return [{ offset: deep.pos[0], path: [], message: `expected at most ${depthMax} levels` }];

@@ -9,9 +9,16 @@ export const completion = (commands: readonly Command[]): Command =>
     {
       name: "completion",
       summary: "print completions for a shell",
-      about: ["Prints a script that completes commands, options and their values; needs no control plane."],
+      about: [
+        "Prints a script that completes commands, options and their values; needs no control plane.",
+      ],
       positionals: {
-        shell: { value: "SHELL", choices: shells, required: true, ask: "which shell? bash, zsh or fish" },
+        shell: {
+          value: "SHELL",
+          choices: shells,
+          required: true,
+          ask: "which shell? bash, zsh or fish",
+        },
       },
       options: {},
       examples: ["completion bash > /etc/bash_completion.d/portcullis"],

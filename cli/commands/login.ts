@@ -35,7 +35,11 @@ export const login = command(
     if (url === undefined) throw new UsageError("which control plane? give --url");
     if (tokenFile === undefined) throw new UsageError("which token? give --token-file");
     const who = await openClient(given, context.env).call("GET /v1/whoami", {});
-    const profile = { url, token_file: resolve(tokenFile), ca: ca === undefined ? null : resolve(ca) };
+    const profile = {
+      url,
+      token_file: resolve(tokenFile),
+      ca: ca === undefined ? null : resolve(ca),
+    };
     const path = storeProfile(name.data, profile, context.env);
     const stored = { profile: name.data, url, name: who.name, path };
     print(context, values.json, stored, () => [

@@ -34,6 +34,8 @@ async function hasLink(
   client: Client,
   { seq, hash }: { readonly seq: number; readonly hash: string },
 ): Promise<boolean> {
-  const { items } = await client.call("GET /v1/audit", { query: { limit: 1, cursor: String(seq + 1) } });
+  const { items } = await client.call("GET /v1/audit", {
+    query: { limit: 1, cursor: String(seq + 1) },
+  });
   return items[0]?.seq === seq && items[0].hash === hash;
 }

@@ -16,7 +16,9 @@ export async function bodyText(response: Response): Promise<string> {
     bytes += read.value.length;
     if (bytes > answerBytesMax) {
       await reader?.cancel().catch(() => undefined);
-      throw new Failure(`the answer is larger than ${answerBytesMax} bytes; is it a control plane?`);
+      throw new Failure(
+        `the answer is larger than ${answerBytesMax} bytes; is it a control plane?`,
+      );
     }
     chunks.push(read.value);
   }

@@ -65,12 +65,16 @@ export class Refusal extends Failure {
 const Told = Problem.pick({ title: true, detail: true, request_id: true });
 
 /** What a person gives the control plane's operators, so that they find the request. */
-export const withRequest = (id: string | undefined): string => (id === undefined ? "" : ` [request ${id}]`);
+export const withRequest = (id: string | undefined): string =>
+  id === undefined ? "" : ` [request ${id}]`;
 
 /** Options that every command with a control plane has. */
 export const connectionOptions = {
   url: value("URL", "control plane (default: $PORTCULLIS_URL)"),
-  "token-file": value("FILE", "file with an operator token (default: the token in $PORTCULLIS_TOKEN)"),
+  "token-file": value(
+    "FILE",
+    "file with an operator token (default: the token in $PORTCULLIS_TOKEN)",
+  ),
   ca: value(
     "FILE",
     "PEM certificates to trust besides the system's (default: those in the file $PORTCULLIS_CA)",
@@ -108,9 +112,12 @@ export function readConnection(given: Connection, env: Readonly<NodeJS.ProcessEn
   const [url, token] = [given.url ?? env["PORTCULLIS_URL"], env["PORTCULLIS_TOKEN"]];
   const tokenFile = given["token-file"];
   const ca = given.ca ?? env["PORTCULLIS_CA"];
-  const isComplete = given.profile === undefined && url !== undefined && (tokenFile ?? token) !== undefined;
+  const isComplete =
+    given.profile === undefined && url !== undefined && (tokenFile ?? token) !== undefined;
   const profile = isComplete ? undefined : findProfile(given.profile, env);
-  const isOwn = profile !== undefined && (url === undefined || url === profile.url);
+  const isOwn =
+    profile !== undefined &&
+    (url === undefined || URL.parse(url)?.href === URL.parse(profile.url)?.href);
   return {
     url: url ?? profile?.url,
     token: tokenFile === undefined ? token : undefined,
@@ -121,7 +128,11 @@ export function readConnection(given: Connection, env: Readonly<NodeJS.ProcessEn
 
 /** A client of the control plane at `base`, as whom `token` is of. */
 export function connect(base: URL, token: string, transport: Transport): Client {
-  const ask = async <N extends RouteName>(route: N, asked: Asked<N>, how: How = {}): Promise<Response> => {
+  const ask = async <N extends RouteName>(
+    route: N,
+    asked: Asked<N>,
+    how: How = {},
+  ): Promise<Response> => {
     const { method, path } = fillRoute(route, asked.params, asked.query);
     const response = await send(transport, new URL(path, base), {
       method,
@@ -162,7 +173,11 @@ interface How {
 }
 
 /** The answer as the table of routes has it. @throws Failure */
-function readAnswer<N extends RouteName>(route: N, response: Response, content: unknown): Answered<N> {
+function readAnswer<N extends RouteName>(
+  route: N,
+  response: Response,
+  content: unknown,
+): Answered<N> {
   const schema = jsonAnswer(routeOf(route));
   const parsed = schema?.safeParse(content);
   // The types of answers come from the very table that `schema` is read from.
@@ -205,7 +220,8 @@ function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown reason";
   // Of several addresses that were tried, node gives one error without a message.
   const cause = error instanceof AggregateError ? (error.errors as unknown[]).at(-1) : error;
-  const { message } = error.cause instanceof Error ? error.cause : cause instanceof Error ? cause : error;
+  const { message } =
+    error.cause instanceof Error ? error.cause : cause instanceof Error ? cause : error;
   return "code" in error && isCertificateFault(error.code)
     ? `${message}; --ca names the file of its CA`
     : message;

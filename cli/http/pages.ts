@@ -77,8 +77,16 @@ async function readOnce(client: Client): Promise<CurrentIntent | undefined> {
 }
 
 /** The body as its own kind reads it. */
-function currentRow({ kind, key, body, source, from_revision }: RowsPage["rows"][number]): CurrentRow {
+function currentRow({
+  kind,
+  key,
+  body,
+  source,
+  from_revision,
+}: RowsPage["rows"][number]): CurrentRow {
   const parsed = kinds[kind].body.safeParse(body);
   if (parsed.success) return { kind, key, body: parsed.data, source, revision: from_revision };
-  throw new Failure(`${kind} ${key} is not as this version knows it; use the control plane's version`);
+  throw new Failure(
+    `${kind} ${key} is not as this version knows it; use the control plane's version`,
+  );
 }

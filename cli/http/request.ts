@@ -16,6 +16,7 @@ export function fillRoute(name: RouteName, params: Values = {}, query: Values = 
     encodeURIComponent(String(params[parameter] ?? "")),
   );
   const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+  for (const [key, value] of Object.entries(query))
+    if (value !== undefined) search.set(key, String(value));
   return { method, path: search.size === 0 ? path : `${path}?${search.toString()}` };
 }

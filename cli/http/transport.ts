@@ -55,16 +55,24 @@ function exchange(
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(milliseconds);
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-    const outgoing = request(url, { ...options, method, signal, headers: { ...length, ...headers } });
+    const outgoing = request(url, {
+      ...options,
+      method,
+      signal,
+      headers: { ...length, ...headers },
+    });
     outgoing.on("error", reject);
     outgoing.on("close", () => reject(new Error("the connection ended without an answer")));
     outgoing.on("response", (incoming) => {
       const status = incoming.statusCode ?? 0;
       const isRedirect = status >= 300 && status < 400 && status !== 304;
-      if (status >= 200 && status <= 599 && !isRedirect) return resolve(responseOf(incoming, status));
+      if (status >= 200 && status <= 599 && !isRedirect)
+        return resolve(responseOf(incoming, status));
       incoming.destroy();
       reject(
-        new Error(`answered with the status ${status}${isRedirect ? ", and no redirect is followed" : ""}`),
+        new Error(
+          `answered with the status ${status}${isRedirect ? ", and no redirect is followed" : ""}`,
+        ),
       );
     });
     outgoing.end(body);
@@ -80,6 +88,8 @@ function responseOf(incoming: IncomingMessage, status: number): Response {
     for (const value of values) headers.append(name, value);
   // Whoever does not read it to its end says so by its abort signal, or goes on without it.
   incoming.on("error", () => undefined);
-  const body = bodiless.has(status) ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>);
+  const body = bodiless.has(status)
+    ? null
+    : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>);
   return new Response(body, { status, headers });
 }

@@ -45,7 +45,9 @@ export async function commit(
   const headers = { "Idempotency-Key": randomUUID() };
   for (let attempt = 1; ; attempt += 1)
     try {
-      return await inFiles(catalog, changes, () => client.call("POST /v1/commits", { body, headers }));
+      return await inFiles(catalog, changes, () =>
+        client.call("POST /v1/commits", { body, headers }),
+      );
     } catch (error) {
       if (!(error instanceof Unreachable) || attempt === attempts) throw error;
     }

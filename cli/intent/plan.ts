@@ -27,7 +27,11 @@ export interface RowName {
 
 export type Planned =
   /** `changes` by kind and key; `undeclared` are rows of the source that no file declares, and that stay. */
-  | { readonly ok: true; readonly changes: readonly Change[]; readonly undeclared: readonly RowName[] }
+  | {
+      readonly ok: true;
+      readonly changes: readonly Change[];
+      readonly undeclared: readonly RowName[];
+    }
   | { readonly ok: false; readonly refusals: readonly string[] };
 
 /** The share of a source's rows of one kind that may go without saying: one in five. */
@@ -54,17 +58,22 @@ export function planChanges(
     ...(options.prune ? tooMany(own, gone, options.allowDelete) : []),
   ];
   if (refusals.length > 0) return { ok: false, refusals };
-  const deletions = options.prune ? gone.map(({ kind, key }): Change => ({ op: "delete", kind, key })) : [];
+  const deletions = options.prune
+    ? gone.map(({ kind, key }): Change => ({ op: "delete", kind, key }))
+    : [];
   return {
     ok: true,
     changes: [...differing, ...deletions].toSorted((a, b) => compareText(idOf(a), idOf(b))),
     undeclared: options.prune
       ? []
-      : gone.map(({ kind, key }) => ({ kind, key })).toSorted((a, b) => compareText(idOf(a), idOf(b))),
+      : gone
+          .map(({ kind, key }) => ({ kind, key }))
+          .toSorted((a, b) => compareText(idOf(a), idOf(b))),
   };
 }
 
-const idOf = ({ kind, key }: { readonly kind: string; readonly key: string }): string => `${kind} ${key}`;
+const idOf = ({ kind, key }: { readonly kind: string; readonly key: string }): string =>
+  `${kind} ${key}`;
 
 const foreign = (
   puts: readonly DesiredRow["put"][],
@@ -94,9 +103,13 @@ function tooMany(
     const deleted = gone.filter((row) => row.kind === kind).length;
     const all = own.filter((row) => row.kind === kind).length;
     const what =
-      deleted === all ? `every ${kind} of this source` : `more than a fifth of this source's ${kind}s`;
+      deleted === all
+        ? `every ${kind} of this source`
+        : `more than a fifth of this source's ${kind}s`;
     return deleted * share <= all
       ? []
-      : [`this would delete ${what} (${deleted} of ${all}); --allow-delete ${gone.length} allows it`];
+      : [
+          `this would delete ${what} (${deleted} of ${all}); --allow-delete ${gone.length} allows it`,
+        ];
   });
 }

@@ -14,7 +14,12 @@ const opTones = { create: "added", update: "changed", delete: "removed" } as con
 /** Prints a proposal. */
 export function printProposal(
   output: Output,
-  { answer, warnings, undeclared, source }: Pick<Proposal, "answer" | "warnings" | "undeclared" | "source">,
+  {
+    answer,
+    warnings,
+    undeclared,
+    source,
+  }: Pick<Proposal, "answer" | "warnings" | "undeclared" | "source">,
 ): void {
   const { changes, hosts, names } = answer;
   printLines(output, [
@@ -35,7 +40,10 @@ function rowLines({ op, kind, key, before, after }: RowChange): readonly Line[] 
     case "create":
       return [head, ...bodyFields(after).map((text) => line("added", `    ${text}`))];
     case "update":
-      return [head, ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`))];
+      return [
+        head,
+        ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`)),
+      ];
     case "delete":
       return [head];
   }
@@ -48,7 +56,9 @@ function heldLines({ staged, pinned, waiting }: Plan): readonly string[] {
   return [
     ...list("staged, for a rollout to bring", staged),
     ...list("pinned, so withheld", pinned),
-    ...waiting.map(({ host, because }) => `waits for what is withheld already: ${host}: ${because}`),
+    ...waiting.map(
+      ({ host, because }) => `waits for what is withheld already: ${host}: ${because}`,
+    ),
   ];
 }
 
@@ -60,7 +70,9 @@ const behindLines = ({ behind }: Plan): readonly string[] => [
   }),
   ...(behind.length === 0
     ? []
-    : ["portcullis rollout start brings what is withheld; portcullis rollout list says what stopped it"]),
+    : [
+        "portcullis rollout start brings what is withheld; portcullis rollout list says what stopped it",
+      ]),
 ];
 
 /** Rows of this source that stand and that no file declares: forgotten, or to be deleted. */
@@ -79,12 +91,14 @@ function undeclaredLines(rows: Proposal["undeclared"], source: string): readonly
 
 /** `3 changes (1 create, 2 update) on revision 7, 2 hosts affected`. */
 function summary({ changes, hosts, revision }: Plan): string {
-  if (changes.length === 0) return `no change; revision ${revision} says all that the files declare`;
+  if (changes.length === 0)
+    return `no change; revision ${revision} says all that the files declare`;
   const counts = (["create", "update", "delete"] as const)
     .map((op) => ({ op, count: changes.filter((change) => change.op === op).length }))
     .filter(({ count }) => count > 0)
     .map(({ op, count }) => `${count} ${op}`);
-  const affected = hosts.length === 0 ? "no host's rules change" : `${plural(hosts.length, "host")} affected`;
+  const affected =
+    hosts.length === 0 ? "no host's rules change" : `${plural(hosts.length, "host")} affected`;
   return `${plural(changes.length, "change")} (${counts.join(", ")}) on revision ${revision}, ${affected}`;
 }
 

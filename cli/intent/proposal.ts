@@ -51,7 +51,10 @@ export const catalogOptions = {
       required: true,
     },
   ),
-  source: value("NAME", "whose rows these are (default: catalog); rows of other sources are never deleted"),
+  source: value(
+    "NAME",
+    "whose rows these are (default: catalog); rows of other sources are never deleted",
+  ),
   prune: flag("delete rows of this source that no file declares"),
   "allow-delete": value(
     "N",
@@ -140,7 +143,8 @@ export async function proposeChanges(
   changes: readonly Change[],
   { parent, source, release, allowGuardRefusals }: Asked,
 ): Promise<Proposal> {
-  const allowed = allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: [...allowGuardRefusals] };
+  const allowed =
+    allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: [...allowGuardRefusals] };
   const body = { parent, source, release, ...allowed, changes: [...changes] };
   const answer = await inFiles(catalog, changes, () => client.call("POST /v1/plan", { body }));
   const warnings = answer.warnings.map((warning): PlacedWarning => {
@@ -172,7 +176,9 @@ export async function inFiles<T>(
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (error.code === "stale_parent")
-      throw new Failures([`somebody else committed meanwhile; plan again${withRequest(error.requestId)}`]);
+      throw new Failures([
+        `somebody else committed meanwhile; plan again${withRequest(error.requestId)}`,
+      ]);
     if (error.errors.length === 0) throw error;
     const lines = error.errors.map((found) => {
       const located = locate(catalog, changes, found);

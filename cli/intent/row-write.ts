@@ -31,7 +31,9 @@ export function writeAsked(values: WriteValues) {
     },
     headers: {
       ...(version === undefined ? {} : precondition(version)),
-      ...(behalf === undefined ? {} : { "Portcullis-On-Behalf-Of": note("--on-behalf-of", behalf) }),
+      ...(behalf === undefined
+        ? {}
+        : { "Portcullis-On-Behalf-Of": note("--on-behalf-of", behalf) }),
     },
   };
 }

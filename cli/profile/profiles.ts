@@ -31,7 +31,9 @@ type Env = Readonly<NodeJS.ProcessEnv>;
 function pathOf(env: Env): string | undefined {
   const home = env["HOME"];
   const folder = env["XDG_CONFIG_HOME"] ?? (home === undefined ? undefined : join(home, ".config"));
-  return folder === undefined || folder === "" ? undefined : join(folder, "portcullis", "profiles.json");
+  return folder === undefined || folder === ""
+    ? undefined
+    : join(folder, "portcullis", "profiles.json");
 }
 
 /**
@@ -42,7 +44,10 @@ export function findProfile(name: string | undefined, env: Env): Profile | undef
   const wanted = name ?? env["PORTCULLIS_PROFILE"];
   const stored = readProfiles(env);
   if (wanted === undefined) return stored?.profiles[stored.current];
-  const found = stored?.profiles[wanted];
+  const found =
+    stored !== undefined && Object.hasOwn(stored.profiles, wanted)
+      ? stored.profiles[wanted]
+      : undefined;
   if (found === undefined)
     throw new UsageError(
       `there is no profile ${JSON.stringify(wanted)}; portcullis login --profile NAME makes one`,

@@ -4,7 +4,10 @@ import { flag, value } from "#args/spec.ts";
 import { Gates, Strategy } from "#schema/rollout.ts";
 
 export const gateOptions = {
-  bake: value("TIME", "quiet time after the last commit of a wave (default: 10m, at least three polls)"),
+  bake: value(
+    "TIME",
+    "quiet time after the last commit of a wave (default: 10m, at least three polls)",
+  ),
   timeout: value("TIME", "a host that has not answered by then has failed (default: 15m)"),
   "min-committed": value("N", "percent of a wave (default: 95; the first wave: all)"),
   "max-failed": value("N", "percent of a wave; more halts at once (default: 2; the first wave: 0)"),
@@ -55,7 +58,8 @@ const units = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 function seconds(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (unit === "s" || unit === "m" || unit === "h" || unit === "d") return Number(count) * units[unit];
+  if (unit === "s" || unit === "m" || unit === "h" || unit === "d")
+    return Number(count) * units[unit];
   throw new UsageError(`${option} is a number of s, m, h or d, such as 10m`);
 }
 

@@ -32,12 +32,28 @@ export const rolloutTable = (views: readonly RolloutView[]): readonly string[] =
   );
 
 /** Standings that always have a column, and those that have one only where they occur. */
-const always: readonly HostStanding[] = ["pending", "assigned", "committed", "reverted", "failed", "unknown"];
-const sometimes: readonly HostStanding[] = ["shown", "apart", "skipped", "rolled_back", "superseded"];
+const always: readonly HostStanding[] = [
+  "pending",
+  "assigned",
+  "committed",
+  "reverted",
+  "failed",
+  "unknown",
+];
+const sometimes: readonly HostStanding[] = [
+  "shown",
+  "apart",
+  "skipped",
+  "rolled_back",
+  "superseded",
+];
 
 /** All there is to see of one rollout. @param now milliseconds since the Unix epoch */
 export function rolloutLines(view: RolloutView, now: number): readonly string[] {
-  const columns = [...always, ...sometimes.filter((one) => view.waves.some((wave) => count(wave, one) > 0))];
+  const columns = [
+    ...always,
+    ...sometimes.filter((one) => view.waves.some((wave) => count(wave, one) > 0)),
+  ];
   const waves = table(
     ["PHASE", "WAVE", "HOSTS", ...columns.map((one) => words(one).toUpperCase()), "STARTED"],
     view.waves.map((wave) => [
@@ -90,7 +106,9 @@ export function newsOf(before: RolloutView | undefined, view: RolloutView): read
       "host",
     );
     const first = `${title(view)} ${plural(view.waves.length, "wave")} of ${hosts} together`;
-    return [first, ...waveNews(undefined, view), ...attentionNews([], view), statusNews(view)].map(printable);
+    return [first, ...waveNews(undefined, view), ...attentionNews([], view), statusNews(view)].map(
+      printable,
+    );
   }
   const turned = before.status !== view.status || before.reason !== view.reason;
   return [
@@ -120,9 +138,15 @@ const tallyText = (wave: Wave): string =>
     .join(", ");
 
 /** Hosts that wait for nothing but time are no news. */
-function attentionNews(known: RolloutView["attention"], { attention }: RolloutView): readonly string[] {
+function attentionNews(
+  known: RolloutView["attention"],
+  { attention }: RolloutView,
+): readonly string[] {
   const before = new Set(known.map((entry) => JSON.stringify(entry)));
   return attention
     .filter((entry) => entry.standing !== "assigned" && !before.has(JSON.stringify(entry)))
-    .map(({ host, standing, detail }) => `${host} ${words(standing)}${detail === "" ? "" : `: ${detail}`}`);
+    .map(
+      ({ host, standing, detail }) =>
+        `${host} ${words(standing)}${detail === "" ? "" : `: ${detail}`}`,
+    );
 }

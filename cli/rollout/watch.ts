@@ -96,7 +96,11 @@ const unansweredMax = 60;
 const pauseMs = 1000;
 
 /** The view now and after each change, without end. */
-async function* viewsOf(client: Client, id: number, wait: Context["wait"]): AsyncGenerator<RolloutView> {
+async function* viewsOf(
+  client: Client,
+  id: number,
+  wait: Context["wait"],
+): AsyncGenerator<RolloutView> {
   let seen: string | undefined;
   for (let unanswered = 0; ; await wait(pauseMs))
     try {

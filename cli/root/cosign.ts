@@ -31,8 +31,18 @@ export interface ToSign {
 }
 
 /** @throws Failure when what is given is not whole: nothing of it should be signed then; Refusal when nothing waits */
-export async function readToSign(client: Client, root: Root, host: string, now: number): Promise<ToSign> {
-  return checkToSign(await client.call("GET /v1/cosign/:host", { params: { host } }), root, host, now);
+export async function readToSign(
+  client: Client,
+  root: Root,
+  host: string,
+  now: number,
+): Promise<ToSign> {
+  return checkToSign(
+    await client.call("GET /v1/cosign/:host", { params: { host } }),
+    root,
+    host,
+    now,
+  );
 }
 
 /** @throws Failure, also for what no host would believe now */
@@ -67,7 +77,12 @@ function requireBelievable(signed: Targets, host: string, now: number): void {
 }
 
 /** Targets of this host in canonical text, and the very bundle that they name. @throws Failure */
-function opened<T extends Targets>(text: string, bundle: string, host: string, schema: z.ZodType<T>) {
+function opened<T extends Targets>(
+  text: string,
+  bundle: string,
+  host: string,
+  schema: z.ZodType<T>,
+) {
   const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success || canonicalText(parsed.data) !== text)
     throw new Failure(`${host}: the targets are not metadata in canonical form`);
@@ -81,8 +96,13 @@ function opened<T extends Targets>(text: string, bundle: string, host: string, s
   return { targets: parsed.data, ruleset: decoded.ruleset };
 }
 
-function servedBefore({ served, seq }: PendingDetail, root: Root, host: string): Ruleset | undefined {
-  const file = served === null ? undefined : envelope(Targets).safeParse(parseJson(served.targets)).data;
+function servedBefore(
+  { served, seq }: PendingDetail,
+  root: Root,
+  host: string,
+): Ruleset | undefined {
+  const file =
+    served === null ? undefined : envelope(Targets).safeParse(parseJson(served.targets)).data;
   if (served === null || file === undefined || file.signed.version >= seq) return undefined;
   if (signersOf(file, root, "targets").length < root.roles.targets.threshold) return undefined;
   return opened(canonicalText(file.signed), served.bundle, host, Targets).ruleset;
@@ -132,7 +152,11 @@ const sizeOf = (ruleset: Ruleset) => ({
 });
 
 /** Signs exactly what was shown, and hands the signature in. @throws Refusal, Failure */
-export function sendSignature(client: Client, { detail }: ToSign, key: RootKey): Promise<CosignResponse> {
+export function sendSignature(
+  client: Client,
+  { detail }: ToSign,
+  key: RootKey,
+): Promise<CosignResponse> {
   const { host, seq, targets } = detail;
   return client.call("PUT /v1/cosign/:host", {
     params: { host },

@@ -68,5 +68,8 @@ export function joinCopies(first: RootFile, others: readonly RootFile[]): RootFi
 
 function withSignatures({ signed, signatures }: RootFile, more: readonly Signature[]): RootFile {
   const all = new Map([...signatures, ...more].map((signature) => [signature.keyid, signature]));
-  return { signed, signatures: [...all.values()].toSorted((a, b) => compareText(a.keyid, b.keyid)) };
+  return {
+    signed,
+    signatures: [...all.values()].toSorted((a, b) => compareText(a.keyid, b.keyid)),
+  };
 }

@@ -38,7 +38,9 @@ export function readPrivateKey(path: string): RootKey {
 export function readPublicKey(path: string): TufKey {
   const content = read(path);
   if (content.includes("PRIVATE KEY"))
-    throw new Failure(`${path} is a private key; give the .pub file, and keep this one where it signs`);
+    throw new Failure(
+      `${path} is a private key; give the .pub file, and keep this one where it signs`,
+    );
   try {
     const key = createPublicKey(content);
     const { x } = key.export({ format: "jwk" });
@@ -71,4 +73,5 @@ function read(path: string): string {
   }
 }
 
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : "unknown reason");
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : "unknown reason";

@@ -34,7 +34,8 @@ export function newRootKey(): RootKey {
 /** @throws Error when the key is not Ed25519 */
 export function rootKey(privateKey: KeyObject): RootKey {
   const { x } = privateKey.export({ format: "jwk" });
-  if (privateKey.asymmetricKeyType !== "ed25519" || x === undefined) throw new Error("not an Ed25519 key");
+  if (privateKey.asymmetricKeyType !== "ed25519" || x === undefined)
+    throw new Error("not an Ed25519 key");
   const key = tufKey(Buffer.from(x, "base64url").toString("hex"));
   return { keyid: keyIdOf(key), key, privateKey };
 }

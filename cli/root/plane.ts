@@ -30,7 +30,10 @@ export async function onlineKeysOf(client: Client): Promise<{ fleet: string; onl
   for (const { keyid, key } of Object.values(keys))
     if (keyIdOf(key) !== keyid) throw new Failure("the control plane names a key by another's id");
   const { targets, snapshot, timestamp } = keys;
-  return { fleet, online: { targets: targets.key, snapshot: snapshot.key, timestamp: timestamp.key } };
+  return {
+    fleet,
+    online: { targets: targets.key, snapshot: snapshot.key, timestamp: timestamp.key },
+  };
 }
 
 /** @throws Refusal when the control plane does not take it; Failure when it says that it stored something else */

@@ -29,12 +29,15 @@ export function nextRoot(current: Root, change: RootChange, now: number): Root {
   const removed = change.remove.map((named) => keyNamed(current, named));
   const kept = current.roles.root.keyids.filter((id) => !removed.includes(id));
   const added = change.add.map(keyIdOf);
-  const twice = added.find((id, i) => current.roles.root.keyids.includes(id) || added.indexOf(id) !== i);
+  const twice = added.find(
+    (id, i) => current.roles.root.keyids.includes(id) || added.indexOf(id) !== i,
+  );
   if (twice !== undefined) throw new Failure(`${twice} is a root key already`);
   const online = change.online ?? onlineOf(current);
   const targets = targetsAfter(current, change, online);
   const rootKeys = [...kept.map((id) => keyOf(current, id)), ...change.add];
-  if (rootKeys.length > rootKeysMax) throw new Failure(`a root has at most ${rootKeysMax} root keys`);
+  if (rootKeys.length > rootKeysMax)
+    throw new Failure(`a root has at most ${rootKeysMax} root keys`);
   const threshold = change.threshold ?? current.roles.root.threshold;
   const version = current.version + 1;
   const next = buildRoot({ version, now, days: change.days, threshold, rootKeys, online, targets });
@@ -105,4 +108,5 @@ export const successionFaults = (
   current: RootFile | undefined,
   next: RootFile,
   now: number,
-): readonly string[] => judge(candidateFaults(current, next, now), holds).map(({ message }) => message);
+): readonly string[] =>
+  judge(candidateFaults(current, next, now), holds).map(({ message }) => message);

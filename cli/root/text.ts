@@ -33,13 +33,17 @@ export function rootLines(file: RootFile): readonly string[] {
   const { signed } = file;
   const signers = signersAmong(file, signed);
   const others = file.signatures.map(({ keyid }) => keyid).filter((id) => !signers.includes(id));
-  const state = (role: Role, id: string): string => (role === "root" && signers.includes(id) ? "signed" : "");
+  const state = (role: Role, id: string): string =>
+    role === "root" && signers.includes(id) ? "signed" : "";
   return [
     ...properties([
       ["version", signed.version],
       ["expires", signed.expires],
       ["sha256", sha256Of(rootFileText(file))],
-      ["signed by", `${signers.length} of its own root keys, ${signed.roles.root.threshold} are needed`],
+      [
+        "signed by",
+        `${signers.length} of its own root keys, ${signed.roles.root.threshold} are needed`,
+      ],
       ...others.map((id) => ["", `and by ${id}, none of its root keys or not valid`] as const),
     ]),
     "",
@@ -47,7 +51,9 @@ export function rootLines(file: RootFile): readonly string[] {
       ["ROLE", "THRESHOLD", "KEY", "SIGNED"],
       roles.flatMap((role) => {
         const { keyids, threshold } = signed.roles[role];
-        return keyids.map((id) => [role, `${threshold} of ${keyids.length}`, id, state(role, id)] as const);
+        return keyids.map(
+          (id) => [role, `${threshold} of ${keyids.length}`, id, state(role, id)] as const,
+        );
       }),
     ),
   ];

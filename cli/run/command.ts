@@ -48,7 +48,8 @@ export function print(
 /** Reads a text that goes into a record, such as a reason. @throws UsageError */
 export function note(option: string, text: string): string {
   const parsed = Note.safeParse(text);
-  if (!parsed.success) throw new UsageError(`${option}: ${parsed.error.issues[0]?.message ?? "not a text"}`);
+  if (!parsed.success)
+    throw new UsageError(`${option}: ${parsed.error.issues[0]?.message ?? "not a text"}`);
   return parsed.data;
 }
 

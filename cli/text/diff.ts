@@ -18,7 +18,8 @@ export function bodyDifferences(before: unknown, after: unknown): readonly Diffe
 }
 
 /** All that a body says, a line for each field and each item of a list; what is empty says nothing. */
-export const bodyFields = (body: unknown): readonly string[] => (isFields(body) ? fields("", body) : []);
+export const bodyFields = (body: unknown): readonly string[] =>
+  isFields(body) ? fields("", body) : [];
 
 function fields(path: string, body: Fields): readonly string[] {
   return Object.entries(body).flatMap(([name, value]) => {
@@ -31,7 +32,9 @@ function fields(path: string, body: Fields): readonly string[] {
 function differences(path: string, before: unknown, after: unknown): readonly Difference[] {
   if (same(before, after)) return [];
   if (isFields(before) && isFields(after)) {
-    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted(compareText);
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted(
+      compareText,
+    );
     return names.flatMap((name) =>
       differences(path === "" ? name : `${path}.${name}`, before[name], after[name]),
     );
@@ -64,7 +67,8 @@ function listDifferences(
 /** Items of one list that have no counterpart in the other; doubled items count. */
 function without(items: readonly unknown[], others: readonly unknown[]): readonly unknown[] {
   const left = new Map<string, number>();
-  for (const other of others) left.set(canonicalText(other), (left.get(canonicalText(other)) ?? 0) + 1);
+  for (const other of others)
+    left.set(canonicalText(other), (left.get(canonicalText(other)) ?? 0) + 1);
   return items.filter((item) => {
     const text = canonicalText(item);
     const count = left.get(text) ?? 0;

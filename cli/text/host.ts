@@ -64,8 +64,12 @@ function members(
   shownMax: number,
   names: Names,
 ): string {
-  const named = (item: string): string => (names[item] === undefined ? item : `${item} (${names[item]})`);
-  const all = [...added.map((item) => `+${named(item)}`), ...removed.map((item) => `-${named(item)}`)];
+  const named = (item: string): string =>
+    names[item] === undefined ? item : `${item} (${names[item]})`;
+  const all = [
+    ...added.map((item) => `+${named(item)}`),
+    ...removed.map((item) => `-${named(item)}`),
+  ];
   const more = added_count + removed_count > Math.min(all.length, shownMax) ? " …" : "";
   return all.length === 0 ? "" : ` (${all.slice(0, shownMax).join(" ")}${more})`;
 }

@@ -7,7 +7,10 @@ export interface Line {
   readonly text: string;
 }
 
-export const line = (tone: Tone | undefined, text: string): Line => ({ tone, text: text.trimEnd() });
+export const line = (tone: Tone | undefined, text: string): Line => ({
+  tone,
+  text: text.trimEnd(),
+});
 
 /** Whoever wrote their words. */
 export function printLines(output: Output, lines: readonly Line[]): void {
@@ -18,10 +21,14 @@ export function printLines(output: Output, lines: readonly Line[]): void {
   }
 }
 
-export const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+export const plural = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? "" : "s"}`;
 
 const namesMax = 20;
 
 /** The first names of a list, and how many more there are. */
 export const shortened = (names: readonly string[], most = namesMax): string =>
-  [...names.slice(0, most), ...(names.length > most ? [`and ${names.length - most} more`] : [])].join(", ");
+  [
+    ...names.slice(0, most),
+    ...(names.length > most ? [`and ${names.length - most} more`] : []),
+  ].join(", ");

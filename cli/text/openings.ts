@@ -10,7 +10,9 @@ export function opensLines(hosts: readonly HostPlan[], names: Names): readonly L
   const opens = folded(hosts, ({ opens: own }) => own);
   const closes = folded(hosts, ({ closes: own }) => own);
   const going = hosts.filter(({ after }) => after === null).map(({ host }) => host);
-  const gone = going.map((host) => `host ${host} closes: it goes, and lets in only what its own guard names`);
+  const gone = going.map(
+    (host) => `host ${host} closes: it goes, and lets in only what its own guard names`,
+  );
   const more = hosts.filter((host) => host.more).map(({ host }) => host);
   const said = opens.length + closes.length + gone.length > 0;
   return [
@@ -20,7 +22,10 @@ export function opensLines(hosts: readonly HostPlan[], names: Names): readonly L
       "+",
       opens.map((one) => openingText(one, names)),
     ),
-    ...section("closes:", "removed", "-", [...gone, ...closes.map((one) => openingText(one, names))]),
+    ...section("closes:", "removed", "-", [
+      ...gone,
+      ...closes.map((one) => openingText(one, names)),
+    ]),
     ...(more.length === 0
       ? []
       : [line("changed", `and more on ${shortened(more)}: the first hundred are shown`)]),
@@ -34,7 +39,9 @@ const section = (
   sign: string,
   texts: readonly string[],
 ): readonly Line[] =>
-  texts.length === 0 ? [] : [line(undefined, title), ...texts.map((text) => line(tone, `  ${sign} ${text}`))];
+  texts.length === 0
+    ? []
+    : [line(undefined, title), ...texts.map((text) => line(tone, `  ${sign} ${text}`))];
 
 interface Folded {
   readonly opening: PlanOpening;
@@ -51,7 +58,12 @@ function folded(
   return [...groups.values()].flatMap(([first, ...others]) =>
     first === undefined
       ? []
-      : [{ opening: first.opening, hosts: [...new Set([first, ...others].map(({ host }) => host))] }],
+      : [
+          {
+            opening: first.opening,
+            hosts: [...new Set([first, ...others].map(({ host }) => host))],
+          },
+        ],
   );
 }
 
@@ -75,7 +87,9 @@ const addressesMax = 6;
 function peersText({ name, addresses, more }: PlanPeers, names: Names): string {
   if (name === "any") return "anywhere";
   const isMore = more || addresses.length > addressesMax;
-  const shown = addresses.slice(0, addressesMax).map((address) => withOwner(address, names, name !== null));
+  const shown = addresses
+    .slice(0, addressesMax)
+    .map((address) => withOwner(address, names, name !== null));
   const list = [...shown, ...(isMore ? ["…"] : [])].join(", ");
   return name === null || list === "" ? (name ?? list) : `${name} (${list})`;
 }

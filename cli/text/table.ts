@@ -4,9 +4,14 @@ import { printable } from "./output.ts";
 export type Cell = string | number | null;
 
 /** Lines of a table; an empty or null cell shows as `-`. Widths are in code points. */
-export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): readonly string[] {
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): readonly string[] {
   const lines = [header, ...rows.map((row) => row.map(cellText))];
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => width(line[column] ?? ""))));
+  const widths = header.map((_, column) =>
+    Math.max(...lines.map((line) => width(line[column] ?? ""))),
+  );
   return lines.map((line) =>
     line
       .map((text, column) => text + " ".repeat((widths[column] ?? 0) - width(text)))

@@ -25,7 +25,9 @@ export function affectedHosts(
 ): ReadonlySet<string> {
   const sides = [before, after] as const;
   const sets = new Set(changes.flatMap((change) => changedSets(before, after, change)));
-  const hosts = new Set(changes.flatMap((change) => sides.flatMap((side) => rowHosts(side, change))));
+  const hosts = new Set(
+    changes.flatMap((change) => sides.flatMap((side) => rowHosts(side, change))),
+  );
   const services = new Set(changes.flatMap(({ kind, key }) => (kind === "service" ? [key] : [])));
   if (sets.size + services.size > 0)
     for (const side of sides)
@@ -59,7 +61,11 @@ function overlayHost({ overlays }: Snapshot, key: string): readonly string[] {
 }
 
 /** Names of the sets whose elements a row stands behind. */
-function changedSets(before: Snapshot, after: Snapshot, { kind, key }: ChangedRow): readonly string[] {
+function changedSets(
+  before: Snapshot,
+  after: Snapshot,
+  { kind, key }: ChangedRow,
+): readonly string[] {
   const sides = [before, after];
   switch (kind) {
     case "host": {

@@ -37,7 +37,13 @@ export function catalogOf(directory: Directory): readonly Entry[] {
     .map(([key, body]) => {
       const targets = (body.to ?? [`role:${key}`]).map((to) => targetOf(directory, to));
       const hosts = new Set(targets.flatMap((target) => target.hosts ?? []));
-      return { key, body, sources: body.ingress.map(meaning), targets, hosts: [...hosts].sort(compareText) };
+      return {
+        key,
+        body,
+        sources: body.ingress.map(meaning),
+        targets,
+        hosts: [...hosts].sort(compareText),
+      };
     });
 }
 

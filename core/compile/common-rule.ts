@@ -29,7 +29,9 @@ export function commonRules(
       sameEnd(destination, ends.destination);
     const alike = [x, y].filter(isAll);
     const bearers = alike.length > 0 ? alike : [x, y];
-    const { row, counter } = bearers.map(({ rule }) => rule).reduce((a, b) => (b.row < a.row ? b : a));
+    const { row, counter } = bearers
+      .map(({ rule }) => rule)
+      .reduce((a, b) => (b.row < a.row ? b : a));
     return {
       ...ends,
       rule: { ...x.rule, protocol, state, expires, row, counter },

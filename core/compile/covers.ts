@@ -7,7 +7,15 @@ import { contains, knownNetwork } from "#schema/address.ts";
 import type { Direction, Protocol, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
 import { scopeId } from "#schema/ruleset.ts";
 import { type End, type ResolvedRule, resolver } from "./held.ts";
-import { allSpans, commonSpans, holdsSpans, isWithin, type Spans, spansOf, unionOf } from "./spans.ts";
+import {
+  allSpans,
+  commonSpans,
+  holdsSpans,
+  isWithin,
+  type Spans,
+  spansOf,
+  unionOf,
+} from "./spans.ts";
 
 export function covers(outer: Ruleset, inner: Ruleset): boolean {
   const [out, inn] = [sideOf(outer), sideOf(inner)];
@@ -51,7 +59,11 @@ function coversOverlays(outer: Side, inner: Side): boolean {
     if (twin === undefined) return false;
     const subnets = { outer: overlay.subnets, inner: twin.subnets };
     return (["peer", "out", "in"] as const).every((direction) =>
-      coversRules(outer.rules(scopeId(overlay), direction), inner.rules(scopeId(twin), direction), subnets),
+      coversRules(
+        outer.rules(scopeId(overlay), direction),
+        inner.rules(scopeId(twin), direction),
+        subnets,
+      ),
     );
   });
 }
@@ -61,14 +73,20 @@ function coversOverlays(outer: Side, inner: Side): boolean {
  * alone, and from elsewhere. Relies on the tunnels of `outer` being tunnels of `inner`.
  */
 function coversArrivals(outer: Side, inner: Side): boolean {
-  const [outers, inners] = [outer, inner].map(overlaysOf) as [readonly Overlay[], readonly Overlay[]];
-  const all = (overlays: readonly Overlay[]): Spans => spansOf(overlays.flatMap(({ subnets }) => subnets));
+  const [outers, inners] = [outer, inner].map(overlaysOf) as [
+    readonly Overlay[],
+    readonly Overlay[],
+  ];
+  const all = (overlays: readonly Overlay[]): Spans =>
+    spansOf(overlays.flatMap(({ subnets }) => subnets));
   const known = new Map(outers.map((overlay) => [interfacesOf(overlay), spansOf(overlay.subnets)]));
   return (
     holdsSpans(all(inners), all(outers)) &&
     inners.every((overlay) => {
       const [own, twin] = [spansOf(overlay.subnets), known.get(interfacesOf(overlay))];
-      return twin === undefined ? commonSpans(own, all(outers)).length === 0 : holdsSpans(twin, own);
+      return twin === undefined
+        ? commonSpans(own, all(outers)).length === 0
+        : holdsSpans(twin, own);
     })
   );
 }
@@ -98,12 +116,16 @@ function coversRules(
   const spans = spansOfEnds();
   return inner.every(
     (rule, i) =>
-      rule.rule.verdict !== "accept" || known.has(narrow[i] ?? "") || isCovered(rule, lower, subnets, spans),
+      rule.rule.verdict !== "accept" ||
+      known.has(narrow[i] ?? "") ||
+      isCovered(rule, lower, subnets, spans),
   );
 }
 
 /** What a rule says of packets and of what becomes of them, without names: equal texts mean the same. */
-function sayings(subnets: Subnets): Readonly<Record<keyof Subnets, (rule: ResolvedRule) => string>> {
+function sayings(
+  subnets: Subnets,
+): Readonly<Record<keyof Subnets, (rule: ResolvedRule) => string>> {
   const numbers = new Map<string, number>();
   const known = new Map<unknown, number>();
   const numberOf = (elements: readonly string[]): number => {
@@ -175,17 +197,21 @@ function segmentsOf(protocol: Protocol, rules: readonly ResolvedRule[]): readonl
     return [
       { kind: "icmp" },
       { kind: "other" },
-      ...(["tcp", "udp"] as const).flatMap((kind) => segmentsOf({ kind, ports: { kind: "any" } }, rules)),
+      ...(["tcp", "udp"] as const).flatMap((kind) =>
+        segmentsOf({ kind, ports: { kind: "any" } }, rules),
+      ),
     ];
   if (protocol.kind === "icmp") return [{ kind: "icmp" }];
   const { kind } = protocol;
   const edges = rules.flatMap(({ rule }) =>
-    rule.protocol.kind === kind ? rangesOf(rule.protocol).flatMap(({ from, to }) => [from, to + 1]) : [],
+    rule.protocol.kind === kind
+      ? rangesOf(rule.protocol).flatMap(({ from, to }) => [from, to + 1])
+      : [],
   );
   return rangesOf(protocol).flatMap(({ from, to }) => {
-    const starts = [...new Set([from, ...edges.filter((edge) => edge > from && edge <= to)])].toSorted(
-      (a, b) => a - b,
-    );
+    const starts = [
+      ...new Set([from, ...edges.filter((edge) => edge > from && edge <= to)]),
+    ].toSorted((a, b) => a - b);
     return starts.map((start, i) => ({ kind, from: start, to: (starts[i + 1] ?? to + 1) - 1 }));
   });
 }
@@ -209,8 +235,13 @@ function reaches(
 ): boolean {
   const target = inner.destination;
   const whole = rules.filter(({ destination }) => holdsEnd(destination, target, subnets, spans));
-  if (holdsSpans(unionOf(...whole.map(({ source }) => spans(source))), spans(inner.source))) return true;
-  if (inner.source.kind !== "held" || inner.source.held.kind === "networks" || target.kind !== "held")
+  if (holdsSpans(unionOf(...whole.map(({ source }) => spans(source))), spans(inner.source)))
+    return true;
+  if (
+    inner.source.kind !== "held" ||
+    inner.source.held.kind === "networks" ||
+    target.kind !== "held"
+  )
     return false;
   return inner.source.held.elements.every((address) => {
     const from = knownNetwork(address);

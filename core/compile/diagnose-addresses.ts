@@ -141,7 +141,13 @@ interface Declared {
 }
 
 /** Every address and network that packets are expected from. */
-function* declaredNetworks({ hosts, members, overlays, services, zones }: Snapshot): Generator<Declared> {
+function* declaredNetworks({
+  hosts,
+  members,
+  overlays,
+  services,
+  zones,
+}: Snapshot): Generator<Declared> {
   const listed = (texts: readonly string[], path: string) =>
     texts.map((text, i): Declared => ({ text, path: `${path}/${i}` }));
   for (const [key, { addresses }] of hosts) yield* listed(addresses, `/hosts/${key}/addresses`);
@@ -173,7 +179,11 @@ const linkLocal = ["169.254.0.0/16", "fe80::/10"] as const;
 function* usability(text: string, path: string): Generator<Diagnostic> {
   const network = knownNetwork(text);
   if (network.prefix === 0 && path.startsWith("/overlays/"))
-    yield error("unusable_address", path, `${text} is every address, so none would come from elsewhere`);
+    yield error(
+      "unusable_address",
+      path,
+      `${text} is every address, so none would come from elsewhere`,
+    );
   const lies = (within: string): boolean => contains(knownNetwork(within), network);
   const [, why] = unusable.find(([each]) => lies(each)) ?? [];
   if (why !== undefined) yield error("unusable_address", path, `${text} is ${why}`);

@@ -11,12 +11,16 @@ import { setNameOf, setOf } from "./directory.ts";
 import { error, warning } from "./finding.ts";
 import { fits, grantRow, isObjectName } from "./names.ts";
 
-export function* catalogFindings(directory: Directory, catalog: readonly Entry[]): Generator<Diagnostic> {
+export function* catalogFindings(
+  directory: Directory,
+  catalog: readonly Entry[],
+): Generator<Diagnostic> {
   const empty = emptiness(directory);
   const unreached = unreachability(directory);
   for (const entry of catalog) {
     const path = `/services/${entry.key}`;
-    if (!fits(grantRow(entry.key, "0".repeat(12)))) yield error("name_too_long", path, tooLong(entry.key));
+    if (!fits(grantRow(entry.key, "0".repeat(12))))
+      yield error("name_too_long", path, tooLong(entry.key));
     yield* sourceFindings(path, entry, empty, unreached);
     yield* targetFindings(path, entry);
   }
@@ -99,7 +103,11 @@ const listed = (hosts: readonly string[]): string =>
 function* targetFindings(path: string, { body, targets, hosts }: Entry): Generator<Diagnostic> {
   for (const [i, { kind, name, hosts: found }] of targets.entries())
     if (found === undefined)
-      yield error("unknown_target", `${path}/to/${i}`, `expected a declared ${kind}, found ${name}`);
+      yield error(
+        "unknown_target",
+        `${path}/to/${i}`,
+        `expected a declared ${kind}, found ${name}`,
+      );
   if (hosts.length === 0 && targets.every((target) => target.hosts !== undefined))
     yield warning(
       "no_target",

@@ -20,20 +20,38 @@ export function* nameFindings({ snapshot, roles }: Directory): Generator<Diagnos
     const [first, ...others] = names.toSorted((a, b) => compareText(a.name, b.name));
     for (const { space, name, path } of others)
       // Two services are told as such already.
-      if (first !== undefined && name !== first.name && !(space === "role" && isService(first.path, path)))
-        yield warning("similar_names", path, `${space} ${name} differs from ${first.name} by case alone`);
+      if (
+        first !== undefined &&
+        name !== first.name &&
+        !(space === "role" && isService(first.path, path))
+      )
+        yield warning(
+          "similar_names",
+          path,
+          `${space} ${name} differs from ${first.name} by case alone`,
+        );
   }
 }
 
 const isService = (...paths: readonly string[]): boolean =>
   paths.every((path) => path.startsWith("/services/"));
 
-function* declaredNames({ hosts, members, overlays, services, zones }: Snapshot): Generator<Declared> {
+function* declaredNames({
+  hosts,
+  members,
+  overlays,
+  services,
+  zones,
+}: Snapshot): Generator<Declared> {
   const kinds = { hosts, overlays, services, zones };
   const words = { hosts: "host", overlays: "overlay", services: "service", zones: "zone" } as const;
   for (const [collection, rows] of Object.entries(kinds))
     for (const name of rows.keys())
-      yield { space: words[collection as keyof typeof kinds], name, path: `/${collection}/${name}` };
+      yield {
+        space: words[collection as keyof typeof kinds],
+        name,
+        path: `/${collection}/${name}`,
+      };
   for (const [key, { groups }] of overlays)
     for (const [i, name] of groups.entries())
       yield { space: `group of overlay ${key},`, name, path: `/overlays/${key}/groups/${i}` };
@@ -44,7 +62,10 @@ function* declaredNames({ hosts, members, overlays, services, zones }: Snapshot)
 }
 
 /** A role is declared by the first host that lists it, or by the service of its name. */
-function* declaredRoles({ hosts, services }: Snapshot, roles: Directory["roles"]): Generator<Declared> {
+function* declaredRoles(
+  { hosts, services }: Snapshot,
+  roles: Directory["roles"],
+): Generator<Declared> {
   for (const [name, [host]] of roles) {
     const index = host === undefined ? -1 : (hosts.get(host)?.roles.indexOf(name) ?? -1);
     const path = index < 0 ? `/services/${name}` : `/hosts/${host}/roles/${index}`;

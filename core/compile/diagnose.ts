@@ -36,7 +36,11 @@ function* overlayFindings(snapshot: Snapshot): Generator<Diagnostic> {
   for (const [key, overlay] of snapshot.overlays) {
     const path = `/overlays/${key}`;
     if (!snapshot.hosts.has(overlay.host))
-      yield error("unknown_host", `${path}/host`, `expected a declared host, found ${overlay.host}`);
+      yield error(
+        "unknown_host",
+        `${path}/host`,
+        `expected a declared host, found ${overlay.host}`,
+      );
     yield* subnetFindings(path, overlay);
     yield* lengthFindings(path, key, overlay);
   }
@@ -57,7 +61,8 @@ function* subnetFindings(path: string, overlay: Overlay): Generator<Diagnostic> 
 
 /** `same-subnet` is the longest of an overlay's own row names, so one check covers them whatever the policy. */
 function* lengthFindings(path: string, key: string, overlay: Overlay): Generator<Diagnostic> {
-  const reason = "as a counter's name is too long: each character but letters and digits counts two or three";
+  const reason =
+    "as a counter's name is too long: each character but letters and digits counts two or three";
   if (!fits(overlayRows.sameSubnet(key))) yield error("name_too_long", path, `${key} ${reason}`);
   for (const [i, group] of overlay.groups.entries())
     if (!fits(overlayRows.group(key, group)))
@@ -74,7 +79,11 @@ function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
     for (const [i, name] of overlay.interfaces.entries()) {
       const path = `/overlays/${key}/interfaces/${i}`;
       if (name === "lo")
-        yield error("unusable_interface", path, "lo is no tunnel: nothing comes by it from elsewhere");
+        yield error(
+          "unusable_interface",
+          path,
+          "lo is no tunnel: nothing comes by it from elsewhere",
+        );
       else if (cardName.test(name))
         yield warning(
           "uplink_interface",
@@ -84,7 +93,12 @@ function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
       const place = `${overlay.host}/${name}`;
       const owner = owners.get(place);
       if (owner === undefined) owners.set(place, key);
-      else yield error("duplicate_interface", path, `${name} on ${overlay.host} belongs to overlay ${owner}`);
+      else
+        yield error(
+          "duplicate_interface",
+          path,
+          `${name} on ${overlay.host} belongs to overlay ${owner}`,
+        );
     }
 }
 
@@ -92,14 +106,24 @@ function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
 const cardName = /^(eth|wlan|bond|team|vmbr)\d|^(en|wl|ww)[bcdiopsvxaPX]\w+$/;
 
 function* memberFindings(snapshot: Snapshot): Generator<Diagnostic> {
-  const overlays = new Map([...snapshot.overlays].map(([key, body]) => [key, membership(key, body)]));
+  const overlays = new Map(
+    [...snapshot.overlays].map(([key, body]) => [key, membership(key, body)]),
+  );
   for (const [key, member] of snapshot.members) {
     if (member.host !== undefined && !snapshot.hosts.has(member.host))
-      yield error("unknown_host", `/members/${key}/host`, `expected a declared host, found ${member.host}`);
+      yield error(
+        "unknown_host",
+        `/members/${key}/host`,
+        `expected a declared host, found ${member.host}`,
+      );
     const name = splitMemberKey(key).overlay;
     const overlay = overlays.get(name);
     if (overlay === undefined)
-      yield error("unknown_overlay", `/members/${key}`, `expected a declared overlay, found ${name}`);
+      yield error(
+        "unknown_overlay",
+        `/members/${key}`,
+        `expected a declared overlay, found ${name}`,
+      );
     else yield* joinFindings(`/members/${key}`, overlay, member);
   }
 }

@@ -19,7 +19,11 @@ export type Addressed = Exclude<Reference, { readonly kind: "any" }>;
 
 export type Meaning =
   | { readonly ok: true; readonly reference: Reference }
-  | { readonly ok: false; readonly code: "unknown_name" | "ambiguous_name"; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: "unknown_name" | "ambiguous_name";
+      readonly message: string;
+    };
 
 export interface Directory {
   readonly snapshot: Snapshot;
@@ -32,7 +36,9 @@ export interface Directory {
 }
 
 export function directoryOf(snapshot: Snapshot): Directory {
-  const roles = new Map<string, string[]>([...snapshot.services.keys()].map((service) => [service, []]));
+  const roles = new Map<string, string[]>(
+    [...snapshot.services.keys()].map((service) => [service, []]),
+  );
   for (const [key, { roles: listed }] of [...snapshot.hosts].sort(([a], [b]) => compareText(a, b)))
     for (const role of listed) append(roles, role, [key]);
   const members = new Map<string, Member[]>();
@@ -82,15 +88,25 @@ const unknown = (expected: string, found: string): Meaning => ({
 });
 
 function bareMeaning(directory: Directory, name: string): Meaning {
-  const kinds = (["zone", "role", "host"] as const).filter((kind) => isNamed(directory, kind, name));
+  const kinds = (["zone", "role", "host"] as const).filter((kind) =>
+    isNamed(directory, kind, name),
+  );
   const [kind, other] = kinds;
   if (kind === undefined) return unknown("a declared zone, role or host", name);
   if (other === undefined) return { ok: true, reference: { kind, name } };
   const spellings = kinds.map((each) => `${each}:${name}`).join(" or ");
-  return { ok: false, code: "ambiguous_name", message: `${name} is more than one thing: write ${spellings}` };
+  return {
+    ok: false,
+    code: "ambiguous_name",
+    message: `${name} is more than one thing: write ${spellings}`,
+  };
 }
 
-function isNamed({ snapshot, roles }: Directory, kind: "zone" | "role" | "host", name: string): boolean {
+function isNamed(
+  { snapshot, roles }: Directory,
+  kind: "zone" | "role" | "host",
+  name: string,
+): boolean {
   switch (kind) {
     case "zone":
       return snapshot.zones.has(name);
@@ -116,7 +132,8 @@ export function setOf(directory: Directory, reference: Addressed): NamedSet {
       };
     case "host":
     case "role": {
-      const hosts = reference.kind === "host" ? [reference.name] : (roles.get(reference.name) ?? []);
+      const hosts =
+        reference.kind === "host" ? [reference.name] : (roles.get(reference.name) ?? []);
       const addresses = hosts.flatMap((host) => snapshot.hosts.get(host)?.addresses ?? []);
       return { name, kind: "hosts", elements: sortAddresses(addresses) };
     }

@@ -68,12 +68,20 @@ function expiryOf({ expires_at }: Ingress): number | null {
   return seconds;
 }
 
-const ruleOf = (row: string, reference: Reference, port: MacroPort, expires: number | null): Rule => ({
+const ruleOf = (
+  row: string,
+  reference: Reference,
+  port: MacroPort,
+  expires: number | null,
+): Rule => ({
   row,
   scope: "host",
   layer: "l3",
   direction: "in",
-  protocol: { kind: port.proto, ports: { kind: "ranges", ranges: [{ from: port.from, to: port.to }] } },
+  protocol: {
+    kind: port.proto,
+    ports: { kind: "ranges", ranges: [{ from: port.from, to: port.to }] },
+  },
   source: reference.kind === "any" ? { kind: "any" } : { kind: "set", set: setNameOf(reference) },
   destination: { kind: "any" },
   state: "any",
@@ -91,9 +99,13 @@ const kinds: Readonly<Record<Reference["kind"], Ordered["kind"]>> = {
   network: "networks",
 };
 
-const ordered = ({ rule, reference }: GrantRule): Ordered => ({ rule, kind: kinds[reference.kind] });
+const ordered = ({ rule, reference }: GrantRule): Ordered => ({
+  rule,
+  kind: kinds[reference.kind],
+});
 
-export const compareGrants = (a: GrantRule, b: GrantRule): number => compareAccepts(ordered(a), ordered(b));
+export const compareGrants = (a: GrantRule, b: GrantRule): number =>
+  compareAccepts(ordered(a), ordered(b));
 
 /** What no grant lets in. */
 export const defaultDrop = (row: string): Rule => ({

@@ -4,7 +4,15 @@
  */
 import { knownNetwork } from "#schema/address.ts";
 import type { NamedSet, Rule, Ruleset, Source } from "#schema/ruleset.ts";
-import { allSpans, commonSpans, isWithin, networksOf, type Spans, spansOf, spansWithout } from "./spans.ts";
+import {
+  allSpans,
+  commonSpans,
+  isWithin,
+  networksOf,
+  type Spans,
+  spansOf,
+  spansWithout,
+} from "./spans.ts";
 
 /** The addresses of one set, or of one class. */
 export interface Held {
@@ -32,7 +40,10 @@ export interface ResolvedRule {
 /** Reads one ruleset's names; the same name gives the same object each time. */
 export function resolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
   const sets = new Map(
-    ruleset.sets.map(({ name, kind, elements }) => [name, { name, map: null, kind, elements } as Held]),
+    ruleset.sets.map(({ name, kind, elements }) => [
+      name,
+      { name, map: null, kind, elements } as Held,
+    ]),
   );
   const classes = new Map(
     ruleset.classes.map((map) => [map.name, Map.groupBy(map.elements, (e) => e.class)]),
@@ -59,9 +70,14 @@ export function resolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
       source:
         source.kind === "any"
           ? source
-          : { kind: "held", held: source.kind === "set" ? setNamed(source.set) : classNamed(source) },
+          : {
+              kind: "held",
+              held: source.kind === "set" ? setNamed(source.set) : classNamed(source),
+            },
       destination:
-        destination.kind === "set" ? { kind: "held", held: setNamed(destination.set) } : destination,
+        destination.kind === "set"
+          ? { kind: "held", held: setNamed(destination.set) }
+          : destination,
     };
   };
 }
@@ -70,7 +86,8 @@ type Listed = Pick<Held, "elements">;
 
 const sameElements = (a: Listed, b: Listed): boolean =>
   a.elements === b.elements ||
-  (a.elements.length === b.elements.length && a.elements.every((element, i) => element === b.elements[i]));
+  (a.elements.length === b.elements.length &&
+    a.elements.every((element, i) => element === b.elements[i]));
 
 /** Whether both stand for the same addresses by the same kind of look-up. */
 export const sameHeld = (a: Held, b: Held): boolean =>

@@ -14,7 +14,10 @@ import type { OverlayIntent } from "./overlay.ts";
 import { compileOverlay } from "./overlay.ts";
 
 /** Gives the ruleset of a declared host. Relies on diagnosed intent. */
-export function hostCompiler(directory: Directory, catalog: readonly Entry[]): (host: string) => Ruleset {
+export function hostCompiler(
+  directory: Directory,
+  catalog: readonly Entry[],
+): (host: string) => Ruleset {
   const overlays = Map.groupBy(overlayIntents(directory), (overlay) => overlay.body.host);
   const services = Map.groupBy(
     catalog.flatMap((entry) => entry.hosts.map((host) => ({ host, entry }))),
@@ -54,7 +57,8 @@ const hostRules = (grants: readonly GrantRule[]): Rule[] => [
   defaultDrop(defaultRow),
 ];
 
-const byName = (a: { readonly name: string }, b: { readonly name: string }) => compareText(a.name, b.name);
+const byName = (a: { readonly name: string }, b: { readonly name: string }) =>
+  compareText(a.name, b.name);
 
 /** Two grants from one source share its set, and so does an overlay's policy that names the same group. */
 const distinct = (sets: readonly NamedSet[]): NamedSet[] =>

@@ -25,7 +25,8 @@ export type Compiled =
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /** Compiles a snapshot whose bodies passed schema/intent.ts, for every host. */
-export const compile = (snapshot: Snapshot): Compiled => compileHosts(snapshot, snapshot.hosts.keys());
+export const compile = (snapshot: Snapshot): Compiled =>
+  compileHosts(snapshot, snapshot.hosts.keys());
 
 /** The same for some hosts. All of intent is diagnosed, whichever hosts are asked for; undeclared ones are left out. */
 export function compileHosts(snapshot: Snapshot, hosts: Iterable<string>): Compiled {
@@ -50,6 +51,7 @@ export function prepare(snapshot: Snapshot): Prepared {
   const directory = directoryOf(snapshot);
   const catalog = catalogOf(directory);
   const diagnostics = diagnose(directory, catalog);
-  if (diagnostics.some((diagnostic) => diagnostic.severity === "error")) return { ok: false, diagnostics };
+  if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
+    return { ok: false, diagnostics };
   return { ok: true, ruleset: hostCompiler(directory, catalog), warnings: diagnostics };
 }

@@ -27,7 +27,10 @@ export interface MetDirection {
 /** The ruleset that these rules are, in the compiler's order of scopes. */
 export function assemble(scopes: readonly Scope[], directions: readonly MetDirection[]): Ruleset {
   const names: Names = { sets: new Map(), maps: new Map() };
-  const named = directions.map((met) => ({ scope: scopeId(met.scope), rules: nameRules(names, met) }));
+  const named = directions.map((met) => ({
+    scope: scopeId(met.scope),
+    rules: nameRules(names, met),
+  }));
   const byId = scopes.toSorted((x, y) => compareText(scopeId(x), scopeId(y)));
   const rules = byId.flatMap((scope) =>
     named.filter((part) => part.scope === scopeId(scope)).flatMap((part) => part.rules),
@@ -46,9 +49,14 @@ export function assemble(scopes: readonly Scope[], directions: readonly MetDirec
   };
 }
 
-const setOf = (name: string, { kind, elements }: Held): NamedSet => ({ name, kind, elements: [...elements] });
+const setOf = (name: string, { kind, elements }: Held): NamedSet => ({
+  name,
+  kind,
+  elements: [...elements],
+});
 
-const byName = (x: { readonly name: string }, y: { readonly name: string }) => compareText(x.name, y.name);
+const byName = (x: { readonly name: string }, y: { readonly name: string }) =>
+  compareText(x.name, y.name);
 
 interface Names {
   readonly sets: Map<string, Held>;
@@ -89,7 +97,11 @@ const setNamed = (
 };
 
 /** The wanted name where it is free, else one that the content gives. */
-function freeName(wanted: string | null, content: unknown, isFree: (name: string) => boolean): string {
+function freeName(
+  wanted: string | null,
+  content: unknown,
+  isFree: (name: string) => boolean,
+): string {
   if (wanted !== null && isFree(wanted)) return wanted;
   let name = `i_${sha256Text(canonicalText(content)).slice(0, 12)}`;
   while (!isFree(name)) name += "_";
@@ -102,15 +114,21 @@ function freeName(wanted: string | null, content: unknown, isFree: (name: string
  */
 function sources(names: Names, rules: readonly MetRule[]): (source: End) => NamedSource {
   const held = new Set(
-    rules.flatMap(({ source }) => (source.kind === "held" && source.held.map !== null ? [source.held] : [])),
+    rules.flatMap(({ source }) =>
+      source.kind === "held" && source.held.map !== null ? [source.held] : [],
+    ),
   );
   const classes = held.size === 0 ? undefined : classesOf([...held]);
-  const map = classes === undefined ? undefined : mapNamed(names, [...held][0]?.map ?? null, classes);
+  const map =
+    classes === undefined ? undefined : mapNamed(names, [...held][0]?.map ?? null, classes);
   return (source) => {
     if (source.kind !== "held") return { kind: "any" };
     const name = classes?.names.get(source.held);
     return map === undefined || name === undefined
-      ? setNamed(names, { ...source.held, name: source.held.map === null ? source.held.name : null })
+      ? setNamed(names, {
+          ...source.held,
+          name: source.held.map === null ? source.held.name : null,
+        })
       : { kind: "class", map, class: name };
   };
 }
@@ -145,7 +163,10 @@ function classesOf(held: readonly Held[]): Classes | undefined {
 function mapNamed({ maps }: Names, wanted: string | null, { names, elements }: Classes): string {
   const classes = [...new Set(names.values())].sort(compareText);
   const sorted = sortBy([...elements], ([address]) => address);
-  const content = { classes, elements: sorted.map(([address, name]) => ({ address, class: name })) };
+  const content = {
+    classes,
+    elements: sorted.map(([address, name]) => ({ address, class: name })),
+  };
   const map = freeName(wanted, content, (name) => {
     const there = maps.get(name);
     return there === undefined || canonicalText(there) === canonicalText({ name, ...content });

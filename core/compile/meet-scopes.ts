@@ -46,14 +46,16 @@ export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): MetOverl
   });
   const isBoth = (group: Owned): boolean => group.left?.name === group.right?.name;
   const taken = new Set<string>();
-  const overlays = [...groups.filter(isBoth), ...groups.filter((group) => !isBoth(group))].map((group) => {
-    const name = freeName([group.left?.name, group.right?.name], taken);
-    taken.add(name);
-    const whole = [group.left, group.right].every(
-      (owner) => owner === undefined || owner.interfaces.length === group.shared.length,
-    );
-    return { scope: scopeOf(name, group, known), left: group.left, right: group.right, whole };
-  });
+  const overlays = [...groups.filter(isBoth), ...groups.filter((group) => !isBoth(group))].map(
+    (group) => {
+      const name = freeName([group.left?.name, group.right?.name], taken);
+      taken.add(name);
+      const whole = [group.left, group.right].every(
+        (owner) => owner === undefined || owner.interfaces.length === group.shared.length,
+      );
+      return { scope: scopeOf(name, group, known), left: group.left, right: group.right, whole };
+    },
+  );
   const met = spansOf(overlays.flatMap(({ scope }) => scope.subnets));
   return { overlays, nowhere: spansWithout(unionOf(...known), unionOf(met, spansOf(anyArrival))) };
 }
@@ -86,7 +88,11 @@ interface Owned {
  * Subnets are the common ones, never joined: a wider one would hold pairs that no side has in one subnet. The side that
  * leaves the interfaces alone takes by them what is in none of its overlays.
  */
-function scopeOf(name: string, { shared, left, right }: Owned, known: readonly Spans[]): OverlayScope {
+function scopeOf(
+  name: string,
+  { shared, left, right }: Owned,
+  known: readonly Spans[],
+): OverlayScope {
   const subnets =
     left === undefined || right === undefined
       ? outside((left ?? right)?.subnets ?? [], known[left === undefined ? 0 : 1] ?? [])

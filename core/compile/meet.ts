@@ -13,7 +13,14 @@ import type { Direction, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
 import { rulesetBounds, scopeId } from "#schema/ruleset.ts";
 import { commonRules, type MetRule } from "./common-rule.ts";
 import { covers } from "./covers.ts";
-import { type Common, commonHeld, endWithout, type ResolvedRule, resolver, sameEnd } from "./held.ts";
+import {
+  type Common,
+  commonHeld,
+  endWithout,
+  type ResolvedRule,
+  resolver,
+  sameEnd,
+} from "./held.ts";
 import { assemble, type MetDirection } from "./meet-names.ts";
 import { meetOverlays } from "./meet-scopes.ts";
 import { compareAccepts, type Ordered } from "./rule-order.ts";
@@ -86,8 +93,12 @@ function sideOf(ruleset: Ruleset): Side {
 /** Without a scope for the host nothing gets in, and what goes out is left alone. */
 function hostDirections(left: Side, right: Side, common: Common): readonly MetDirection[] {
   const scope: Scope = { kind: "host" };
-  const lists = (direction: Direction) => [left.rules(scope, direction), right.rules(scope, direction)];
-  const incoming = left.isHost && right.isHost ? meetLists(lists("in"), common, []) : closed(lists("in"));
+  const lists = (direction: Direction) => [
+    left.rules(scope, direction),
+    right.rules(scope, direction),
+  ];
+  const incoming =
+    left.isHost && right.isHost ? meetLists(lists("in"), common, []) : closed(lists("in"));
   const outgoing = meetLists(lists("out"), common, []);
   return [
     { scope, direction: "in", rules: incoming },
@@ -101,7 +112,11 @@ const asTheyAre = (rules: readonly ResolvedRule[]): readonly MetRule[] =>
   rules.map((rule) => ({ ...rule, origin: "stays" }));
 
 /** Where a list is undefined the other one decides; where both are, nobody does. */
-function meetLists(lists: readonly List[], common: Common, subnets: readonly string[]): readonly MetRule[] {
+function meetLists(
+  lists: readonly List[],
+  common: Common,
+  subnets: readonly string[],
+): readonly MetRule[] {
   const [x, y = x] = lists.filter((list) => list !== undefined);
   if (x === undefined || y === undefined) return [];
   if (x === y || same(x, y)) return asTheyAre(x);
@@ -147,7 +162,9 @@ function meetAccepts(
     return other !== undefined && sameRule(rule, other);
   });
   const stay = new Set(staying.map(({ rule }) => canonicalText(rule)));
-  const [mine, yours] = [x, y].map((rules) => rules.filter(({ rule }) => !stay.has(canonicalText(rule))));
+  const [mine, yours] = [x, y].map((rules) =>
+    rules.filter(({ rule }) => !stay.has(canonicalText(rule))),
+  );
   const met = [...asTheyAre(staying)];
   const byPort = index(yours ?? []);
   for (const rule of mine ?? [])
@@ -175,7 +192,8 @@ function index(rules: readonly ResolvedRule[]): (rule: ResolvedRule) => readonly
 
 /** Undefined for a rule of more than one port. */
 function portKey({ protocol }: Rule): string | undefined {
-  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return undefined;
+  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
+    return undefined;
   const [range, ...more] = protocol.ports.ranges;
   return range !== undefined && more.length === 0 && range.from === range.to
     ? `${protocol.kind} ${range.from}`

@@ -17,10 +17,12 @@ export const overlayRows = {
 /** The row that nobody wrote: no grant, no way in. The same on every host, so that equal rules stay equal bytes. */
 export const defaultRow = "defaults/host#in";
 /** `digest` is of the grant's content, never its position, so that a neighbour's edit renames nothing. */
-export const grantRow = (service: string, digest: string): string => `services/${service}#${digest}`;
+export const grantRow = (service: string, digest: string): string =>
+  `services/${service}#${digest}`;
 
 export const rowCounter = (row: string): string => `r_${encodeName(row)}`;
-export const groupSet = (overlay: string, group: string): string => `g_${encodeName(`${overlay}/${group}`)}`;
+export const groupSet = (overlay: string, group: string): string =>
+  `g_${encodeName(`${overlay}/${group}`)}`;
 /** One set for each source; `h_` holds addresses of hosts, `n_` networks. */
 export const sourceSets = {
   zone: (zone: string): string => `n_zone_${encodeName(zone)}`,

@@ -63,7 +63,9 @@ const policies = {
 function groupPolicy({ key, body, members }: OverlayIntent): Policy {
   const groups = body.groups.toSorted(compareText);
   const addresses = Map.groupBy(
-    members.flatMap((member) => member.addresses.map((address) => ({ address, group: member.group }))),
+    members.flatMap((member) =>
+      member.addresses.map((address) => ({ address, group: member.group })),
+    ),
     (entry) => entry.group,
   );
   const map = classMapName(key);

@@ -50,11 +50,19 @@ const memberReferences = ({ members }: Snapshot): readonly Named[] =>
       : [named("host", host, { kind: "member", key, path: `/members/${key}/host` })]),
   ]);
 
-function* serviceReferences(directory: Directory, { key, sources, targets }: Entry): Generator<Named> {
-  const by = (path: string): Referencer => ({ kind: "service", key, path: `/services/${key}/${path}` });
+function* serviceReferences(
+  directory: Directory,
+  { key, sources, targets }: Entry,
+): Generator<Named> {
+  const by = (path: string): Referencer => ({
+    kind: "service",
+    key,
+    path: `/services/${key}/${path}`,
+  });
   for (const [i, source] of sources.entries())
     if (source.ok) yield* referenced(directory, source.reference, by(`ingress/${i}/from`), key);
-  for (const [i, target] of targets.entries()) yield* referenced(directory, target, by(`to/${i}`), key);
+  for (const [i, target] of targets.entries())
+    yield* referenced(directory, target, by(`to/${i}`), key);
 }
 
 type Reached =
@@ -85,7 +93,11 @@ function* referenced(
   }
 }
 
-function* roleHolder({ roles, snapshot }: Directory, role: string, by: Referencer): Generator<Named> {
+function* roleHolder(
+  { roles, snapshot }: Directory,
+  role: string,
+  by: Referencer,
+): Generator<Named> {
   const hosts = roles.get(role) ?? [];
   const service = snapshot.services.has(role);
   const [host] = hosts;

@@ -11,7 +11,12 @@ export interface Ordered {
   readonly kind: NamedSet["kind"] | "any";
 }
 
-const ranks: Readonly<Record<Ordered["kind"], number>> = { any: 0, hosts: 1, addresses: 2, networks: 3 };
+const ranks: Readonly<Record<Ordered["kind"], number>> = {
+  any: 0,
+  hosts: 1,
+  addresses: 2,
+  networks: 3,
+};
 
 export const compareAccepts = (a: Ordered, b: Ordered): number =>
   ranks[a.kind] - ranks[b.kind] ||

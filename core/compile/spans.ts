@@ -1,6 +1,12 @@
 /** Sets of addresses as spans: sorted, apart, neighbours joined, so that equal sets are equal lists. Pure. */
 import type { Family, Network } from "#schema/address.ts";
-import { familyBits, formatAddress, formatNetwork, knownNetwork, networkOf } from "#schema/address.ts";
+import {
+  familyBits,
+  formatAddress,
+  formatNetwork,
+  knownNetwork,
+  networkOf,
+} from "#schema/address.ts";
 
 /** Addresses from `first` to `last`, both inclusive. */
 export interface Span {
@@ -85,7 +91,8 @@ export function isWithin(inner: Span, spans: Spans): boolean {
   return below?.family === inner.family && inner.last <= below.last;
 }
 
-export const holdsSpans = (outer: Spans, inner: Spans): boolean => spansWithout(inner, outer).length === 0;
+export const holdsSpans = (outer: Spans, inner: Spans): boolean =>
+  spansWithout(inner, outer).length === 0;
 
 /**
  * The fewest networks that hold exactly these addresses, sorted and without overlap. A network of one address is

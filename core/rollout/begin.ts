@@ -19,7 +19,15 @@ export interface Beginning {
 }
 
 /** An emergency does not bake; any other wave bakes for four polls at least, so that a quarter of it is one. */
-export function begin({ plan, pinned, states, gates, pollSeconds, emergency, by }: Beginning): RolloutState {
+export function begin({
+  plan,
+  pinned,
+  states,
+  gates,
+  pollSeconds,
+  emergency,
+  by,
+}: Beginning): RolloutState {
   const bake = emergency ? 0 : Math.max(gates.bake_seconds, 4 * pollSeconds);
   return {
     status: emergency ? "awaiting_approval" : "running",
@@ -40,7 +48,9 @@ export function begin({ plan, pinned, states, gates, pollSeconds, emergency, by 
 }
 
 const entriesOf = (phase: Phase, waves: Waves, states: Beginning["states"]): readonly Entry[] =>
-  waves.flatMap((hosts, i) => hosts.map((host) => entry(host, phase, i + 1, foretell(states.get(host)))));
+  waves.flatMap((hosts, i) =>
+    hosts.map((host) => entry(host, phase, i + 1, foretell(states.get(host)))),
+  );
 
 /** What is known before the start of how a host will answer; empty where it will take what it is given. */
 function foretell(state: AgentState | undefined): string {

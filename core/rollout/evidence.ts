@@ -19,7 +19,12 @@ type Verdict = Pick<Entry, "standing" | "detail">;
  * The entry as `report`, the host's newest, and the time leave it; the same object when nothing changed.
  * @param place where the rollout stands: only in its current wave heartbeats are missed
  */
-export function judge(entry: Entry, report: Evidence | undefined, place: Place, now: number): Entry {
+export function judge(
+  entry: Entry,
+  report: Evidence | undefined,
+  place: Place,
+  now: number,
+): Entry {
   const { gates } = place;
   if (!isExposed(entry) || entry.standing === "skipped") return entry;
   if (isGoingBack(entry)) return wentBack(entry, report, gates, now);
@@ -37,7 +42,8 @@ export const isExposed = (entry: Entry): boolean =>
   entry.assignedAt !== null && entry.standing !== "superseded";
 
 /** It was told to go back to what the first phase had left it, and did not say yet that it did. */
-export const isGoingBack = (entry: Entry): boolean => entry.standing === "rolled_back" && isExposed(entry);
+export const isGoingBack = (entry: Entry): boolean =>
+  entry.standing === "rolled_back" && isExposed(entry);
 
 function wentBack(entry: Entry, report: Evidence | undefined, gates: Gates, now: number): Entry {
   const back: Entry = { ...entry, seq: null, assignedAt: null };
@@ -58,11 +64,16 @@ const isCommitted = ({ standing }: Pick<Entry, "standing">): boolean => standing
 function settle(entry: Entry, verdict: Verdict, receivedAt: number, gates: Gates): Entry {
   const { assignedAt, settledAt } = entry;
   const at = Math.max(receivedAt, assignedAt ?? 0);
-  if (entry.standing === verdict.standing && (isCommitted(entry) || entry.detail === verdict.detail)) {
+  if (
+    entry.standing === verdict.standing &&
+    (isCommitted(entry) || entry.detail === verdict.detail)
+  ) {
     // What is known once of a host that committed stays known: its bake does not begin anew.
     const detail = entry.detail === "" ? "" : verdict.detail;
     const first = settledAt !== null && at >= settledAt;
-    return first && detail === entry.detail ? entry : { ...entry, detail, settledAt: first ? settledAt : at };
+    return first && detail === entry.detail
+      ? entry
+      : { ...entry, detail, settledAt: first ? settledAt : at };
   }
   const older = settledAt !== null && at < settledAt && settledAt !== deadlineOf(entry, gates);
   return older ? entry : { ...entry, ...verdict, settledAt: at, affirmedAt: null };
@@ -102,7 +113,9 @@ function verdictOf(entry: Entry, report: Evidence, place: Place, now: number): V
 }
 
 /** States in which an agent takes nothing new, or may take nothing. */
-export const isIll = (state: AgentState | null | undefined): state is "hold" | "closed" | "degraded" =>
+export const isIll = (
+  state: AgentState | null | undefined,
+): state is "hold" | "closed" | "degraded" =>
   state === "hold" || state === "closed" || state === "degraded";
 
 const apart = (state: "hold" | "closed" | "degraded"): Verdict => ({
@@ -110,7 +123,12 @@ const apart = (state: "hold" | "closed" | "degraded"): Verdict => ({
   detail: `${state === "hold" ? "in hold" : state} since before its assignment`,
 });
 
-function whileHolding(entry: Entry, report: Evidence, place: Place, now: number): Verdict | undefined {
+function whileHolding(
+  entry: Entry,
+  report: Evidence,
+  place: Place,
+  now: number,
+): Verdict | undefined {
   if (report.drift > 0) return failed("its kernel drifted from what was applied");
   if (denies(entry, report, place.gates))
     return failed(`drops ${report.denyRate} packets a second, ${entry.baseline} before`);
@@ -138,7 +156,8 @@ function whileHolding(entry: Entry, report: Evidence, place: Place, now: number)
 
 /** What it took itself back from is said by seq: an earlier revert says nothing about this assignment. */
 function tookItselfBack(seq: number, { revertedSeq, state, seenSeq }: Evidence): boolean {
-  if (revertedSeq === undefined) return (state === "reverted" || state === "hold") && seenSeq >= seq;
+  if (revertedSeq === undefined)
+    return (state === "reverted" || state === "hold") && seenSeq >= seq;
   return revertedSeq !== null && revertedSeq >= seq;
 }
 
@@ -161,7 +180,8 @@ function beforeHolding({ stateBefore }: Entry, seq: number, report: Evidence): V
       if (tried) return apart(report.state);
       break;
     case "adopting":
-      if (tried) return { standing: "shown", detail: "adopting: it counts this and enforces nothing" };
+      if (tried)
+        return { standing: "shown", detail: "adopting: it counts this and enforces nothing" };
       break;
     case "reverted":
     case "unenrolled":

@@ -77,7 +77,8 @@ function tally(wave: readonly Entry[]): Readonly<Tally> {
 
 /** A bake is evidence only of hosts that said something in it. */
 const isUnheard = (wave: readonly Entry[], { bake_seconds: bake }: Gates): boolean =>
-  bake > 0 && wave.some(({ standing, affirmedAt }) => standing === "committed" && affirmedAt === null);
+  bake > 0 &&
+  wave.some(({ standing, affirmedAt }) => standing === "committed" && affirmedAt === null);
 
 const sample = (wave: readonly Entry[]): string =>
   wave
@@ -89,6 +90,7 @@ const sample = (wave: readonly Entry[]): string =>
 /** Also those that may be missing: a wave is left no sooner because a host said nothing. */
 const lastSettled = (wave: readonly Entry[]): number =>
   wave.reduce(
-    (last, { standing, settledAt }) => (standing === "skipped" ? last : Math.max(last, settledAt ?? 0)),
+    (last, { standing, settledAt }) =>
+      standing === "skipped" ? last : Math.max(last, settledAt ?? 0),
     Number.NEGATIVE_INFINITY,
   );

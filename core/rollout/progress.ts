@@ -37,7 +37,8 @@ function withReports(state: RolloutState, reports: readonly Evidence[], now: num
   const newest = new Map<string, Evidence>();
   for (const report of reports) {
     const known = newest.get(report.host);
-    if (known === undefined || report.receivedAt > known.receivedAt) newest.set(report.host, report);
+    if (known === undefined || report.receivedAt > known.receivedAt)
+      newest.set(report.host, report);
   }
   let changed = false;
   const entries = state.entries.map((entry) => {
@@ -108,18 +109,26 @@ function verdictOn(state: RolloutState, now: number): Verdict {
 function pause(state: RolloutState, because: string): Stepped {
   const reason = `waits: ${because}`;
   const same = isWaiting(state) && state.reason === reason;
-  return { state: same ? state : { ...state, status: "paused", pausedBy: "evidence", reason }, effects: [] };
+  return {
+    state: same ? state : { ...state, status: "paused", pausedBy: "evidence", reason },
+    effects: [],
+  };
 }
 
 const running = (state: RolloutState): RolloutState =>
-  state.status === "running" && state.reason === "" ? state : { ...state, status: "running", reason: "" };
+  state.status === "running" && state.reason === ""
+    ? state
+    : { ...state, status: "running", reason: "" };
 
 /** Gives the next hosts of the reached waves the content of this phase. */
 function assign(before: RolloutState, now: number): Stepped {
   const state = running(before);
   const { phase } = state;
   const isDue = (entry: Entry): boolean =>
-    entry.phase === phase && entry.standing === "pending" && entry.wave > 0 && entry.wave <= state.wave;
+    entry.phase === phase &&
+    entry.standing === "pending" &&
+    entry.wave > 0 &&
+    entry.wave <= state.wave;
   const hosts = new Set(
     state.entries
       .filter(isDue)
@@ -138,10 +147,12 @@ function assign(before: RolloutState, now: number): Stepped {
 
 function leaveWave(state: RolloutState, now: number): Stepped {
   const own = entriesOf(state, state.phase);
-  if (own.some(({ wave }) => wave > state.wave)) return reach(state, state.phase, state.wave + 1, now);
+  if (own.some(({ wave }) => wave > state.wave))
+    return reach(state, state.phase, state.wave + 1, now);
   if (state.phase === "widen") return complete(state);
   const missing = own.filter(({ standing }) => !isPast(standing));
-  if (missing.length > 0) return pause(state, `${names(missing)} did not lose yet what others depend on`);
+  if (missing.length > 0)
+    return pause(state, `${names(missing)} did not lose yet what others depend on`);
   return entriesOf(state, "widen").length === 0 ? complete(state) : reach(state, "widen", 1, now);
 }
 

@@ -11,7 +11,11 @@ const longestMs = 64 * minuteMs;
  * @param evidence the newest report of every host that was given something
  * @returns milliseconds since the Unix epoch; `now` when something is due within a minute
  */
-export function quietUntil(state: RolloutState, evidence: readonly Evidence[], now: number): number {
+export function quietUntil(
+  state: RolloutState,
+  evidence: readonly Evidence[],
+  now: number,
+): number {
   let until = now;
   for (let wait = minuteMs; wait <= longestMs; wait *= 2) {
     const outcome = step(state, { kind: "evidence", evidence }, now + wait);

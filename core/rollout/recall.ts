@@ -44,12 +44,14 @@ export const isRollingBack = ({ status, entries }: RolloutState): boolean =>
 export function rollBack(state: RolloutState, now: number): Stepped {
   if (state.phase === "widen" && state.entries.some(isNarrowed)) return narrowAgain(state, now);
   const hosts = new Set<string>();
-  for (const entry of state.entries) if (isExposed(entry) && hosts.size < hostsPerStep) hosts.add(entry.host);
+  for (const entry of state.entries)
+    if (isExposed(entry) && hosts.size < hostsPerStep) hosts.add(entry.host);
   const entries = state.entries.map((entry) =>
     isExposed(entry) && hosts.has(entry.host) ? takenBack(entry, now) : entry,
   );
   const status = entries.some(isExposed) ? "halted" : "rolled_back";
-  const effects: readonly Effect[] = hosts.size === 0 ? [] : [{ kind: "restore", hosts: [...hosts] }];
+  const effects: readonly Effect[] =
+    hosts.size === 0 ? [] : [{ kind: "restore", hosts: [...hosts] }];
   return { state: { ...state, status, entries }, effects };
 }
 
@@ -110,9 +112,14 @@ export function effectsBefore(state: RolloutState, hosts: readonly string[]): re
   const given = new Set(
     state.phase === "narrow"
       ? []
-      : state.entries.filter((entry) => entry.phase === "narrow" && isExposed(entry)).map(({ host }) => host),
+      : state.entries
+          .filter((entry) => entry.phase === "narrow" && isExposed(entry))
+          .map(({ host }) => host),
   );
-  const [narrowed, old] = [hosts.filter((host) => given.has(host)), hosts.filter((host) => !given.has(host))];
+  const [narrowed, old] = [
+    hosts.filter((host) => given.has(host)),
+    hosts.filter((host) => !given.has(host)),
+  ];
   const effects: Effect[] = [];
   if (narrowed.length > 0) effects.push({ kind: "assign", phase: "narrow", hosts: narrowed });
   if (old.length > 0) effects.push({ kind: "restore", hosts: old });

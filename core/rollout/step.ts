@@ -8,7 +8,14 @@
 import type { HostStanding, RolloutStatus } from "#schema/rollout.ts";
 import { isExposed } from "./evidence.ts";
 import { isWaiting, proceed } from "./progress.ts";
-import { effectsBefore, hostsPerStep, isBad, isRollingBack, rollBack, type Stepped } from "./recall.ts";
+import {
+  effectsBefore,
+  hostsPerStep,
+  isBad,
+  isRollingBack,
+  rollBack,
+  type Stepped,
+} from "./recall.ts";
 import type { Entry, Input, RolloutState } from "./state.ts";
 
 export interface Refused {
@@ -57,7 +64,8 @@ const said = ({ kind, by, reason }: Spoken): string =>
   reason === "" ? `${kind} by ${by}` : `${kind} by ${by}: ${reason}`;
 
 function fits(state: RolloutState, statuses: readonly RolloutStatus[]): Refused | undefined {
-  if (!statuses.includes(state.status)) return { refused: `it is ${state.status.replaceAll("_", " ")}` };
+  if (!statuses.includes(state.status))
+    return { refused: `it is ${state.status.replaceAll("_", " ")}` };
   return isRollingBack(state) ? { refused: "it is rolling back" } : undefined;
 }
 
@@ -111,7 +119,9 @@ const live = ({ emergency, approvals }: RolloutState): Pick<RolloutState, "statu
 /** When nobody has the new content any more, the first wave of the first phase is next. */
 function startOver(state: RolloutState): RolloutState {
   if (state.status !== "rolled_back") return state;
-  const narrows = state.entries.some(({ phase, standing }) => phase === "narrow" && standing === "pending");
+  const narrows = state.entries.some(
+    ({ phase, standing }) => phase === "narrow" && standing === "pending",
+  );
   return { ...state, phase: narrows ? "narrow" : "widen", wave: 1, waveStartedAt: null };
 }
 
@@ -155,15 +165,27 @@ function supersede(state: RolloutState, input: Said<"supersede">): Outcome {
   const taken = new Set(input.hosts);
   const detail = `taken over by rollout ${input.by}`;
   const hosts = new Set(
-    state.entries.filter((entry) => taken.has(entry.host) && isUnfinished(entry)).map(({ host }) => host),
+    state.entries
+      .filter((entry) => taken.has(entry.host) && isUnfinished(entry))
+      .map(({ host }) => host),
   );
   if (hosts.size === 0) return just(state);
   const entries = state.entries.map((entry): Entry =>
-    hosts.has(entry.host) && isUnfinished(entry) ? { ...entry, standing: "superseded", detail } : entry,
+    hosts.has(entry.host) && isUnfinished(entry)
+      ? { ...entry, standing: "superseded", detail }
+      : entry,
   );
   if (entries.some(isUnfinished)) return just({ ...state, entries });
-  return just({ ...state, entries, status: "superseded", reason: `superseded by rollout ${input.by}` });
+  return just({
+    ...state,
+    entries,
+    status: "superseded",
+    reason: `superseded by rollout ${input.by}`,
+  });
 }
 
 const isUnfinished = ({ standing }: Entry): boolean =>
-  standing !== "committed" && standing !== "shown" && standing !== "skipped" && standing !== "superseded";
+  standing !== "committed" &&
+  standing !== "shown" &&
+  standing !== "skipped" &&
+  standing !== "superseded";

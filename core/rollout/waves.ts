@@ -46,8 +46,13 @@ export const wavesDigest = (plan: Readonly<Record<Phase, Waves>>): string =>
 
 function byHash(hosts: readonly Candidate[]): Queue {
   const hashed = hosts.map((candidate) => ({ candidate, hash: sha256Text(candidate.host) }));
-  const ordered = hashed.toSorted((a, b) => compareText(a.hash, b.hash)).map(({ candidate }) => candidate);
-  return [...ordered.filter(({ enforces }) => enforces), ...ordered.filter(({ enforces }) => !enforces)];
+  const ordered = hashed
+    .toSorted((a, b) => compareText(a.hash, b.hash))
+    .map(({ candidate }) => candidate);
+  return [
+    ...ordered.filter(({ enforces }) => enforces),
+    ...ordered.filter(({ enforces }) => !enforces),
+  ];
 }
 
 function limitsOf(queue: Queue): Limits {
@@ -57,7 +62,11 @@ function limitsOf(queue: Queue): Limits {
   return new Map([...sizes].map(([role, size]) => [role, Math.max(1, Math.floor(size / 2))]));
 }
 
-function byPercentage(queue: Queue, limits: Limits, percentages: readonly number[]): readonly Queue[] {
+function byPercentage(
+  queue: Queue,
+  limits: Limits,
+  percentages: readonly number[],
+): readonly Queue[] {
   const [canary, afterCanary] = take(queue, queue.length, limits, unseenRole());
   const waves = [canary];
   let rest = afterCanary;
@@ -83,7 +92,10 @@ function unseenRole(): (candidate: Candidate) => boolean {
 }
 
 /** One group for each wave of labels, then those that fit none. */
-function byLabels(queue: Queue, waves: readonly Readonly<Record<string, string>>[]): readonly Queue[] {
+function byLabels(
+  queue: Queue,
+  waves: readonly Readonly<Record<string, string>>[],
+): readonly Queue[] {
   const groups = [...waves, {}].map((): Candidate[] => []);
   for (const candidate of queue) {
     const first = waves.findIndex((labels) =>

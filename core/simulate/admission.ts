@@ -38,17 +38,27 @@ const unjudged = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
         },
       ];
 
-function exposed(ruleset: Ruleset, { never_accept_from_any, limits }: Guard): readonly GuardRefusal[] {
+function exposed(
+  ruleset: Ruleset,
+  { never_accept_from_any, limits }: Guard,
+): readonly GuardRefusal[] {
   const { open, rowsOf } = exposureOf(ruleset);
   const never = [...new Set(never_accept_from_any)].toSorted((a, b) => a - b);
   const opened = open.flatMap((ports) =>
-    never.filter((port) => ports.from <= port && port <= ports.to).map((port) => ({ ...ports, port })),
+    never
+      .filter((port) => ports.from <= port && port <= ports.to)
+      .map((port) => ({ ...ports, port })),
   );
   const names = opened.map(({ transport, port }) => `${transport} ${port}`);
   const message = `the bundle opens ${listed(names)} to everybody or to a wide network, the guard never does`;
   const toAll = open.filter((ports) => ports.toAll);
   const count = toAll.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-  const tooMany = above("limits.max_any_accept", "ports open to everybody", count, limits.max_any_accept);
+  const tooMany = above(
+    "limits.max_any_accept",
+    "ports open to everybody",
+    count,
+    limits.max_any_accept,
+  );
   return [
     ...(names.length === 0
       ? []
@@ -72,4 +82,11 @@ const above = (
 ): readonly GuardRefusal[] =>
   count <= limit
     ? []
-    : [{ line, things: [], rows: [], message: `the bundle has ${count} ${what}, the guard admits ${limit}` }];
+    : [
+        {
+          line,
+          things: [],
+          rows: [],
+          message: `the bundle has ${count} ${what}, the guard admits ${limit}`,
+        },
+      ];

@@ -72,7 +72,12 @@ export interface Crowd {
   readonly spans: Readonly<Record<Family, Spans>> | null;
 }
 
-export const everybody: Crowd = { everybody: true, wide: true, share: { v4: 1, v6: 1 }, spans: null };
+export const everybody: Crowd = {
+  everybody: true,
+  wide: true,
+  share: { v4: 1, v6: 1 },
+  spans: null,
+};
 
 /** Below this share of either family nobody looks at where it lies. */
 const littleShare = everybodyShare / 1024;
@@ -106,7 +111,9 @@ export function isEverybody(crowds: readonly Crowd[]): boolean {
   const sum = (family: Family): number => {
     const known = unionOf(crowds.flatMap(({ spans }) => (spans === null ? [] : [spans[family]])));
     const rest = crowds.filter(({ spans }) => spans === null);
-    return unitsOf(known) / total[family] + rest.reduce((shares, { share }) => shares + share[family], 0);
+    return (
+      unitsOf(known) / total[family] + rest.reduce((shares, { share }) => shares + share[family], 0)
+    );
   };
   return isMost({ v4: sum("v4"), v6: sum("v6") });
 }

@@ -47,7 +47,9 @@ function sourceText(source: Source): string {
     case "class": {
       const overlay = /^k_(.*?)_2f/.exec(source.class)?.[1];
       const usual = source.map === `m_${overlay ?? ""}`;
-      return usual ? nameText(source.class) : `${nameText(source.class)} of ${nameText(source.map)}`;
+      return usual
+        ? nameText(source.class)
+        : `${nameText(source.class)} of ${nameText(source.map)}`;
     }
   }
 }
@@ -72,7 +74,9 @@ function protocolText(protocol: Protocol): string {
       return protocol.kind;
     case "tcp":
     case "udp":
-      return protocol.ports.kind === "any" ? protocol.kind : `${protocol.kind} ${portsText(protocol.ports)}`;
+      return protocol.ports.kind === "any"
+        ? protocol.kind
+        : `${protocol.kind} ${portsText(protocol.ports)}`;
   }
 }
 
@@ -120,7 +124,8 @@ export function timeText(seconds: number): string {
   const era = Math.floor(since / 146_097);
   const ofEra = since - era * 146_097;
   const year = Math.floor(
-    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
+    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) /
+      365,
   );
   const ofYear = ofEra - (365 * year + Math.floor(year / 4) - Math.floor(year / 100));
   const march = Math.floor((5 * ofYear + 2) / 153);

@@ -32,13 +32,16 @@ export interface Difference {
 }
 
 export function difference(before: Ruleset, after: Ruleset): Difference {
-  const sets = [...pairs(before.sets, after.sets), ...pairs(before.classes, after.classes)].toSorted((a, b) =>
-    compareText(a.name, b.name),
-  );
+  const sets = [
+    ...pairs(before.sets, after.sets),
+    ...pairs(before.classes, after.classes),
+  ].toSorted((a, b) => compareText(a.name, b.name));
   const found: Difference = {
     scopes: linesBetween(before.scopes, after.scopes, describeScope),
     rules: linesBetween(before.rules, after.rules, describeRule),
-    sets: sets.map(elementsBetween).filter(({ added, removed }) => added.length + removed.length > 0),
+    sets: sets
+      .map(elementsBetween)
+      .filter(({ added, removed }) => added.length + removed.length > 0),
     other: [
       ...places(before, after),
       ...sets.flatMap(setNotes),
@@ -60,9 +63,19 @@ export const elementCount = ({ sets, classes }: Ruleset): number =>
   [...sets, ...classes].reduce((sum, { elements }) => sum + elements.length, 0);
 
 /** What comes and what goes; where a line stands on both sides, what it leaves out stands behind it. */
-function linesBetween<T>(before: readonly T[], after: readonly T[], describe: (item: T) => string): Lines {
-  const added = without(after, before, canonicalText).map((item) => ({ item, text: describe(item) }));
-  const removed = without(before, after, canonicalText).map((item) => ({ item, text: describe(item) }));
+function linesBetween<T>(
+  before: readonly T[],
+  after: readonly T[],
+  describe: (item: T) => string,
+): Lines {
+  const added = without(after, before, canonicalText).map((item) => ({
+    item,
+    text: describe(item),
+  }));
+  const removed = without(before, after, canonicalText).map((item) => ({
+    item,
+    text: describe(item),
+  }));
   const [come, gone] = [added, removed].map((side) => new Set(side.map(({ text }) => text)));
   const line = ({ item, text }: { readonly item: T; readonly text: string }): string =>
     come?.has(text) === true && gone?.has(text) === true ? `${text} ${canonicalText(item)}` : text;
@@ -110,8 +123,11 @@ function order<T>(
 }
 
 const itself = (text: string): string => text;
-const byText = (what: string, before: readonly string[], after: readonly string[]): readonly string[] =>
-  order(what, before, after, itself, compareText);
+const byText = (
+  what: string,
+  before: readonly string[],
+  after: readonly string[],
+): readonly string[] => order(what, before, after, itself, compareText);
 
 const nameOf = ({ name }: Held): string => name;
 
@@ -125,14 +141,20 @@ interface Pair {
 }
 
 function pairs(before: readonly Held[], after: readonly Held[]): readonly Pair[] {
-  const [old, now] = [before, after].map((items) => new Map(items.map((item) => [item.name, item])));
+  const [old, now] = [before, after].map(
+    (items) => new Map(items.map((item) => [item.name, item])),
+  );
   const names = new Set([...before, ...after].map(nameOf));
   return [...names].map((name) => ({ name, before: old?.get(name), after: now?.get(name) }));
 }
 
 function elementsBetween({ name, before, after }: Pair): SetDifference {
   const [old, now] = [elementsOf(before), elementsOf(after)];
-  return { name: nameText(name), added: without(now, old, itself), removed: without(old, now, itself) };
+  return {
+    name: nameText(name),
+    added: without(now, old, itself),
+    removed: without(old, now, itself),
+  };
 }
 
 const elementsOf = (held: Held | undefined): readonly string[] =>
@@ -145,7 +167,8 @@ function setNotes({ name, before, after }: Pair): readonly string[] {
   const what = `set ${nameText(name)}`;
   if (after === undefined) return before?.elements.length === 0 ? [`${what} is gone`] : [];
   const { elements, ...head } = after;
-  if (before === undefined) return elements.length > 0 && isUsual(after) ? [] : [newNote(what, head)];
+  if (before === undefined)
+    return elements.length > 0 && isUsual(after) ? [] : [newNote(what, head)];
   const { elements: old, ...oldHead } = before;
   return [
     ...(elements.length === 0 && old.length > 0 ? [`${what} matches nothing now`] : []),
@@ -166,7 +189,8 @@ const newNote = (what: string, head: object): string => `${what} is new: ${canon
 const isUsual = (held: Held): boolean =>
   "kind" in held &&
   held.kind === usualKind(held.name) &&
-  canonicalText(held) === canonicalText({ name: held.name, kind: held.kind, elements: held.elements });
+  canonicalText(held) ===
+    canonicalText({ name: held.name, kind: held.kind, elements: held.elements });
 
 const addressOf = (element: string | ClassMap["elements"][number]): string =>
   typeof element === "string" ? element : element.address;
@@ -177,13 +201,20 @@ const isFields = (value: unknown): value is Fields =>
 
 /** Fields of a ruleset that this file does not read. */
 const fieldsBeside = (ruleset: Ruleset): Fields => {
-  const known: readonly string[] = ["scopes", "sets", "classes", "rules"] satisfies (keyof Ruleset)[];
+  const known: readonly string[] = [
+    "scopes",
+    "sets",
+    "classes",
+    "rules",
+  ] satisfies (keyof Ruleset)[];
   return Object.fromEntries(Object.entries(ruleset).filter(([field]) => !known.includes(field)));
 };
 
 /** Fields in which two values differ, with both values. */
 function unsaid(what: string, before: unknown, after: unknown): readonly string[] {
-  const [old, now] = [before, after].map((value) => (value === undefined ? "nothing" : canonicalText(value)));
+  const [old, now] = [before, after].map((value) =>
+    value === undefined ? "nothing" : canonicalText(value),
+  );
   if (old === now) return [];
   if (!isFields(before) || !isFields(after)) return [`${what}: ${old} -> ${now}`];
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(compareText);

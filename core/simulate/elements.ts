@@ -22,11 +22,14 @@ export function kernelElements(ruleset: Ruleset): number {
   const subnets = scopes.reduce(
     (sum, scope) =>
       sum +
-      (scope.kind === "overlay" ? 3 * scope.subnets.length + timesJudged * (1 + scope.interfaces.length) : 0),
+      (scope.kind === "overlay"
+        ? 3 * scope.subnets.length + timesJudged * (1 + scope.interfaces.length)
+        : 0),
     0,
   );
   const ports = rules.reduce(
-    (sum, rule) => sum + portsOf(rule) * Math.max(linesOf(rule, lengths), 1 + productOf(rule, hosts)),
+    (sum, rule) =>
+      sum + portsOf(rule) * Math.max(linesOf(rule, lengths), 1 + productOf(rule, hosts)),
     0,
   );
   const sizes = new Map(classes.map(({ name, elements }) => [name, elements.length]));
@@ -41,7 +44,10 @@ export function kernelElements(ruleset: Ruleset): number {
  */
 export function kernelRules({ scopes, rules }: Ruleset): number {
   const lengths = lengthsOf(scopes);
-  const own = rules.reduce((sum, rule) => sum + Math.max(portChains(rule), linesOf(rule, lengths) / 2, 1), 0);
+  const own = rules.reduce(
+    (sum, rule) => sum + Math.max(portChains(rule), linesOf(rule, lengths) / 2, 1),
+    0,
+  );
   return [...lengths.values()].reduce((sum, each) => sum + each, own);
 }
 
@@ -68,7 +74,8 @@ const portChains = (rule: Rule): number =>
   rule.scope === "host" && rule.verdict === "accept" ? portsOf(rule) : 0;
 
 const portsOf = ({ protocol }: Rule): number => {
-  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return 0;
+  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
+    return 0;
   return protocol.ports.ranges.length;
 };
 

@@ -51,7 +51,13 @@ export function exposureOf(ruleset: Ruleset): Exposure {
   const spans = opening.flatMap((rule) => {
     const [source, { row }] = [sourceOf(rule), rule];
     return transports.flatMap((transport) =>
-      rangesIn(rule.protocol, transport).map(({ from, to }): Span => ({ transport, from, to, source, row })),
+      rangesIn(rule.protocol, transport).map(({ from, to }): Span => ({
+        transport,
+        from,
+        to,
+        source,
+        row,
+      })),
     );
   });
   const open = transports.flatMap((transport) =>
@@ -191,7 +197,11 @@ function sweep(transport: Transport, spans: readonly Span[], crowds: Crowds): re
  * Where one source alone is enough, the rows that let that one in; elsewhere all that let somebody in who can send.
  * Ports are counted up to each port, so that a row costs two look-ups however many ports there are.
  */
-function rowsOpening(spans: readonly Span[], crowds: Crowds, ports: readonly OpenPorts[]): readonly string[] {
+function rowsOpening(
+  spans: readonly Span[],
+  crowds: Crowds,
+  ports: readonly OpenPorts[],
+): readonly string[] {
   const rows = new Set<string>();
   for (const transport of transports) {
     const own = spans.filter((span) => span.transport === transport);
@@ -214,7 +224,8 @@ function rowsOpening(spans: readonly Span[], crowds: Crowds, ports: readonly Ope
   return [...rows].sort(compareText);
 }
 
-const isEnough = (crowd: Crowd | undefined): boolean => crowd?.everybody === true || crowd?.wide === true;
+const isEnough = (crowd: Crowd | undefined): boolean =>
+  crowd?.everybody === true || crowd?.wide === true;
 
 /** For each port how many of the spans' ports are at or below it. */
 function countUpTo(

@@ -25,11 +25,17 @@ const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: 
 const spoofed: Judgement = { verdict: "drop", row: null, rule: null, tally: spoofedTally };
 
 /** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
-export const simulate = (ruleset: Ruleset, packet: Packet, guard: JudgingGuard = noGuard): Judgement =>
-  prepare(ruleset, guard)(packet);
+export const simulate = (
+  ruleset: Ruleset,
+  packet: Packet,
+  guard: JudgingGuard = noGuard,
+): Judgement => prepare(ruleset, guard)(packet);
 
 /** Reads a ruleset once, to judge many packets. Relies on it satisfying the `Ruleset` type. */
-export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packet: Packet) => Judgement {
+export function prepare(
+  ruleset: Ruleset,
+  guard: JudgingGuard = noGuard,
+): (packet: Packet) => Judgement {
   const lookup = lookupOf(ruleset);
   const overlays = overlaysByInterface(ruleset);
   const isSpoofed = spoofing(ruleset);
@@ -43,7 +49,8 @@ export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packe
     if (verdict !== null) return { ...leftAlone, verdict };
     if (!judged) return leftAlone;
     const { packet, source } = flow;
-    if (host !== undefined && packet.hook === "input" && isSpoofed(packet.iif, source)) return spoofed;
+    if (host !== undefined && packet.hook === "input" && isSpoofed(packet.iif, source))
+      return spoofed;
     return decide(lookup, hostScope, direction, flow);
   };
 
@@ -57,7 +64,9 @@ export function prepare(ruleset: Ruleset, guard: JudgingGuard = noGuard): (packe
       case "forward": {
         const [from, to] = [overlays.get(packet.iif), overlays.get(packet.oif)];
         const touches = from !== undefined || to !== undefined;
-        return touches && isSpoofed(packet.iif, flow.source) ? spoofed : judgeForward(lookup, from, to, flow);
+        return touches && isSpoofed(packet.iif, flow.source)
+          ? spoofed
+          : judgeForward(lookup, from, to, flow);
       }
     }
   };
@@ -89,7 +98,9 @@ function judgeForward(
 ): Judgement {
   if (from !== undefined && from === to) return decide(lookup, from, "peer", flow);
   const leaving = from === undefined ? leftAlone : decide(lookup, from, "out", flow);
-  return leaving.verdict !== "accept" || to === undefined ? leaving : decide(lookup, to, "in", flow);
+  return leaving.verdict !== "accept" || to === undefined
+    ? leaving
+    : decide(lookup, to, "in", flow);
 }
 
 function decide(lookup: Lookup, scope: PreparedScope, direction: Direction, flow: Flow): Judgement {

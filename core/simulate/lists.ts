@@ -34,7 +34,9 @@ export function moved<T>(
     return found === undefined ? [] : [{ item, at, place: found[0] }];
   });
   const staying = longestRise(shared.map(({ place }) => place));
-  return shared.flatMap(({ item, at }, i) => (staying.has(i) ? [] : [{ item, behind: after[at - 1] }]));
+  return shared.flatMap(({ item, at }, i) =>
+    staying.has(i) ? [] : [{ item, behind: after[at - 1] }],
+  );
 }
 
 /** Indices of a longest rising subsequence of different numbers. */

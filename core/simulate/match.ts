@@ -4,7 +4,15 @@
  */
 import type { Network } from "#schema/address.ts";
 import { contains, knownNetwork } from "#schema/address.ts";
-import type { Direction, NamedSet, Ports, Protocol, Rule, Ruleset, State } from "#schema/ruleset.ts";
+import type {
+  Direction,
+  NamedSet,
+  Ports,
+  Protocol,
+  Rule,
+  Ruleset,
+  State,
+} from "#schema/ruleset.ts";
 import type { Flow, Packet, PacketState } from "./packet.ts";
 
 /** A ruleset's names, resolved once. */
@@ -24,7 +32,10 @@ export function lookupOf(ruleset: Ruleset): Lookup {
   return {
     sets: new Map(ruleset.sets.map((set) => [set.name, membershipOf(set)])),
     classes: new Map(
-      ruleset.classes.map((map) => [map.name, new Map(map.elements.map((e) => [e.address, e.class]))]),
+      ruleset.classes.map((map) => [
+        map.name,
+        new Map(map.elements.map((e) => [e.address, e.class])),
+      ]),
     ),
     rules: Map.groupBy(
       ruleset.rules.map((rule, index) => ({ rule, index })),
@@ -111,4 +122,5 @@ const isInForce = (expires: number | null, at: number | undefined): boolean =>
   expires === null || at === undefined || at < expires;
 
 /** `established` is the kernel's own word: a related packet, such as an ICMP error, is not one. */
-const matchesState = (wanted: State, state: PacketState): boolean => wanted === "any" || wanted === state;
+const matchesState = (wanted: State, state: PacketState): boolean =>
+  wanted === "any" || wanted === state;

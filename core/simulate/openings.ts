@@ -51,14 +51,19 @@ export function* openings(before: Ruleset, after: Ruleset): Generator<Opening> {
   );
   const known = new Set(others.map(({ key }) => key));
   const places = new Map(
-    [...Map.groupBy(others, ({ rule }) => placeOf(rule))].map(([place, own]) => [place, coverOf(own)]),
+    [...Map.groupBy(others, ({ rule }) => placeOf(rule))].map(([place, own]) => [
+      place,
+      coverOf(own),
+    ]),
   );
   for (const accept of acceptsOf(now, fresh))
-    if (!known.has(accept.key)) yield* remaining(accept, places.get(placeOf(accept.rule)) ?? coverOf([]));
+    if (!known.has(accept.key))
+      yield* remaining(accept, places.get(placeOf(accept.rule)) ?? coverOf([]));
 }
 
 /** New flows only: what is established was new once. */
-const isAccept = ({ verdict, state }: Rule): boolean => verdict === "accept" && state !== "established";
+const isAccept = ({ verdict, state }: Rule): boolean =>
+  verdict === "accept" && state !== "established";
 const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
 
 /**
@@ -69,7 +74,9 @@ function judged(before: Ruleset, after: Ruleset): readonly [Ruleset, Ruleset] {
   const both = [before, after];
   const compares = both.every(hasHost) && both.some(({ rules }) => rules.some(isOut));
   const whole = (ruleset: Ruleset): Ruleset =>
-    compares && !ruleset.rules.some(isOut) ? { ...ruleset, rules: [...ruleset.rules, unjudged] } : ruleset;
+    compares && !ruleset.rules.some(isOut)
+      ? { ...ruleset, rules: [...ruleset.rules, unjudged] }
+      : ruleset;
   return [whole(before), whole(after)];
 }
 
@@ -112,7 +119,9 @@ function keptBetween(before: Ruleset, after: Ruleset): (rule: Rule) => boolean {
   const rules = new Set(before.rules.map((rule) => canonicalText(rule)));
   const [old, now] = [before, after].map(
     ({ scopes, sets, classes }) =>
-      new Map([...sets, ...classes, ...scopes].map((named) => [nameOf(named), canonicalText(named)])),
+      new Map(
+        [...sets, ...classes, ...scopes].map((named) => [nameOf(named), canonicalText(named)]),
+      ),
   );
   const isSameName = (name: string): boolean => old?.get(name) === now?.get(name);
   return (rule) => rules.has(canonicalText(rule)) && namesIn(rule).every(isSameName);
@@ -179,7 +188,10 @@ function boxesOf(
       return [{ source: from, destination: ranges(setName(destination.set)) }].filter(isSome);
     case "source-subnet":
       return subnets
-        .map((subnet) => ({ source: meet(from, rangesOf([subnet])), destination: rangesOf([subnet]) }))
+        .map((subnet) => ({
+          source: meet(from, rangesOf([subnet])),
+          destination: rangesOf([subnet]),
+        }))
         .filter(isSome);
   }
 }
@@ -217,9 +229,15 @@ function coverOf(others: readonly Accept[]): Covering {
   };
 }
 
-function boxesFor(others: readonly Accept[], piece: PortRange, until: number | null): readonly Box[] {
+function boxesFor(
+  others: readonly Accept[],
+  piece: PortRange,
+  until: number | null,
+): readonly Box[] {
   const boxes = others
-    .filter(({ rule, ports }) => lasts(rule.expires, until) && ports.some((wide) => holds(wide, piece)))
+    .filter(
+      ({ rule, ports }) => lasts(rule.expires, until) && ports.some((wide) => holds(wide, piece)),
+    )
     .flatMap((other) => other.boxes);
   const [wide, narrow] = [true, false].map((is) =>
     boxes.filter(({ destination }) => (destination === everywhere) === is),
@@ -248,9 +266,13 @@ const lasts = (end: number | null, other: number | null): boolean =>
   end === null || (other !== null && end >= other);
 
 const restOf = (box: Box, taken: readonly Box[]): readonly Box[] =>
-  taken.reduce<readonly Box[]>((boxes, other) => boxes.flatMap((one) => boxWithout(one, other)), [box]);
+  taken.reduce<readonly Box[]>(
+    (boxes, other) => boxes.flatMap((one) => boxWithout(one, other)),
+    [box],
+  );
 
-const isSome = ({ source, destination }: Box): boolean => source.length > 0 && destination.length > 0;
+const isSome = ({ source, destination }: Box): boolean =>
+  source.length > 0 && destination.length > 0;
 
 function boxWithout(box: Box, other: Box): readonly Box[] {
   const shared = meet(box.source, other.source);
@@ -277,7 +299,8 @@ function openingOf(rule: Rule, ports: readonly PortRange[], box: Box, whole: Box
       ranges: box.source,
     },
     to: {
-      name: isWhole && isSame(box.destination, whole.destination) ? destinationName(destination) : null,
+      name:
+        isWhole && isSame(box.destination, whole.destination) ? destinationName(destination) : null,
       ranges: box.destination,
     },
     until: rule.expires,

@@ -62,5 +62,9 @@ const said = ({ from, to, until, ...opening }: Opening): SaidOpening => ({
 
 function saidPeers({ name, ranges }: Peers): SaidPeers {
   const addresses = name === "any" ? [] : textsOf(ranges, addressesMax + 1);
-  return { name, addresses: addresses.slice(0, addressesMax), more: addresses.length > addressesMax };
+  return {
+    name,
+    addresses: addresses.slice(0, addressesMax),
+    more: addresses.length > addressesMax,
+  };
 }

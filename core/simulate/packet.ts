@@ -54,6 +54,8 @@ export interface Flow {
 export function flowOf(packet: Packet): Flow {
   const [source, destination] = [knownNetwork(packet.source), knownNetwork(packet.destination)];
   if (source.family !== destination.family)
-    throw new RangeError(`no packet goes from ${packet.source} to ${packet.destination}: two families`);
+    throw new RangeError(
+      `no packet goes from ${packet.source} to ${packet.destination}: two families`,
+    );
   return { packet, source, destination };
 }

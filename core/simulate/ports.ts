@@ -47,8 +47,12 @@ export function whatText(ports: readonly PortRange[]): string {
   if (whole.length === 4) return "any";
   return [...by]
     .map(([protocol, ranges]) => {
-      const texts = joinedPorts(ranges).map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`));
-      return whole.some(([name]) => name === protocol) ? protocol : `${protocol} ${texts.join(",")}`;
+      const texts = joinedPorts(ranges).map(({ from, to }) =>
+        from === to ? String(from) : `${from}-${to}`,
+      );
+      return whole.some(([name]) => name === protocol)
+        ? protocol
+        : `${protocol} ${texts.join(",")}`;
     })
     .join(" ");
 }

@@ -23,7 +23,8 @@ function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
   switch (step.kind) {
     case "loopback":
       return (
-        (packet.hook === "input" && packet.iif === "lo") || (packet.hook === "output" && packet.oif === "lo")
+        (packet.hook === "input" && packet.iif === "lo") ||
+        (packet.hook === "output" && packet.oif === "lo")
       );
     case "management":
       return isManagement(flow, guard);
@@ -39,7 +40,11 @@ function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
         within(step.source, source)
       );
     case "igmp":
-      return packet.protocol === "igmp" && packet.ttl === step.ttl && within(step.destination, destination);
+      return (
+        packet.protocol === "igmp" &&
+        packet.ttl === step.ttl &&
+        within(step.destination, destination)
+      );
     case "dhcp":
       return (
         packet.protocol === "udp" &&
@@ -56,12 +61,18 @@ const within = (network: string | null, address: Network): boolean =>
   network === null || contains(knownNetwork(network), address);
 
 /** What comes in by the management plane, or what leaves by it: answers go from the port that was asked. */
-function isManagement({ packet, source, destination }: Flow, { management }: JudgingGuard): boolean {
+function isManagement(
+  { packet, source, destination }: Flow,
+  { management }: JudgingGuard,
+): boolean {
   switch (packet.hook) {
     case "forward":
       return false;
     case "input":
-      return management.interfaces.includes(packet.iif) || isAnyOf(management.allow, packet, "port", source);
+      return (
+        management.interfaces.includes(packet.iif) ||
+        isAnyOf(management.allow, packet, "port", source)
+      );
     case "output":
       return (
         management.interfaces.includes(packet.oif) ||

@@ -72,7 +72,8 @@ export const meet = (a: Ranges, b: Ranges): Ranges => minus(a, minus(a, b));
 /** Whether they say the same in the same pieces. */
 export const isSame = (a: Ranges, b: Ranges): boolean =>
   a === b ||
-  (a.length === b.length && a.every(([first, last], i) => first === b[i]?.[0] && last === b[i]?.[1]));
+  (a.length === b.length &&
+    a.every(([first, last], i) => first === b[i]?.[0] && last === b[i]?.[1]));
 
 /** The fewest addresses and networks that are these ranges, rising; the first `most`. */
 export function textsOf(ranges: Ranges, most: number): readonly string[] {
@@ -83,7 +84,9 @@ export function textsOf(ranges: Ranges, most: number): readonly string[] {
     for (let at = first - base; at <= last - base && texts.length < most;) {
       const prefix = widest(family, at, last - base);
       const network = networkOf(family, at, prefix);
-      texts.push(prefix === familyBits[family] ? formatAddress(family, at) : formatNetwork(network));
+      texts.push(
+        prefix === familyBits[family] ? formatAddress(family, at) : formatNetwork(network),
+      );
       at = network.last + 1n;
     }
   }

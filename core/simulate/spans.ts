@@ -99,7 +99,10 @@ const isRising = (keys: readonly number[]): boolean =>
 /** Each unit once, however many of them name it. */
 export function unionOf(all: readonly Spans[]): Spans {
   const pairs = all.flatMap((spans) =>
-    Array.from({ length: spans.length / 2 }, (_, i) => [spans[2 * i] ?? 0, spans[2 * i + 1] ?? 0] as const),
+    Array.from(
+      { length: spans.length / 2 },
+      (_, i) => [spans[2 * i] ?? 0, spans[2 * i + 1] ?? 0] as const,
+    ),
   );
   const joined: number[] = [];
   let end = -2;
@@ -133,6 +136,7 @@ export function unitsOf(spans: Spans): number {
 /** Whether one span holds more than a network of so long a prefix does. */
 export function isWiderThan(spans: Spans, prefix: number, family: Family): boolean {
   const most = 2 ** (spanBits[family] - prefix);
-  for (let i = 0; i < spans.length; i += 2) if ((spans[i + 1] ?? 0) - (spans[i] ?? 0) + 1 > most) return true;
+  for (let i = 0; i < spans.length; i += 2)
+    if ((spans[i + 1] ?? 0) - (spans[i] ?? 0) + 1 > most) return true;
   return false;
 }

@@ -35,6 +35,7 @@ export const keysetOf = (root: Root, role: Role): string =>
 
 /** What is known of targets under the very keys that `root` names; null when they are others. */
 export const targetsFloorUnder = (root: Root, { targets }: Floors): TargetsFloor | null =>
-  targets?.keyset === keysetOf(root, "targets") && targets.snapshot_keyset === keysetOf(root, "snapshot")
+  targets?.keyset === keysetOf(root, "targets") &&
+  targets.snapshot_keyset === keysetOf(root, "snapshot")
     ? targets
     : null;

@@ -8,7 +8,10 @@ import type { OnlineRole } from "./verify.ts";
  * @param own ids of the control plane's online keys
  * @returns what is wrong, or undefined
  */
-export function onlineFault(root: Root, own: Readonly<Record<OnlineRole, string>>): string | undefined {
+export function onlineFault(
+  root: Root,
+  own: Readonly<Record<OnlineRole, string>>,
+): string | undefined {
   for (const role of ["snapshot", "timestamp"] as const) {
     const { keyids, threshold } = root.roles[role];
     if (threshold !== 1 || keyids.length !== 1 || keyids[0] !== own[role])
@@ -16,7 +19,9 @@ export function onlineFault(root: Root, own: Readonly<Record<OnlineRole, string>
   }
   const { keyids, threshold } = root.roles.targets;
   if (!operatorsSign(root))
-    return keyids[0] === own.targets ? undefined : "role targets is not this control plane's targets key";
+    return keyids[0] === own.targets
+      ? undefined
+      : "role targets is not this control plane's targets key";
   return threshold === 1 && keyids.includes(own.targets)
     ? "role targets lets this control plane's key sign alone beside operators' keys"
     : undefined;

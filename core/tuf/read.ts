@@ -57,7 +57,8 @@ export function readCanonicalRoot(bytes: Uint8Array): RootFile {
 }
 
 /** The exact text of root.json: what is hashed, stored and served. */
-export const rootText = ({ signed, signatures }: RootDraft): string => canonicalText({ signatures, signed });
+export const rootText = ({ signed, signatures }: RootDraft): string =>
+  canonicalText({ signatures, signed });
 
 /** @throws Refused `metadata_too_large`, `metadata_malformed`; so do the next two */
 export const readTimestamp = (bytes: Uint8Array): SignedFile<Timestamp> =>
@@ -76,7 +77,10 @@ function read<T extends object>(
   schema: z.ZodType<{ signed: T; signatures: Signature[] }>,
 ): SignedFile<T> {
   if (bytes.length > sizeLimits[role])
-    throw new Refused("metadata_too_large", `${role} has ${bytes.length} bytes, at most ${sizeLimits[role]}`);
+    throw new Refused(
+      "metadata_too_large",
+      `${role} has ${bytes.length} bytes, at most ${sizeLimits[role]}`,
+    );
   const parsed = schema.safeParse(strict(role, bytes));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -115,7 +119,8 @@ function roleFault(root: Root): string | undefined {
   for (const role of roles) {
     const { keyids, threshold } = root.roles[role];
     if (new Set(keyids).size !== keyids.length) return `role ${role} names a key twice`;
-    if (keyids.some((id) => root.keys[id] === undefined)) return `role ${role} names an unknown key`;
+    if (keyids.some((id) => root.keys[id] === undefined))
+      return `role ${role} names an unknown key`;
     if (threshold > keyids.length)
       return `role ${role} asks for ${threshold} signatures and has ${keyids.length} keys`;
     for (const id of keyids) {

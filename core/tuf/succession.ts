@@ -18,7 +18,10 @@ export interface RootFault {
  * Why `next` may not follow `current` (undefined: nothing is in force yet), whatever the time: its version is not the
  * next, or a threshold of its own root keys or of its predecessor's is missing. Empty when it may.
  */
-function* successionFaults(current: RootDraft | undefined, next: RootDraft): Judging<readonly RootFault[]> {
+function* successionFaults(
+  current: RootDraft | undefined,
+  next: RootDraft,
+): Judging<readonly RootFault[]> {
   const expected = (current?.signed.version ?? 0) + 1;
   const { version } = next.signed;
   const faults: RootFault[] = [];
@@ -68,7 +71,10 @@ export interface Followed {
 }
 
 /** Follows a chain of roots, each signed by its predecessor's threshold and its own (TUF §5.3.4). */
-export function* followRoots(trusted: RootFile, successors: readonly Uint8Array[]): Judging<Followed> {
+export function* followRoots(
+  trusted: RootFile,
+  successors: readonly Uint8Array[],
+): Judging<Followed> {
   let root = trusted;
   let reached: Uint8Array | undefined;
   for (const bytes of successors) {
@@ -76,7 +82,10 @@ export function* followRoots(trusted: RootFile, successors: readonly Uint8Array[
       const next = readRoot(bytes);
       const [fault] = yield* successionFaults(root, next);
       if (fault !== undefined)
-        throw new Refused("root_invalid", `the root after ${root.signed.version}: ${fault.message}`);
+        throw new Refused(
+          "root_invalid",
+          `the root after ${root.signed.version}: ${fault.message}`,
+        );
       root = next;
       reached = bytes;
     } catch (error) {

@@ -9,7 +9,13 @@ import type { Role, Snapshot, Targets, Timestamp } from "#schema/tuf.ts";
 import { Refused } from "../refused.ts";
 import type { Judging } from "./claims.ts";
 import { type Floors, keysetOf, type RoleFloor, targetsFloorUnder } from "./floors.ts";
-import { readSnapshot, readTargets, readTimestamp, type RootFile, type SignedFile } from "./read.ts";
+import {
+  readSnapshot,
+  readTargets,
+  readTimestamp,
+  type RootFile,
+  type SignedFile,
+} from "./read.ts";
 import { isSigned } from "./signers.ts";
 import { millisecondsOf, requireIssued, requireNear, requireUnexpired } from "./times.ts";
 
@@ -125,7 +131,10 @@ export const floorsAfter = (
     ...floors.targets,
     snapshot_keyset: floors.snapshot.keyset,
     min_revision: Math.max(leastRevision(root, before), custom.min_revision),
-    issued_at: Math.max(targetsFloorUnder(root.signed, before)?.issued_at ?? 0, Math.min(time, issuedAt)),
+    issued_at: Math.max(
+      targetsFloorUnder(root.signed, before)?.issued_at ?? 0,
+      Math.min(time, issuedAt),
+    ),
   },
 });
 
@@ -133,8 +142,12 @@ export const floorsAfter = (
 export function verifyBundle(verified: Verified, { bytes, sha256 }: Digested): Ruleset {
   const { length, sha256: digest } = verified.bundle;
   if (bytes.length !== length)
-    throw new Refused("bundle_hash_mismatch", `bundle has ${bytes.length} bytes, signed are ${length}`);
-  if (sha256 !== digest) throw new Refused("bundle_hash_mismatch", "bundle is not the one that was signed");
+    throw new Refused(
+      "bundle_hash_mismatch",
+      `bundle has ${bytes.length} bytes, signed are ${length}`,
+    );
+  if (sha256 !== digest)
+    throw new Refused("bundle_hash_mismatch", "bundle is not the one that was signed");
   const decoded = decodeBundle(bytes);
   if (!decoded.ok) throw new Refused(decoded.code, `bundle ${decoded.message}`);
   return decoded.ruleset;
@@ -151,7 +164,12 @@ function* requireSigned(root: RootFile, file: Versioned): Judging<void> {
 }
 
 /** The file's own floor, once it is at or above the one before. */
-function above({ signed }: RootFile, file: Versioned, sha256: string, before: RoleFloor | null): RoleFloor {
+function above(
+  { signed }: RootFile,
+  file: Versioned,
+  sha256: string,
+  before: RoleFloor | null,
+): RoleFloor {
   const { role } = file;
   const { version } = file.signed;
   const keyset = keysetOf(signed, role);
@@ -162,7 +180,10 @@ function above({ signed }: RootFile, file: Versioned, sha256: string, before: Ro
       `${role} ${version} is below ${floor.version}, which was seen before`,
     );
   if (version === floor.version && sha256 !== floor.sha256)
-    throw new Refused("version_mismatch", `${role} ${version} is not the ${role} ${version} seen before`);
+    throw new Refused(
+      "version_mismatch",
+      `${role} ${version} is not the ${role} ${version} seen before`,
+    );
   return { keyset, version, sha256 };
 }
 
@@ -188,12 +209,18 @@ function pinned(
 
 function requireVersion(file: Versioned, version: number): void {
   if (file.signed.version !== version)
-    throw new Refused("version_mismatch", `expected ${file.role} ${version}, got ${file.signed.version}`);
+    throw new Refused(
+      "version_mismatch",
+      `expected ${file.role} ${version}, got ${file.signed.version}`,
+    );
 }
 
 function requireOwner(where: string, claimed: Owner, owner: Owner): void {
   if (claimed.host !== owner.host || claimed.fleet !== owner.fleet)
-    throw new Refused("wrong_host", `${where} is for host ${claimed.host} of fleet ${claimed.fleet}`);
+    throw new Refused(
+      "wrong_host",
+      `${where} is for host ${claimed.host} of fleet ${claimed.fleet}`,
+    );
 }
 
 /** The least revision that this host may ever run again, as far as the keys in force have said. */
@@ -206,7 +233,8 @@ const leastRevision = ({ signed }: RootFile, floors: Floors): number =>
  * @throws Refused `version_mismatch`, `unknown_critical`, `min_revision`
  */
 export function requireCustom(custom: BundleCustom, seq: number, floor: number): void {
-  if (custom.seq !== seq) throw new Refused("version_mismatch", `targets ${seq} carry seq ${custom.seq}`);
+  if (custom.seq !== seq)
+    throw new Refused("version_mismatch", `targets ${seq} carry seq ${custom.seq}`);
   const unknown = custom.crit.find((feature) => !knownCritical.has(feature));
   if (unknown !== undefined)
     throw new Refused(
@@ -215,5 +243,8 @@ export function requireCustom(custom: BundleCustom, seq: number, floor: number):
     );
   const least = Math.max(floor, custom.min_revision);
   if (custom.revision < least)
-    throw new Refused("min_revision", `revision ${custom.revision} is below the least allowed, ${least}`);
+    throw new Refused(
+      "min_revision",
+      `revision ${custom.revision} is below the least allowed, ${least}`,
+    );
 }

@@ -16,7 +16,10 @@ export interface Authority {
 const ecKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"] as const;
 
 /** @param addresses IP addresses the server certificate speaks for */
-export async function openAuthority(folder: string, addresses: readonly string[]): Promise<Authority> {
+export async function openAuthority(
+  folder: string,
+  addresses: readonly string[],
+): Promise<Authority> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const authority = {
     ca: join(folder, "ca.pem"),
@@ -38,7 +41,17 @@ async function makeCa(folder: string, ca: string): Promise<void> {
     "-days",
     "7300",
   ];
-  await must(["openssl", "req", "-x509", ...ecKey, ...about, "-keyout", join(folder, "ca.key"), "-out", ca]);
+  await must([
+    "openssl",
+    "req",
+    "-x509",
+    ...ecKey,
+    ...about,
+    "-keyout",
+    join(folder, "ca.key"),
+    "-out",
+    ca,
+  ]);
 }
 
 async function makeCertificate(
@@ -54,8 +67,27 @@ async function makeCertificate(
   );
   const subject = ["-subj", "/CN=Portcullis lab control plane"];
   await must(["openssl", "req", ...ecKey, ...subject, "-keyout", key, "-out", request]);
-  const signer = ["-CA", ca, "-CAkey", join(folder, "ca.key"), "-CAcreateserial", "-extfile", extensions];
-  await must(["openssl", "x509", "-req", "-in", request, "-days", "365", ...signer, "-out", certificate]);
+  const signer = [
+    "-CA",
+    ca,
+    "-CAkey",
+    join(folder, "ca.key"),
+    "-CAcreateserial",
+    "-extfile",
+    extensions,
+  ];
+  await must([
+    "openssl",
+    "x509",
+    "-req",
+    "-in",
+    request,
+    "-days",
+    "365",
+    ...signer,
+    "-out",
+    certificate,
+  ]);
 }
 
 /** Whether the certificate is there, lasts another week, and is this CA's word for every address. */

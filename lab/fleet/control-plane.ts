@@ -11,7 +11,13 @@ import { openStandalone } from "#worker/standalone/index.ts";
 import { openApi } from "./api.ts";
 import type { Runtime } from "#lab/run/options.ts";
 import { must } from "#lab/run/process.ts";
-import { type ControlPlane, fleet, leaseSeconds, maintainSeconds, pollSeconds } from "./settings.ts";
+import {
+  type ControlPlane,
+  fleet,
+  leaseSeconds,
+  maintainSeconds,
+  pollSeconds,
+} from "./settings.ts";
 import type { LabState } from "#lab/net/state.ts";
 import { openWorkerd } from "./workerd.ts";
 
@@ -22,7 +28,10 @@ export interface ControlPlaneOptions {
 }
 
 /** @throws Error in one sentence, such as that the port is taken and how to choose another */
-export async function openControlPlane(options: ControlPlaneOptions, state: LabState): Promise<ControlPlane> {
+export async function openControlPlane(
+  options: ControlPlaneOptions,
+  state: LabState,
+): Promise<ControlPlane> {
   const { data, port } = options;
   await assertFree(port);
   switch (options.runtime) {
@@ -35,7 +44,13 @@ export async function openControlPlane(options: ControlPlaneOptions, state: LabS
       const [url = ""] = opened.urls;
       const { file, token } = opened.admin;
       const close = (): Promise<void> => opened.close();
-      return { url, port: Number(new URL(url).port), tokenFile: file, api: openApi(url, token), close };
+      return {
+        url,
+        port: Number(new URL(url).port),
+        tokenFile: file,
+        api: openApi(url, token),
+        close,
+      };
     }
   }
 }

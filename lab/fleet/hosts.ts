@@ -29,8 +29,17 @@ export interface LabHost {
 const logOf = (host: LabHost): string => join(host.folder, "agent.log");
 
 /** The agent's command line in its namespace. */
-function agentCommand(host: LabHost, command: string, ...rest: readonly string[]): readonly string[] {
-  const files = ["--state-dir", join(host.folder, "state"), "--guard", join(host.folder, "guard.yaml")];
+function agentCommand(
+  host: LabHost,
+  command: string,
+  ...rest: readonly string[]
+): readonly string[] {
+  const files = [
+    "--state-dir",
+    join(host.folder, "state"),
+    "--guard",
+    join(host.folder, "guard.yaml"),
+  ];
   const argv = [process.execPath, agentProgram, command, ...rest, ...files];
   return inNamespace(host.namespace, ...argv);
 }
@@ -45,7 +54,9 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   writeFileSync(join(host.folder, "guard.yaml"), guard, { mode: 0o600 });
   const isNew = !existsSync(join(host.folder, "state"));
   if (!isNew && (await agentStatus(host)).state !== "unenrolled") return "known";
-  const { token, root_sha256 } = await api.call("POST /v1/enrolments", { body: { host: host.name } });
+  const { token, root_sha256 } = await api.call("POST /v1/enrolments", {
+    body: { host: host.name },
+  });
   const tokenFile = join(host.folder, "enrolment.token");
   writeFileSync(tokenFile, token, { mode: 0o600 });
   try {
@@ -70,13 +81,22 @@ export async function startAgent(host: LabHost, state: LabState): Promise<ChildP
  * What a host refused of what it was served since `since`. A refusal about the transport judges nothing that was served:
  * on a busy machine a poll comes too late, and the host asks again.
  */
-export const judgedSince = (last: StatusReport["last_refusal"], since: Date): RefusalCode | undefined =>
-  last !== null && Date.parse(last.at) >= since.getTime() && refusalEntry(last.code).class !== "transport"
+export const judgedSince = (
+  last: StatusReport["last_refusal"],
+  since: Date,
+): RefusalCode | undefined =>
+  last !== null &&
+  Date.parse(last.at) >= since.getTime() &&
+  refusalEntry(last.code).class !== "transport"
     ? last.code
     : undefined;
 
 /** Waits until the host has judged what it is served since `since`. @returns the refusal's code */
-export function waitForRefusal(host: LabHost, since: Date, patienceMs: number): Promise<RefusalCode> {
+export function waitForRefusal(
+  host: LabHost,
+  since: Date,
+  patienceMs: number,
+): Promise<RefusalCode> {
   const refused = async (): Promise<RefusalCode | undefined> =>
     judgedSince((await agentStatus(host)).last_refusal, since);
   return until(`${host.name} to refuse (its log is ${logOf(host)})`, refused, patienceMs);

@@ -7,17 +7,24 @@ import { CannotTell, until } from "#lab/run/process.ts";
 export async function publishedFleet(api: Api): Promise<ReadonlyMap<string, Held>> {
   const { items } = await api.call("GET /v1/hosts", { query: { limit: 100 } });
   return new Map(
-    items.flatMap(({ key, status }) => (status.published === null ? [] : [[key, status.published]])),
+    items.flatMap(({ key, status }) =>
+      status.published === null ? [] : [[key, status.published]],
+    ),
   );
 }
 
 /** Waits until every host reports that it runs what it is served. @throws CannotTell naming those that do not */
-export async function settledFleet(api: Api, patienceMs: number): Promise<ReadonlyMap<string, Held>> {
+export async function settledFleet(
+  api: Api,
+  patienceMs: number,
+): Promise<ReadonlyMap<string, Held>> {
   let behind: readonly string[] = [];
   const current = async (): Promise<true | undefined> => {
     const { items } = await api.call("GET /v1/hosts", { query: { limit: 100 } });
     behind = items
-      .filter(({ status }) => status.applied === null || status.applied.seq !== status.published?.seq)
+      .filter(
+        ({ status }) => status.applied === null || status.applied.seq !== status.published?.seq,
+      )
       .map(({ key }) => key);
     return behind.length === 0 ? true : undefined;
   };

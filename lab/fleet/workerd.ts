@@ -81,7 +81,9 @@ async function bundle(): Promise<string> {
 
 /** A new database gets the migrations, one statement a line or up to the line that ends in `;`. */
 export async function migrate(database: Sql): Promise<void> {
-  const present = await database.prepare("SELECT name FROM sqlite_schema WHERE name = 'fleet'").first();
+  const present = await database
+    .prepare("SELECT name FROM sqlite_schema WHERE name = 'fleet'")
+    .first();
   if (present !== null) return;
   const files = readdirSync(migrations)
     .filter((name) => name.endsWith(".sql"))

@@ -80,7 +80,11 @@ export async function settle(
 }
 
 /** Noted before rules in an earlier look, and still not behind them in a later one. */
-const wasDropped = ({ flows }: Pending, earlier: readonly Notes[], now: readonly Notes[]): boolean =>
+const wasDropped = (
+  { flows }: Pending,
+  earlier: readonly Notes[],
+  now: readonly Notes[],
+): boolean =>
   flows.some((flow) =>
     earlier.some((notes, i) => notes.before.has(flow) && now[i]?.behind.has(flow) === false),
   );
@@ -103,12 +107,16 @@ export function openDrops(namespaces: readonly string[], idle: string): Drops {
     Promise.all(namespaces.map(work));
   return {
     forget: async () => {
-      await everywhere((namespace) => must(inNamespace(namespace, "nft", "-f", "-"), { input: notebook }));
+      await everywhere((namespace) =>
+        must(inNamespace(namespace, "nft", "-f", "-"), { input: notebook }),
+      );
     },
     read: () => everywhere(readNotes),
     pass: () => passHooks(idle),
     close: async () => {
-      await everywhere((namespace) => must(inNamespace(namespace, "nft", "-f", "-"), { input: noNotebook }));
+      await everywhere((namespace) =>
+        must(inNamespace(namespace, "nft", "-f", "-"), { input: noNotebook }),
+      );
     },
   };
 }
@@ -119,7 +127,10 @@ export function openDrops(namespaces: readonly string[], idle: string): Drops {
  */
 export async function passHooks(idle: string): Promise<void> {
   const device = `p${randomBytes(4).toString("hex")}`;
-  await ipBatch(idle, [`link add ${device} type veth peer name ${device}p`, `link delete ${device}`]);
+  await ipBatch(idle, [
+    `link add ${device} type veth peer name ${device}p`,
+    `link delete ${device}`,
+  ]);
 }
 
 const table = "lab_notes";

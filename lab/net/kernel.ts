@@ -13,7 +13,11 @@ export interface KernelTable {
 const Container = z.object({ elem: z.array(z.unknown()).default([]) });
 const Listing = z.object({
   nftables: z.array(
-    z.object({ rule: z.unknown().optional(), set: Container.optional(), map: Container.optional() }),
+    z.object({
+      rule: z.unknown().optional(),
+      set: Container.optional(),
+      map: Container.optional(),
+    }),
   ),
 });
 
@@ -25,7 +29,9 @@ export async function readKernel(namespace: string): Promise<KernelTable | undef
   if (text.code !== 0) return undefined;
   const json = await run([...nft, "-j", ...table]);
   const { nftables } = Listing.parse(JSON.parse(json.stdout));
-  const containers = nftables.flatMap(({ set, map }) => [set, map]).filter((found) => found !== undefined);
+  const containers = nftables
+    .flatMap(({ set, map }) => [set, map])
+    .filter((found) => found !== undefined);
   return {
     digest: createHash("sha256").update(text.stdout).digest("hex"),
     rules: nftables.filter(({ rule }) => rule !== undefined).length,

@@ -72,13 +72,19 @@ export async function openNetwork(state: LabState): Promise<Network> {
 }
 
 /** A cable between one machine and the management namespace, with one address at each end. */
-async function connect(management: string, { name, namespace }: Station, address: string): Promise<void> {
+async function connect(
+  management: string,
+  { name, namespace }: Station,
+  address: string,
+): Promise<void> {
   await joinByCable(
     { namespace: management, device: name, addresses: [] },
     { namespace, device: managementInterface, addresses: [`${address}/32`] },
   );
   await Promise.all([
     ipBatch(management, [`route add ${address}/32 dev ${name} src ${managementAddress}`]),
-    ipBatch(namespace, [`route add ${managementAddress}/32 dev ${managementInterface} src ${address}`]),
+    ipBatch(namespace, [
+      `route add ${managementAddress}/32 dev ${managementInterface} src ${address}`,
+    ]),
   ]);
 }

@@ -40,12 +40,15 @@ async function trial(state: LabState): Promise<readonly string[]> {
   const namespace = `${state.prefix}-trial`;
   state.willMake([namespace]);
   const made = await run(["ip", "netns", "add", namespace]);
-  if (made.code !== 0) return [`the right to make network namespaces (ip says: ${firstLine(made.stderr)})`];
+  if (made.code !== 0)
+    return [`the right to make network namespaces (ip says: ${firstLine(made.stderr)})`];
   const loaded = await run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
     input: "add table inet trial\n",
   });
   await run(["ip", "netns", "del", namespace]);
-  return loaded.code === 0 ? [] : [`nftables in the kernel (nft says: ${firstLine(loaded.stderr)})`];
+  return loaded.code === 0
+    ? []
+    : [`nftables in the kernel (nft says: ${firstLine(loaded.stderr)})`];
 }
 
 const firstLine = (text: string): string => text.trim().split("\n")[0] ?? "";

@@ -3,7 +3,15 @@
  * others ask. Knows nothing of rules, and believes no silence: a question is open when its answer came, shut when a
  * kernel on its way was seen to drop it or its answer, and otherwise it is asked on.
  */
-import { type Drops, echoFlow, type Flow, openDrops, type Pending, portFlow, settle } from "./drops.ts";
+import {
+  type Drops,
+  echoFlow,
+  type Flow,
+  openDrops,
+  type Pending,
+  portFlow,
+  settle,
+} from "./drops.ts";
 import { makeNamespaces, namespaceName } from "./netns.ts";
 import { patienceMs } from "#lab/run/process.ts";
 import { openProber, type Prober } from "./prober-process.ts";
@@ -77,12 +85,16 @@ export async function openProbers(
   const patience = options.patienceMs ?? patienceMs;
   return {
     listen: async (asks) => {
-      await Promise.all(opened.map(({ place, prober }) => prober.listen(Object.values(place.address), asks)));
+      await Promise.all(
+        opened.map(({ place, prober }) => prober.listen(Object.values(place.address), asks)),
+      );
     },
     answers: async (probes) => {
       const answered: Answered[] = [];
       for (let i = 0; i < probes.length; i += batchSize)
-        answered.push(...(await askBatch(probers, drops, probes.slice(i, i + batchSize), patience)));
+        answered.push(
+          ...(await askBatch(probers, drops, probes.slice(i, i + batchSize), patience)),
+        );
       return answered;
     },
     close: async () => {

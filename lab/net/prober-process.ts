@@ -30,7 +30,12 @@ export interface Prober {
 const program = fileURLToPath(new URL("./prober.ts", import.meta.url));
 
 /** @param name for error messages */
-export function openProber(name: string, namespace: string, state: LabState, env: NodeJS.ProcessEnv): Prober {
+export function openProber(
+  name: string,
+  namespace: string,
+  state: LabState,
+  env: NodeJS.ProcessEnv,
+): Prober {
   const [command = "", ...args] = inNamespace(namespace, process.execPath, program);
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], detached: true, env });
   if (child.pid !== undefined) state.started(child.pid);
@@ -50,7 +55,9 @@ export function openProber(name: string, namespace: string, state: LabState, env
     broken.signal.throwIfAborted();
     const before = hear;
     await new Promise<void>((resolve, reject) => {
-      broken.signal.addEventListener("abort", () => reject(broken.signal.reason as Error), { once: true });
+      broken.signal.addEventListener("abort", () => reject(broken.signal.reason as Error), {
+        once: true,
+      });
       hear = (said) => (said.kind === kind ? resolve() : before(said));
       order(given);
     });

@@ -9,13 +9,19 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 
-export type Ask = { readonly protocol: "ping" } | { readonly protocol: "tcp" | "udp"; readonly port: number };
+export type Ask =
+  | { readonly protocol: "ping" }
+  | { readonly protocol: "tcp" | "udp"; readonly port: number };
 
 /** From an own address to another's; canonical text. */
 export type Question = Ask & { readonly from: string; readonly to: string };
 
 export type Order =
-  | { readonly kind: "listen"; readonly addresses: readonly string[]; readonly asks: readonly Ask[] }
+  | {
+      readonly kind: "listen";
+      readonly addresses: readonly string[];
+      readonly asks: readonly Ask[];
+    }
   | { readonly kind: "ask"; readonly questions: readonly Question[] }
   | { readonly kind: "end" };
 
@@ -106,7 +112,9 @@ async function listen(address: string, asked: Ask): Promise<void> {
     return;
   }
   const socket = createSocket(familyOf(address));
-  socket.on("message", (message, { port, address: from }) => socket.send(message, port, from, ignore));
+  socket.on("message", (message, { port, address: from }) =>
+    socket.send(message, port, from, ignore),
+  );
   socket.bind(asked.port, address);
   await once(socket, "listening");
 }

@@ -5,7 +5,12 @@
  * lines on stdin and are acknowledged on stdout; the end of stdin ends it. It holds no signing key and no token.
  */
 import { readFileSync } from "node:fs";
-import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
 import { createServer } from "node:https";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -36,12 +41,25 @@ async function collect(stream: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-async function forward(socketPath: string, incoming: IncomingMessage, body: Buffer): Promise<Answer> {
+async function forward(
+  socketPath: string,
+  incoming: IncomingMessage,
+  body: Buffer,
+): Promise<Answer> {
   const { method, url, headers } = incoming;
-  const outgoing = request({ socketPath, method, path: url, headers: { ...headers, connection: "close" } });
+  const outgoing = request({
+    socketPath,
+    method,
+    path: url,
+    headers: { ...headers, connection: "close" },
+  });
   outgoing.end(body);
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
-  return { status: response.statusCode ?? 502, headers: response.headers, body: await collect(response) };
+  return {
+    status: response.statusCode ?? 502,
+    headers: response.headers,
+    body: await collect(response),
+  };
 }
 
 /** Every `drop` of the bundle becomes `accept`; the signed metadata around it stays as it is. */

@@ -52,7 +52,8 @@ export async function openState(data: string): Promise<LabState | undefined> {
   return {
     prefix: newPrefix(),
     socketPath,
-    willMake: (namespaces) => write({ ...ledger, namespaces: [...ledger.namespaces, ...namespaces] }),
+    willMake: (namespaces) =>
+      write({ ...ledger, namespaces: [...ledger.namespaces, ...namespaces] }),
     started: (pid) => {
       const ticks = startTicks(pid);
       if (ticks !== undefined) write({ ...ledger, children: [...ledger.children, { pid, ticks }] });

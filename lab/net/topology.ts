@@ -28,7 +28,10 @@ export interface Machine {
 
 export interface TopologyPlan {
   readonly prefix: string;
-  readonly gateway: { readonly interfaces: readonly string[]; readonly addresses: readonly string[] };
+  readonly gateway: {
+    readonly interfaces: readonly string[];
+    readonly addresses: readonly string[];
+  };
   readonly machines: readonly Machine[];
 }
 

@@ -51,7 +51,12 @@ const spec = {
 
 export function parseOptions(args: readonly string[]): Parsed {
   try {
-    const { values } = parseArgs({ args: [...args], options: spec, strict: true, allowPositionals: false });
+    const { values } = parseArgs({
+      args: [...args],
+      options: spec,
+      strict: true,
+      allowPositionals: false,
+    });
     if (values.help) return { kind: "help" };
     const runtime = runtimes.find((name) => name === values.runtime);
     if (runtime === undefined)

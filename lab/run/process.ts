@@ -53,7 +53,9 @@ export async function must(argv: readonly string[], options: RunOptions = {}): P
   const outcome = await run(argv, options);
   if (outcome.code === 0) return outcome.stdout;
   const [reason] = outcome.stderr.trim().split("\n");
-  throw new Error(`${argv.slice(0, 6).join(" ")} failed: ${reason ?? `exit ${outcome.code ?? "by signal"}`}`);
+  throw new Error(
+    `${argv.slice(0, 6).join(" ")} failed: ${reason ?? `exit ${outcome.code ?? "by signal"}`}`,
+  );
 }
 
 /** Fields 3 and later of /proc/pid/stat (proc_pid_stat(5)), undefined for a process that is gone. */
@@ -97,7 +99,11 @@ export async function start(
 ): Promise<ChildProcess> {
   const [command, ...args] = argv;
   if (command === undefined) throw new RangeError("expected a command");
-  const child = spawn(command, args, { stdio: ["pipe", log, log], detached: true, env: env ?? process.env });
+  const child = spawn(command, args, {
+    stdio: ["pipe", log, log],
+    detached: true,
+    env: env ?? process.env,
+  });
   await once(child, "spawn");
   return child;
 }
@@ -132,7 +138,8 @@ export async function until<T>(
     for (;;) {
       const answer = await ask();
       if (answer !== undefined) return answer;
-      if (performance.now() - began > patience) throw new CannotTell(`${what}: not within ${waited()}`);
+      if (performance.now() - began > patience)
+        throw new CannotTell(`${what}: not within ${waited()}`);
       await new Promise((next) => setTimeout(next, 100));
     }
   } finally {

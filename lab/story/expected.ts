@@ -42,7 +42,10 @@ const carolDevelops: Reaching = {
 const reaching: Readonly<Record<Stage, Reaching>> = {
   "as declared": declared,
   "carol develops": carolDevelops,
-  "carol develops, the laptop opens albums": { ...carolDevelops, "photos1 tcp/2342": "proxy1 laptop1" },
+  "carol develops, the laptop opens albums": {
+    ...carolDevelops,
+    "photos1 tcp/2342": "proxy1 laptop1",
+  },
 };
 
 /** What has to come of one probe. */

@@ -24,7 +24,10 @@ export function showInvitation(lab: Lab, print: Printer): void {
   cli(print, control, "plan -f lab/examples --adopt");
   cli(print, control, "apply -f lab/examples --adopt");
   print.line("  What does the gateway run, and who changed what?");
-  command(print, `${node} agent/main.ts status --state-dir ${shown(join(gateway.folder, "state"))}`);
+  command(
+    print,
+    `${node} agent/main.ts status --state-dir ${shown(join(gateway.folder, "state"))}`,
+  );
   command(print, `ip netns exec ${gateway.namespace} nft list table inet portcullis`);
   curl(print, control, "/v1/revisions");
   curl(print, control, "/v1/audit");
@@ -47,7 +50,10 @@ function shown(path: string): string {
 }
 
 function showAddresses(control: ControlPlane, print: Printer): void {
-  print.line({ text: "  API", width: 18, tone: "dim" }, `${control.url}   (${control.url}/openapi.json)`);
+  print.line(
+    { text: "  API", width: 18, tone: "dim" },
+    `${control.url}   (${control.url}/openapi.json)`,
+  );
   print.line({ text: "  operator token", width: 18, tone: "dim" }, shown(control.tokenFile));
 }
 
@@ -63,7 +69,12 @@ function cli(print: Printer, control: ControlPlane, args: string): void {
   command(print, `${node} cli/main.ts ${args} ${where}`);
 }
 
-function curl(print: Printer, control: ControlPlane, path: string, more: readonly string[] = []): void {
+function curl(
+  print: Printer,
+  control: ControlPlane,
+  path: string,
+  more: readonly string[] = [],
+): void {
   command(print, `curl -s -H "Authorization: Bearer $(cat ${shown(control.tokenFile)})" \\`);
   for (const part of more) command(print, `  ${part} \\`);
   command(print, `  '${control.url}${path}'`);

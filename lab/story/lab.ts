@@ -36,7 +36,10 @@ export interface Lab {
 }
 
 const relayPort = 8443;
-export const examples = relative(process.cwd(), fileURLToPath(new URL("../examples", import.meta.url)));
+export const examples = relative(
+  process.cwd(),
+  fileURLToPath(new URL("../examples", import.meta.url)),
+);
 
 /** @param progress hears what is being done now */
 export async function openLab(
@@ -54,7 +57,11 @@ export async function openLab(
     const control = await openControlPlane({ ...options, data: home }, state);
     closers.push(() => control.close());
     progress(`control plane (${options.runtime}) on ${control.url}`);
-    progress((await ensureRoot(control, home)) ? "root made: one key, threshold one" : "root: there already");
+    progress(
+      (await ensureRoot(control, home))
+        ? "root made: one key, threshold one"
+        : "root: there already",
+    );
     progress(`portcullis apply -f ${examples} --adopt --yes`);
     for (const line of await applyExamples(control)) progress(`  ${line}`);
 
@@ -83,7 +90,9 @@ export async function openLab(
     if (gateway === undefined) throw new RangeError("the fleet has no gateway");
     const met = await Promise.all(hosts.map((host) => prepareHost(host, control.api)));
     const joined = met.filter((how) => how === "joined").length;
-    progress(`${hosts.length} hosts, ${joined} enrolled now, each with a one-time token of its own`);
+    progress(
+      `${hosts.length} hosts, ${joined} enrolled now, each with a one-time token of its own`,
+    );
     const startAgents = async (): Promise<() => Promise<void>> => {
       const agents = await Promise.all(hosts.map((host) => startAgent(host, state)));
       const end = async (): Promise<void> => {
@@ -92,7 +101,17 @@ export async function openLab(
       closers.push(end);
       return end;
     };
-    return { control, network, probers, wire, hosts, gateway, patienceMs: patience, startAgents, close };
+    return {
+      control,
+      network,
+      probers,
+      wire,
+      hosts,
+      gateway,
+      patienceMs: patience,
+      startAgents,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

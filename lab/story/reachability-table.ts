@@ -32,25 +32,31 @@ const familiesWhere = (findings: readonly Finding[], open: (finding: Finding) =>
 
 /** Both families of a probe on one line, then all that one row opens from one machine, then everybody it opens it to. */
 function openLines(findings: readonly Finding[]): readonly OpenLine[] {
-  const open = findings.filter(({ packet, simulated }) => packet === "accept" || simulated === "accept");
-  const probes = merge(open, ({ probe }) => `${probe.to.name} ${probe.from.name} ${probe.ask.text}`).map(
-    (both): OpenLine => {
-      const [first] = both;
-      return {
-        to: first.probe.to.name,
-        from: first.probe.from.name,
-        asked: first.probe.ask.text,
-        packet: familiesWhere(both, ({ packet }) => packet === "accept"),
-        simulated: familiesWhere(both, ({ simulated }) => simulated === "accept"),
-        row: joined(both.map(({ row }) => row)),
-      };
+  const open = findings.filter(
+    ({ packet, simulated }) => packet === "accept" || simulated === "accept",
+  );
+  const probes = merge(
+    open,
+    ({ probe }) => `${probe.to.name} ${probe.from.name} ${probe.ask.text}`,
+  ).map((both): OpenLine => {
+    const [first] = both;
+    return {
+      to: first.probe.to.name,
+      from: first.probe.from.name,
+      asked: first.probe.ask.text,
+      packet: familiesWhere(both, ({ packet }) => packet === "accept"),
+      simulated: familiesWhere(both, ({ simulated }) => simulated === "accept"),
+      row: joined(both.map(({ row }) => row)),
+    };
+  });
+  const rest = ({ packet, simulated, row }: OpenLine): string => `${packet}|${simulated}|${row}`;
+  const asked = merge(probes, (line) => `${line.to}|${line.from}|${rest(line)}`).map(
+    (lines): OpenLine => {
+      const text =
+        lines.length === asks.length ? "everything" : joined(lines.map((line) => line.asked));
+      return { ...lines[0], asked: text };
     },
   );
-  const rest = ({ packet, simulated, row }: OpenLine): string => `${packet}|${simulated}|${row}`;
-  const asked = merge(probes, (line) => `${line.to}|${line.from}|${rest(line)}`).map((lines): OpenLine => {
-    const text = lines.length === asks.length ? "everything" : joined(lines.map((line) => line.asked));
-    return { ...lines[0], asked: text };
-  });
   return merge(asked, (line) => `${line.to}|${line.asked}|${rest(line)}`).map((lines) => ({
     ...lines[0],
     from: joined(lines.map(({ from }) => from)),

@@ -19,7 +19,10 @@ export async function countReached(
   probers: Probers,
   network: Network,
 ): Promise<{ readonly reached: number; readonly of: number }> {
-  const answers = (await probers.answers(everyProbe(network.stations))).flatMap(({ v4, v6 }) => [v4, v6]);
+  const answers = (await probers.answers(everyProbe(network.stations))).flatMap(({ v4, v6 }) => [
+    v4,
+    v6,
+  ]);
   return { reached: answers.filter((reached) => reached).length, of: answers.length };
 }
 
@@ -66,4 +69,5 @@ export async function compareReachability(
   return open;
 }
 
-const unasked = ({ to }: Probe<Station>): string => (to.managed ? "always let in" : "no agent there");
+const unasked = ({ to }: Probe<Station>): string =>
+  to.managed ? "always let in" : "no agent there";

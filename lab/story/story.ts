@@ -36,7 +36,10 @@ export async function tell(scene: Scene, runtime: Runtime): Promise<void> {
   const { lab, print, checks } = scene;
   print.heading("Before any rule");
   const { reached, of } = await countReached(lab.probers, lab.network);
-  checks.claim(`without rules everything reaches: ${reached} of ${of} probes, v4 and v6`, reached === of);
+  checks.claim(
+    `without rules everything reaches: ${reached} of ${of} probes, v4 and v6`,
+    reached === of,
+  );
 
   print.heading("As declared: five hosts that deny by default, and the catalog's ports");
   await lab.startAgents();
@@ -77,7 +80,11 @@ async function carolMoves(scene: Scene, before: Fleet, open: readonly OpenLine[]
 }
 
 /** Editing one service touches the hosts it concerns, and no other. */
-async function serviceEdited(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<void> {
+async function serviceEdited(
+  scene: Scene,
+  before: Fleet,
+  open: readonly OpenLine[],
+): Promise<void> {
   scene.print.heading("photoprism lets laptop1 in too:  PUT /v1/services/photoprism");
   const grant = { port: 2342, proto: "tcp" } as const;
   const body = {
@@ -87,7 +94,9 @@ async function serviceEdited(scene: Scene, before: Fleet, open: readonly OpenLin
     ],
   };
   const params = { service: "photoprism" };
-  const after = await changed(scene, (api) => api.call("PUT /v1/services/:service", { params, body }));
+  const after = await changed(scene, (api) =>
+    api.call("PUT /v1/services/:service", { params, body }),
+  );
   await compare(scene, "carol develops, the laptop opens albums", after, open);
   claimTouched(scene, before, after, ["photos1"]);
 }
@@ -103,10 +112,23 @@ async function changed(scene: Scene, write: (api: Api) => Promise<unknown>): Pro
   return fleet;
 }
 
-function claimTouched({ checks }: Scene, before: Fleet, after: Fleet, expected: readonly string[]): void {
-  const steps = [...after].map(([name, { seq }]) => ({ name, from: before.get(name)?.seq ?? 0, to: seq }));
-  const text = steps.map(({ name, from, to }) => `${name} ${from === to ? to : `${from} -> ${to}`}`);
-  const right = steps.every(({ name, from, to }) => to === from + (expected.includes(name) ? 1 : 0));
+function claimTouched(
+  { checks }: Scene,
+  before: Fleet,
+  after: Fleet,
+  expected: readonly string[],
+): void {
+  const steps = [...after].map(([name, { seq }]) => ({
+    name,
+    from: before.get(name)?.seq ?? 0,
+    to: seq,
+  }));
+  const text = steps.map(
+    ({ name, from, to }) => `${name} ${from === to ? to : `${from} -> ${to}`}`,
+  );
+  const right = steps.every(
+    ({ name, from, to }) => to === from + (expected.includes(name) ? 1 : 0),
+  );
   checks.claim(`seq: ${text.join(", ")}; touched only ${expected.join(", ")}`, right);
 }
 
@@ -173,7 +195,9 @@ async function compare(
   const judges = new Map<string, Judge>();
   for (const [host, { revision }] of fleet) {
     const params = { revision, host };
-    const ruleset = await lab.control.api.call("GET /v1/revisions/:revision/hosts/:host/ruleset", { params });
+    const ruleset = await lab.control.api.call("GET /v1/revisions/:revision/hosts/:host/ruleset", {
+      params,
+    });
     judges.set(host, prepare(ruleset, guard));
   }
   const { network, probers } = lab;

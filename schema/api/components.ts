@@ -32,7 +32,14 @@ import { RolloutHost, StartedRollout } from "./rollouts.ts";
 import { RowBody, RowItems, RowsPage } from "./rows.ts";
 import { AuditItem, AuditVerified, Health } from "./service.ts";
 import { NewToken, NewTokenRequest, TokenItem, Whoami } from "./tokens.ts";
-import { Enrolment, EnrolmentRequest, Invitation, OnlineKeySet, RootRequest, StoredRoot } from "./trust.ts";
+import {
+  Enrolment,
+  EnrolmentRequest,
+  Invitation,
+  OnlineKeySet,
+  RootRequest,
+  StoredRoot,
+} from "./trust.ts";
 
 export const components = {
   Host,

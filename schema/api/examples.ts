@@ -8,9 +8,15 @@ const at = "2026-11-03T09:30:00.000Z";
 const sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const keyid = "4a3f1c9d2e8b7a6f5d4c3b2a1908f7e6d5c4b3a291807f6e5d4c3b2a19080706";
 
-const host = { addresses: ["192.0.2.10", "2001:db8::10"], roles: ["reverse_proxy"], labels: { env: "prod" } };
+const host = {
+  addresses: ["192.0.2.10", "2001:db8::10"],
+  roles: ["reverse_proxy"],
+  labels: { env: "prod" },
+};
 const zone = { cidrs: ["192.0.2.0/24", "2001:db8::/64"] };
-const service = { ingress: [{ from: "lan", port: 443, proto: "tcp" as const, reason: "the shop" }] };
+const service = {
+  ingress: [{ from: "lan", port: 443, proto: "tcp" as const, reason: "the shop" }],
+};
 const overlay = {
   host: "gw",
   interfaces: ["tun0"],
@@ -31,7 +37,12 @@ const row = {
 const item = <K extends string, B>(kind: K, key: string, body: B) => ({ ...row, kind, key, body });
 
 const change = { op: "put" as const, kind: "zone" as const, key: "lan", body: zone };
-const commit = { message: "open the shop", source: "catalog", release: "staged" as const, changes: [change] };
+const commit = {
+  message: "open the shop",
+  source: "catalog",
+  release: "staged" as const,
+  changes: [change],
+};
 const withheld = {
   staged: ["web1"],
   pinned: [],
@@ -190,7 +201,10 @@ export const examples: Examples = {
   },
   Warning: warning,
   RevisionItem: revision,
-  RevisionDetail: { ...revision, changes: [{ kind: "zone", key: "lan", before: null, after: zone }] },
+  RevisionDetail: {
+    ...revision,
+    changes: [{ kind: "zone", key: "lan", before: null, after: zone }],
+  },
   HostItem: { ...item("host", "web1", host), status: standing },
   Standing: standing,
   HostStatus: {
@@ -307,7 +321,11 @@ export const examples: Examples = {
     code: "invalid_intent",
     request_id: "0b6d5e3a-6f2f-4c57-9f0c-2a2f5b7c9d10",
     errors: [
-      { path: "/changes/0/body/cidrs/0", code: "schema", message: "expected a network without host bits" },
+      {
+        path: "/changes/0/body/cidrs/0",
+        code: "schema",
+        message: "expected a network without host bits",
+      },
     ],
   },
   Finding: {

@@ -18,7 +18,8 @@ export const requestHeaders = {
     example: '"7"',
   },
   "If-None-Match": {
-    description: "For a write *: only if there is no such row. For a read: 304 if the ETag is one of these.",
+    description:
+      "For a write *: only if there is no such row. For a read: 304 if the ETag is one of these.",
     schema: EntityTag,
     example: "*",
   },
@@ -67,7 +68,11 @@ export const answerHeaders = {
     schema: z.string().max(200),
     example: "/v1/rollouts/3",
   },
-  [wire.generation]: { description: "The fleet's present generation.", schema: Count, example: "12" },
+  [wire.generation]: {
+    description: "The fleet's present generation.",
+    schema: Count,
+    example: "12",
+  },
   [wire.pollAfter]: {
     description: "Seconds until the next poll that the control plane would like.",
     schema: Count,

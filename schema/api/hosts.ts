@@ -16,11 +16,13 @@ const hostWarnings = {
   withheld: "Revisions are committed and not given to it. A rollout brings them.",
   suspected_clone: "Two agents report under its key. Find the copy, and enrol the host again.",
   late: "It missed three polls. Look again in some minutes.",
-  silent: "Nobody saw it for a quarter of an hour at least. Is it on, and does it reach the control plane?",
+  silent:
+    "Nobody saw it for a quarter of an hour at least. Is it on, and does it reach the control plane?",
   refused: "Its last report says that it refused something. Look up the code.",
   behind: "It does not hold what it is served: it has not polled since, or refused it.",
   expiring: "Metadata that it holds ends soon, and nobody renewed it.",
-  addresses_mismatch: "It does not say that it has an address that is declared. Correct the row or the host.",
+  addresses_mismatch:
+    "It does not say that it has an address that is declared. Correct the row or the host.",
   undeclared_listeners:
     "Something listens at a port, and no row lets anybody reach it. Declare it, or end it.",
   silent_services:

@@ -4,7 +4,13 @@ import { Key, Note, Revision, Time } from "../primitives.ts";
 import { many, Page, Sentence, Word } from "./common.ts";
 import { Host, type Kind, Member, Overlay, ReleaseTime, Service, Zone } from "../intent.ts";
 
-export const KindName = z.enum(["host", "member", "overlay", "service", "zone"]) satisfies z.ZodType<Kind>;
+export const KindName = z.enum([
+  "host",
+  "member",
+  "overlay",
+  "service",
+  "zone",
+]) satisfies z.ZodType<Kind>;
 export const RowBody = z.union([Overlay, Member, Host, Service, Zone]);
 export type RowBody = z.infer<typeof RowBody>;
 
@@ -41,7 +47,9 @@ export const RowsQuery = z.strictObject({
   source: Key.optional(),
   cursor: z
     .string()
-    .regex(/^[a-z]{1,20}\/[\x21-\x7e]{1,170}$/, { error: "expected a cursor that a page before gave" })
+    .regex(/^[a-z]{1,20}\/[\x21-\x7e]{1,170}$/, {
+      error: "expected a cursor that a page before gave",
+    })
     .optional(),
 });
 

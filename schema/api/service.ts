@@ -24,7 +24,9 @@ export const AuditItem = z.object({
 });
 export type AuditItem = z.infer<typeof AuditItem>;
 
-export const VerifyQuery = z.strictObject({ cursor: decimal(1, Number.MAX_SAFE_INTEGER).optional() });
+export const VerifyQuery = z.strictObject({
+  cursor: decimal(1, Number.MAX_SAFE_INTEGER).optional(),
+});
 
 /** `seq` and `hash`: the last link that was verified, or the first that does not follow, with what was expected of it. */
 export const AuditVerified = z.object({

@@ -5,7 +5,9 @@ import type { RequestHeader } from "./headers.ts";
 import type { Content, Route } from "./route.ts";
 import type { Routes } from "./routes/index.ts";
 
-type Part<N extends RouteName, P extends keyof Route> = Routes[N] extends { readonly [K in P]: infer S }
+type Part<N extends RouteName, P extends keyof Route> = Routes[N] extends {
+  readonly [K in P]: infer S;
+}
   ? S
   : undefined;
 type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
@@ -40,7 +42,8 @@ type JsonOf<A> = A extends z.ZodType
       ? S
       : never
     : never;
-type Done<N extends RouteName> = Routes[N]["answers"][keyof Routes[N]["answers"] & (200 | 201 | 204)];
+type Done<N extends RouteName> = Routes[N]["answers"][keyof Routes[N]["answers"] &
+  (200 | 201 | 204)];
 
 /** What a route answers when it has done what was asked, as JSON; undefined where there is nothing to say. */
 export type Answered<N extends RouteName> =

@@ -32,7 +32,8 @@ async function expectRefused(files: Files, code: RefusalCode): Promise<void> {
 const flip = (text: string, at: number): string =>
   `${text.slice(0, at)}${text[at] === "0" ? "1" : "0"}${text.slice(at + 1)}`;
 const inSignature = (text: string): string => flip(text, text.indexOf('"sig":"') + 20);
-const inExpiry = (text: string): string => flip(text, text.indexOf('"expires":"') + '"expires":"20'.length);
+const inExpiry = (text: string): string =>
+  flip(text, text.indexOf('"expires":"') + '"expires":"20'.length);
 
 /** The honest next update. */
 async function third(): Promise<Files> {
@@ -45,9 +46,21 @@ describe("leaves the host as it was", () => {
 
   describe("one changed byte is refused", () => {
     test.each<[string, RefusalCode, (good: Files) => Files]>([
-      ["timestamp's signature", "signature_invalid", (f) => ({ ...f, timestamp: inSignature(f.timestamp) })],
-      ["timestamp's expiry", "signature_invalid", (f) => ({ ...f, timestamp: inExpiry(f.timestamp) })],
-      ["snapshot's signature", "hash_mismatch", (f) => ({ ...f, snapshot: inSignature(f.snapshot) })],
+      [
+        "timestamp's signature",
+        "signature_invalid",
+        (f) => ({ ...f, timestamp: inSignature(f.timestamp) }),
+      ],
+      [
+        "timestamp's expiry",
+        "signature_invalid",
+        (f) => ({ ...f, timestamp: inExpiry(f.timestamp) }),
+      ],
+      [
+        "snapshot's signature",
+        "hash_mismatch",
+        (f) => ({ ...f, snapshot: inSignature(f.snapshot) }),
+      ],
       ["targets' signature", "hash_mismatch", (f) => ({ ...f, targets: inSignature(f.targets) })],
       [
         "bundle",
@@ -77,23 +90,31 @@ describe("leaves the host as it was", () => {
     },
   );
 
-  test.each(["targets", "snapshot"] as const)("refuses %s signed by the timestamp's key", async (role) => {
-    const other = { signer: victim.authority.signer, role: "timestamp" } as const;
-    await expectRefused(
-      await resign(victim.authority, victim.good, { signAs: { [role]: other } }),
-      "signature_invalid",
-    );
-  });
+  test.each(["targets", "snapshot"] as const)(
+    "refuses %s signed by the timestamp's key",
+    async (role) => {
+      const other = { signer: victim.authority.signer, role: "timestamp" } as const;
+      await expectRefused(
+        await resign(victim.authority, victim.good, { signAs: { [role]: other } }),
+        "signature_invalid",
+      );
+    },
+  );
 
   test.each([
     ["full", admitting("203.0.113.9")],
     ["empty", { scopes: [], sets: [], classes: [], rules: [] }],
-  ])("refuses another host's %s repository, signed by the same control plane", async (_, ruleset) => {
-    let other = await publish(victim.authority, admitting("203.0.113.1"), undefined, { host: "db1" });
-    other = await publish(victim.authority, admitting("203.0.113.2"), other, { host: "db1" });
-    other = await publish(victim.authority, ruleset, other, { host: "db1" });
-    await expectRefused(filesOf(other), "wrong_host");
-  });
+  ])(
+    "refuses another host's %s repository, signed by the same control plane",
+    async (_, ruleset) => {
+      let other = await publish(victim.authority, admitting("203.0.113.1"), undefined, {
+        host: "db1",
+      });
+      other = await publish(victim.authority, admitting("203.0.113.2"), other, { host: "db1" });
+      other = await publish(victim.authority, ruleset, other, { host: "db1" });
+      await expectRefused(filesOf(other), "wrong_host");
+    },
+  );
 
   test("refuses targets for another host under a snapshot for this one", async () => {
     const targets = customEdit((custom) => ({ ...custom, host: "db1" }));
@@ -111,25 +132,40 @@ describe("leaves the host as it was", () => {
   test("refuses an expired lease", async () => {
     const expires = "2026-01-01T00:00:00Z";
     const timestamp = (payload: object) => ({ ...payload, expires });
-    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "metadata_expired");
+    await expectRefused(
+      await resign(victim.authority, victim.good, { timestamp }),
+      "metadata_expired",
+    );
   });
 
   test("refuses an expiry on a day that does not exist", async () => {
     const timestamp = (payload: object) => ({ ...payload, expires: "2027-02-30T00:00:00Z" });
-    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "metadata_malformed");
+    await expectRefused(
+      await resign(victim.authority, victim.good, { timestamp }),
+      "metadata_malformed",
+    );
   });
 
   test("refuses the bundle of one seq under the metadata of another", async () => {
-    await expectRefused({ ...(await third()), bundle: filesOf(victim.first).bundle }, "bundle_hash_mismatch");
+    await expectRefused(
+      { ...(await third()), bundle: filesOf(victim.first).bundle },
+      "bundle_hash_mismatch",
+    );
   });
 
-  test.each(["snapshot", "targets"] as const)("refuses an old %s under a new timestamp", async (role) => {
-    await expectRefused({ ...(await third()), [role]: victim.good[role] }, "hash_mismatch");
-  });
+  test.each(["snapshot", "targets"] as const)(
+    "refuses an old %s under a new timestamp",
+    async (role) => {
+      await expectRefused({ ...(await third()), [role]: victim.good[role] }, "hash_mismatch");
+    },
+  );
 
   test("refuses another timestamp under a version it has seen", async () => {
     const timestamp = (payload: object) => ({ ...payload, version: 2 });
-    await expectRefused(await resign(victim.authority, victim.good, { timestamp }), "version_mismatch");
+    await expectRefused(
+      await resign(victim.authority, victim.good, { timestamp }),
+      "version_mismatch",
+    );
   });
 
   test("refuses a version that jumps further than 2^20", async () => {
@@ -148,7 +184,10 @@ describe("leaves the host as it was", () => {
 
   test("refuses an unknown critical feature whole", async () => {
     const targets = customEdit((custom) => ({ ...custom, crit: ["quantum"] }));
-    await expectRefused(await resign(victim.authority, victim.good, { targets }), "unknown_critical");
+    await expectRefused(
+      await resign(victim.authority, victim.good, { targets }),
+      "unknown_critical",
+    );
   });
 
   describe("a bundle that is signed for real is still refused", () => {
@@ -158,7 +197,11 @@ describe("leaves the host as it was", () => {
       ["with white space", "bundle_not_canonical", (b) => `${b}\n`],
       ["cut short", "bundle_not_canonical", (b) => b.slice(0, -1)],
       ["of an unknown format", "bundle_schema", (b) => b.replace('"format":1', '"format":2')],
-      ["with an unknown kind of source", "bundle_schema", (b) => b.replace('"kind":"any"', '"kind":"moon"')],
+      [
+        "with an unknown kind of source",
+        "bundle_schema",
+        (b) => b.replace('"kind":"any"', '"kind":"moon"'),
+      ],
       [
         "with an unknown verdict",
         "bundle_schema",
@@ -238,7 +281,10 @@ describe("where the host moves on", () => {
     const raise = customEdit((custom) => ({ ...custom, min_revision: 2 }));
     const raised = await resign(victim.authority, victim.good, { targets: raise });
     victim.plane.serve(raised);
-    expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { applied: { seq: 3 } } });
+    expect(await victim.cycle()).toMatchObject({
+      refusal: undefined,
+      state: { applied: { seq: 3 } },
+    });
     const targets = customEdit((custom) => ({ ...custom, min_revision: 0, revision: 1 }));
     victim.plane.serve(await resign(victim.authority, raised, { targets }));
     expect((await victim.cycle()).refusal?.code).toBe("min_revision");
@@ -246,7 +292,10 @@ describe("where the host moves on", () => {
   });
 
   test("refuses a ruleset beyond the guard's limits, and admits it when the guard does", async () => {
-    writeFileSync(victim.guardPath, "management: { interfaces: [eth0] }\nlimits: { max_rules: 1 }\n");
+    writeFileSync(
+      victim.guardPath,
+      "management: { interfaces: [eth0] }\nlimits: { max_rules: 1 }\n",
+    );
     await expectRefused(await third(), "guard_refused");
   });
 });

@@ -149,7 +149,8 @@ test.each([
     shift(seconds);
     const kinds: string[] = [];
     const patience = performance.now() + 300_000;
-    while (kinds.at(-1) !== "stale" && performance.now() < patience) kinds.push((await cycle()).kind);
+    while (kinds.at(-1) !== "stale" && performance.now() < patience)
+      kinds.push((await cycle()).kind);
     expect(kinds.at(-1)).toBe("stale");
     expect(new Set(kinds.slice(0, -1))).toEqual(new Set(["steady"]));
     expect(await namespace.ruleset()).toBe(before);

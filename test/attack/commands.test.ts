@@ -12,7 +12,15 @@ import { spawnExec } from "#agent/process/spawn.ts";
 import { until } from "#lab/run/process.ts";
 import { Report } from "#schema/wire.ts";
 import { restoring } from "#test/support/restoring.ts";
-import { type Authority, filesOf, newAuthority, openPlane, type Plane, publish, sha256 } from "./plane.ts";
+import {
+  type Authority,
+  filesOf,
+  newAuthority,
+  openPlane,
+  type Plane,
+  publish,
+  sha256,
+} from "./plane.ts";
 import { admitting, guardText, type Namespace, openNamespace } from "./victim.ts";
 import type { Published } from "#worker/signing/types.ts";
 
@@ -73,7 +81,8 @@ const agent = (...more: readonly string[]) => exec([process.execPath, ...args(..
 async function running(line: RegExp): Promise<ChildProcess> {
   const child = spawn(process.execPath, args("run"), { stdio: ["ignore", "ignore", "pipe"] });
   children.push(child);
-  for await (const said of createInterface({ input: child.stderr })) if (line.test(said)) return child;
+  for await (const said of createInterface({ input: child.stderr }))
+    if (line.test(said)) return child;
   throw new Error("the agent ended before it said what was expected");
 }
 
@@ -105,9 +114,17 @@ test("a host whose kernel cannot be asked does not join before it is said whethe
   rmSync(join(directory, "state"), { recursive: true });
   const pin = ["--root-sha256", sha256(authority.root), "--token-file", join(directory, "token")];
   const without = [program, "join", plane.url, ...pin, "--nft", "/nonexistent/nft"];
-  const places = ["--state-dir", join(directory, "state"), "--guard", join(directory, "guard.yaml")];
+  const places = [
+    "--state-dir",
+    join(directory, "state"),
+    "--guard",
+    join(directory, "guard.yaml"),
+  ];
   const refused = await exec([process.execPath, ...without, ...places], "");
-  expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining("say --enforce") as string });
+  expect(refused).toMatchObject({
+    status: 3,
+    stderr: expect.stringContaining("say --enforce") as string,
+  });
   expect(existsSync(join(directory, "state", "identity.json"))).toBe(false);
 });
 
@@ -167,7 +184,10 @@ test("a host that joined without being asked counts, over a reboot too, until ad
   expect(await agent("adopt", "--yes")).toMatchObject({ status: 0 });
   expect(await agent("once")).toMatchObject({ status: 0 });
   expect(await namespace.ruleset()).toContain("policy drop");
-  expect(await agent("adopt", "--yes")).toMatchObject({ status: 0, stdout: "this host enforces already\n" });
+  expect(await agent("adopt", "--yes")).toMatchObject({
+    status: 0,
+    stdout: "this host enforces already\n",
+  });
   await agent("leave");
   await agent("once");
   expect(await namespace.ruleset()).not.toMatch(/\b(drop|reject)\b/);
@@ -268,7 +288,8 @@ test("render prints what is loaded and loads nothing; status tells what is in fo
 });
 
 test("status names a chain of somebody else's that drops what our rules accept", async () => {
-  const theirs = "table ip theirs {\n chain INPUT { type filter hook input priority 0; policy drop;\n }\n}\n";
+  const theirs =
+    "table ip theirs {\n chain INPUT { type filter hook input priority 0; policy drop;\n }\n}\n";
   await namespace.exec(["nft", "-f", "-"], theirs);
   await agent("once");
   expect((await agent("status")).stdout).toContain(
@@ -288,8 +309,13 @@ test("status and report name what listens although no row lets anybody in, and w
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const ruleset = admitting("198.51.100.1");
-  const web = { kind: "tcp" as const, ports: { kind: "ranges" as const, ranges: [{ from: 1, to: 1 }] } };
-  const [office, ...rest] = ruleset.rules.map((rule, i) => (i === 0 ? { ...rule, protocol: web } : rule));
+  const web = {
+    kind: "tcp" as const,
+    ports: { kind: "ranges" as const, ranges: [{ from: 1, to: 1 }] },
+  };
+  const [office, ...rest] = ruleset.rules.map((rule, i) =>
+    i === 0 ? { ...rule, protocol: web } : rule,
+  );
   if (office === undefined) throw new Error("expected a rule");
   plane.serve(filesOf(await publish(authority, { ...ruleset, rules: [office, ...rest] }, first)));
   await agent("once");
@@ -302,12 +328,16 @@ test("status and report name what listens although no row lets anybody in, and w
   const reports = plane.asked.filter(({ path }) => path === "/v1/agent/report");
   const told = Report.parse(JSON.parse(reports.at(-1)?.body ?? "")).listening;
   expect(told?.undeclared.entries.map((entry) => entry.port)).toContain(port);
-  expect(told?.silent.entries).toEqual([{ protocol: "tcp", port: 1, last_port: 1, row: "hosts/gw#office" }]);
+  expect(told?.silent.entries).toEqual([
+    { protocol: "tcp", port: 1, last_port: 1, row: "hosts/gw#office" },
+  ]);
 });
 
 test("a change of the guard is in force after the next cycle, without a new bundle", async () => {
   await agent("once");
-  writeFileSync(join(directory, "guard.yaml"), guardText.replace("192.0.2.0", "192.0.3.0"), { mode: 0o600 });
+  writeFileSync(join(directory, "guard.yaml"), guardText.replace("192.0.2.0", "192.0.3.0"), {
+    mode: 0o600,
+  });
   expect(await agent("once")).toMatchObject({ status: 0 });
   expect(await namespace.ruleset()).toContain("192.0.3.0/24");
 });

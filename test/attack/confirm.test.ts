@@ -18,7 +18,14 @@ import { renderClosed } from "#core/render/index.ts";
 import { writeFileSync } from "node:fs";
 import type { Published } from "#worker/signing/types.ts";
 import { filesOf, publish } from "./plane.ts";
-import { admitting, guardText, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+import {
+  admitting,
+  guardText,
+  type Namespace,
+  openNamespace,
+  openVictim,
+  type Victim,
+} from "./victim.ts";
 
 let namespace: Namespace;
 let victim: Victim;
@@ -31,7 +38,8 @@ beforeEach(async () => {
 });
 afterEach(() => victim.close());
 
-const third = async (address = "203.0.113.9") => publish(victim.authority, admitting(address), victim.second);
+const third = async (address = "203.0.113.9") =>
+  publish(victim.authority, admitting(address), victim.second);
 
 test("goes back when the new ruleset does not reach the control plane, and never tries that seq again", async () => {
   victim.plane.serve(filesOf(await third()));
@@ -41,7 +49,8 @@ test("goes back when the new ruleset does not reach the control plane, and never
     state: { kind: "reverted" },
   });
   expect(await namespace.ruleset()).toBe(before);
-  const confirms = () => victim.plane.asked.filter(({ path }) => path === "/v1/agent/confirm").length;
+  const confirms = () =>
+    victim.plane.asked.filter(({ path }) => path === "/v1/agent/confirm").length;
   const tried = confirms();
   victim.plane.confirm(true);
   await victim.cycle();
@@ -136,14 +145,20 @@ test("the watchdog goes back by itself when nobody commits, with sh and nft alon
   const meta = JSON.parse(readFileSync(join(directory, "slots", "b", "meta.json"), "utf8")) as {
     applied: Parameters<typeof stageSlot>[1];
   };
-  const applied = { ...meta.applied, seq: 3, program_sha256: programSha256(program), guard_sha256: sha256 };
+  const applied = {
+    ...meta.applied,
+    seq: 3,
+    program_sha256: programSha256(program),
+    guard_sha256: sha256,
+  };
   const slot = stageSlot(directory, applied, program, Date.now());
   const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-  await openWatchdog(directory, fallbackOf(victim.guardPath), "nft", inNamespace(namespace.name)).arm(
-    slot,
-    up + 1,
-    30,
-  );
+  await openWatchdog(
+    directory,
+    fallbackOf(victim.guardPath),
+    "nft",
+    inNamespace(namespace.name),
+  ).arm(slot, up + 1, 30);
   await namespace.exec(["nft", "-f", join(directory, "closed.nft")], "");
   expect(await namespace.ruleset()).not.toContain("198.51.100.1");
   await until("the watchdog reverted", async () =>

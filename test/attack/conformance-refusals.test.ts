@@ -70,7 +70,10 @@ const refusals: readonly (readonly [string, string, (r: Repository) => void])[] 
     "hash_mismatch",
     (r) => {
       r.publish(...all);
-      r.files.set("metadata/4.snapshot.json", r.files.get("metadata/timestamp.json") ?? Buffer.alloc(0));
+      r.files.set(
+        "metadata/4.snapshot.json",
+        r.files.get("metadata/timestamp.json") ?? Buffer.alloc(0),
+      );
     },
   ],
   [
@@ -212,14 +215,17 @@ const stricter: readonly (readonly [string, string, (r: Repository) => void])[] 
   [
     "fields that it does not know",
     "metadata_malformed",
-    asRoot((r) => void (r.roles.root.edit = (payload) => ({ ...payload, "custom-field": "value" }))),
+    asRoot(
+      (r) => void (r.roles.root.edit = (payload) => ({ ...payload, "custom-field": "value" })),
+    ),
   ],
   [
     "a pin without SHA-256",
     "metadata_malformed",
     (r) => {
       r.roles.timestamp.edit = (payload) => {
-        const { version } = (payload["meta"] as Record<string, { version: number }>)["snapshot.json"] ?? {};
+        const { version } =
+          (payload["meta"] as Record<string, { version: number }>)["snapshot.json"] ?? {};
         return { ...payload, meta: { "snapshot.json": { version } } };
       };
       r.publish(...all);
@@ -242,11 +248,16 @@ const stricter: readonly (readonly [string, string, (r: Repository) => void])[] 
     },
   ],
 ];
-const ed25519 = { keytype: "ed25519", scheme: "ed25519", keyval: { public: "00".repeat(32) } } as const;
+const ed25519 = {
+  keytype: "ed25519",
+  scheme: "ed25519",
+  keyval: { public: "00".repeat(32) },
+} as const;
 
 describe("stricter than TUF asks for, the room alone refuses", () => {
   test.each(stricter)("%s", async (_, code, publish) => {
-    for (const mode of modes) expect([await stage.init(mode), await stage.refresh(mode)]).toEqual([0, 0]);
+    for (const mode of modes)
+      expect([await stage.init(mode), await stage.refresh(mode)]).toEqual([0, 0]);
     publish(stage.repository);
     expect([await stage.refresh("stock"), ...stage.said]).toEqual([0]);
     expect(await stage.refresh("room")).toBe(1);

@@ -23,7 +23,10 @@ test("the program of the contract exits 0 and 1, and says why", async () => {
   const main = fileURLToPath(new URL("../conformance/main.ts", import.meta.url));
   const program = (...words: readonly string[]) =>
     runProgram([process.execPath, main, ...stage.where(), ...words]);
-  writeFileSync(stage.path("initial.json"), stage.repository.files.get("metadata/1.root.json") ?? "");
+  writeFileSync(
+    stage.path("initial.json"),
+    stage.repository.files.get("metadata/1.root.json") ?? "",
+  );
   for (const words of [["init", stage.path("initial.json")], ["refresh"]])
     expect(await program(...words)).toMatchObject({ code: 0 });
   alter(stage.repository, "metadata/timestamp.json", flipSignature);
@@ -152,16 +155,19 @@ describe.each(modes)("%s follows", (mode) => {
     ["timestamp", ["timestamp"], ["timestamp"]],
     ["snapshot", ["snapshot", "timestamp"], ["snapshot", "timestamp"]],
     ["targets", ["snapshot"], ["targets"]],
-  ] as const)("a %s that was sent far ahead, once its keys are rotated", async (_, rotated, reset) => {
-    await stage.init(mode);
-    for (const role of reset) stage.repository.roles[role].version = 99_999;
-    stage.repository.publish();
-    expect(await stage.refresh(mode)).toBe(0);
-    for (const role of rotated) stage.repository.roles[role].keys = [newKey()];
-    for (const role of reset) stage.repository.roles[role].version = 0;
-    stage.repository.publishRoot();
-    stage.repository.publish(...all);
-    expect([await stage.refresh(mode), ...stage.said]).toEqual([0]);
-    for (const role of reset) expect(stage.believed()[role]).toBe(1);
-  });
+  ] as const)(
+    "a %s that was sent far ahead, once its keys are rotated",
+    async (_, rotated, reset) => {
+      await stage.init(mode);
+      for (const role of reset) stage.repository.roles[role].version = 99_999;
+      stage.repository.publish();
+      expect(await stage.refresh(mode)).toBe(0);
+      for (const role of rotated) stage.repository.roles[role].keys = [newKey()];
+      for (const role of reset) stage.repository.roles[role].version = 0;
+      stage.repository.publishRoot();
+      stage.repository.publish(...all);
+      expect([await stage.refresh(mode), ...stage.said]).toEqual([0]);
+      for (const role of reset) expect(stage.believed()[role]).toBe(1);
+    },
+  );
 });

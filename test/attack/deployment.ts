@@ -2,7 +2,15 @@
  * A whole deployment under attack: a control plane as one process, operators at their command line, and hosts whose
  * wire a thief can take over. Real signatures, real kernels, one folder.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -69,7 +77,10 @@ export class Deployment {
   }
 
   cli(...args: readonly string[]): Promise<Ended> {
-    const env = { PORTCULLIS_URL: this.plane.urls[0] ?? "", PORTCULLIS_TOKEN: this.plane.admin.token };
+    const env = {
+      PORTCULLIS_URL: this.plane.urls[0] ?? "",
+      PORTCULLIS_TOKEN: this.plane.admin.token,
+    };
     return runCli(args, { env });
   }
 

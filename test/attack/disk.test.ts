@@ -12,7 +12,14 @@ import { lock } from "#agent/disk/lock.ts";
 import type { Parts } from "#agent/cycle/parts.ts";
 import { Report } from "#schema/wire.ts";
 import { filesOf, publish } from "./plane.ts";
-import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+import {
+  admitting,
+  movedBy,
+  type Namespace,
+  openNamespace,
+  openVictim,
+  type Victim,
+} from "./victim.ts";
 import type { Published } from "#worker/signing/types.ts";
 
 let namespace: Namespace;
@@ -94,20 +101,23 @@ function makeRoom(): void {
 test.each([
   ["blocks", fillBlocks],
   ["inodes", fillInodes],
-])("whichever write finds no more %s, keeps its rules, and converges when there is room", async (_, fill) => {
-  const held: string[] = [];
-  for (let room = 0; room <= 12; room += 1) {
-    const address = `203.0.113.${room + 1}`;
-    await serveNext(address);
-    fill(room);
-    held.push(await expectOldOrNew(address));
-    makeRoom();
-    await expectConvergence(address);
-    before = await namespace.ruleset();
-  }
-  // Some of these rooms were too small and some were not: in between, each write was the one to fail.
-  expect(held.join(" ")).toMatch(/^(old ){4,}.*new$/);
-});
+])(
+  "whichever write finds no more %s, keeps its rules, and converges when there is room",
+  async (_, fill) => {
+    const held: string[] = [];
+    for (let room = 0; room <= 12; room += 1) {
+      const address = `203.0.113.${room + 1}`;
+      await serveNext(address);
+      fill(room);
+      held.push(await expectOldOrNew(address));
+      makeRoom();
+      await expectConvergence(address);
+      before = await namespace.ruleset();
+    }
+    // Some of these rooms were too small and some were not: in between, each write was the one to fail.
+    expect(held.join(" ")).toMatch(/^(old ){4,}.*new$/);
+  },
+);
 
 test("tells the control plane of a disk without a block left, and takes the next rules, from the room it kept", async () => {
   await serveNext("203.0.113.1");

@@ -34,7 +34,8 @@ beforeEach(async () => {
 afterEach(() => victim.close());
 
 const day = 86_400_000;
-const date = (days: number): string => `${new Date(Date.now() + days * day).toISOString().slice(0, 19)}Z`;
+const date = (days: number): string =>
+  `${new Date(Date.now() + days * day).toISOString().slice(0, 19)}Z`;
 const ending = (days: number) => (payload: object) => ({ ...payload, expires: date(days) });
 const eighty = 80 * 365;
 const read = (name: string): string => readFileSync(join(victim.directory, name), "utf8");
@@ -52,11 +53,17 @@ test.each<[string, Parameters<typeof resign>[2]]>([
     "everything good for 80 years",
     { timestamp: ending(eighty), snapshot: ending(eighty), targets: ending(eighty) },
   ],
-  ["an issue 80 years ahead", { targets: customEdit((custom) => ({ ...custom, issued: date(eighty) })) }],
+  [
+    "an issue 80 years ahead",
+    { targets: customEdit((custom) => ({ ...custom, issued: date(eighty) })) },
+  ],
 ])("refuses %s, and writes nothing down of it", async (_, edits) => {
   const kept = ["clock.json", "floors.a", "floors.b"].map(read);
   victim.plane.serve(await stolen(edits));
-  expect(await victim.cycle()).toMatchObject({ refusal: { code: "time_far" }, state: { kind: "steady" } });
+  expect(await victim.cycle()).toMatchObject({
+    refusal: { code: "time_far" },
+    state: { kind: "steady" },
+  });
   expect(["clock.json", "floors.a", "floors.b"].map(read)).toEqual(kept);
   expect(await namespace.ruleset()).toBe(before);
 });
@@ -144,7 +151,9 @@ describe("what an agent from before wrote down heals at the start", () => {
     );
     victim.restart();
     expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
-    victim.plane.serve(filesOf(await publish(victim.authority, admitting("203.0.113.9"), victim.second)));
+    victim.plane.serve(
+      filesOf(await publish(victim.authority, admitting("203.0.113.9"), victim.second)),
+    );
     expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
     expect(await namespace.ruleset()).toContain("203.0.113.9");
   });

@@ -33,7 +33,8 @@ const paths = (): readonly string[] => [
   "--guard",
   join(directory, "guard.yaml"),
 ];
-const agent = (...args: readonly string[]) => exec([process.execPath, program, ...args, ...paths()], "");
+const agent = (...args: readonly string[]) =>
+  exec([process.execPath, program, ...args, ...paths()], "");
 const enrol = (url: string, root: string, ...more: readonly string[]) =>
   agent("join", url, "--root-sha256", root, "--token-file", join(directory, "token"), ...more);
 const sent = (): string => JSON.stringify(plane.asked);
@@ -52,7 +53,10 @@ test("joins once, keeps its key to itself and sends the token only to be enrolle
   // What boot would load is there before there is any bundle.
   expect(readFileSync(join(directory, "state", "closed.nft"), "utf8")).toContain("192.0.2.0/24");
   const again = await enrol(plane.url, sha256(authority.root));
-  expect(again).toMatchObject({ status: 3, stderr: expect.stringContaining("has joined already") as string });
+  expect(again).toMatchObject({
+    status: 3,
+    stderr: expect.stringContaining("has joined already") as string,
+  });
 });
 
 test("joins without a guard, and says that nothing is enforced until there is one", async () => {
@@ -103,9 +107,19 @@ describe("shows no secret and no stack trace", () => {
     ["an option without its value", ["join", "--token"]],
     [
       "a missing token file",
-      ["join", "http://127.0.0.1:1", "--root-sha256", "0".repeat(64), "--token-file", "/nonexistent"],
+      [
+        "join",
+        "http://127.0.0.1:1",
+        "--root-sha256",
+        "0".repeat(64),
+        "--token-file",
+        "/nonexistent",
+      ],
     ],
-    ["nobody there", ["join", "http://127.0.0.1:1", "--root-sha256", "0".repeat(64), "--token", token]],
+    [
+      "nobody there",
+      ["join", "http://127.0.0.1:1", "--root-sha256", "0".repeat(64), "--token", token],
+    ],
     ["a host that never joined", ["once"]],
     ["no command", []],
   ])("on %s", async (_, args) => {

@@ -11,7 +11,9 @@ import { readLosses } from "./lost/document.ts";
 import { Machines } from "./lost/machines.ts";
 import { holds, settle } from "./lost/fleet.ts";
 
-const { before, sections } = readLosses(readFileSync(new URL("../../docs/lost.md", import.meta.url), "utf8"));
+const { before, sections } = readLosses(
+  readFileSync(new URL("../../docs/lost.md", import.meta.url), "utf8"),
+);
 const folder = mkdtempSync(join(tmpdir(), "portcullis-lost-"));
 let whole: Machines;
 
@@ -29,25 +31,28 @@ test("every section of docs/lost.md has a drill, and every drill a section", () 
 });
 
 describe.concurrent("what is lost comes back by the commands of docs/lost.md", () => {
-  test.each(sections.map((section, n) => ({ ...section, n })))("$title", async ({ title, fences, n }) => {
-    const drill = drills[title];
-    if (drill === undefined)
-      throw new Error(`docs/lost.md, "${title}": no drill in test/attack/lost/drills.ts`);
-    const machines = await Machines.open(join(folder, `${n}`), before, whole);
-    try {
-      const left = [...fences];
-      await machines.run("systemctl start portcullis-control; systemctl start portcullis-agent");
-      await holds(machines, "192.0.2.12");
-      await drill(machines, () => {
-        const fence = left.shift();
-        if (fence === undefined) throw new Error(`"${title}" has no further commands`);
-        return machines.run(fence);
-      });
-      expect(left).toEqual([]);
-    } catch (error) {
-      throw new Error(`${String(error)}\n${machines.log("portcullis-agent")}`, { cause: error });
-    } finally {
-      await machines.close();
-    }
-  });
+  test.each(sections.map((section, n) => ({ ...section, n })))(
+    "$title",
+    async ({ title, fences, n }) => {
+      const drill = drills[title];
+      if (drill === undefined)
+        throw new Error(`docs/lost.md, "${title}": no drill in test/attack/lost/drills.ts`);
+      const machines = await Machines.open(join(folder, `${n}`), before, whole);
+      try {
+        const left = [...fences];
+        await machines.run("systemctl start portcullis-control; systemctl start portcullis-agent");
+        await holds(machines, "192.0.2.12");
+        await drill(machines, () => {
+          const fence = left.shift();
+          if (fence === undefined) throw new Error(`"${title}" has no further commands`);
+          return machines.run(fence);
+        });
+        expect(left).toEqual([]);
+      } catch (error) {
+        throw new Error(`${String(error)}\n${machines.log("portcullis-agent")}`, { cause: error });
+      } finally {
+        await machines.close();
+      }
+    },
+  );
 });

@@ -72,7 +72,13 @@ export async function rootText(
   version: number,
 ): Promise<string> {
   const online = await onlineKeysOf(signer);
-  const input = { version, now: Date.now(), threshold: 2, rootKeys: rootKeys.map(({ key }) => key), online };
+  const input = {
+    version,
+    now: Date.now(),
+    threshold: 2,
+    rootKeys: rootKeys.map(({ key }) => key),
+    online,
+  };
   return signRoot(buildRoot(input), signedBy);
 }
 
@@ -113,7 +119,9 @@ export interface Edits {
   readonly timestamp?: (payload: Payload) => Payload;
   readonly bundle?: string;
   /** Signs a role with another key than its own. */
-  readonly signAs?: Partial<Record<OnlineRole, { readonly signer: Signer; readonly role: OnlineRole }>>;
+  readonly signAs?: Partial<
+    Record<OnlineRole, { readonly signer: Signer; readonly role: OnlineRole }>
+  >;
 }
 
 /** What a thief of online keys can make: any payload under real signatures, every pin right, every version higher. */
@@ -134,7 +142,11 @@ export async function resign(authority: Authority, files: Files, edits: Edits): 
   const targets = await sign("targets", files.targets, (payload) => {
     const all = payload["targets"] as Record<string, { custom: Payload }>;
     const custom = { ...all["bundle.json"]?.custom, seq: payload["version"] };
-    const target = { length: Buffer.byteLength(bundle), hashes: { sha256: sha256(bundle) }, custom };
+    const target = {
+      length: Buffer.byteLength(bundle),
+      hashes: { sha256: sha256(bundle) },
+      custom,
+    };
     return { ...payload, targets: { "bundle.json": target } };
   });
   const snapshot = await sign("snapshot", files.snapshot, (payload) => ({
@@ -145,7 +157,13 @@ export async function resign(authority: Authority, files: Files, edits: Edits): 
     ...payload,
     meta: { "snapshot.json": pin(snapshot) },
   }));
-  return { roots: [], targets: targets.text, snapshot: snapshot.text, timestamp: timestamp.text, bundle };
+  return {
+    roots: [],
+    targets: targets.text,
+    snapshot: snapshot.text,
+    timestamp: timestamp.text,
+    bundle,
+  };
 }
 
 /** Edits the bundle's `custom` inside a targets payload. */
@@ -253,7 +271,9 @@ function route(
   reported: (body: string) => ReportResponse,
 ): void {
   const json = (status: number, body: unknown): void =>
-    void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    void response
+      .writeHead(status, { "content-type": "application/json" })
+      .end(JSON.stringify(body));
   switch (`${request.method} ${request.path}`) {
     case "GET /v1/root":
       return void response.writeHead(200).end(root);

@@ -27,7 +27,8 @@ describe("an agent", () => {
   const sent = (): readonly string[] =>
     victim.plane.asked.filter(({ path }) => path === "/v1/agent/report").map(({ body }) => body);
   const read = (name: string): string => readFileSync(join(victim.directory, name), "utf8");
-  const polls = (): number => victim.plane.asked.filter(({ path }) => path === "/v1/agent/update").length;
+  const polls = (): number =>
+    victim.plane.asked.filter(({ path }) => path === "/v1/agent/update").length;
   const reports = (): readonly Report[] => sent().map((body) => Report.parse(JSON.parse(body)));
 
   test("reports as often as it is asked to, and every hour again when it is not asked any more", async () => {
@@ -70,7 +71,9 @@ describe("an agent", () => {
 
   test("says when it may poll again, as the control plane asked, for the pace of the next one", async () => {
     victim.restart();
-    victim.plane.answer((_, response) => void response.writeHead(503, { "retry-after": "30" }).end());
+    victim.plane.answer(
+      (_, response) => void response.writeHead(503, { "retry-after": "30" }).end(),
+    );
     const { waitMs } = await victim.cycle();
     expect(waitMs).toBeGreaterThan(29_000);
     expect(waitMs).toBeLessThanOrEqual(30_000);
@@ -111,7 +114,10 @@ describe("an agent", () => {
   });
 
   test("a count that an earlier version let run away begins anew, and its reports are taken", async () => {
-    writeFileSync(join(victim.directory, "report.json"), JSON.stringify({ n: 2 ** 52 + 1, sha256: null }));
+    writeFileSync(
+      join(victim.directory, "report.json"),
+      JSON.stringify({ n: 2 ** 52 + 1, sha256: null }),
+    );
     victim.restart();
     await victim.cycle();
     const last = reports().at(-1);
@@ -167,7 +173,11 @@ describe("an agent", () => {
     // A packet that is dropped on its way out is an error to who sends it.
     const send = "for port in 9 9 10 9; do echo > /dev/udp/203.0.113.2/$port || true; done";
     await inside("bash", "--norc", "-c", send);
-    const wider = { ...ruleset, ...admitting("198.51.100.1", "198.51.100.2"), rules: ruleset.rules };
+    const wider = {
+      ...ruleset,
+      ...admitting("198.51.100.1", "198.51.100.2"),
+      rules: ruleset.rules,
+    };
     victim.plane.serve(filesOf(await publish(victim.authority, wider, third)));
     await victim.cycle();
     expect(reports().at(-1)).toMatchObject({ state: "steady", applied: { seq: 4 }, drops: 3 });
@@ -195,7 +205,16 @@ services:
 
   beforeAll(async () => {
     await deployment.start();
-    await deployment.run("root", "init", "--threshold", "1", "--keys", "1", "--out", deployment.at("keys"));
+    await deployment.run(
+      "root",
+      "init",
+      "--threshold",
+      "1",
+      "--keys",
+      "1",
+      "--out",
+      deployment.at("keys"),
+    );
     await deployment.apply(catalog(443));
   });
   afterAll(() => deployment.close());

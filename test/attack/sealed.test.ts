@@ -42,7 +42,10 @@ beforeAll(async () => {
   web1 = await deployment.join("web1");
   expect(await cycle(web1)).toMatchObject({ refusal: undefined, state: { kind: "steady" } });
   for (const operator of ["op1", "op2", "op3"]) await run("root", "key", "--out", at(operator));
-  const keys = ["op1", "op2", "op3"].flatMap((operator) => ["--targets-key", at(`${operator}.pub`)]);
+  const keys = ["op1", "op2", "op3"].flatMap((operator) => [
+    "--targets-key",
+    at(`${operator}.pub`),
+  ]);
   await run("root", "rotate", "--targets", "sealed", ...keys, "--out", at("2.json"));
   await deployment.ceremony(at("2.json"));
 });
@@ -57,7 +60,9 @@ test("a root edit gives the rules to operators: the host takes nothing until two
   expect((await run("cosign", "show", "web1")).join("\n")).toMatch(/signed nothing for it before/);
   await sign("op1");
   expect((await cycle(web1)).refusal?.code).toBe("signature_invalid");
-  expect(await sign("op2")).toEqual(expect.arrayContaining(["web1 seq 2: signed 2 of 2, published"]));
+  expect(await sign("op2")).toEqual(
+    expect.arrayContaining(["web1 seq 2: signed 2 of 2, published"]),
+  );
   expect(await cycle(web1)).toMatchObject({
     refusal: undefined,
     state: { kind: "steady", applied: { seq: 2 } },
@@ -85,7 +90,14 @@ test("a control plane with only its own keys can freeze, nothing else", async ()
   const before = await loaded(web1);
   const signer = deployment.stolenKeys();
   const previous = await served();
-  const common = { fleet: "acme", host: "web1", revision: 9, now: Date.now(), leaseSeconds: 3600, signer };
+  const common = {
+    fleet: "acme",
+    host: "web1",
+    revision: 9,
+    now: Date.now(),
+    leaseSeconds: 3600,
+    signer,
+  };
   const ruleset = admitting("203.0.113.66");
   const forged = await publishHost({ ...common, mode: "enforce", ruleset, previous });
   const closing = await publishHost({ ...common, mode: "closed", ruleset, previous });
@@ -96,7 +108,12 @@ test("a control plane with only its own keys can freeze, nothing else", async ()
   const one = signatureOver(canonicalText(signed), readPrivateKey(at("op1")));
   const own = (JSON.parse(forged.repository.targets) as { signatures: object[] }).signatures;
   const over = async (text: string, from: Repository): Promise<Files> => {
-    const { seq, bundle_sha256: sha256, bundle_length: length, targets_expires_at: expiresAt } = from;
+    const {
+      seq,
+      bundle_sha256: sha256,
+      bundle_length: length,
+      targets_expires_at: expiresAt,
+    } = from;
     const content = { ...common, previous, bundle: { sha256, length } };
     const repository = await publishTargets(common, content, { seq, text, expiresAt });
     return filesOf({ repository, bundle: forged.bundle });
@@ -116,7 +133,10 @@ test("a control plane with only its own keys can freeze, nothing else", async ()
   // It can sign leases over what operators signed, for as long as those targets live.
   const bundle = await deployment.plane.ports.blobs.get(previous.bundle_sha256);
   if (bundle === undefined) throw new Error("the bundle is gone");
-  web1.front.steal({ ...(await over(previous.targets, previous)), bundle: Buffer.from(bundle).toString() });
+  web1.front.steal({
+    ...(await over(previous.targets, previous)),
+    bundle: Buffer.from(bundle).toString(),
+  });
   expect((await cycle(web1)).refusal).toBeUndefined();
   expect(await loaded(web1)).toBe(before);
 });

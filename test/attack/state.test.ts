@@ -10,7 +10,14 @@ import { memorySigner } from "#test/support/signing.ts";
 import type { Floor } from "#worker/signing/repository.ts";
 import type { Published } from "#worker/signing/types.ts";
 import { type Authority, type Files, filesOf, publish, rootText } from "./plane.ts";
-import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+import {
+  admitting,
+  movedBy,
+  type Namespace,
+  openNamespace,
+  openVictim,
+  type Victim,
+} from "./victim.ts";
 
 let namespace: Namespace;
 let victim: Victim;
@@ -29,7 +36,8 @@ const third = async (): Promise<Files> =>
 /** Empties files below the state directory, as a power loss leaves them. */
 function zero(matches: (path: string) => boolean): void {
   for (const path of readdirSync(victim.directory, { recursive: true, encoding: "utf8" }))
-    if (matches(path) && /\.(json|nft|a|b)$/.test(path)) writeFileSync(join(victim.directory, path), "");
+    if (matches(path) && /\.(json|nft|a|b)$/.test(path))
+      writeFileSync(join(victim.directory, path), "");
 }
 
 describe("refuses a replay of seq 1 after a restart, and heals on the next seq, when", () => {
@@ -60,7 +68,8 @@ describe("refuses a replay of seq 1 after a restart, and heals on the next seq, 
 
 test("refuses a replay when an older trust folder was put back", async () => {
   const old = readdirSync(join(victim.directory, "trust")).filter((name) => name.startsWith("g"));
-  for (const name of old.slice(1)) rmSync(join(victim.directory, "trust", name), { recursive: true });
+  for (const name of old.slice(1))
+    rmSync(join(victim.directory, "trust", name), { recursive: true });
   victim.restart();
   victim.plane.serve(filesOf(victim.first));
   expect((await victim.cycle()).refusal?.code).toBe("version_rollback");
@@ -80,7 +89,10 @@ test("loads the committed slot again after a reboot, without the control plane",
   await namespace.clear();
   victim.restart();
   victim.plane.answer((_, response) => void response.writeHead(503).end());
-  expect(await victim.cycle()).toMatchObject({ refusal: { code: "http_status" }, state: { kind: "steady" } });
+  expect(await victim.cycle()).toMatchObject({
+    refusal: { code: "http_status" },
+    state: { kind: "steady" },
+  });
   expect(await namespace.ruleset()).toBe(before);
 });
 
@@ -121,15 +133,24 @@ test("loads nothing from swapped or linked state files that is not what was comm
 
 test("follows a control plane that went back in time and publishes above what the host has seen", async () => {
   const restored = (floor: Floor | undefined): Promise<Published> =>
-    publish(victim.authority, admitting("203.0.113.9"), victim.first, floor === undefined ? {} : { floor });
+    publish(
+      victim.authority,
+      admitting("203.0.113.9"),
+      victim.first,
+      floor === undefined ? {} : { floor },
+    );
   victim.plane.serve(filesOf(await restored(undefined)));
   expect((await victim.cycle()).refusal?.code).toBe("version_mismatch");
   expect(await namespace.ruleset()).toBe(before);
   const seen = String(
-    victim.plane.asked.findLast(({ path }) => path === "/v1/agent/update")?.headers["portcullis-seen"],
+    victim.plane.asked.findLast(({ path }) => path === "/v1/agent/update")?.headers[
+      "portcullis-seen"
+    ],
   );
   const [, timestamp, targets] = /timestamp=(\d+);targets=(\d+)$/.exec(seen) ?? [];
-  victim.plane.serve(filesOf(await restored({ timestamp: Number(timestamp), targets: Number(targets) })));
+  victim.plane.serve(
+    filesOf(await restored({ timestamp: Number(timestamp), targets: Number(targets) })),
+  );
   expect(await victim.cycle()).toMatchObject({
     refusal: undefined,
     state: { kind: "steady", applied: { seq: 3 } },
@@ -170,13 +191,19 @@ test("fetches again what it could not load: the ETag moves only with an applied 
   victim.restart({ kernel: openKernel(openNft(namespace.exec, "/nonexistent/nft")) });
   victim.plane.serve(await third());
   const failed = await victim.cycle();
-  expect(failed).toMatchObject({ refusal: { code: "check_failed" }, state: { applied: { seq: 2 } } });
+  expect(failed).toMatchObject({
+    refusal: { code: "check_failed" },
+    state: { applied: { seq: 2 } },
+  });
   await victim.cycle();
   const polls = victim.plane.asked.filter(({ path }) => path === "/v1/agent/update");
   expect(polls.at(-2)?.headers["if-none-match"]).toBeDefined();
   expect(polls.at(-1)?.headers["if-none-match"]).toBeUndefined();
   victim.restart();
-  expect(await victim.cycle()).toMatchObject({ refusal: undefined, state: { applied: { seq: 3 } } });
+  expect(await victim.cycle()).toMatchObject({
+    refusal: undefined,
+    state: { applied: { seq: 3 } },
+  });
 });
 
 describe("root", () => {
@@ -185,7 +212,12 @@ describe("root", () => {
     const signer = memorySigner();
     const fresh = [newRootKey(), newRootKey(), newRootKey()];
     const signedBy = signers === "both" ? [...rootKeys, ...fresh] : fresh;
-    return { signer, rootKeys: fresh, root: await rootText(signer, fresh, signedBy, 2), version: 2 };
+    return {
+      signer,
+      rootKeys: fresh,
+      root: await rootText(signer, fresh, signedBy, 2),
+      version: 2,
+    };
   };
   const under = async (authority: Authority): Promise<Files> => ({
     ...filesOf(await publish(authority, admitting("203.0.113.9"), undefined)),

@@ -19,13 +19,34 @@ let web2: Host;
 let db1: Host;
 
 /** What the thief signs for a host: whoever it likes gets in, as far above what was seen as an agent goes along with. */
-async function theft(signer: Signer, host: string, beside: string, last?: Published): Promise<Published> {
+async function theft(
+  signer: Signer,
+  host: string,
+  beside: string,
+  last?: Published,
+): Promise<Published> {
   const previous = last?.repository ?? (await readRepository(deployment.plane.ports.sql, host));
   if (previous === undefined) throw new Error(`nothing was published for ${host}`);
-  const floor = { timestamp: previous.timestamp_version + jump - 1, targets: previous.seq + jump - 1 };
+  const floor = {
+    timestamp: previous.timestamp_version + jump - 1,
+    targets: previous.seq + jump - 1,
+  };
   const ruleset = admitting("203.0.113.66", beside);
-  const made = { fleet: "acme", host, revision: previous.revision, now: Date.now(), leaseSeconds: 3600 };
-  const published = await publishHost({ ...made, floor, previous, signer, mode: "enforce", ruleset });
+  const made = {
+    fleet: "acme",
+    host,
+    revision: previous.revision,
+    now: Date.now(),
+    leaseSeconds: 3600,
+  };
+  const published = await publishHost({
+    ...made,
+    floor,
+    previous,
+    signer,
+    mode: "enforce",
+    ruleset,
+  });
   if (published === undefined) throw new Error("the thief published nothing new");
   return published;
 }
@@ -43,7 +64,16 @@ services:
 
 beforeAll(async () => {
   await deployment.start();
-  await deployment.run("root", "init", "--threshold", "2", "--keys", "3", "--out", deployment.at("keys"));
+  await deployment.run(
+    "root",
+    "init",
+    "--threshold",
+    "2",
+    "--keys",
+    "3",
+    "--out",
+    deployment.at("keys"),
+  );
   await deployment.apply(catalog);
   web1 = await deployment.join("web1");
   web2 = await deployment.join("web2");

@@ -14,7 +14,14 @@ import { committedSlot } from "#agent/disk/slots.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { filesOf, publish } from "./plane.ts";
-import { admitting, movedBy, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
+import {
+  admitting,
+  movedBy,
+  type Namespace,
+  openNamespace,
+  openVictim,
+  type Victim,
+} from "./victim.ts";
 
 const hour = 3_600;
 const day = 24 * hour;
@@ -71,7 +78,9 @@ function timed(from: number): Ruleset {
 const seconds = (): number => Math.floor(Date.now() / 1000);
 async function take(ruleset: Ruleset, now = Date.now()): Promise<void> {
   const leaseSeconds = day;
-  victim.plane.serve(filesOf(await publish(victim.authority, ruleset, victim.second, { now, leaseSeconds })));
+  victim.plane.serve(
+    filesOf(await publish(victim.authority, ruleset, victim.second, { now, leaseSeconds })),
+  );
   expect(await victim.cycle()).toMatchObject({
     refusal: undefined,
     state: { kind: "steady", applied: { seq: 3 } },
@@ -80,18 +89,26 @@ async function take(ruleset: Ruleset, now = Date.now()): Promise<void> {
 
 /** Which of the grants the kernel would let pass by, as counters in rules that are there. */
 const granted = async (): Promise<readonly string[]> => {
-  const rules = (await namespace.ruleset()).split("\n").filter((line) => /counter name .* accept/.test(line));
-  return ["hour", "day", "office"].filter((name) => rules.some((rule) => rule.includes(`"r_${name}"`)));
+  const rules = (await namespace.ruleset())
+    .split("\n")
+    .filter((line) => /counter name .* accept/.test(line));
+  return ["hour", "day", "office"].filter((name) =>
+    rules.some((rule) => rule.includes(`"r_${name}"`)),
+  );
 };
 
 /** Empties the kernel and loads what boot loads. */
 async function boot(): Promise<readonly string[]> {
   await namespace.clear();
-  const { status } = await namespace.exec(restoring(victim.directory, fallbackOf(victim.guardPath)), "");
+  const { status } = await namespace.exec(
+    restoring(victim.directory, fallbackOf(victim.guardPath)),
+    "",
+  );
   expect(status).toBe(0);
   return granted();
 }
-const offline = (): void => victim.plane.answer((_, response) => void response.writeHead(503).end());
+const offline = (): void =>
+  victim.plane.answer((_, response) => void response.writeHead(503).end());
 
 test("what ended is left out of the kernel and of what boot loads, though nobody can be reached, and its flows end", async () => {
   await take(timed(seconds()));

@@ -23,7 +23,13 @@ import { openKernel } from "#agent/backend/kernel.ts";
 import { openClient } from "#agent/transport/client.ts";
 import { defaultLimits, type Limits } from "#agent/transport/request.ts";
 import { openTrust } from "#agent/trust/index.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import {
   type Authority,
@@ -72,7 +78,8 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
   ],
 });
 
-export const guardText = "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
+export const guardText =
+  "management:\n  allow:\n    - { cidr: 192.0.2.0/24, proto: tcp, port: 22 }\n";
 
 /** A clock that a test moves on by milliseconds. */
 export const movedBy = (ahead: () => number, anchor: () => void = () => undefined): LeaseClock => ({
@@ -209,7 +216,9 @@ export async function openVictim(namespace: Namespace, below = tmpdir()): Promis
     plane.serve(filesOf(published));
     const { refusal, state } = await cycle();
     if (refusal !== undefined || state.kind !== "steady")
-      throw new Error(`expected a steady host, got ${state.kind} ${refusal?.code} ${refusal?.message}`);
+      throw new Error(
+        `expected a steady host, got ${state.kind} ${refusal?.code} ${refusal?.message}`,
+      );
   }
   return {
     ...host,

@@ -25,7 +25,9 @@ beforeAll(async () => {
   namespace = await openNamespace();
   victim = await openVictim(namespace);
   before = await namespace.ruleset();
-  next = envelopeOf(filesOf(await publish(victim.authority, admitting("203.0.113.9"), victim.second)));
+  next = envelopeOf(
+    filesOf(await publish(victim.authority, admitting("203.0.113.9"), victim.second)),
+  );
 });
 afterAll(async () => {
   await victim.close();
@@ -108,16 +110,21 @@ test("refuses a compressed reply, good or not", async () => {
 });
 
 test.each([301, 302, 307, 308])("follows no redirect (%d)", async (status) => {
-  victim.plane.answer((_, response) => void response.writeHead(status, { location: "/elsewhere" }).end());
+  victim.plane.answer(
+    (_, response) => void response.writeHead(status, { location: "/elsewhere" }).end(),
+  );
   const asked = victim.plane.asked.length;
   await expectRefused("http_status");
   expect(victim.plane.asked.slice(asked).map(({ path }) => path)).not.toContain("/elsewhere");
 });
 
-test.each([401, 403, 404, 410, 429, 500, 503])("takes %d for nothing but a failed poll", async (status) => {
-  victim.plane.answer((_, response) => void response.writeHead(status).end());
-  await expectRefused("http_status");
-});
+test.each([401, 403, 404, 410, 429, 500, 503])(
+  "takes %d for nothing but a failed poll",
+  async (status) => {
+    victim.plane.answer((_, response) => void response.writeHead(status).end());
+    await expectRefused("http_status");
+  },
+);
 
 test("refuses an envelope with a duplicate key", async () => {
   const twice = next.replace('"roots":[]', '"roots":[],"roots":[]');

@@ -39,14 +39,20 @@ const raw = async (): Promise<void> => {
 
 try {
   await agent.apply(mustRender(rulesets[0]));
-  const seconds: Record<"apply" | "first" | "floor", number[]> = { apply: [], first: [], floor: [] };
+  const seconds: Record<"apply" | "first" | "floor", number[]> = {
+    apply: [],
+    first: [],
+    floor: [],
+  };
   for (let round = 0; round < rounds; round += 1) {
     const ruleset = rulesets[round % 2 === 0 ? 1 : 0];
     const program = mustRender(ruleset);
     const { text } = await agent.apply(program);
     writeFileSync(file, text);
     seconds.floor.push(await timed(raw));
-    seconds.apply.push(await timed(() => agent.apply(mustRender(rulesets[round % 2 === 0 ? 0 : 1]))));
+    seconds.apply.push(
+      await timed(() => agent.apply(mustRender(rulesets[round % 2 === 0 ? 0 : 1]))),
+    );
     seconds.first.push(await timed(() => openNft(exec).apply(mustRender(ruleset))));
     await agent.readback(program);
   }

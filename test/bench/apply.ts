@@ -6,7 +6,13 @@
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { compile } from "#core/compile/index.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { snapshotOf } from "#test/support/intent.ts";
 
@@ -98,8 +104,16 @@ async function elementRows(
 /** Peak memory of nft: filled in chunks, then flipped, beside one transaction. */
 async function memoryRow(namespace: string, elements: number, goal: number): Promise<Row> {
   const argv = inNamespace(namespace, process.execPath, memoryRounds, `${elements}`);
-  const { ours: value, floor } = Kilobytes.parse(JSON.parse(await must(argv, { timeoutMs: 240_000 })));
-  return { name: `nft's peak for ${elements} elements, kB`, value, floor, ratio: value / floor, goal };
+  const { ours: value, floor } = Kilobytes.parse(
+    JSON.parse(await must(argv, { timeoutMs: 240_000 })),
+  );
+  return {
+    name: `nft's peak for ${elements} elements, kB`,
+    value,
+    floor,
+    ratio: value / floor,
+    goal,
+  };
 }
 
 /** Other programs only ever add time, so the quicker rounds say more than the mean. */
@@ -134,7 +148,10 @@ function groupRow(): Row {
   );
   const ruleset = compiled.ok ? compiled.rulesets.get("gw") : undefined;
   if (ruleset === undefined) throw new Error("expected a ruleset for gw");
-  const value = [...ruleset.sets, ...ruleset.classes].reduce((sum, { elements }) => sum + elements.length, 0);
+  const value = [...ruleset.sets, ...ruleset.classes].reduce(
+    (sum, { elements }) => sum + elements.length,
+    0,
+  );
   return {
     name: "one group of 1000 members, elements",
     value,

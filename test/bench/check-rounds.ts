@@ -16,8 +16,11 @@ import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 const theirs = Number(process.argv[2]);
 const ours = Number(process.argv[3]);
 
-const dotted = (net: number, i: number): string => `${net}.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
-const program = mustRender(groupsRuleset({ dev: Array.from({ length: ours }, (_, i) => dotted(10, i)) }));
+const dotted = (net: number, i: number): string =>
+  `${net}.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
+const program = mustRender(
+  groupsRuleset({ dev: Array.from({ length: ours }, (_, i) => dotted(10, i)) }),
+);
 const witness = new Witness();
 const kernel = openKernel(openNft(spawnExec(), "nft", witness));
 const patrol = new Patrol({

@@ -7,7 +7,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { lowerQuartileMs, type Row } from "./apply.ts";
 
 const program = fileURLToPath(new URL("./check-rounds.ts", import.meta.url));
@@ -23,7 +29,10 @@ async function checkRow(members: number): Promise<Row> {
   const names = [namespaceName(prefix, "beside"), namespaceName(prefix, "alone")] as const;
   await makeNamespaces(names);
   try {
-    const [beside, alone] = await Promise.all([open(names[0], foreign, members), open(names[1], 0, members)]);
+    const [beside, alone] = await Promise.all([
+      open(names[0], foreign, members),
+      open(names[1], 0, members),
+    ]);
     const seconds: readonly [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round += 1) {
       seconds[0].push(await beside.check());
@@ -45,14 +54,21 @@ interface Checker {
 }
 
 async function open(namespace: string, theirs: number, ours: number): Promise<Checker> {
-  const [command = "", ...argv] = inNamespace(namespace, process.execPath, program, `${theirs}`, `${ours}`);
+  const [command = "", ...argv] = inNamespace(
+    namespace,
+    process.execPath,
+    program,
+    `${theirs}`,
+    `${ours}`,
+  );
   const child = spawn(command, argv, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout });
   const ended = once(child, "exit").then(() => {
     throw new Error("a checker ended early");
   });
   ended.catch(() => undefined);
-  const next = async (): Promise<string> => String((await Promise.race([once(lines, "line"), ended]))[0]);
+  const next = async (): Promise<string> =>
+    String((await Promise.race([once(lines, "line"), ended]))[0]);
   await next();
   return {
     check: async () => {

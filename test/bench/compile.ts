@@ -14,16 +14,22 @@ const isolateMegabytes = 128;
 const rounds = 15;
 
 /** Ratios are to be at most their goal. */
-export const bench = (): Promise<readonly Row[]> => Promise.resolve([inOneIsolate(), perAffectedHost()]);
+export const bench = (): Promise<readonly Row[]> =>
+  Promise.resolve([inOneIsolate(), perAffectedHost()]);
 
 /** In a child: 1,000 hosts × 300 services × 10,000 members compiled and encoded, one host at a time. */
 function inOneIsolate(): Row {
   const file = fileURLToPath(import.meta.url);
-  const child = spawnSync(process.execPath, [`--max-old-space-size=${isolateMegabytes}`, file, "child"], {
-    encoding: "utf8",
-    timeout: 300_000,
-  });
-  if (child.status !== 0) throw new Error(`the fleet did not compile within the isolate: ${child.stderr}`);
+  const child = spawnSync(
+    process.execPath,
+    [`--max-old-space-size=${isolateMegabytes}`, file, "child"],
+    {
+      encoding: "utf8",
+      timeout: 300_000,
+    },
+  );
+  if (child.status !== 0)
+    throw new Error(`the fleet did not compile within the isolate: ${child.stderr}`);
   const { heap } = z.object({ heap: z.number() }).parse(JSON.parse(child.stdout));
   return {
     name: "heap of 1,000 hosts × 300 services × 10,000 members, MB, in a 128 MB isolate",

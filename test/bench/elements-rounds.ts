@@ -55,7 +55,11 @@ const amend = async (ruleset: Ruleset): Promise<string> => {
 
 try {
   const [here, there] = rulesets;
-  const seconds: Record<"amend" | "whole" | "floor", number[]> = { amend: [], whole: [], floor: [] };
+  const seconds: Record<"amend" | "whole" | "floor", number[]> = {
+    amend: [],
+    whole: [],
+    floor: [],
+  };
   await agent.apply(mustRender(here));
   for (let round = 0; round < rounds; round += 1) {
     seconds.whole.push(await timed(() => agent.apply(mustRender(here))));

@@ -62,7 +62,9 @@ prometheus: { enabled: false, listen_addr: 127.0.0.1, listen_port: 60601 }
 
 export async function bench(): Promise<readonly Row[]> {
   const prefix = newPrefix();
-  const [plane, host, peer] = ["plane", "host", "peer"].map((label) => namespaceName(prefix, label));
+  const [plane, host, peer] = ["plane", "host", "peer"].map((label) =>
+    namespaceName(prefix, label),
+  );
   if (plane === undefined || host === undefined || peer === undefined)
     throw new Error("expected three names");
   const folder = mkdtempSync(join(tmpdir(), "portcullis-footprint-"));
@@ -100,10 +102,15 @@ async function compare(folder: string, { plane, host, peer }: Names): Promise<re
     await keep(peer, process.execPath, here("lapi-stub.ts"));
     // The bouncer ends when nobody answers its first question.
     await until("the stub to listen", async () =>
-      Promise.resolve(readFileSync(join(folder, "log"), "utf8").includes("stub listens") || undefined),
+      Promise.resolve(
+        readFileSync(join(folder, "log"), "utf8").includes("stub listens") || undefined,
+      ),
     );
     writeFileSync(join(folder, "bouncer.yaml"), bouncerConfig(folder));
-    const bouncer = join(await debianFiles("crowdsec-firewall-bouncer"), "usr/bin/crowdsec-firewall-bouncer");
+    const bouncer = join(
+      await debianFiles("crowdsec-firewall-bouncer"),
+      "usr/bin/crowdsec-firewall-bouncer",
+    );
     const theirs = await keep(peer, bouncer, "-c", join(folder, "bouncer.yaml"));
     for (const [name, table] of [
       [host, "portcullis"],
@@ -142,7 +149,9 @@ async function compare(folder: string, { plane, host, peer }: Names): Promise<re
 
 const untilTable = (namespace: string, table: string): Promise<unknown> =>
   until(`table ${table}`, async () =>
-    (await must(inNamespace(namespace, "nft", "list", "tables"))).includes(` ${table}\n`) ? true : undefined,
+    (await must(inNamespace(namespace, "nft", "list", "tables"))).includes(` ${table}\n`)
+      ? true
+      : undefined,
   );
 
 /** The agent out of the package, joined. @returns what runs it */
@@ -152,7 +161,8 @@ async function installed(
   control: Awaited<ReturnType<typeof openStandingPlane>>,
 ): Promise<readonly string[]> {
   const build = [here("../../package.mjs"), "--out", folder, "--compression", "zstd"];
-  const deb = (await must([process.execPath, ...build], { timeoutMs: 120_000 })).split(" ")[0] ?? "";
+  const deb =
+    (await must([process.execPath, ...build], { timeoutMs: 120_000 })).split(" ")[0] ?? "";
   await must(["dpkg-deb", "-x", deb, join(folder, "root")]);
   writeFileSync(join(folder, "guard.yaml"), guard, { mode: 0o600 });
   const library = join(folder, "root/usr/lib/portcullis");
@@ -214,7 +224,9 @@ const cpuMs = (pid: number): number => tasksOf(pid).reduce((sum, task) => sum + 
 function taskCpuMs(task: string): number {
   if (existsSync(`${task}/schedstat`))
     return Number(readFileSync(`${task}/schedstat`, "utf8").split(" ")[0]) / 1e6;
-  return Number(/^se\.sum_exec_runtime +: +([\d.]+)$/m.exec(readFileSync(`${task}/sched`, "utf8"))?.[1]);
+  return Number(
+    /^se\.sum_exec_runtime +: +([\d.]+)$/m.exec(readFileSync(`${task}/sched`, "utf8"))?.[1],
+  );
 }
 
 const childrenOf = (pid: number): readonly number[] =>

@@ -31,7 +31,8 @@ function largest(family: Family): Omit<Large, "name"> {
   for (let n = 2_000; ; n *= 2) {
     const larger = family(n);
     const encoded = encodeBundle(larger);
-    if (encoded.length > sizeLimits.bundle || encoded.length === bytes.length) return { ruleset, bytes };
+    if (encoded.length > sizeLimits.bundle || encoded.length === bytes.length)
+      return { ruleset, bytes };
     [ruleset, bytes] = [larger, encoded];
   }
 }
@@ -45,7 +46,13 @@ function checkRow({ name, bytes, ruleset }: Large): Row {
   }
   const [value, floor] = [lowerQuartileMs(seconds[0]), lowerQuartileMs(seconds[1])];
   const kilobytes = Math.round(bytes.length / 1000);
-  return { name: `check, ms: ${name}, ${kilobytes} kB`, value, floor, ratio: value / floor, goal: 2 };
+  return {
+    name: `check, ms: ${name}, ${kilobytes} kB`,
+    value,
+    floor,
+    ratio: value / floor,
+    goal: 2,
+  };
 }
 
 function blockRow(all: readonly Large[]): Row {
@@ -68,7 +75,8 @@ function blockRow(all: readonly Large[]): Row {
 /** What an agent does with a bundle before it loads it. */
 function cycle(bytes: Uint8Array): void {
   const decoded = decodeBundle(bytes);
-  if (decoded.ok && guardRefusals(decoded.ruleset, guard).length === 0) render(decoded.ruleset, guard);
+  if (decoded.ok && guardRefusals(decoded.ruleset, guard).length === 0)
+    render(decoded.ruleset, guard);
 }
 
 function secondsOf(work: () => unknown): number {

@@ -23,7 +23,9 @@ const exec = spawnExec({ started: (pid) => pids.push(pid) });
 /** Zero for a process that is gone. */
 function highWater(pid: number): number {
   try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+    return Number(
+      /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0,
+    );
   } catch {
     return 0; // gone
   }

@@ -17,7 +17,9 @@ const setOf = (kind: "hosts" | "networks", sender: string): NamedSet => ({
   name: kind,
   kind,
   elements: [
-    ...Array.from({ length: sources - 1 }, (_, i) => (kind === "hosts" ? `10.1.0.${i}` : `10.1.${i}.0/24`)),
+    ...Array.from({ length: sources - 1 }, (_, i) =>
+      kind === "hosts" ? `10.1.0.${i}` : `10.1.${i}.0/24`,
+    ),
     kind === "hosts" ? sender : `${sender}/32`,
   ],
 });
@@ -38,13 +40,18 @@ function serviceRules(services: number): readonly Rule[] {
         },
       },
     });
-  const all = Array.from({ length: services }, (_, i) => rule(i, i % 2 === 0 ? "hosts" : "networks"));
-  const of = (set: string) => all.filter(({ source }) => source.kind === "set" && source.set === set);
+  const all = Array.from({ length: services }, (_, i) =>
+    rule(i, i % 2 === 0 ? "hosts" : "networks"),
+  );
+  const of = (set: string) =>
+    all.filter(({ source }) => source.kind === "set" && source.set === set);
   return [...of("hosts"), ...of("networks")];
 }
 
 const copied = (text: string): string =>
-  Array.from({ length: copies }, (_, i) => text.replaceAll("inet portcullis", `inet copy_${i}`)).join("");
+  Array.from({ length: copies }, (_, i) =>
+    text.replaceAll("inet portcullis", `inet copy_${i}`),
+  ).join("");
 
 const sink = `table inet sink {
 \tchain input {

@@ -40,7 +40,8 @@ export async function bench(): Promise<readonly Row[]> {
   await makeNamespaces([sender, ...receivers]);
   try {
     await Promise.all(receivers.map((receiver, i) => join(sender, receiver, i)));
-    for (const [i, name] of names.entries()) await load(receivers[i] ?? "", variants[name](`10.99.${i}.1`));
+    for (const [i, name] of names.entries())
+      await load(receivers[i] ?? "", variants[name](`10.99.${i}.1`));
     const argv = inNamespace(sender, process.execPath, flood, `${packets}`, `${rounds}`);
     const targets = names.map((_, i) => `10.99.${i}.2`);
     const seconds = z

@@ -13,7 +13,8 @@ export interface Load {
 export async function load({ port, requests, connections, rounds }: Load): Promise<void> {
   const total = rounds * requests.length;
   let sent = 0;
-  const next = (): string | undefined => (sent < total ? requests[sent++ % requests.length] : undefined);
+  const next = (): string | undefined =>
+    sent < total ? requests[sent++ % requests.length] : undefined;
   await Promise.all(Array.from({ length: connections }, () => connection(port, next)));
 }
 

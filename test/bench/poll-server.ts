@@ -67,7 +67,10 @@ async function ours(hosts: number): Promise<Listening> {
 }
 
 /** Hosts with keys, and what each sends once it has everything: how they enrol is not what is measured. */
-async function enrolled(plane: Plane, names: readonly string[]): Promise<(name: string) => Promise<string>> {
+async function enrolled(
+  plane: Plane,
+  names: readonly string[],
+): Promise<(name: string) => Promise<string>> {
   const { sql } = plane.ports;
   await sql.batch([...insertKeys(sql, names)]);
   const credentials = hostCredentials(plane.ports, openFleet(plane.ports));

@@ -12,7 +12,10 @@ const now = 1_800_000_000_000;
 /** Ratios are to be at most their goal. The best round of each counts, as a step is shorter than a slice of a busy machine's time. */
 export const bench = (): Promise<readonly Row[]> => {
   const [small, large] = [fleetOf(1000), fleetOf(10_000)];
-  const measured = Array.from({ length: rounds }, () => ({ value: perHost(large), floor: perHost(small) }));
+  const measured = Array.from({ length: rounds }, () => ({
+    value: perHost(large),
+    floor: perHost(small),
+  }));
   const value = Math.min(...measured.map((round) => round.value));
   const floor = Math.min(...measured.map((round) => round.floor));
   const name = "µs per host of a rollout's step: 10,000 beside 1,000";
@@ -38,7 +41,14 @@ function fleetOf(count: number): Fleet {
   });
   const entries = begun.entries.map((entry) =>
     entry.wave === 1
-      ? { ...entry, standing: "assigned" as const, seq: 2, assignedAt: now, heardAt: now, baseline: 0 }
+      ? {
+          ...entry,
+          standing: "assigned" as const,
+          seq: 2,
+          assignedAt: now,
+          heardAt: now,
+          baseline: 0,
+        }
       : entry,
   );
   const evidence = hosts.map((host, i): Evidence => ({

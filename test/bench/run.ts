@@ -47,7 +47,9 @@ function print(row: Row, bench: Bench): void {
   const goal = row.goal === null ? "no goal" : `${bench.goal} ${row.goal}`;
   const outcome = row.goal === null ? "" : meets(row, bench) ? "  ok" : "  MISSED";
   const ratio = row.ratio.toFixed(2).padStart(6);
-  console.log(`${row.name.padEnd(46)}${number(row.value)} ${number(row.floor)} ${ratio}  ${goal}${outcome}`);
+  console.log(
+    `${row.name.padEnd(46)}${number(row.value)} ${number(row.floor)} ${ratio}  ${goal}${outcome}`,
+  );
 }
 
 /** A benchmark that breaks misses its goals, and the others are measured all the same. */
@@ -55,7 +57,9 @@ async function rowsOf(name: string, bench: Bench): Promise<readonly Row[]> {
   try {
     return await bench.run();
   } catch (error) {
-    console.log(`${name.padEnd(46)}FAILED  ${error instanceof Error ? error.message : String(error)}`);
+    console.log(
+      `${name.padEnd(46)}FAILED  ${error instanceof Error ? error.message : String(error)}`,
+    );
     process.exitCode = 1;
     return [];
   }

@@ -32,7 +32,9 @@ const bytesOf = ({ outputs }: Metafile): number =>
 /** Sorted paths, relative to the repository. Only inputs that left bytes in the file count. */
 export function foreignIn({ outputs }: Metafile): readonly string[] {
   const kept = Object.values(outputs).flatMap(({ inputs }) =>
-    Object.entries(inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+    Object.entries(inputs).flatMap(([path, { bytesInOutput }]) =>
+      bytesInOutput > 0 ? [path] : [],
+    ),
   );
   const isForeign = (path: string): boolean =>
     !rooms.some((room) => path.startsWith(room)) ||

@@ -53,7 +53,9 @@ export function documentFindings(root: string): readonly string[] {
   const { scripts } = Package.parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
   const entries = readdirSync(root, { withFileTypes: true });
   const ignored = new Set(["node_modules", ".git", ".types", ".wrangler", ".portcullis", "dist"]);
-  const folders = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+  const folders = new Set(
+    entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name),
+  );
   const cited = new Set([...folders, ".ci"].filter((name) => !ignored.has(name)));
   const found: string[] = [];
   const words = readFileSync(join(root, "README.md"), "utf8").split(/\s+/).filter(Boolean).length;

@@ -38,7 +38,11 @@ const policies: readonly Policy[] = [
 ];
 
 /** What may happen at `now`; a lease is of one hour. */
-function* happenings(state: State, policy: Policy, now: number): Generator<readonly [what: string, Event]> {
+function* happenings(
+  state: State,
+  policy: Policy,
+  now: number,
+): Generator<readonly [what: string, Event]> {
   if (state.kind === "unenrolled") yield* starts(policy, now);
   yield ["a person closes", { kind: "woke", hold: true, enforces: false, policy, now }];
   if (state.kind === "adopting")
@@ -55,7 +59,10 @@ function* happenings(state: State, policy: Policy, now: number): Generator<reado
   yield ["a bundle is refused", { kind: "refused", because: "verification", now }];
   const [candidate] = candidates;
   if (candidate !== undefined)
-    yield ["counted", { kind: "counted", counted: { ...candidate, guard_sha256: guard, renderer }, now }];
+    yield [
+      "counted",
+      { kind: "counted", counted: { ...candidate, guard_sha256: guard, renderer }, now },
+    ];
   if (state.kind === "applying")
     yield ["committed", { kind: "committed", applied: committedOf(state.candidate), now }];
   yield ["did not load", { kind: "failed", kernel: "untouched", now }];
@@ -99,7 +106,8 @@ function* starts(policy: Policy, now: number): Generator<readonly [string, Event
               ];
 }
 
-const nameOf = (state: State): string => (state.kind === "closed" ? `closed (${state.by})` : state.kind);
+const nameOf = (state: State): string =>
+  state.kind === "closed" ? `closed (${state.by})` : state.kind;
 
 /** States that behave alike, so that the walk ends. */
 function classOf(state: State, now: number): string {
@@ -145,7 +153,9 @@ function edges(): readonly string[] {
             .map(({ kind }) => kind)
             .filter((kind) => ["apply", "count", "record", "restore", "close"].includes(kind));
           if (moved || done.includes("count"))
-            rows.add(`${nameOf(here.state)} | ${what} | ${nameOf(state)} | ${[...new Set(done)].join(", ")}`);
+            rows.add(
+              `${nameOf(here.state)} | ${what} | ${nameOf(state)} | ${[...new Set(done)].join(", ")}`,
+            );
           const key = classOf(state, now);
           if (known.has(key)) continue;
           known.add(key);
@@ -176,7 +186,9 @@ export function edgeFindings(root: string): readonly string[] {
   const wanted = `${first}\n${table()}\n${last}`;
   return design.includes(wanted)
     ? []
-    : ["DESIGN.md: the agent's edges are not those of agent/machine/state.ts: node test/checks/edges.ts"];
+    : [
+        "DESIGN.md: the agent's edges are not those of agent/machine/state.ts: node test/checks/edges.ts",
+      ];
 }
 
 if (import.meta.main) {

@@ -19,7 +19,8 @@ export function faultTableFindings(markdown: string, read: ReadFile): readonly s
   for (const [, number, text = ""] of rows) {
     const { cited, findings } = citationFindings(`fault ${number}`, text, read);
     found.push(...findings);
-    if (cited === 0 && !/\bArgued: ./.test(text)) found.push(`fault ${number}: no test and no argument`);
+    if (cited === 0 && !/\bArgued: ./.test(text))
+      found.push(`fault ${number}: no test and no argument`);
   }
   return found;
 }

@@ -57,7 +57,9 @@ export function fenceFindings(root: string): readonly string[] {
   return documentsOf(root).flatMap((document) => {
     const markdown = readFileSync(join(root, document), "utf8");
     const fences = fencesOf(markdown);
-    const marks = markdown.split("\n").filter((line) => line.trim().startsWith("<!-- not run")).length;
+    const marks = markdown
+      .split("\n")
+      .filter((line) => line.trim().startsWith("<!-- not run")).length;
     const used = fences.filter(({ notRun }) => notRun !== undefined).length;
     return [
       ...runnerFaults(document, runnerOf(markdown), root),
@@ -70,7 +72,11 @@ export function fenceFindings(root: string): readonly string[] {
 }
 
 /** A page's own test is there, and reads that page. */
-function runnerFaults(document: string, runner: string | undefined, root: string): readonly string[] {
+function runnerFaults(
+  document: string,
+  runner: string | undefined,
+  root: string,
+): readonly string[] {
   if (runner === undefined) return [];
   const path = join(root, runner);
   return existsSync(path) && readFileSync(path, "utf8").includes(document)
@@ -83,7 +89,8 @@ export function faultsOf({ language, text, notRun }: Fence, root: string): reado
   if (!languages.has(language))
     return [`expected a block's language: ${[...languages].join(", ")}; found "${language}"`];
   if (notRun === "") return ["expected why it is not run: <!-- not run: why -->"];
-  if (language !== "sh") return notRun === undefined ? [] : ["only commands (sh) are run or not run"];
+  if (language !== "sh")
+    return notRun === undefined ? [] : ["only commands (sh) are run or not run"];
   return commandsOf(text).flatMap((words) => commandFaults(words, root));
 }
 

@@ -27,7 +27,8 @@ export async function lintFindings(text: string): Promise<readonly string[]> {
   const config = await createConfig({ extends: ["recommended"], telemetry: "off" });
   const problems = await lintFromString({ source: text, absoluteRef: `/${file}`, config });
   return problems.map(
-    ({ ruleId, message, location }) => `${file}${location[0]?.pointer ?? ""}: ${message} (${ruleId})`,
+    ({ ruleId, message, location }) =>
+      `${file}${location[0]?.pointer ?? ""}: ${message} (${ruleId})`,
   );
 }
 

@@ -30,14 +30,18 @@ const fits = (wanted: string | readonly string[] | undefined, ours: readonly str
 
 /** Where this project runs: Linux with glibc, x64 and arm64. */
 function forUs(entry: Locked): boolean {
-  return fits(entry.os, ["linux"]) && fits(entry.cpu, ["x64", "arm64"]) && fits(entry.libc, ["glibc"]);
+  return (
+    fits(entry.os, ["linux"]) && fits(entry.cpu, ["x64", "arm64"]) && fits(entry.libc, ["glibc"])
+  );
 }
 
 export function registryFindings(root: string): readonly string[] {
   const found = trackedFiles(root)
     .filter((path) => path !== own && address.test(readFileSync(join(root, path), "utf8")))
     .map((path) => `${path}: names a package registry`);
-  const { packages } = Lock.parse(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
+  const { packages } = Lock.parse(
+    JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")),
+  );
   for (const [path, entry] of Object.entries(packages)) {
     if (path !== "" && entry.integrity === undefined && forUs(entry)) {
       found.push(`package-lock.json: ${path} has no integrity`);

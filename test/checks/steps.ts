@@ -12,6 +12,7 @@ import { fenceFindings } from "./fences.ts";
 import { openApiFindings } from "./openapi.ts";
 import { referenceFindings } from "./reference.ts";
 import { registryFindings } from "./registry.ts";
+import { sqlFindings } from "./sql.ts";
 import { threatFindings } from "./threats.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -43,12 +44,16 @@ function tool(program: string, ...args: readonly string[]): Step["run"] {
       child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
       child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
       child.on("error", (error) => resolve({ passed: false, output: error.message }));
-      child.on("close", (code) => resolve({ passed: code === 0, output: Buffer.concat(output).toString() }));
+      child.on("close", (code) =>
+        resolve({ passed: code === 0, output: Buffer.concat(output).toString() }),
+      );
     });
 }
 
 /** A step that reads files and lists what is wrong with them; nothing to list is a pass. */
-function reading(findings: (root: string) => readonly string[] | Promise<readonly string[]>): Step["run"] {
+function reading(
+  findings: (root: string) => readonly string[] | Promise<readonly string[]>,
+): Step["run"] {
   return async () => {
     const found = await findings(root);
     return { passed: found.length === 0, output: found.join("\n") };
@@ -60,7 +65,10 @@ async function weighing(): ReturnType<Step["run"]> {
   const output = foreign
     .map((path) => `the agent's bundle holds a module of the control plane's: ${path}`)
     .join("\n");
-  return { passed: foreign.length === 0, output: output === "" ? `${Math.round(bytes / 1000)} kB` : output };
+  return {
+    passed: foreign.length === 0,
+    output: output === "" ? `${Math.round(bytes / 1000)} kB` : output,
+  };
 }
 
 export const steps: readonly Step[] = [
@@ -76,6 +84,7 @@ export const steps: readonly Step[] = [
   { name: "agent's bundle", run: weighing },
   { name: "openapi", run: reading(openApiFindings) },
   { name: "reference", run: reading(referenceFindings) },
+  { name: "SQL", run: reading(sqlFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
 

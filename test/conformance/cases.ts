@@ -90,7 +90,8 @@ interface Case {
 
 const numbered = (name: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${name}[${index + 1}]`);
-const noDelegations = "one host's targets are one file, signed by one role: the room knows no delegations";
+const noDelegations =
+  "one host's targets are one file, signed by one role: the room knows no delegations";
 
 export const cases: readonly Case[] = [
   {
@@ -118,7 +119,10 @@ export const cases: readonly Case[] = [
     ids: ["deprecated_keyid_hash_algorithms"],
     edit: asRoot((r) => {
       const [key] = r.roles.timestamp.keys;
-      if (key) r.roles.timestamp.keys = [{ ...key, key: { ...key.key, keyid_hash_algorithms: ["sha256"] } }];
+      if (key)
+        r.roles.timestamp.keys = [
+          { ...key, key: { ...key.key, keyid_hash_algorithms: ["sha256"] } },
+        ];
     }),
     code: "metadata_malformed",
     stock: 0,
@@ -140,7 +144,9 @@ export const cases: readonly Case[] = [
   },
   {
     ids: ["download_with_hash_algorithms[sha256]"],
-    edit: target((file) => ({ "bundle.json": { ...file, hashes: { sha256: file.hashes.sha256 } } })),
+    edit: target((file) => ({
+      "bundle.json": { ...file, hashes: { sha256: file.hashes.sha256 } },
+    })),
     code: undefined,
     stock: 0,
   },
@@ -219,7 +225,12 @@ export const cases: readonly Case[] = [
     stock: 0,
   },
   {
-    ids: ["unusual_role_name[?]", "unusual_role_name[#]", "unusual_role_name[/x]", "unusual_role_name[../x]"],
+    ids: [
+      "unusual_role_name[?]",
+      "unusual_role_name[#]",
+      "unusual_role_name[/x]",
+      "unusual_role_name[../x]",
+    ],
     edit: delegating("../x"),
     code: "metadata_malformed",
     stock: 0,

@@ -31,7 +31,10 @@ const Options = z.object({
 type Options = z.infer<typeof Options>;
 
 /** One command of the contract. @param say told why, when the answer is 1 */
-export async function runClient(argv: readonly string[], say: (line: string) => void): Promise<0 | 1> {
+export async function runClient(
+  argv: readonly string[],
+  say: (line: string) => void,
+): Promise<0 | 1> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
@@ -100,8 +103,8 @@ async function refreshed(options: Options): Promise<string> {
 /** Where the contract looks for what a client believes. */
 function show(options: Options): void {
   for (const role of roles) {
-    const [from, to] = [join(stateOf(options), "trust", "current"), options["metadata-dir"]].map((folder) =>
-      join(folder, `${role}.json`),
+    const [from, to] = [join(stateOf(options), "trust", "current"), options["metadata-dir"]].map(
+      (folder) => join(folder, `${role}.json`),
     );
     if (from === undefined || to === undefined) continue;
     if (existsSync(from)) copyFileSync(from, to);
@@ -110,9 +113,13 @@ function show(options: Options): void {
 }
 
 const nothing = Buffer.alloc(0);
-const Pins = z.object({ signed: z.object({ meta: z.record(z.string(), z.object({ version: z.int() })) }) });
+const Pins = z.object({
+  signed: z.object({ meta: z.record(z.string(), z.object({ version: z.int() })) }),
+});
 const Listed = z.object({
-  signed: z.object({ targets: z.record(z.string(), z.object({ hashes: z.record(z.string(), z.string()) })) }),
+  signed: z.object({
+    targets: z.record(z.string(), z.object({ hashes: z.record(z.string(), z.string()) })),
+  }),
 });
 
 /** One update, as the control plane would have sent it. What it names unverified only says what to fetch. */
@@ -128,7 +135,9 @@ async function assemble(trust: Trust, options: Options): Promise<UpdateBytes> {
   const timestamp = await fetched(`${base}timestamp.json`);
   const snapshot = await pinnedFile(base, timestamp, "snapshot");
   const targets = await pinnedFile(base, snapshot, "targets");
-  const listed = Listed.safeParse(parsed(targets)).data?.signed.targets[bundlePath]?.hashes["sha256"];
+  const listed = Listed.safeParse(parsed(targets)).data?.signed.targets[bundlePath]?.hashes[
+    "sha256"
+  ];
   const known = listed === undefined || listed === trust.held()?.sha256;
   const bundle = known ? undefined : await fetched(`${targetBase}/${listed}.${bundlePath}`);
   return {
@@ -143,7 +152,11 @@ async function assemble(trust: Trust, options: Options): Promise<UpdateBytes> {
 /** The suite's addresses end in a slash, and a server need not take two for one. */
 const withoutSlash = (url: string): string => url.replace(/\/+$/, "");
 
-async function pinnedFile(base: string, by: Buffer | undefined, role: string): Promise<Buffer | undefined> {
+async function pinnedFile(
+  base: string,
+  by: Buffer | undefined,
+  role: string,
+): Promise<Buffer | undefined> {
   const version = Pins.safeParse(parsed(by)).data?.signed.meta[`${role}.json`]?.version;
   return version === undefined ? undefined : fetched(`${base}${version}.${role}.json`);
 }
@@ -185,5 +198,7 @@ const updater = (options: Options): Updater =>
     metadataDir: options["metadata-dir"],
     metadataBaseUrl: options["metadata-url"] ?? "",
     ...(options["target-dir"] === undefined ? {} : { targetDir: options["target-dir"] }),
-    ...(options["target-base-url"] === undefined ? {} : { targetBaseUrl: options["target-base-url"] }),
+    ...(options["target-base-url"] === undefined
+      ? {}
+      : { targetBaseUrl: options["target-base-url"] }),
   });

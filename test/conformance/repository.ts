@@ -73,11 +73,19 @@ export const bundleFor = (...addresses: readonly string[]): Uint8Array =>
   encodeBundle(admitting(...addresses));
 
 /** A role's file: the payload as the role's `edit` leaves it, signed by its signers and by `also`. */
-function signedText(role: Role, state: RoleState, payload: Payload, also: readonly RoleKeys[]): string {
+function signedText(
+  role: Role,
+  state: RoleState,
+  payload: Payload,
+  also: readonly RoleKeys[],
+): string {
   const { keys, signers, edit, version, expires } = state;
   const signed = edit({ _type: role, spec_version: specVersion, version, expires, ...payload });
   const by = new Map([...also, ...(signers ?? keys)].map((key) => [key.keyid, key]));
-  const signatures = [...by].map(([keyid, key]) => ({ keyid, sig: key.sign(canonicalBytes(signed)) }));
+  const signatures = [...by].map(([keyid, key]) => ({
+    keyid,
+    sig: key.sign(canonicalBytes(signed)),
+  }));
   return JSON.stringify({ signatures, signed });
 }
 
@@ -85,9 +93,14 @@ function rootPayload(roles: Readonly<Record<Role, RoleState>>): Payload {
   const all = Object.entries(roles);
   return {
     consistent_snapshot: true,
-    keys: Object.fromEntries(all.flatMap(([, { keys }]) => keys.map(({ keyid, key }) => [keyid, key]))),
+    keys: Object.fromEntries(
+      all.flatMap(([, { keys }]) => keys.map(({ keyid, key }) => [keyid, key])),
+    ),
     roles: Object.fromEntries(
-      all.map(([role, { keys, threshold }]) => [role, { keyids: keys.map(({ keyid }) => keyid), threshold }]),
+      all.map(([role, { keys, threshold }]) => [
+        role,
+        { keyids: keys.map(({ keyid }) => keyid), threshold },
+      ]),
     ),
   };
 }
@@ -104,7 +117,12 @@ export async function openRepository(owner: { host: string; fleet: string }): Pr
   const asked: string[] = [];
   let rootSigners: readonly RoleKeys[] = [];
   const { url, close } = await serve(files, asked);
-  const write = (role: Role, path: string, payload: Payload, also: readonly RoleKeys[] = []): string => {
+  const write = (
+    role: Role,
+    path: string,
+    payload: Payload,
+    also: readonly RoleKeys[] = [],
+  ): string => {
     const text = signedText(role, roles[role], payload, also);
     files.set(`metadata/${path}`, Buffer.from(text));
     return text;
@@ -122,7 +140,12 @@ export async function openRepository(owner: { host: string; fleet: string }): Pr
     asked,
     publishRoot() {
       roles.root.version += 1;
-      const text = write("root", `${roles.root.version}.root.json`, rootPayload(roles), rootSigners);
+      const text = write(
+        "root",
+        `${roles.root.version}.root.json`,
+        rootPayload(roles),
+        rootSigners,
+      );
       rootSigners = roles.root.keys;
       return text;
     },
@@ -143,10 +166,17 @@ export async function openRepository(owner: { host: string; fleet: string }): Pr
         crit: [],
       };
       const target = { length: repository.bundle.length, hashes: { sha256: digest }, custom };
-      const targets = write("targets", `${seq}.targets.json`, { targets: { "bundle.json": target } });
+      const targets = write("targets", `${seq}.targets.json`, {
+        targets: { "bundle.json": target },
+      });
       const meta = { "targets.json": pin("targets", targets) };
-      const snapshot = write("snapshot", `${roles.snapshot.version}.snapshot.json`, { meta, custom: owner });
-      write("timestamp", "timestamp.json", { meta: { "snapshot.json": pin("snapshot", snapshot) } });
+      const snapshot = write("snapshot", `${roles.snapshot.version}.snapshot.json`, {
+        meta,
+        custom: owner,
+      });
+      write("timestamp", "timestamp.json", {
+        meta: { "snapshot.json": pin("snapshot", snapshot) },
+      });
     },
     close,
   };

@@ -18,16 +18,32 @@ const oneNew = [2, 3, 4, 5, 6];
 export const rootRotations: readonly (readonly [string, readonly Step[], number])[] = [
   ["1-of-1 key rotation", [step([1], 1, [1]), step([2], 1, [1, 2])], 2],
   ["1-of-1 key rotation, unused signatures", [step([1], 1, [1, 3]), step([2], 1, [1, 2, 3])], 2],
-  ["1-of-1 key rotation, not signed with the old key", [step([1], 1, [1]), step([2], 1, [2, 3])], 1],
-  ["1-of-1 key rotation, not signed with the new key", [step([1], 1, [1]), step([2], 1, [1, 3])], 1],
+  [
+    "1-of-1 key rotation, not signed with the old key",
+    [step([1], 1, [1]), step([2], 1, [2, 3])],
+    1,
+  ],
+  [
+    "1-of-1 key rotation, not signed with the new key",
+    [step([1], 1, [1]), step([2], 1, [1, 3])],
+    1,
+  ],
   [
     "3-of-5, other keys sign each time",
     [step(five, 3, [1, 3, 5]), step(five, 3, [2, 3, 4]), step(five, 3, [1, 2, 5])],
     3,
   ],
   ["3-of-5, one key rotated", [step(five, 3, [1, 2, 3]), step(oneNew, 3, [1, 2, 3, 6])], 2],
-  ["3-of-5, one key rotated, not by 3 new keys", [step(five, 3, [1, 2, 3]), step(oneNew, 3, [1, 2, 3])], 1],
-  ["3-of-5, one key rotated, not by 3 old keys", [step(five, 3, [1, 2, 3]), step(oneNew, 3, [2, 3, 6])], 1],
+  [
+    "3-of-5, one key rotated, not by 3 new keys",
+    [step(five, 3, [1, 2, 3]), step(oneNew, 3, [1, 2, 3])],
+    1,
+  ],
+  [
+    "3-of-5, one key rotated, not by 3 old keys",
+    [step(five, 3, [1, 2, 3]), step(oneNew, 3, [2, 3, 6])],
+    1,
+  ],
   [
     "3-of-5, one key rotated over a step between",
     [step(five, 3, [1, 2, 3]), step(oneNew, 3, [2, 3, 4, 5]), step(oneNew, 3, [2, 3, 6])],
@@ -35,13 +51,29 @@ export const rootRotations: readonly (readonly [string, readonly Step[], number]
   ],
   [
     "3-of-5, all keys rotated over a step between",
-    [step(five, 3, [1, 2, 3]), step([6, 7, 8], 3, [1, 2, 3, 6, 7, 8]), step([6, 7, 8], 3, [6, 7, 8])],
+    [
+      step(five, 3, [1, 2, 3]),
+      step([6, 7, 8], 3, [1, 2, 3, 6, 7, 8]),
+      step([6, 7, 8], 3, [6, 7, 8]),
+    ],
     3,
   ],
   ["1-of-3 to 2-of-3", [step([1, 2, 3], 1, [1]), step([1, 2, 3], 2, [1, 2])], 2],
-  ["1-of-3 to 2-of-3, new threshold not reached", [step([1, 2, 3], 1, [1]), step([1, 2, 3], 2, [2])], 1],
-  ["2-of-3 to 1-of-3", [step([1, 2, 3], 2, [1, 2]), step([1, 2, 3], 1, [1, 2]), step([1, 2, 3], 1, [1])], 3],
-  ["2-of-3 to 1-of-3, old threshold not reached", [step([1, 2, 3], 2, [1, 2]), step([1, 2, 3], 1, [1])], 1],
+  [
+    "1-of-3 to 2-of-3, new threshold not reached",
+    [step([1, 2, 3], 1, [1]), step([1, 2, 3], 2, [2])],
+    1,
+  ],
+  [
+    "2-of-3 to 1-of-3",
+    [step([1, 2, 3], 2, [1, 2]), step([1, 2, 3], 1, [1, 2]), step([1, 2, 3], 1, [1])],
+    3,
+  ],
+  [
+    "2-of-3 to 1-of-3, old threshold not reached",
+    [step([1, 2, 3], 2, [1, 2]), step([1, 2, 3], 1, [1])],
+    1,
+  ],
   ["1-of-2 to 2-of-2", [step([1], 1, [1]), step([1, 2], 2, [1, 2])], 2],
 ];
 
@@ -49,7 +81,11 @@ export const rootRotations: readonly (readonly [string, readonly Step[], number]
 export const otherRotations: readonly (readonly [string, readonly Step[], boolean])[] = [
   ["1-of-1 key rotation", [step([1], 1, [1]), step([2], 1, [2])], true],
   ["1-of-1 key rotation, unused signatures", [step([1], 1, [1, 3]), step([2], 1, [1, 2, 3])], true],
-  ["1-of-1 key rotation, not signed with the new key", [step([1], 1, [1]), step([2], 1, [1, 3])], false],
+  [
+    "1-of-1 key rotation, not signed with the new key",
+    [step([1], 1, [1]), step([2], 1, [1, 3])],
+    false,
+  ],
   ["3-of-5, other keys sign", [step(five, 3, [1, 3, 5]), step(five, 3, [1, 2, 4])], true],
   ["3-of-5, one key rotated", [step(five, 3, [1, 2, 3]), step(oneNew, 3, [2, 5, 6])], true],
   [
@@ -58,7 +94,11 @@ export const otherRotations: readonly (readonly [string, readonly Step[], boolea
     false,
   ],
   ["1-of-3 to 2-of-3", [step([1, 2, 3], 1, [1]), step([1, 2, 3], 2, [1, 2])], true],
-  ["1-of-3 to 2-of-3, new threshold not reached", [step([1, 2, 3], 1, [1]), step([1, 2, 3], 2, [2])], false],
+  [
+    "1-of-3 to 2-of-3, new threshold not reached",
+    [step([1, 2, 3], 1, [1]), step([1, 2, 3], 2, [2])],
+    false,
+  ],
   ["2-of-3 to 1-of-3", [step([1, 2, 3], 2, [1, 2]), step([1, 2, 3], 1, [1])], true],
   ["1-of-2 to 2-of-2", [step([1, 2], 1, [1]), step([1, 2], 2, [1, 2])], true],
 ];

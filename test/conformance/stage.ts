@@ -32,7 +32,12 @@ export async function openStage(): Promise<Stage> {
   const directory = mkdtempSync(join(tmpdir(), "portcullis-conformance-"));
   const said: string[] = [];
   const path = (name: string): string => join(directory, name);
-  const where = () => ["--metadata-dir", path("metadata"), "--metadata-url", `${repository.url}/metadata/`];
+  const where = () => [
+    "--metadata-dir",
+    path("metadata"),
+    "--metadata-url",
+    `${repository.url}/metadata/`,
+  ];
   const run = (mode: Mode, ...words: readonly string[]): Promise<0 | 1> => {
     const compatible = mode === "stock" ? ["--compatible"] : [];
     return runClient([...compatible, ...where(), ...words], (line) => void said.push(line));
@@ -51,7 +56,8 @@ export async function openStage(): Promise<Stage> {
       const from = ["--target-base-url", `${repository.url}/targets/`, "--target-dir", directory];
       return run(mode, "--target-name", name, ...from, "download");
     },
-    believed: () => Object.fromEntries(roles.map((role) => [role, versionIn(path(`metadata/${role}.json`))])),
+    believed: () =>
+      Object.fromEntries(roles.map((role) => [role, versionIn(path(`metadata/${role}.json`))])),
     async close() {
       await repository.close();
       rmSync(directory, { recursive: true, force: true });
@@ -61,7 +67,8 @@ export async function openStage(): Promise<Stage> {
 
 function versionIn(file: string): number | undefined {
   try {
-    return (JSON.parse(readFileSync(file, "utf8")) as { signed: { version: number } }).signed.version;
+    return (JSON.parse(readFileSync(file, "utf8")) as { signed: { version: number } }).signed
+      .version;
   } catch {
     return undefined; // not believed
   }

@@ -140,7 +140,8 @@ function writeNft(folder: string, gateway: string): string {
 /** One file, as the shipped agent is: it starts in a fifth of the time, and a trial starts two. */
 async function bundleAgent(folder: string): Promise<string> {
   const outfile = join(folder, "agent.mjs");
-  const require = 'import { createRequire as r } from "node:module"; const require = r(import.meta.url);';
+  const require =
+    'import { createRequire as r } from "node:module"; const require = r(import.meta.url);';
   await build({
     entryPoints: [here("agent.ts")],
     outfile,

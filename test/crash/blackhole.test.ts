@@ -39,7 +39,9 @@ test("cut off, a host goes from steady to stale to closed, and back when the con
     if (identity === undefined) throw new Error("expected to have joined");
     victim.restart({ clock, client: openClient(elsewhere.url, identity, defaultLimits) });
     await look((await victim.cycle()).state.kind);
-    elsewhere.serve(filesOf(await publish(victim.authority, admitting(stranger, "203.0.113.9"), third)));
+    elsewhere.serve(
+      filesOf(await publish(victim.authority, admitting(stranger, "203.0.113.9"), third)),
+    );
     await look((await victim.cycle()).state.kind);
     expect(seen).toEqual([
       ["steady", true],

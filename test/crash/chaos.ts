@@ -100,7 +100,8 @@ async function tryOne(arena: Arena, seed: number): Promise<void> {
 async function lane(seeds: number[]): Promise<void> {
   let arena = await openArena();
   try {
-    if ((await arena.opensWithoutRules()) === 0) throw new Error("knocks are silent without any rules too");
+    if ((await arena.opensWithoutRules()) === 0)
+      throw new Error("knocks are silent without any rules too");
     for (let seed = seeds.shift(); seed !== undefined && !interrupted; seed = seeds.shift())
       try {
         await tryOne(arena, seed);

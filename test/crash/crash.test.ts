@@ -31,8 +31,12 @@ describe.each(failpoints)("killed when %s", (failpoint) => {
 });
 
 describe.each(["loaded", "committed"] as const)("killed when %s, and", (failpoint) => {
-  test.each(["torn", "missing"] as const)("the committed slots %s, it is never open", async (slots) => {
-    const allowed = ["closed", commits(failpoint) ? "after" : "before"];
-    for (const aftermath of aftermaths) await expectSurvival({ kill: failpoint, aftermath, slots }, allowed);
-  });
+  test.each(["torn", "missing"] as const)(
+    "the committed slots %s, it is never open",
+    async (slots) => {
+      const allowed = ["closed", commits(failpoint) ? "after" : "before"];
+      for (const aftermath of aftermaths)
+        await expectSurvival({ kill: failpoint, aftermath, slots }, allowed);
+    },
+  );
 });

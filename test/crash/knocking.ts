@@ -54,7 +54,8 @@ export function openKnocking({ host, idle, stranger, admin }: Peers): Knocking {
     if (child.stdout === null || child.stdin === null) throw new Error("expected pipes to a watch");
     return { input: child.stdin, lines: createInterface({ input: child.stdout }) };
   });
-  const tell = (word: "start" | "stop"): void => watches.forEach(({ input }) => input.write(`${word}\n`));
+  const tell = (word: "start" | "stop"): void =>
+    watches.forEach(({ input }) => input.write(`${word}\n`));
   return {
     start: async () => {
       await must(inNamespace(host, "nft", "-f", "-"), { input: table });
@@ -78,14 +79,21 @@ export function openKnocking({ host, idle, stranger, admin }: Peers): Knocking {
       });
       return {
         opens: counted.stranger_behind,
-        lockOuts: counted.admin_before - counted.admin_behind + counted.answer_before - counted.answer_behind,
+        lockOuts:
+          counted.admin_before -
+          counted.admin_behind +
+          counted.answer_before -
+          counted.answer_behind,
         knocks: counted.stranger_before + counted.admin_before,
       };
     },
   };
 }
 
-const counters = ["stranger", "admin", "answer"].flatMap((who) => [`${who}_before`, `${who}_behind`]);
+const counters = ["stranger", "admin", "answer"].flatMap((who) => [
+  `${who}_before`,
+  `${who}_behind`,
+]);
 
 const matches = {
   in: [

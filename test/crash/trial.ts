@@ -56,7 +56,8 @@ export async function runTrial(context: Context, trial: Trial): Promise<Result> 
   cpSync(context.base, directory, { recursive: true, verbatimSymlinks: true });
   const { namespace, knocking } = context;
   const nft = (...argv: readonly string[]) => must(inNamespace(namespace, "nft", ...argv));
-  const boot = () => must(inNamespace(namespace, ...restoring(directory, fallbackOf(context.guard))));
+  const boot = () =>
+    must(inNamespace(namespace, ...restoring(directory, fallbackOf(context.guard))));
   try {
     await nft("flush", "ruleset");
     await boot();
@@ -113,7 +114,8 @@ async function die(context: Context, directory: string, kill: Trial["kill"]): Pr
   });
   const [, by] = await ended;
   clearTimeout(timer);
-  if (typeof kill === "string" && by !== "SIGKILL") throw new Error(`expected the agent to reach ${kill}`);
+  if (typeof kill === "string" && by !== "SIGKILL")
+    throw new Error(`expected the agent to reach ${kill}`);
 }
 
 /** Tears or removes every slot that is committed, as a failing disk does. */

@@ -40,7 +40,9 @@ export const ground: GroundPlan = {
 
 /** Where packets come from and go to. */
 const addresses: readonly string[] = [
-  ...new Set(networkPool.flatMap((text) => [0, 1, 2, 3, 4, 5].map((i) => addressIn(knownNetwork(text), i)))),
+  ...new Set(
+    networkPool.flatMap((text) => [0, 1, 2, 3, 4, 5].map((i) => addressIn(knownNetwork(text), i))),
+  ),
   "198.51.100.7",
   "10.8.2.1",
   "2001:db8::7",
@@ -49,7 +51,8 @@ const addresses: readonly string[] = [
 
 function compiledFrom(rows: readonly WrittenRow[], pick: number): Written {
   const result = compile(snapshotOf(rows));
-  if (!result.ok) throw new Error(`arbitrary intent does not compile: ${JSON.stringify(result.diagnostics)}`);
+  if (!result.ok)
+    throw new Error(`arbitrary intent does not compile: ${JSON.stringify(result.diagnostics)}`);
   const rulesets = [...result.rulesets].toSorted(([, a], [, b]) => b.rules.length - a.rules.length);
   const [host, ruleset] = rulesets[pick % Math.min(2, rulesets.length)] ?? [];
   if (host === undefined || ruleset === undefined) throw new Error("arbitrary intent has a host");
@@ -59,7 +62,10 @@ function compiledFrom(rows: readonly WrittenRow[], pick: number): Written {
 const without = (ruleset: Ruleset): Written => ({ intent: null, ruleset });
 
 const written: fc.Arbitrary<Written> = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(arbitraryIntent, fc.nat()).map((drawn) => compiledFrom(...drawn)) },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(arbitraryIntent, fc.nat()).map((drawn) => compiledFrom(...drawn)),
+  },
   { weight: 4, arbitrary: arbitraryAllowlist.map(without) },
   { weight: 2, arbitrary: loadableRuleset.map(without) },
 );
@@ -178,7 +184,8 @@ function saidOf(draft: Draft, v6: boolean, serial: number): Said | undefined {
     case "udp": {
       // What this host sends is not looked at for its checksum.
       if (kind === "udp" && state === "invalid" && hook === "output") return undefined;
-      const known = state === "new" && pick % 5 === 0 ? knownPorts[pick % knownPorts.length] : undefined;
+      const known =
+        state === "new" && pick % 5 === 0 ? knownPorts[pick % knownPorts.length] : undefined;
       const sourcePort = known ?? firstOwnPort + (serial % ownPorts);
       return { payload: { protocol: kind, port, sourcePort }, state };
     }
@@ -196,7 +203,10 @@ function endsSaid(rows: readonly WrittenRow[]): readonly string[] {
       case "member":
         return (row.body.addresses ?? []).map((text) => ({ kind: row.kind, text }));
       case "zone":
-        return (row.body.cidrs ?? []).map((cidr) => ({ kind: row.kind, text: cidr.replace(/\/.*/, "") }));
+        return (row.body.cidrs ?? []).map((cidr) => ({
+          kind: row.kind,
+          text: cidr.replace(/\/.*/, ""),
+        }));
       case "overlay":
       case "service":
         return [];
@@ -204,20 +214,31 @@ function endsSaid(rows: readonly WrittenRow[]): readonly string[] {
   });
   const kinds = [...Map.groupBy(said, ({ kind }) => kind).values()];
   return [
-    ...new Set(kinds.flatMap((each) => [...each.slice(0, 2), ...each.slice(-12)]).map(({ text }) => text)),
+    ...new Set(
+      kinds.flatMap((each) => [...each.slice(0, 2), ...each.slice(-12)]).map(({ text }) => text),
+    ),
   ];
 }
 
 /** Packets that one of the host's own rules is about: from its set, to its port. */
-function aimed(ruleset: Ruleset, said: readonly string[]): readonly Pick<Draft, "from" | "kind" | "port">[] {
+function aimed(
+  ruleset: Ruleset,
+  said: readonly string[],
+): readonly Pick<Draft, "from" | "kind" | "port">[] {
   const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
   return ruleset.rules.flatMap(({ scope, direction, protocol, source }) => {
     if (scope !== "host" || direction !== "in") return [];
-    if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return [];
+    if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
+      return [];
     const named = source.kind === "set" ? (elements.get(source.set) ?? []) : addresses;
     const inside =
       named.length > 100
-        ? [...[named[0], named[499], named[500]].flatMap((text) => text?.replace(/\/.*/, "") ?? []), ...said]
+        ? [
+            ...[named[0], named[499], named[500]].flatMap(
+              (text) => text?.replace(/\/.*/, "") ?? [],
+            ),
+            ...said,
+          ]
         : addresses.filter((address) =>
             named.some((element) => contains(knownNetwork(element), knownNetwork(address))),
           );
@@ -234,43 +255,52 @@ function aimed(ruleset: Ruleset, said: readonly string[]): readonly Pick<Draft, 
  * @param at when they are sent, in Unix seconds
  * @param serial numbers the first of them
  */
-export const arbitraryCase = (index: number, count: number, at: number, serial: number): fc.Arbitrary<Case> =>
-  fc.tuple(index % 10 === 1 ? large : written, arbitraryGuard).chain(([{ intent, ruleset }, guard]) => {
-    const address = fc.constantFrom(...addresses, ...elementsOf(ruleset));
-    const interfaceName = fc.constantFrom(...ground.interfaces);
-    const port = fc.oneof(
-      { weight: 9, arbitrary: fc.constantFrom(...portsOf(ruleset, guard)) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: 65_535 }) },
-    );
-    const anywhere: fc.Arbitrary<Draft> = fc.record({
-      hook: fc.constantFrom("input", "input", "forward", "forward", "output"),
-      iif: interfaceName,
-      oif: interfaceName,
-      from: address,
-      to: address,
-      kind: fc.constantFrom("tcp", "tcp", "tcp", "udp", "udp", "udp", "icmp", "icmp", "other"),
-      port,
-      pick: fc.nat(),
-      state: fc.constantFrom("new", "new", "new", "new", "established", "invalid"),
-      form: fc.constantFrom("plain", "plain", "plain", "fragments", "headers"),
-    });
-    const aim = aimed(ruleset, endsSaid(intent?.rows ?? []));
-    const draft =
-      aim.length === 0
-        ? anywhere
-        : fc.oneof(
-            anywhere,
-            fc
-              .tuple(anywhere, fc.constantFrom(...aim))
-              .map(([any, one]): Draft => ({ ...any, ...one, hook: "input", state: "new" })),
-          );
-    // A reset that answers what conntrack knows nothing of is a packet of this host's own.
-    const answers = ruleset.rules.some(({ verdict }) => verdict === "reject");
-    return fc.array(draft, { minLength: count, maxLength: count, size: "max" }).map((drafts): Case => {
-      const shots = drafts.flatMap((one, i) => shotOf(one, serial + i, at) ?? []);
-      const kept = shots.filter(
-        ({ packet }) => !answers || packet.protocol !== "tcp" || packet.state !== "invalid",
+export const arbitraryCase = (
+  index: number,
+  count: number,
+  at: number,
+  serial: number,
+): fc.Arbitrary<Case> =>
+  fc
+    .tuple(index % 10 === 1 ? large : written, arbitraryGuard)
+    .chain(([{ intent, ruleset }, guard]) => {
+      const address = fc.constantFrom(...addresses, ...elementsOf(ruleset));
+      const interfaceName = fc.constantFrom(...ground.interfaces);
+      const port = fc.oneof(
+        { weight: 9, arbitrary: fc.constantFrom(...portsOf(ruleset, guard)) },
+        { weight: 1, arbitrary: fc.integer({ min: 1, max: 65_535 }) },
       );
-      return { intent, ruleset, guard, shots: kept };
+      const anywhere: fc.Arbitrary<Draft> = fc.record({
+        hook: fc.constantFrom("input", "input", "forward", "forward", "output"),
+        iif: interfaceName,
+        oif: interfaceName,
+        from: address,
+        to: address,
+        kind: fc.constantFrom("tcp", "tcp", "tcp", "udp", "udp", "udp", "icmp", "icmp", "other"),
+        port,
+        pick: fc.nat(),
+        state: fc.constantFrom("new", "new", "new", "new", "established", "invalid"),
+        form: fc.constantFrom("plain", "plain", "plain", "fragments", "headers"),
+      });
+      const aim = aimed(ruleset, endsSaid(intent?.rows ?? []));
+      const draft =
+        aim.length === 0
+          ? anywhere
+          : fc.oneof(
+              anywhere,
+              fc
+                .tuple(anywhere, fc.constantFrom(...aim))
+                .map(([any, one]): Draft => ({ ...any, ...one, hook: "input", state: "new" })),
+            );
+      // A reset that answers what conntrack knows nothing of is a packet of this host's own.
+      const answers = ruleset.rules.some(({ verdict }) => verdict === "reject");
+      return fc
+        .array(draft, { minLength: count, maxLength: count, size: "max" })
+        .map((drafts): Case => {
+          const shots = drafts.flatMap((one, i) => shotOf(one, serial + i, at) ?? []);
+          const kept = shots.filter(
+            ({ packet }) => !answers || packet.protocol !== "tcp" || packet.state !== "invalid",
+          );
+          return { intent, ruleset, guard, shots: kept };
+        });
     });
-  });

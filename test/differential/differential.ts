@@ -46,7 +46,14 @@ const batch = 100;
 export async function differential({ seed, packets, progress }: Options): Promise<Result> {
   const field = await openGround(ground);
   try {
-    let result: Result = { packets: 0, accepted: 0, rulesets: 0, read: 0, kinds: {}, differences: [] };
+    let result: Result = {
+      packets: 0,
+      accepted: 0,
+      rulesets: 0,
+      read: 0,
+      kinds: {},
+      differences: [],
+    };
     for (const one of casesOf(seed)) {
       result = add(result, one, await compare(field, one));
       progress(result);
@@ -67,7 +74,11 @@ function* casesOf(seed: number): Generator<Case> {
     const now = Math.floor(Date.now() / 1000);
     const options = { seed: from, numRuns: casesAtOnce, unbiased: true };
     for (let i = 0; i < casesAtOnce; i += 1, serial += batch)
-      yield* fc.sample(arbitraryCase(i, batch, now, serial), { ...options, numRuns: 1, seed: from + i });
+      yield* fc.sample(arbitraryCase(i, batch, now, serial), {
+        ...options,
+        numRuns: 1,
+        seed: from + i,
+      });
   }
 }
 
@@ -111,7 +122,9 @@ async function compare(field: Ground, one: Case): Promise<Compared> {
     const { verdict, row } = judge(packet);
     if ((verdict === "accept") === passed[i]) return [];
     const found = passed[i] === true ? "passed" : "did not pass";
-    return [differs(one, "kernel and simulate", [packet], `${verdict} by ${row ?? "no row"}`, found)];
+    return [
+      differs(one, "kernel and simulate", [packet], `${verdict} by ${row ?? "no row"}`, found),
+    ];
   });
   return {
     accepted: passed.filter(Boolean).length,
@@ -132,7 +145,11 @@ const differs = (
 ): Difference => ({ between, packets, expected, found, intent, guard, ruleset });
 
 /** What the oracle reads otherwise. Of rules that two rows gave it knows one only that both may be. */
-function misreadings(one: Case, packet: Packet, { verdict, row, tally }: Judgement): readonly Difference[] {
+function misreadings(
+  one: Case,
+  packet: Packet,
+  { verdict, row, tally }: Judgement,
+): readonly Difference[] {
   if (one.intent === null) return [];
   const opinion = opinionOf(one.intent.rows, one.intent.host, packet, one.guard);
   const rowFits =
@@ -177,7 +194,9 @@ function countersOf(
     verdict === "drop" &&
     row === null &&
     tally === null;
-  return [own, tally, invalid ? invalidCounter : null].filter((name) => name !== undefined && name !== null);
+  return [own, tally, invalid ? invalidCounter : null].filter(
+    (name) => name !== undefined && name !== null,
+  );
 }
 
 /** Every judgement that a packet meets: between two overlays the one it leaves accepts before the other is asked. */

@@ -17,7 +17,11 @@ const Words = z.strictObject({
 function given(): unknown {
   try {
     return parseArgs({
-      options: { packets: { type: "string" }, backend: { type: "string" }, seed: { type: "string" } },
+      options: {
+        packets: { type: "string" },
+        backend: { type: "string" },
+        seed: { type: "string" },
+      },
     }).values;
   } catch (error) {
     // What parseArgs says names the word; where it was thrown helps nobody.
@@ -42,8 +46,13 @@ const summary = (result: Result): string =>
 
 console.log(`seed ${seed}, backend ${backend}`);
 const started = performance.now();
-const result = await differential({ seed, packets, progress: (soFar) => console.log(summary(soFar)) });
-for (const difference of result.differences.slice(0, shown)) console.log(JSON.stringify(difference));
+const result = await differential({
+  seed,
+  packets,
+  progress: (soFar) => console.log(summary(soFar)),
+});
+for (const difference of result.differences.slice(0, shown))
+  console.log(JSON.stringify(difference));
 if (result.differences.length > shown) console.log(`and ${result.differences.length - shown} more`);
 const kinds = Object.entries(result.kinds).map(([kind, count]) => `${kind} ${count}`);
 console.log(`of these: ${kinds.toSorted().join(", ")}`);

@@ -48,7 +48,12 @@ export function opinionOf(
 
 type Of<H extends Packet["hook"]> = Extract<Packet, { readonly hook: H }>;
 
-function comingIn(rows: readonly WrittenRow[], host: string, packet: Of<"input">, guard: Judging): Opinion {
+function comingIn(
+  rows: readonly WrittenRow[],
+  host: string,
+  packet: Of<"input">,
+  guard: Judging,
+): Opinion {
   const { source, destination, state } = packet;
   const v6 = source.includes(":");
   if (packet.iif === "lo" || guard.management.interfaces.includes(packet.iif)) return say("accept");
@@ -89,7 +94,8 @@ function goingOut(packet: Of<"output">, { management, output }: Judging): Opinio
     const { protocol, sourcePort } = packet;
     if (management.allow.some((flow) => isFlow(flow, protocol, sourcePort ?? 0, destination)))
       return say("accept");
-    if (output.allow.some((flow) => isFlow(flow, protocol, packet.port, destination))) return say("accept");
+    if (output.allow.some((flow) => isFlow(flow, protocol, packet.port, destination)))
+      return say("accept");
   }
   if (state === "established" || state === "related") return say("accept");
   if (packet.protocol === "icmp" && (v6 ? icmp6 : icmp4).has(packet.icmpType)) return say("accept");
@@ -120,13 +126,16 @@ function goingThrough(rows: readonly WrittenRow[], host: string, packet: Of<"for
   const together = subnets.some((subnet) => isIn(subnet, source) && isIn(subnet, destination));
   const groups = (address: string): readonly string[] =>
     rows.flatMap((row) =>
-      row.kind === "member" && row.key.startsWith(`${key}/`) && row.body.addresses?.includes(address) === true
+      row.kind === "member" &&
+      row.key.startsWith(`${key}/`) &&
+      row.body.addresses?.includes(address) === true
         ? [row.body.group]
         : [],
     );
   const friends = groups(source).filter((group) => groups(destination).includes(group));
   const tally = together ? "c_same_subnet" : "c_cross_subnet";
-  if (policy === "same-subnet" && together) return say("accept", [`overlays/${key}#same-subnet`], tally);
+  if (policy === "same-subnet" && together)
+    return say("accept", [`overlays/${key}#same-subnet`], tally);
   if (policy === "group-based" && friends.length > 0)
     return say(
       "accept",
@@ -141,7 +150,8 @@ const icmp4 = new Set([3, 8, 11, 12]);
 const icmp6 = new Set([1, 2, 3, 4, 128, 130, 131, 132, 133, 134, 135, 136, 143]);
 
 type Ported = Packet & { readonly protocol: "tcp" | "udp" };
-const isPort = (packet: Packet): packet is Ported => packet.protocol === "tcp" || packet.protocol === "udp";
+const isPort = (packet: Packet): packet is Ported =>
+  packet.protocol === "tcp" || packet.protocol === "udp";
 
 type Flow = Guard["management"]["allow"][number];
 
@@ -160,13 +170,21 @@ const overlaysOf = (
   );
 
 /** What comes by a tunnel has a source of its overlay, and nothing else has; but for sources of any link. */
-function isSpoofed(rows: readonly WrittenRow[], host: string, iif: string, source: string): boolean {
+function isSpoofed(
+  rows: readonly WrittenRow[],
+  host: string,
+  iif: string,
+  source: string,
+): boolean {
   if (["0.0.0.0/32", "169.254.0.0/16", "::/128", "fe80::/10"].some((each) => isIn(each, source)))
     return false;
   const mine = overlaysOf(rows, host).map(([, body]) => body);
   const tunnel = mine.find(({ interfaces }) => interfaces.includes(iif));
-  const within = (subnets: readonly string[]): boolean => subnets.some((subnet) => isIn(subnet, source));
-  return tunnel === undefined ? mine.some(({ subnets }) => within(subnets)) : !within(tunnel.subnets);
+  const within = (subnets: readonly string[]): boolean =>
+    subnets.some((subnet) => isIn(subnet, source));
+  return tunnel === undefined
+    ? mine.some(({ subnets }) => within(subnets))
+    : !within(tunnel.subnets);
 }
 
 function servicesFor(
@@ -179,7 +197,9 @@ function servicesFor(
   return rows.flatMap((row) => {
     if (row.kind !== "service") return [];
     const targets = row.body.to ?? [`role:${row.key}`];
-    const isMine = targets.some((to) => to === `host:${host}` || roles.some((role) => to === `role:${role}`));
+    const isMine = targets.some(
+      (to) => to === `host:${host}` || roles.some((role) => to === `role:${role}`),
+    );
     return isMine ? [[row.key, row.body.ingress] as const] : [];
   });
 }
@@ -188,13 +208,18 @@ function servicesFor(
 const lets =
   (rows: readonly WrittenRow[], packet: Ported) =>
   ({ from, port, proto, macro, expires_at }: Grant): boolean => {
-    if (expires_at !== undefined && packet.at !== undefined && packet.at * 1000 >= Date.parse(expires_at))
+    if (
+      expires_at !== undefined &&
+      packet.at !== undefined &&
+      packet.at * 1000 >= Date.parse(expires_at)
+    )
       return false;
     const [low = 0, high = low] = String(port).split("-").map(Number);
     const ports = macro === undefined ? [{ proto, from: low, to: high }] : portsOfMacro(macro);
     return (
       ports.some(
-        (each) => each.proto === packet.protocol && each.from <= packet.port && packet.port <= each.to,
+        (each) =>
+          each.proto === packet.protocol && each.from <= packet.port && packet.port <= each.to,
       ) && isFrom(rows, from, packet.source)
     );
   };
@@ -240,7 +265,8 @@ function bitsOf(address: string): string {
   const [head = "", tail] = address.split("::");
   const words = (text: string): string[] => (text === "" ? [] : text.split(":"));
   const [left, right] = [words(head), words(tail ?? "")];
-  const gap = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
+  const gap =
+    tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
   return [...left, ...gap, ...right]
     .map((word) => Number.parseInt(word, 16).toString(2).padStart(16, "0"))
     .join("");

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
-const program = (name: string): string => fileURLToPath(new URL(`../../lab/${name}.ts`, import.meta.url));
+const program = (name: string): string =>
+  fileURLToPath(new URL(`../../lab/${name}.ts`, import.meta.url));
 
 /** A data folder; whoever makes it removes it. */
 export const newData = (): string => mkdtempSync(join(tmpdir(), "portcullis-e2e-"));
@@ -34,12 +35,17 @@ export function startLab(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): LabProcess {
-  const child = spawn(process.execPath, [program(name), ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(process.execPath, [program(name), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env,
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
-  const ended = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+  const ended = new Promise<number | null>((resolve) =>
+    child.once("close", (code) => resolve(code)),
+  );
   onTestFinished(async () => {
     child.kill("SIGTERM");
     await ended;
@@ -67,7 +73,9 @@ export interface PrintedTable {
 }
 
 const families = "(v4 v6|v4|v6|none)";
-const tableRow = new RegExp(`^([ +-]) (\\S+) +(\\S.*?) {2,}(\\S.*?) {2,}${families} +${families} +\\S`);
+const tableRow = new RegExp(
+  `^([ +-]) (\\S+) +(\\S.*?) {2,}(\\S.*?) {2,}${families} +${families} +\\S`,
+);
 
 /** The n-th reachability table of the story. A line that only one family or only `simulate` reaches is marked so. */
 export function tableOf(output: string, table: number): PrintedTable {
@@ -78,7 +86,8 @@ export function tableOf(output: string, table: number): PrintedTable {
       end.split("\n").flatMap((line) => {
         const [, found, to = "", asked = "", from = "", packets = "", simulated = ""] =
           tableRow.exec(line) ?? [];
-        const partial = packets === "v4 v6" && simulated === packets ? "" : ` (${packets}, ${simulated})`;
+        const partial =
+          packets === "v4 v6" && simulated === packets ? "" : ` (${packets}, ${simulated})`;
         const asks = asked
           .split(" ")
           .flatMap((ask) => from.split(" ").map((name) => `${name} > ${to} ${ask}`));

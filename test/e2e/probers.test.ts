@@ -14,7 +14,12 @@ import {
 } from "#lab/net/probe.ts";
 import { CannotTell, must } from "#lab/run/process.ts";
 import { type LabState, openState } from "#lab/net/state.ts";
-import { buildTopology, namespacesOf, type Topology, type TopologyPlan } from "#lab/net/topology.ts";
+import {
+  buildTopology,
+  namespacesOf,
+  type Topology,
+  type TopologyPlan,
+} from "#lab/net/topology.ts";
 import { newData, startLab, testData } from "./lab-process.ts";
 
 const gateway = { v4: "10.8.0.1", v6: "fd00:8::1" };
@@ -71,7 +76,9 @@ async function answers(options?: ProberOptions): Promise<readonly (readonly [str
   try {
     await probers.listen(asks);
     const probes = all.flatMap((to) =>
-      all.filter((from) => from !== to).flatMap((from) => asks.map((ask): Probe => ({ from, to, ask }))),
+      all
+        .filter((from) => from !== to)
+        .flatMap((from) => asks.map((ask): Probe => ({ from, to, ask }))),
     );
     const answered = await probers.answers(probes);
     return probes.map(({ from, to, ask }, i) => [
@@ -85,7 +92,9 @@ async function answers(options?: ProberOptions): Promise<readonly (readonly [str
 
 const names = ["gw", "left", "right"];
 const every = names.flatMap((to) =>
-  names.filter((from) => from !== to).flatMap((from) => texts.map((text) => `${from} > ${to} ${text}`)),
+  names
+    .filter((from) => from !== to)
+    .flatMap((from) => texts.map((text) => `${from} > ${to} ${text}`)),
 );
 const expected = (isOpen: (name: string) => boolean): readonly (readonly [string, Answered])[] =>
   every.map((name) => [name, isOpen(name) ? open : shut]);
@@ -107,11 +116,39 @@ test("what is open is found open, and what is shut shut, where a third of all pa
 });
 
 test.each([
-  ["where it arrives", "right", "input", "tcp dport 22", "drop", (n: string) => / > right tcp\/22/.test(n)],
+  [
+    "where it arrives",
+    "right",
+    "input",
+    "tcp dport 22",
+    "drop",
+    (n: string) => / > right tcp\/22/.test(n),
+  ],
   ["on its way", "gw", "forward", "meta l4proto icmp", "drop", () => false],
-  ["where it begins", "left", "output", "udp dport 53", "drop", (n: string) => /^left > .* udp\/53/.test(n)],
-  ["by its answer", "right", "output", "udp sport 53", "drop", (n: string) => / > right udp\/53/.test(n)],
-  ["by reject", "right", "input", "tcp dport 53", "reject", (n: string) => / > right tcp\/53/.test(n)],
+  [
+    "where it begins",
+    "left",
+    "output",
+    "udp dport 53",
+    "drop",
+    (n: string) => /^left > .* udp\/53/.test(n),
+  ],
+  [
+    "by its answer",
+    "right",
+    "output",
+    "udp sport 53",
+    "drop",
+    (n: string) => / > right udp\/53/.test(n),
+  ],
+  [
+    "by reject",
+    "right",
+    "input",
+    "tcp dport 53",
+    "reject",
+    (n: string) => / > right tcp\/53/.test(n),
+  ],
 ] as const)(
   "a packet that a rule drops %s is shut, and nothing else is",
   async (_, at, hook, match, verdict, isShut) => {

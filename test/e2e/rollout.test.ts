@@ -78,11 +78,21 @@ const fast = ["--strategy", "canary:100", "--bake", "0s"] as const;
 
 test("a host that cannot live with it halts it in the first wave, and everybody has again what they had", async () => {
   const before = await kernels();
-  const { staged } = await stage("open a port", [service("door", "any", ["role:monitored", "host:laptop1"])]);
+  const { staged } = await stage("open a port", [
+    service("door", "any", ["role:monitored", "host:laptop1"]),
+  ]);
   expect([...staged].sort()).toEqual([...names].sort());
   expect(await kernels()).toEqual(before);
 
-  const broken = ["ip", "netns", "exec", lab.network.station("stranger").namespace, "nft", "-f", "-"];
+  const broken = [
+    "ip",
+    "netns",
+    "exec",
+    lab.network.station("stranger").namespace,
+    "nft",
+    "-f",
+    "-",
+  ];
   const table = "table inet broken { chain in { type filter hook input priority -10;";
   const rule = `tcp dport ${upstream.port} reject with tcp reset; }; }`;
   await must(broken, { input: `${table} ${rule}` });
@@ -110,12 +120,15 @@ test("a host that cannot live with it halts it in the first wave, and everybody 
 test("the host repaired, it goes on with a reason, and reaches everybody wave by wave", async () => {
   const stranger = lab.network.station("stranger").namespace;
   await must(["ip", "netns", "exec", stranger, "nft", "delete", "table", "inet", "broken"]);
-  const [, id = ""] = /^(\d+) /m.exec((await cli("rollout", "list", "--limit", "1")).lines[1] ?? "") ?? [];
+  const [, id = ""] =
+    /^(\d+) /m.exec((await cli("rollout", "list", "--limit", "1")).lines[1] ?? "") ?? [];
   expect((await cli("rollout", "resume", id)).code).toBe(2);
   expect((await cli("rollout", "resume", id, "--reason", "upstream repaired")).code).toBe(0);
   const { code, lines } = await cli("rollout", "watch", id);
   expect(code, lines.join("\n")).toBe(0);
-  expect(new Set((await hostsOf(id)).map(({ standing }) => standing))).toEqual(new Set(["committed"]));
+  expect(new Set((await hostsOf(id)).map(({ standing }) => standing))).toEqual(
+    new Set(["committed"]),
+  );
   expect(await reached(lab, doors)).toEqual(new Set(doors));
 });
 
@@ -128,7 +141,9 @@ test("what moves is taken before it is given: no pair talks that neither intent 
   );
   const questions = [...pairs, ...doors];
   const old = await reached(lab, questions);
-  expect(old).toEqual(new Set(["alice > bob ping", "bob > alice ping", "stranger > photos1 tcp/4711"]));
+  expect(old).toEqual(
+    new Set(["alice > bob ping", "bob > alice ping", "stranger > photos1 tcp/4711"]),
+  );
 
   const { v4, v6 } = lab.network.station("alice").address;
   const moved: Change = {
@@ -139,16 +154,28 @@ test("what moves is taken before it is given: no pair talks that neither intent 
   };
   await stage("alice to ops, the door to proxy1", [moved, service("door", "any", ["host:proxy1"])]);
   const watch = watchPackets(lab, questions);
-  const { code, lines } = await cli("rollout", "start", "--wait", "--strategy", "all", "--bake", "0s");
+  const { code, lines } = await cli(
+    "rollout",
+    "start",
+    "--wait",
+    "--strategy",
+    "all",
+    "--bake",
+    "0s",
+  );
   const story = lines.join("\n");
   expect(code, story).toBe(0);
   const rounds = await watch.stop();
   const target = await reached(lab, questions);
-  expect(target).toEqual(new Set(["alice > carol ping", "carol > alice ping", "stranger > proxy1 tcp/4711"]));
+  expect(target).toEqual(
+    new Set(["alice > carol ping", "carol > alice ping", "stranger > proxy1 tcp/4711"]),
+  );
 
   for (const round of rounds) {
     expect([...round].filter((pair) => !old.has(pair) && !target.has(pair))).toEqual([]);
-    const [taken, given] = [[...old], [...target]].map((side) => side.some((pair) => round.has(pair)));
+    const [taken, given] = [[...old], [...target]].map((side) =>
+      side.some((pair) => round.has(pair)),
+    );
     expect({ taken, given }).not.toEqual({ taken: true, given: true });
   }
   // Between the phases nobody has either.

@@ -49,7 +49,9 @@ test("a taken port is one clear line that says how to choose another", async () 
   const { port } = other.address() as AddressInfo;
   const lab = startLab("main", ["--once", "--port", `${port}`, "--data", data]);
   expect(await lab.ended).toBe(1);
-  expect(lab.stderr()).toBe(`lab: 127.0.0.1:${port} is taken; choose another port: npm start -- --port N\n`);
+  expect(lab.stderr()).toBe(
+    `lab: 127.0.0.1:${port} is taken; choose another port: npm start -- --port N\n`,
+  );
   other.close();
 });
 

@@ -21,7 +21,8 @@ function prefixOf(output: string): string {
   return prefix;
 }
 
-const union = (a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> => new Set([...a, ...b]);
+const union = (a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...a, ...b]);
 const minus = (a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> =>
   new Set([...a].filter((line) => !b.has(line)));
 
@@ -54,7 +55,8 @@ const headOf = async (lab: Lab): Promise<number> => {
 test("alice's group decides within a poll whether her ping reaches bob, and SIGTERM leaves the rules", async () => {
   await withLab(data, async (lab) => {
     const [alice, bob, gw] = ["alice", "bob", "gw"].map((name) => lab.network.station(name));
-    if (alice === undefined || bob === undefined || gw === undefined) throw new Error("expected a fleet");
+    if (alice === undefined || bob === undefined || gw === undefined)
+      throw new Error("expected a fleet");
     const reaches = async (): Promise<unknown> =>
       (await lab.probers.answers([{ from: alice, to: bob, ask: askOf("ping") }]))[0];
     const stopAgents = await lab.startAgents();

@@ -25,7 +25,8 @@ const judged = (ruleset: Ruleset, lines: readonly VerdictLine[]) => {
     return said(line.text, verdict, row, tally);
   });
 };
-const linesOf = (golden: Golden, host: string) => golden.verdicts.filter((line) => line.host === host);
+const linesOf = (golden: Golden, host: string) =>
+  golden.verdicts.filter((line) => line.host === host);
 
 test("there are goldens, and each host of each is judged by some verdict line", () => {
   expect(goldens.length).toBeGreaterThanOrEqual(20);
@@ -69,7 +70,9 @@ describe.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_,
       const unnoticed = ruleset.rules
         .filter((_rule, index) => {
           const rules = ruleset.rules.toSpliced(index, 1);
-          return judged({ ...ruleset, rules }, lines).every((text, i) => text === expectedAt(lines, i));
+          return judged({ ...ruleset, rules }, lines).every(
+            (text, i) => text === expectedAt(lines, i),
+          );
         })
         .filter((rule) => !pointless(ruleset, rule))
         .map((rule) => rule.row);
@@ -92,7 +95,9 @@ const pointless = (ruleset: Ruleset, { source }: Rule): boolean => {
       return ruleset.sets.some((set) => set.name === source.set && set.elements.length === 0);
     case "class":
       return ruleset.classes.some(
-        (map) => map.name === source.map && map.elements.every((element) => element.class !== source.class),
+        (map) =>
+          map.name === source.map &&
+          map.elements.every((element) => element.class !== source.class),
       );
   }
 };

@@ -8,4 +8,5 @@ import { derivedFiles, readGoldens } from "../support/goldens.ts";
 
 if (process.env["CI"] !== undefined) throw new Error("goldens are written by people, not by CI");
 for (const golden of readGoldens())
-  for (const [file, text] of derivedFiles(golden)) writeFileSync(join(golden.directory, file), text);
+  for (const [file, text] of derivedFiles(golden))
+    writeFileSync(join(golden.directory, file), text);

@@ -29,7 +29,10 @@ const management = {
 /** As a host has it, and one that narrows what it begins. */
 const guards: readonly Guard[] = [
   Guard.parse({ management }),
-  Guard.parse({ management, output: { allow: [{ cidr: "203.0.113.7/32", proto: "tcp", port: 443 }] } }),
+  Guard.parse({
+    management,
+    output: { allow: [{ cidr: "203.0.113.7/32", proto: "tcp", port: 443 }] },
+  }),
 ];
 
 /** One packet that went wrong, with all that it takes to see it again. */
@@ -127,7 +130,8 @@ async function tryOne(
 ): Promise<Tried> {
   const bytes = encodeBundle(ruleset);
   const nothing = { packets: 0, lockedOut: [], opened: [] };
-  if (bytes.length > sizeLimits.bundle) return { refused: "bundle_too_large", ms: 0, blockMs: 0, ...nothing };
+  if (bytes.length > sizeLimits.bundle)
+    return { refused: "bundle_too_large", ms: 0, blockMs: 0, ...nothing };
   const began = performance.now();
   const program = programOf(bytes, guard);
   const blockMs = performance.now() - began;

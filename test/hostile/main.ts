@@ -32,7 +32,15 @@ const words = readWords(
 );
 const seed = words.seed ?? randomInt(0x7fff_ffff);
 
-function summary({ rulesets, refused, loaded, packets, lockOuts, opened, slowest }: Result): string {
+function summary({
+  rulesets,
+  refused,
+  loaded,
+  packets,
+  lockOuts,
+  opened,
+  slowest,
+}: Result): string {
   const reasons = [...refused]
     .toSorted(([, a], [, b]) => b - a)
     .map(([reason, count]) => `${reason} ${count}`);
@@ -55,5 +63,7 @@ const result = await runHostile({
 });
 for (const finding of result.lockOuts) console.log(JSON.stringify({ lockOut: finding }));
 for (const finding of result.opened) console.log(JSON.stringify({ opened: finding }));
-console.log(`seed ${seed}: ${summary(result)}; ${((performance.now() - started) / 1000).toFixed(0)} s`);
+console.log(
+  `seed ${seed}: ${summary(result)}; ${((performance.now() - started) / 1000).toFixed(0)} s`,
+);
 process.exitCode = result.lockOuts.length + result.opened.length === 0 ? 0 : 1;

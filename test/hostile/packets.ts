@@ -134,6 +134,6 @@ export const knocksOf = (strangers: readonly string[]): readonly Sendable[] =>
 
 /** Of the knocks that got in, one for each door that was open to everybody. */
 export const openedBy = (inside: readonly Packet[]): readonly Packet[] =>
-  [...Map.groupBy(inside, ({ protocol, destination }) => `${protocol} ${destination}`).values()].flatMap(
-    (group) => (group.length >= crowd ? group.slice(0, 1) : []),
-  );
+  [
+    ...Map.groupBy(inside, ({ protocol, destination }) => `${protocol} ${destination}`).values(),
+  ].flatMap((group) => (group.length >= crowd ? group.slice(0, 1) : []));

@@ -5,7 +5,15 @@
 import fc from "fast-check";
 import { networkOf, formatNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
-import type { ClassMap, NamedSet, Protocol, Rule, Ruleset, Scope, Source } from "#schema/ruleset.ts";
+import type {
+  ClassMap,
+  NamedSet,
+  Protocol,
+  Rule,
+  Ruleset,
+  Scope,
+  Source,
+} from "#schema/ruleset.ts";
 import { emptyRuleset, scopeId, State, Verdict } from "#schema/ruleset.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import { families } from "#test/support/hostile-families.ts";
@@ -25,7 +33,16 @@ const crowds: readonly (readonly string[])[] = [
   ["::/1", "8000::/1"],
   ["2000::/3"],
   ["32.0.0.0/5", "40.0.0.0/6", "44.0.0.0/7"],
-  ["2400::/12", "2410::/12", "2600::/12", "2630::/12", "2800::/12", "2a00::/12", "2a10::/12", "2c00::/12"],
+  [
+    "2400::/12",
+    "2410::/12",
+    "2600::/12",
+    "2630::/12",
+    "2800::/12",
+    "2a00::/12",
+    "2a10::/12",
+    "2c00::/12",
+  ],
   Array.from({ length: 223 }, (_, i) => `${i + 1}.0.0.0/8`),
   Array.from({ length: 512 }, (_, i) => formatNetwork(networkOf("v4", BigInt(i) << 23n, 9))),
   Array.from({ length: 4_096 }, (_, i) =>
@@ -44,7 +61,11 @@ const few: readonly (readonly string[])[] = [
 const sets: fc.Arbitrary<readonly NamedSet[]> = fc
   .array(fc.constantFrom(...crowds, ...few, ...few), { maxLength: 4 })
   .map((drawn) =>
-    drawn.map((elements, i) => ({ name: `n_${i}`, kind: "networks" as const, elements: [...elements] })),
+    drawn.map((elements, i) => ({
+      name: `n_${i}`,
+      kind: "networks" as const,
+      elements: [...elements],
+    })),
   );
 
 const classes: fc.Arbitrary<readonly ClassMap[]> = fc.constantFrom<readonly ClassMap[]>(
@@ -66,7 +87,11 @@ const range = fc.oneof(
   ),
 );
 const protocol: fc.Arbitrary<Protocol> = fc.oneof(
-  fc.constantFrom<Protocol>({ kind: "any" }, { kind: "icmp" }, { kind: "tcp", ports: { kind: "any" } }),
+  fc.constantFrom<Protocol>(
+    { kind: "any" },
+    { kind: "icmp" },
+    { kind: "tcp", ports: { kind: "any" } },
+  ),
   fc.record({
     kind: fc.constantFrom("tcp" as const, "udp" as const),
     ports: fc.record({
@@ -118,7 +143,11 @@ const drawnRule = (named: readonly NamedSet[], maps: readonly ClassMap[]): fc.Ar
 };
 
 /** Each direction that a scope must judge, ended by any verdict. */
-const endsOf = (scope: Scope, verdicts: readonly Verdict[], limitsOutput: boolean): readonly Rule[] =>
+const endsOf = (
+  scope: Scope,
+  verdicts: readonly Verdict[],
+  limitsOutput: boolean,
+): readonly Rule[] =>
   (scope.kind === "overlay" ? (["peer", "out", "in"] as const) : (["in", "out"] as const))
     .filter((direction) => scope.kind === "overlay" || direction === "in" || limitsOutput)
     .map((direction, i) =>
@@ -131,33 +160,37 @@ const endsOf = (scope: Scope, verdicts: readonly Verdict[], limitsOutput: boolea
     );
 
 /** About the host: mostly narrow ends, so that a guard has something to admit. */
-const ofHost: fc.Arbitrary<Hostile> = fc.tuple(sets, classes, overlays).chain(([named, maps, beside]) =>
-  fc
-    .tuple(
-      fc.array(drawnRule(named, maps), { maxLength: 6 }),
-      fc.constantFrom<Verdict>("drop", "drop", "reject", "accept"),
-      fc.constantFrom<Verdict>("drop", "drop", "reject", "accept"),
-      fc.boolean(),
-    )
-    .map(([rules, end, out, limitsOutput]) => {
-      const scopes: Scope[] = [{ kind: "host" }, ...beside];
-      const limited = limitsOutput || rules.some(({ direction }) => direction === "out");
-      const [host, ...rest] = scopes;
-      return {
-        attempt: "rules about the host",
-        ruleset: {
-          scopes,
-          sets: [...named],
-          classes: [...maps],
-          rules: [
-            ...rules.map((rule, i) => ({ ...ruleOf({ scope: "host", counter: `r_${i}`, ...rule }) })),
-            ...(host === undefined ? [] : endsOf(host, [end, out], limited)),
-            ...rest.flatMap((scope) => endsOf(scope, [end, out], limited)),
-          ],
-        },
-      };
-    }),
-);
+const ofHost: fc.Arbitrary<Hostile> = fc
+  .tuple(sets, classes, overlays)
+  .chain(([named, maps, beside]) =>
+    fc
+      .tuple(
+        fc.array(drawnRule(named, maps), { maxLength: 6 }),
+        fc.constantFrom<Verdict>("drop", "drop", "reject", "accept"),
+        fc.constantFrom<Verdict>("drop", "drop", "reject", "accept"),
+        fc.boolean(),
+      )
+      .map(([rules, end, out, limitsOutput]) => {
+        const scopes: Scope[] = [{ kind: "host" }, ...beside];
+        const limited = limitsOutput || rules.some(({ direction }) => direction === "out");
+        const [host, ...rest] = scopes;
+        return {
+          attempt: "rules about the host",
+          ruleset: {
+            scopes,
+            sets: [...named],
+            classes: [...maps],
+            rules: [
+              ...rules.map((rule, i) => ({
+                ...ruleOf({ scope: "host", counter: `r_${i}`, ...rule }),
+              })),
+              ...(host === undefined ? [] : endsOf(host, [end, out], limited)),
+              ...rest.flatMap((scope) => endsOf(scope, [end, out], limited)),
+            ],
+          },
+        };
+      }),
+  );
 
 /** Nothing that a guard refuses of what comes in, and everything that goes out refused: what a cut of answers looks like. */
 const cutsOutput: fc.Arbitrary<Hostile> = fc
@@ -188,7 +221,10 @@ const unjudged: fc.Arbitrary<Hostile> = overlays.map((scopes) => ({
 const ofSize = (sizes: fc.Arbitrary<number>): fc.Arbitrary<Hostile> =>
   fc
     .tuple(fc.constantFrom(...Object.keys(families).toSorted(compareText)), sizes)
-    .map(([family, n]) => ({ attempt: `${family}, ${n}`, ruleset: families[family]?.(n) ?? emptyRuleset }));
+    .map(([family, n]) => ({
+      attempt: `${family}, ${n}`,
+      ruleset: families[family]?.(n) ?? emptyRuleset,
+    }));
 
 /** As large as a bundle may be, or as the families make sense. */
 const limit = 12_000;

@@ -61,11 +61,17 @@ try {
   const loose = folders.find(([folder]) => folder === "agent")?.[1] ?? 0;
   const rows: readonly (readonly [string, string | number])[] = [
     ["files", sources.length],
-    ["folders, files in the fullest", `${folders.length}, ${Math.max(...folders.map(([, count]) => count))}`],
+    [
+      "folders, files in the fullest",
+      `${folders.length}, ${Math.max(...folders.map(([, count]) => count))}`,
+    ],
     ["loose files in agent/", loose],
     ["rooms, arrows between them", `${new Set(own.map(roomOf)).size}, ${arrows.length}`],
     ["circular arrows", circular.length],
-    ["lines of a file: median / p95 / most", sizes(sources.map(({ text }) => text.split("\n").length))],
+    [
+      "lines of a file: median / p95 / most",
+      sizes(sources.map(({ text }) => text.split("\n").length)),
+    ],
     ["lines of a function: median / p95 / most", sizes(functions.map(({ lines }) => lines))],
     ["functions with a name", functions.length],
     ["names that begin with a verb", share(verbShare(functions))],
@@ -76,7 +82,8 @@ try {
   for (const [name, value] of rows) console.log(`| ${name} | ${value} |`);
   console.log("\n| folder | files |\n|---|---|");
   for (const [folder, count] of folders) console.log(`| ${folder} | ${count} |`);
-  for (const { from, to, imports: count } of circular) console.log(`circular: ${from} → ${to} (${count})`);
+  for (const { from, to, imports: count } of circular)
+    console.log(`circular: ${from} → ${to} (${count})`);
   process.exitCode = circular.length === 0 ? 0 : 1;
 } finally {
   if (at !== undefined) rmSync(root, { recursive: true, force: true });

@@ -100,7 +100,11 @@ export function circularArrows(arrows: readonly Arrow[]): readonly Arrow[] {
 /** Functions with a name: declarations, methods, and arrow functions or function expressions that a const holds. */
 export function namedFunctions({ path, text }: Source): readonly NamedFunction[] {
   const found: NamedFunction[] = [];
-  const add = (name: string, { start, end }: Pick<Node, "start" | "end">, isExpression = false): void => {
+  const add = (
+    name: string,
+    { start, end }: Pick<Node, "start" | "end">,
+    isExpression = false,
+  ): void => {
     found.push({ name, lines: text.slice(start, end).split("\n").length, isExpression });
   };
   new Visitor({
@@ -133,7 +137,9 @@ export function spread(values: readonly number[]): {
 
 /** Share of names that begin with a verb. */
 export const verbShare = (functions: readonly NamedFunction[]): number =>
-  functions.length === 0 ? 0 : functions.filter(({ name }) => isVerbFirst(name)).length / functions.length;
+  functions.length === 0
+    ? 0
+    : functions.filter(({ name }) => isVerbFirst(name)).length / functions.length;
 
 /** Share of names of one word. */
 export const oneWordShare = (functions: readonly NamedFunction[]): number =>
@@ -141,4 +147,5 @@ export const oneWordShare = (functions: readonly NamedFunction[]): number =>
     ? 0
     : functions.filter(({ name }) => /^[a-z0-9]+$/.test(name)).length / functions.length;
 
-export const countWords = (text: string): number => text.split(/\s+/).filter((word) => word !== "").length;
+export const countWords = (text: string): number =>
+  text.split(/\s+/).filter((word) => word !== "").length;

@@ -56,7 +56,11 @@ let agent: Agent;
 let permitted: Held;
 let denied: Held;
 
-async function start(namespace: string, file: string, ...args: readonly string[]): Promise<ChildProcess> {
+async function start(
+  namespace: string,
+  file: string,
+  ...args: readonly string[]
+): Promise<ChildProcess> {
   const [command = "", ...argv] = inNamespace(
     namespace,
     process.execPath,
@@ -147,22 +151,29 @@ it("lists each listener and each flow with the row that would cut it", async () 
       { ...listener, port: 5500, admitted_by: ["services/lan"], otherwise: end },
       { ...listener, port: 6000, admitted_by: [], otherwise: end },
     ],
-    flows: [{ direction: "in", port: 6000, peers: ["2001:db8:9::9", "203.0.113.9"], flows: 2, ...end }],
+    flows: [
+      { direction: "in", port: 6000, peers: ["2001:db8:9::9", "203.0.113.9"], flows: 2, ...end },
+    ],
     flows_unknown: null,
     refusal: null,
   });
   expect(found.counted.map(({ row }) => row)).toContain("overlays/test");
   const { code, stdout } = await command("adopt");
   expect(code).toBe(0);
-  expect(stdout).toContain("1 listeners and 2 flows would be cut\n'portcullis-agent adopt --yes' starts");
-  expect(stdout).toMatch(/tcp in 6000, .*, 2 with 2001:db8:9::9, 203\.0\.113\.9: drop by overlays\/test\n/);
+  expect(stdout).toContain(
+    "1 listeners and 2 flows would be cut\n'portcullis-agent adopt --yes' starts",
+  );
+  expect(stdout).toMatch(
+    /tcp in 6000, .*, 2 with 2001:db8:9::9, 203\.0\.113\.9: drop by overlays\/test\n/,
+  );
 });
 
 it("warns of a NetBird interface that the guard does not know", async () => {
   const link = inNamespace(topology.gateway, "ip", "link");
   await must([...link, "add", "wt0", "type", "veth", "peer", "name", "wt1"]);
   // Of this machine's units it may warn as well.
-  const warnings = async () => (await foreseen()).warnings.filter((warning) => warning.includes("NetBird"));
+  const warnings = async () =>
+    (await foreseen()).warnings.filter((warning) => warning.includes("NetBird"));
   expect(await warnings()).toEqual([expect.stringContaining("preset netbird")]);
   await must([...link, "delete", "wt0"]);
   expect(await warnings()).toEqual([]);
@@ -197,7 +208,9 @@ it("refuses the first enforcement on a node of a cluster that the guard does not
   expect([state.kind, refusal?.code]).toEqual(["adopting", "preset_missing"]);
   expect((await command("status")).stdout).toContain("refused   preset_missing");
   expect(
-    host.plane.asked.some(({ path: to, body }) => to.endsWith("report") && body.includes("preset_missing")),
+    host.plane.asked.some(
+      ({ path: to, body }) => to.endsWith("report") && body.includes("preset_missing"),
+    ),
   ).toBe(true);
   expect(await knock(6000)).toEqual(["open", "open"]);
   expect((await foreseen()).state).toBe("asked");
@@ -210,21 +223,27 @@ it("then enforces by the ordinary apply: what was listed ends, and no session th
   expect(await permitted.ask()).toEqual(["alive", "alive", "alive"]);
   expect(await knock(5000, 6000)).toEqual(["open", "open", "silent", "silent"]);
   expect(host.log).toContain("cut 2 flows that lost their grant");
-  expect(await command("adopt", "--yes")).toMatchObject({ code: 0, stdout: "this host enforces already\n" });
+  expect(await command("adopt", "--yes")).toMatchObject({
+    code: 0,
+    stdout: "this host enforces already\n",
+  });
   expect(await foreseen()).toMatchObject({ state: "enforcing", would_cut: { flows: 0 } });
 });
 
 it("says of a port that somebody else hands on that strangers may reach it, which they do, and not that nobody does", async () => {
   expect(await knock(6000)).toEqual(["silent", "silent"]);
   expect((await command("adopt")).stdout).toMatch(/nobody reaches any more.*\n.*tcp 6000 on ::/);
-  const chain = "chain pre { type nat hook prerouting priority dstnat; tcp dport 6000 redirect to :5000; }";
+  const chain =
+    "chain pre { type nat hook prerouting priority dstnat; tcp dport 6000 redirect to :5000; }";
   await must(inNamespace(topology.gateway, "nft", `table inet theirs { ${chain}; }`));
   expect(await knock(6000)).toEqual(["open", "open"]);
   const found = await foreseen();
   expect(found.redirects).toMatchObject([
     { family: "inet", table: "theirs", chain: "pre", from: 6000, to: 6000 },
   ]);
-  expect(found.listeners.find(({ port }) => port === 6000)?.redirected_by).toEqual(["inet theirs pre"]);
+  expect(found.listeners.find(({ port }) => port === 6000)?.redirected_by).toEqual([
+    "inet theirs pre",
+  ]);
   expect(found.would_cut.listeners).toBe(0);
   const { stdout } = await command("adopt");
   expect(stdout).not.toContain("nobody reaches");

@@ -32,7 +32,8 @@ const [own, routers] = [
   ["192.0.2.1/24", "2001:db8::1/64", "fe80::1/64"],
   ["192.0.2.2/24", "2001:db8::2/64", "fe80::2/64"],
 ] as const;
-const program = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+const program = (name: string): string =>
+  fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 const children = new Set<ChildProcess>();
 
 interface Started {
@@ -42,7 +43,11 @@ interface Started {
 }
 
 /** Starts one of the support programs, and reads what it says. */
-async function started(namespace: string, file: string, ...argv: readonly string[]): Promise<Started> {
+async function started(
+  namespace: string,
+  file: string,
+  ...argv: readonly string[]
+): Promise<Started> {
   const [command = "", ...args] = inNamespace(namespace, process.execPath, program(file), ...argv);
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   children.add(child);
@@ -100,7 +105,9 @@ beforeAll(async () => {
   await ipBatch(router, [
     "link add br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_use_ifaddr 1 mcast_igmp_version 3 mcast_mld_version 2 mcast_query_interval 50 mcast_query_response_interval 10 mcast_startup_query_interval 50",
     "link set port master br0",
-    ...routers.map((address) => `address add ${address} dev br0${address.includes(":") ? " nodad" : ""}`),
+    ...routers.map(
+      (address) => `address add ${address} dev br0${address.includes(":") ? " nodad" : ""}`,
+    ),
     "link set br0 up",
   ]);
   await must(inNamespace(host, "nft", "-f", "-"), { input: observed });
@@ -173,7 +180,8 @@ describe.each<[string, Program]>([
     await until("both neighbours to answer", async () => {
       const argv = ["ping", "-6", "-n", "-c", "2", "-w", "10", "ff02::1%eth0"];
       const { stdout } = await run(inNamespace(host, ...argv));
-      for (const [, address = ""] of stdout.matchAll(/from (fe80::\S+)%eth0: /g)) answering.add(address);
+      for (const [, address = ""] of stdout.matchAll(/from (fe80::\S+)%eth0: /g))
+        answering.add(address);
       return answering.size === 2 ? true : undefined;
     });
     expect(answering.size).toBe(2);

@@ -3,7 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ApplyError } from "#agent/backend/nft/apply-error.ts";
 import { type Nft, openNft } from "#agent/backend/nft/nft.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { emptyInventory, inventoryOf, renderClosed, transaction } from "#core/render/index.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
@@ -14,7 +20,10 @@ const nft = (...argv: readonly string[]) => must(inNamespace(namespace, "nft", .
 const feed = (input: string) => must(inNamespace(namespace, "nft", "-f", "-"), { input });
 const listing = () => nft("-s", "list", "ruleset");
 const rulesOnly = async () =>
-  (await nft("-s", "list", "table", "inet", "portcullis")).replace(/\t\telements = \{[^}]*\}\n/g, "");
+  (await nft("-s", "list", "table", "inet", "portcullis")).replace(
+    /\t\telements = \{[^}]*\}\n/g,
+    "",
+  );
 
 const dev = ["10.8.0.2", "10.8.0.3", "fd00:8::2"];
 const program = mustRender(groupsRuleset({ dev, ops: ["10.8.0.9"] }));
@@ -159,7 +168,9 @@ table ip portcullis {
       else process.env["TMPDIR"] = temporary;
     }
     await agent.readback(program);
-    expect((await refusal(openNft(exec).apply({ ...program, counters: [] }))).code).toBe("check_failed");
+    expect((await refusal(openNft(exec).apply({ ...program, counters: [] }))).code).toBe(
+      "check_failed",
+    );
   });
 
   it("fails loudly without an nft", async () => {

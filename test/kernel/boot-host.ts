@@ -8,7 +8,13 @@ import { join } from "node:path";
 import { programSha256 } from "#agent/disk/digest.ts";
 import { keepClosed, keepMark } from "#agent/cycle/fallback.ts";
 import { commitSlot, type SlotName, stageSlot } from "#agent/disk/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { rendererVersion } from "#core/render/index.ts";
 import { restoring } from "#test/support/restoring.ts";
@@ -43,7 +49,8 @@ export class BootHost {
 
   /** Forgets everything. */
   async wipe(): Promise<void> {
-    for (const folder of [this.directory, this.fallback]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [this.directory, this.fallback])
+      rmSync(folder, { recursive: true, force: true });
     await this.nft("flush", "ruleset");
   }
 
@@ -72,7 +79,8 @@ export class BootHost {
   }
 
   commit(seq: number): void {
-    if (!commitSlot(this.directory, this.stage(seq))) throw new Error(`expected to commit seq ${seq}`);
+    if (!commitSlot(this.directory, this.stage(seq)))
+      throw new Error(`expected to commit seq ${seq}`);
     keepMark(this.fallback, this.directory);
   }
 
@@ -85,7 +93,13 @@ export class BootHost {
 
   /** Runs the boot script, as a unit does. */
   async restore(...more: readonly string[]): Promise<void> {
-    const argv = ["env", "-i", `PATH=${this.programs}`, ...restoring(this.directory, this.fallback), ...more];
+    const argv = [
+      "env",
+      "-i",
+      `PATH=${this.programs}`,
+      ...restoring(this.directory, this.fallback),
+      ...more,
+    ];
     await must(inNamespace(this.namespace, ...unprivileged, ...argv));
   }
 

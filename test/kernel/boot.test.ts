@@ -78,13 +78,16 @@ test("leaves a host alone that never committed, with a candidate on its disk or 
   expect(await host.boot()).toBe("nothing");
 });
 
-test.each(["ruleset.nft", "seal"])("loads the other slot when the newest one's %s is torn", async (leaf) => {
-  host.join();
-  host.commit(1);
-  host.commit(2);
-  truncateSync(join(host.directory, "slots", "b", leaf), 40);
-  expect(await host.boot()).toBe("seq 1");
-});
+test.each(["ruleset.nft", "seal"])(
+  "loads the other slot when the newest one's %s is torn",
+  async (leaf) => {
+    host.join();
+    host.commit(1);
+    host.commit(2);
+    truncateSync(join(host.directory, "slots", "b", leaf), 40);
+    expect(await host.boot()).toBe("seq 1");
+  },
+);
 
 test.each([
   ["are torn", () => inSlots("ruleset.nft").forEach((path) => truncateSync(path, 100))],
@@ -143,14 +146,17 @@ describe("a state directory that fails", () => {
     ["cannot be entered", () => chmodSync(host.directory, 0o000)],
   ];
 
-  test.each(failures)("closes a host that committed, with management, when it %s", async (_, fail) => {
-    host.join();
-    host.commit(1);
-    fail();
-    expect(await host.boot()).toBe("closed");
-    chmodSync(host.fallback, 0o000);
-    expect(await host.boot()).toBe("last resort");
-  });
+  test.each(failures)(
+    "closes a host that committed, with management, when it %s",
+    async (_, fail) => {
+      host.join();
+      host.commit(1);
+      fail();
+      expect(await host.boot()).toBe("closed");
+      chmodSync(host.fallback, 0o000);
+      expect(await host.boot()).toBe("last resort");
+    },
+  );
 
   test("lets nothing new in when it is gone and so is what lies beside the guard", async () => {
     expect(await host.boot()).toBe("last resort");
@@ -225,7 +231,9 @@ test("the boot unit needs nothing but the package", () => {
   const boot = unit("portcullis-boot.service");
   expect(boot.get("Before")).toContain("network-pre.target");
   expect(boot.get("ExecStart")).toEqual(script.split(" "));
-  expect(boot.get("After")?.filter((name) => !/\.mount$|^local-fs\.target$/.test(name))).toEqual([]);
+  expect(boot.get("After")?.filter((name) => !/\.mount$|^local-fs\.target$/.test(name))).toEqual(
+    [],
+  );
   const needs = [
     "Requires",
     "BindsTo",
@@ -240,7 +248,9 @@ test("the boot unit needs nothing but the package", () => {
 test("each step of Debian's nftables.service that may flush ends in loading our ruleset again", () => {
   const added = unit("nftables.service.d/portcullis.conf");
   const again = `-${script} missing`.split(" ");
-  expect([...added]).toEqual(["ExecStartPost", "ExecReload", "ExecStopPost"].map((key) => [key, again]));
+  expect([...added]).toEqual(
+    ["ExecStartPost", "ExecReload", "ExecStopPost"].map((key) => [key, again]),
+  );
 });
 
 test("the agent's unit lets the watchdog live, and may write beside the guard and not the guard", () => {

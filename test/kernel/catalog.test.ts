@@ -40,7 +40,11 @@ const guard = Guard.parse({
 const compiled = compile(
   snapshotOf([
     { kind: "zone", key: "lan", body: { cidrs: ["10.1.0.0/16", "fd00:1::/64"] } },
-    { kind: "host", key: "front", body: { addresses: [...people.proxy], roles: ["reverse_proxy"] } },
+    {
+      kind: "host",
+      key: "front",
+      body: { addresses: [...people.proxy], roles: ["reverse_proxy"] },
+    },
     { kind: "host", key: "photos", body: { roles: ["photoprism", "metrics"] } },
     { kind: "host", key: "plain", body: {} },
     {
@@ -81,7 +85,11 @@ const open: Readonly<Record<string, Readonly<Record<Person, readonly number[]>>>
 let topology: Topology;
 const children: ChildProcess[] = [];
 
-async function startIn(namespace: string, file: string, ...args: readonly string[]): Promise<ChildProcess> {
+async function startIn(
+  namespace: string,
+  file: string,
+  ...args: readonly string[]
+): Promise<ChildProcess> {
   const program = fileURLToPath(new URL(`../support/${file}`, import.meta.url));
   const [command = "", ...words] = inNamespace(namespace, process.execPath, program, ...args);
   const child = spawn(command, words, { stdio: ["pipe", "pipe", "inherit"] });
@@ -91,7 +99,11 @@ async function startIn(namespace: string, file: string, ...args: readonly string
 }
 
 const knock = (from: Person, ...targets: readonly string[]): Promise<readonly Word[]> =>
-  knockAt({ drop: [topology.gateway], idle: topology.hub("eth0") }, topology.machine(from), targets);
+  knockAt(
+    { drop: [topology.gateway], idle: topology.hub("eth0") },
+    topology.machine(from),
+    targets,
+  );
 const each = (numbers: readonly number[]): readonly string[] =>
   numbers.flatMap((port) => own.map((address) => `${address} ${port}`));
 
@@ -136,7 +148,9 @@ describe.each(Object.entries(open))("host %s", (host, reach) => {
   it.each(Object.entries(reach))(
     "is open to %s on %j and shut on every other port, v4 and v6",
     async (who, may) => {
-      const expected = ports.flatMap((port) => own.map(() => (may.includes(port) ? "open" : "silent")));
+      const expected = ports.flatMap((port) =>
+        own.map(() => (may.includes(port) ? "open" : "silent")),
+      );
       expect(await knock(who as Person, ...each(ports))).toEqual(expected);
     },
   );
@@ -163,34 +177,39 @@ it("keeps an open connection through applies of the same, of another and of the 
   }
 });
 
-it.each(["EAST-14", "WEST+12"])("ends a grant at its second of UTC where local time is %s", async (zone) => {
-  const seconds = (): number => Math.floor(Date.now() / 1000);
-  const nft = nftIn(zone);
-  /** What comes of a knock under a grant that ends in so many seconds; again where the knock took longer than that. */
-  const knockBefore = async (span: number): Promise<{ expires: number; answers: readonly Word[] }> => {
-    const expires = seconds() + span;
-    const rules = [
-      ruleOf({
-        scope: "host",
-        direction: "in",
-        verdict: "accept",
-        counter: "r_short",
-        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] } },
-        expires,
-      }),
-    ];
-    await nft.apply(mustRender(rulesetOf({ scopes: [{ kind: "host" }], rules }), guard));
-    const answers = await knock("stranger", ...each([443]));
-    return seconds() < expires ? { expires, answers } : knockBefore(2 * span);
-  };
-  const { expires, answers } = await knockBefore(3);
-  expect(answers).toEqual(["open", "open"]);
-  await until("the grant to end", async () =>
-    (await knock("stranger", ...each([443]))).includes("silent") ? true : undefined,
-  );
-  expect(seconds()).toBeGreaterThanOrEqual(expires);
-  expect(await knock("stranger", ...each([443]))).toEqual(["silent", "silent"]);
-});
+it.each(["EAST-14", "WEST+12"])(
+  "ends a grant at its second of UTC where local time is %s",
+  async (zone) => {
+    const seconds = (): number => Math.floor(Date.now() / 1000);
+    const nft = nftIn(zone);
+    /** What comes of a knock under a grant that ends in so many seconds; again where the knock took longer than that. */
+    const knockBefore = async (
+      span: number,
+    ): Promise<{ expires: number; answers: readonly Word[] }> => {
+      const expires = seconds() + span;
+      const rules = [
+        ruleOf({
+          scope: "host",
+          direction: "in",
+          verdict: "accept",
+          counter: "r_short",
+          protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] } },
+          expires,
+        }),
+      ];
+      await nft.apply(mustRender(rulesetOf({ scopes: [{ kind: "host" }], rules }), guard));
+      const answers = await knock("stranger", ...each([443]));
+      return seconds() < expires ? { expires, answers } : knockBefore(2 * span);
+    };
+    const { expires, answers } = await knockBefore(3);
+    expect(answers).toEqual(["open", "open"]);
+    await until("the grant to end", async () =>
+      (await knock("stranger", ...each([443]))).includes("silent") ? true : undefined,
+    );
+    expect(seconds()).toBeGreaterThanOrEqual(expires);
+    expect(await knock("stranger", ...each([443]))).toEqual(["silent", "silent"]);
+  },
+);
 
 it("lets somebody in by a grant that ends only once the clock has reached when it was made", async () => {
   const now = Math.floor(Date.now() / 1000);

@@ -14,7 +14,13 @@ import { Witness } from "#agent/backend/nft/witness.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { renderClosed } from "#core/render/index.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
@@ -147,7 +153,10 @@ const overlays = groupsRuleset({ dev: ["10.8.0.2", "10.8.0.3"] });
 const program = mustRender({
   ...overlays,
   scopes: [{ kind: "host" }, ...overlays.scopes],
-  rules: [ruleOf({ scope: "host", direction: "in", verdict: "drop", counter: "r_rest" }), ...overlays.rules],
+  rules: [
+    ruleOf({ scope: "host", direction: "in", verdict: "drop", counter: "r_rest" }),
+    ...overlays.rules,
+  ],
 });
 const nftText = (...argv: readonly string[]): Promise<string> => must([...prefix, "nft", ...argv]);
 const feed = (input: string): Promise<string> => must([...prefix, "nft", "-f", "-"], { input });
@@ -186,7 +195,9 @@ const patrol = new Patrol({
 
 let before: string;
 beforeAll(async () => {
-  writeFileSync(join(directory, "guard.yaml"), "management:\n  interfaces: [mgmt0]\n", { mode: 0o600 });
+  writeFileSync(join(directory, "guard.yaml"), "management:\n  interfaces: [mgmt0]\n", {
+    mode: 0o600,
+  });
   await makeNamespaces([namespace]);
   await feed(theirs);
   before = await others();

@@ -56,7 +56,11 @@ async function end(children: ChildProcess[]): Promise<void> {
   }
 }
 
-async function start(namespace: string, file: string, ...args: readonly string[]): Promise<ChildProcess> {
+async function start(
+  namespace: string,
+  file: string,
+  ...args: readonly string[]
+): Promise<ChildProcess> {
   const path = fileURLToPath(new URL(`../support/${file}`, import.meta.url));
   const [command = "", ...argv] = inNamespace(namespace, process.execPath, path, ...args);
   const child = spawn(command, argv, { stdio: ["pipe", "pipe", "inherit"] });
@@ -65,7 +69,11 @@ async function start(namespace: string, file: string, ...args: readonly string[]
 }
 
 async function hold(from: string, ...targets: readonly string[]): Promise<Held> {
-  const held = await holdTo({ drop: [topology.gateway], idle: topology.hub("eth0") }, from, targets);
+  const held = await holdTo(
+    { drop: [topology.gateway], idle: topology.hub("eth0") },
+    from,
+    targets,
+  );
   clients.push(held);
   return held;
 }
@@ -85,7 +93,9 @@ async function flows(count: number, ...targets: readonly number[]): Promise<void
   );
   const file = join(mkdtempSync(join(tmpdir(), "portcullis-flows-")), "flows");
   writeFileSync(file, lines.join(""));
-  await must(inNamespace(topology.gateway, "conntrack", "--load-file", file), { timeoutMs: 60_000 });
+  await must(inNamespace(topology.gateway, "conntrack", "--load-file", file), {
+    timeoutMs: 60_000,
+  });
   rmSync(dirname(file), { recursive: true });
 }
 /** How many entries there are for each of these ports. */
@@ -185,7 +195,9 @@ const serving = (...grants: readonly (readonly [port: number, from?: string])[])
   ruleset: rulesetOf({
     scopes: [{ kind: "host" }],
     sets: grants.flatMap(([port, from]) =>
-      from === undefined ? [] : [{ name: `n_${port}`, kind: "networks" as const, elements: [from] }],
+      from === undefined
+        ? []
+        : [{ name: `n_${port}`, kind: "networks" as const, elements: [from] }],
     ),
     rules: grants.map(([port, from]) =>
       ruleOf({
@@ -237,7 +249,11 @@ describe("beside very many flows", () => {
 });
 
 it.each<[string, Partial<Asking>, RegExp]>([
-  ["too much", { exec: () => Promise.reject(new Error("ip wrote more than 128 bytes")) }, /wrote more than/],
+  [
+    "too much",
+    { exec: () => Promise.reject(new Error("ip wrote more than 128 bytes")) },
+    /wrote more than/,
+  ],
   [
     "nonsense",
     { exec: async () => Promise.resolve({ status: 0, stdout: "eth0: up", stderr: "" }) },
@@ -258,7 +274,12 @@ it.each<[string, Partial<Asking>, RegExp]>([
 it("says so where conntrack is missing, and nothing else fails", async () => {
   const prefix = ["/nonexistent/netns"];
   expect(
-    await cutFlows({ exec: spawnExec({ prefix }), stream: spawnStream(prefix) }, allowing(), undefined, 0),
+    await cutFlows(
+      { exec: spawnExec({ prefix }), stream: spawnStream(prefix) },
+      allowing(),
+      undefined,
+      0,
+    ),
   ).toEqual({
     ok: false,
     why: "/nonexistent/netns: ENOENT",

@@ -32,8 +32,11 @@ beforeAll(async () => {
 });
 afterAll(() => topology.destroy());
 
-const members = (...names: readonly Person[]): readonly string[] => names.flatMap((name) => people[name]);
-const carolOperates = mustRender(groupsRuleset({ dev: members("alice", "bob"), ops: members("carol") }));
+const members = (...names: readonly Person[]): readonly string[] =>
+  names.flatMap((name) => people[name]);
+const carolOperates = mustRender(
+  groupsRuleset({ dev: members("alice", "bob"), ops: members("carol") }),
+);
 const carolDevelops = mustRender(groupsRuleset({ dev: members("alice", "bob", "carol"), ops: [] }));
 
 async function reaches(from: string, ...addresses: readonly string[]): Promise<readonly boolean[]> {
@@ -71,7 +74,14 @@ interface Flood {
 
 /** Echo requests as fast as ping adapts to, at least a hundred a second, until stopped. */
 function flood(from: string, address: string): Flood {
-  const [command = "", ...args] = inNamespace(topology.machine(from), "ping", "-n", "-q", "-f", address);
+  const [command = "", ...args] = inNamespace(
+    topology.machine(from),
+    "ping",
+    "-n",
+    "-q",
+    "-f",
+    address,
+  );
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -79,7 +89,8 @@ function flood(from: string, address: string): Flood {
     stop: async () => {
       child.kill("SIGINT");
       await once(child, "close");
-      const [, sent = "0", received = "0"] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
+      const [, sent = "0", received = "0"] =
+        /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
       return { sent: Number(sent), received: Number(received) };
     },
   };
@@ -89,7 +100,9 @@ it("leaks nothing and loses nothing in 100 applies under a flood, v4 and v6", as
   await nft.apply(carolOperates);
   const forbidden = members("carol").map((address) => flood("alice", address));
   const permitted = members("bob").map((address) => flood("alice", address));
-  const other = mustRender(groupsRuleset({ dev: [...members("alice", "bob"), "10.8.0.99"], qa: [] }));
+  const other = mustRender(
+    groupsRuleset({ dev: [...members("alice", "bob"), "10.8.0.99"], qa: [] }),
+  );
   for (let i = 0; i < 100; i += 1) await nft.apply(i % 2 === 0 ? other : carolOperates);
   const stopped = async (floods: readonly Flood[]) => Promise.all(floods.map(({ stop }) => stop()));
   const [leaked, lost] = await Promise.all([stopped(forbidden), stopped(permitted)]);

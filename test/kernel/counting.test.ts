@@ -23,8 +23,20 @@ const program = mustRender(
   rulesetOf({
     scopes: [{ kind: "host" }],
     rules: [
-      ruleOf({ scope: "host", direction: "in", protocol: tcp(80), verdict: "accept", counter: "r_web" }),
-      ruleOf({ scope: "host", direction: "in", protocol: tcp(81), verdict: "reject", counter: "r_no" }),
+      ruleOf({
+        scope: "host",
+        direction: "in",
+        protocol: tcp(80),
+        verdict: "accept",
+        counter: "r_web",
+      }),
+      ruleOf({
+        scope: "host",
+        direction: "in",
+        protocol: tcp(81),
+        verdict: "reject",
+        counter: "r_no",
+      }),
     ],
   }),
 );
@@ -33,7 +45,8 @@ let topology: Topology;
 let nft: Nft;
 let listener: ChildProcess;
 
-const path = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+const path = (name: string): string =>
+  fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 
 async function knock(...ports: readonly number[]): Promise<readonly Word[]> {
   const targets = ports.flatMap((port) => own.map((address) => `${address} ${port}`));
@@ -57,7 +70,14 @@ beforeAll(async () => {
     machines: [{ name: "stranger", behind: "eth0", addresses: ["203.0.113.9", "2001:db8:9::9"] }],
   });
   nft = openNft(spawnExec({ prefix: inNamespace(topology.gateway) }));
-  const argv = inNamespace(topology.gateway, process.execPath, path("listener.ts"), "80", "81", "82");
+  const argv = inNamespace(
+    topology.gateway,
+    process.execPath,
+    path("listener.ts"),
+    "80",
+    "81",
+    "82",
+  );
   listener = spawn(argv[0] ?? "", argv.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
   if (listener.stdout !== null) await once(listener.stdout, "data");
 });
@@ -70,7 +90,14 @@ afterAll(async () => {
 
 it("lets everything pass, and counts in the rows of what would be cut, v4 and v6", async () => {
   const enforced = await counted(program);
-  expect(await knock(80, 81, 82)).toEqual(["open", "open", "refused", "refused", "silent", "silent"]);
+  expect(await knock(80, 81, 82)).toEqual([
+    "open",
+    "open",
+    "refused",
+    "refused",
+    "silent",
+    "silent",
+  ]);
   expect(enforced).toMatchObject({ r_web: 2, r_no: 2 });
   const passing = await counted(countOnly(program));
   expect(await knock(80, 81, 82)).toEqual(Array.from({ length: 6 }, () => "open"));
@@ -82,7 +109,9 @@ it("is what a readback expects, and goes over into the ruleset itself with its c
   await counted(countOnly(program));
   await nft.readback(countOnly(program));
   await nft.apply(program);
-  expect(await nft.counters()).toContainEqual(expect.objectContaining({ name: "r_no", packets: 2 }));
+  expect(await nft.counters()).toContainEqual(
+    expect.objectContaining({ name: "r_no", packets: 2 }),
+  );
   expect(await knock(82)).toEqual(["silent", "silent"]);
 });
 

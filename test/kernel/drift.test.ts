@@ -7,7 +7,13 @@ import { openKernel } from "#agent/backend/kernel.ts";
 import { patrolLoop } from "#agent/cycle/loop.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must, until } from "#lab/run/process.ts";
 import { type Program } from "#core/render/index.ts";
 import type { Drift } from "#schema/wire.ts";
@@ -135,7 +141,11 @@ const tampering: readonly (readonly [string, string, RegExp])[] = [
   ["everything flushed", "flush ruleset", /^expected our table, found none$/],
   ["our table deleted", "delete table inet portcullis", /^expected our table, found none$/],
   ["our rules flushed", "flush table inet portcullis", /^chain \w+: missing rule 0: /],
-  ["a rule inserted", "insert rule inet portcullis input accept", /^chain input: surplus rule 0: accept$/],
+  [
+    "a rule inserted",
+    "insert rule inet portcullis input accept",
+    /^chain input: surplus rule 0: accept$/,
+  ],
   [
     "a rule that reads otherwise",
     "add rule inet portcullis c_1peer0_k_dev ip saddr 10.8.0.9 ip daddr @a4_g_dev counter name r_dev accept",
@@ -204,10 +214,14 @@ describe("a patrol", () => {
   it("starts nothing while others change their tables, and nothing while idle", async () => {
     watched.started();
     const before = watched.heard();
-    await feed("add table inet theirs\nadd chain inet theirs input { type filter hook input priority 0; }\n");
+    await feed(
+      "add table inet theirs\nadd chain inet theirs input { type filter hook input priority 0; }\n",
+    );
     await feed("add rule inet theirs input accept\n");
     await nft("delete", "table", "inet", "theirs");
-    await until("the monitor's lines", async () => (watched.heard() >= before + 6 ? true : undefined));
+    await until("the monitor's lines", async () =>
+      watched.heard() >= before + 6 ? true : undefined,
+    );
     expect(watched.started()).toBe(0);
     expect(watched.log.summary(Date.now())).toBeNull();
   });
@@ -218,7 +232,9 @@ describe("a patrol", () => {
     await watched.load(other);
     await watched.load(program);
     watched.started();
-    await until("the monitor's lines", async () => (watched.heard() > before + 2 ? true : undefined));
+    await until("the monitor's lines", async () =>
+      watched.heard() > before + 2 ? true : undefined,
+    );
     await nft("add", "table", "ip", "theirs");
     expect(watched.started()).toBe(0);
     await watched.patrol.check();
@@ -257,5 +273,7 @@ it("leaves the table alone while nothing is intended, and finds the change when 
   expect(await ours()).toContain("\t\taccept\n");
   now.wanted = program;
   await watched.patrol.check();
-  expect(watched.log.summary(Date.now())?.last.changes).toEqual(["chain input: surplus rule 0: accept"]);
+  expect(watched.log.summary(Date.now())?.last.changes).toEqual([
+    "chain input: surplus rule 0: accept",
+  ]);
 });

@@ -11,7 +11,13 @@ import { type Exec, spawnExec } from "#agent/process/spawn.ts";
 import { Witness } from "#agent/backend/nft/witness.ts";
 import { type Kernel, openKernel } from "#agent/backend/kernel.ts";
 import { standaloneText } from "#agent/disk/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must, run } from "#lab/run/process.ts";
 import type { Program } from "#core/render/index.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
@@ -19,12 +25,15 @@ import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rule
 
 const prefix = newPrefix();
 const [namespace, fresh] = [namespaceName(prefix, "live"), namespaceName(prefix, "fresh")];
-const feed = (where: string, input: string) => must(inNamespace(where, "nft", "-f", "-"), { input });
+const feed = (where: string, input: string) =>
+  must(inNamespace(where, "nft", "-f", "-"), { input });
 
 beforeAll(() => makeNamespaces([namespace, fresh]));
 afterAll(() => removeNamespaces([namespace, fresh]));
 
-const Listed = z.object({ nftables: z.array(z.record(z.string(), z.record(z.string(), z.unknown()))) });
+const Listed = z.object({
+  nftables: z.array(z.record(z.string(), z.record(z.string(), z.unknown()))),
+});
 
 const withoutCounts = (key: string, value: unknown): unknown =>
   ["handle", "packets", "bytes"].includes(key) ? undefined : value;
@@ -35,7 +44,9 @@ async function listing(where: string): Promise<readonly string[]> {
   const entries = Listed.parse(JSON.parse(text)).nftables.flatMap((entry) =>
     Object.entries(entry).map(([kind, body]) => {
       const elements = z.array(z.unknown()).safeParse(body["elem"]);
-      const elem = elements.success ? elements.data.map((element) => JSON.stringify(element)).toSorted() : [];
+      const elem = elements.success
+        ? elements.data.map((element) => JSON.stringify(element)).toSorted()
+        : [];
       return {
         kind,
         text: JSON.stringify({ kind, ...body, elem }, withoutCounts),
@@ -104,7 +115,9 @@ function openBench(): Bench {
   };
 }
 
-const pool = Array.from({ length: 40 }, (_, i) => (i % 3 === 2 ? `fd00:8::${i + 1}` : `10.8.0.${i + 1}`));
+const pool = Array.from({ length: 40 }, (_, i) =>
+  i % 3 === 2 ? `fd00:8::${i + 1}` : `10.8.0.${i + 1}`,
+);
 /** More than an apply lists. */
 const crowd = Array.from({ length: 300 }, (_, i) => `10.8.${1 + (i >> 8)}.${i & 255}`);
 /** Ways to cover a /16, side by side and within each other. */
@@ -171,7 +184,9 @@ function rulesetsOf(steps: readonly Step[], big: boolean): readonly Ruleset[] {
     if (rename) second = second === "ops" ? "qa" : "ops";
     const of = (group: number) => pool.filter((_, i) => places[i] === group);
     const networks = [0, 1].flatMap((i) =>
-      (covers[(cover + i) % covers.length] ?? []).map((tail) => `10.${20 + i}.${tail}`.replace("/32", "")),
+      (covers[(cover + i) % covers.length] ?? []).map((tail) =>
+        `10.${20 + i}.${tail}`.replace("/32", ""),
+      ),
     );
     return rulesetFrom({ dev: [...of(0), ...(big ? crowd : [])], [second]: of(1) }, networks, port);
   });
@@ -214,16 +229,23 @@ describe("elements alone", () => {
     const program = mustRender(groupsRuleset({ dev, ops }));
     await feed(
       namespace,
-      standaloneText(program).replace("counter r_dev {\n", "counter r_dev {\n\t\tpackets 7 bytes 700\n"),
+      standaloneText(program).replace(
+        "counter r_dev {\n",
+        "counter r_dev {\n\t\tpackets 7 bytes 700\n",
+      ),
     );
     const counted = { name: "r_dev", packets: 7, bytes: 700 };
     expect((await kernel.load(program)).ok).toBe(true);
     expect(await kernel.counters()).toContainEqual(counted);
     const rules = async () =>
-      (await must(inNamespace(namespace, "nft", "-a", "list", "ruleset"))).match(/^.* # handle \d+$/gm);
+      (await must(inNamespace(namespace, "nft", "-a", "list", "ruleset"))).match(
+        /^.* # handle \d+$/gm,
+      );
     const before = await rules();
     const wholeLoads = witness.wholeLoads;
-    const moved = mustRender(groupsRuleset({ dev: dev.slice(1), ops: [...dev.slice(0, 1), ...ops] }));
+    const moved = mustRender(
+      groupsRuleset({ dev: dev.slice(1), ops: [...dev.slice(0, 1), ...ops] }),
+    );
     expect((await kernel.update(moved)).ok).toBe(true);
     expect(await rules()).toEqual(before);
     expect(await kernel.counters()).toContainEqual(counted);
@@ -244,7 +266,9 @@ describe("elements alone", () => {
         if (bench.witness.wholeLoads === wholeLoads) tally.elements += 1;
         else tally.whole += 1;
         if (!loaded) tally.failed += 1;
-        expect(await listing(namespace), `sequence ${at}, step ${i}`).toEqual(await wholeListing(program));
+        expect(await listing(namespace), `sequence ${at}, step ${i}`).toEqual(
+          await wholeListing(program),
+        );
       }
     }
     expect(tally.elements).toBeGreaterThan(runs / 2);
@@ -254,7 +278,11 @@ describe("elements alone", () => {
 });
 
 /** @returns false when it failed; then what is said of the kernel was true, and the program is loaded whole */
-async function disturbedUpdate(bench: Bench, program: Program, step: Step | undefined): Promise<boolean> {
+async function disturbedUpdate(
+  bench: Bench,
+  program: Program,
+  step: Step | undefined,
+): Promise<boolean> {
   const { fault = null, foreign: edit = null } = step ?? {};
   if (edit !== null) {
     await run(inNamespace(namespace, "nft", "-f", "-"), { input: `${edit}\n` });

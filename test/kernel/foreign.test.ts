@@ -2,7 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openNft } from "#agent/backend/nft/nft.ts";
 import { type Exec, spawnExec } from "#agent/process/spawn.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { ForeignDrop } from "#schema/wire.ts";
 import { groupsRuleset, mustRender, rulesetOf } from "#test/support/rulesets.ts";
@@ -33,11 +39,23 @@ const named = (by: "policy" | "rule", hook = "forward", priority = 0) => [
 describe("a chain of somebody else's is named", () => {
   it.each([
     ["whose policy drops", base("forward", "drop"), "policy"],
-    ["whose policy drops what comes back from a chain", base("forward", "drop", "jump leave"), "policy"],
+    [
+      "whose policy drops what comes back from a chain",
+      base("forward", "drop", "jump leave"),
+      "policy",
+    ],
     ["that ends in a drop", base("forward", "accept", "tcp dport 22 accept\ncounter drop"), "rule"],
     ["that ends in a reject", base("forward", "accept", "tcp dport 22 accept\nreject"), "rule"],
-    ["that goes to one that drops", base("forward", "accept", "tcp dport 22 accept\ngoto end"), "rule"],
-    ["that jumps to one that drops", base("forward", "accept", "jump leave\njump end\naccept"), "rule"],
+    [
+      "that goes to one that drops",
+      base("forward", "accept", "tcp dport 22 accept\ngoto end"),
+      "rule",
+    ],
+    [
+      "that jumps to one that drops",
+      base("forward", "accept", "jump leave\njump end\naccept"),
+      "rule",
+    ],
   ] as const)("%s", async (_, theirs, by) => {
     expect(await found(theirs)).toEqual(named(by));
   });
@@ -50,7 +68,9 @@ describe("a chain of somebody else's is named", () => {
 
   it("at the input hook, and in every family", async () => {
     const chain = "chain c { type filter hook input priority 5; policy drop;\n }";
-    const theirs = ["inet", "ip", "ip6"].map((family) => `table ${family} f_${family} {\n${chain}\n}\n`);
+    const theirs = ["inet", "ip", "ip6"].map(
+      (family) => `table ${family} f_${family} {\n${chain}\n}\n`,
+    );
     const drops = ForeignDrop.array().parse(await found(theirs.join(""), hostOnly));
     expect(drops.map(({ family, hook }) => [family, hook])).toEqual([
       ["inet", "input"],
@@ -75,7 +95,10 @@ describe("a chain of somebody else's is not named", () => {
     ["that drops above a rate", base("forward", "accept", "limit rate over 10/second drop")],
     ["whose drop comes after an accept for all", base("forward", "drop", "counter accept\ndrop")],
     ["whose policy is never reached", base("forward", "drop", "jump open")],
-    ["that returns to its policy before its drop", base("forward", "accept", "counter return\ndrop")],
+    [
+      "that returns to its policy before its drop",
+      base("forward", "accept", "counter return\ndrop"),
+    ],
     ["that goes away before its drop", base("forward", "accept", "goto leave\ndrop")],
     ["whose dropping chain nothing enters", base("forward", "accept", "tcp dport 22 jump end")],
     ["at a hook where we have no chain", base("output", "drop")],

@@ -49,7 +49,9 @@ describe.each(readGoldens())("golden $name", (golden) => {
       const { rule } = simulate(ruleset, line.packet, goldenGuard);
       const decided = rule === null ? undefined : ruleset.rules[rule];
       expect(decided?.row ?? null).toBe(line.row);
-      const expected = [decided?.counter, line.tally].filter((name) => name !== undefined && name !== null);
+      const expected = [decided?.counter, line.tally].filter(
+        (name) => name !== undefined && name !== null,
+      );
       expect([...seen.counters].sort()).toEqual(expected.map((name) => [name, 1]).sort());
     });
   });

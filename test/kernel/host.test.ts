@@ -24,7 +24,8 @@ const guard = Guard.parse({
   },
 });
 
-const program = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+const program = (name: string): string =>
+  fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 
 let topology: Topology;
 let nft: Nft;
@@ -92,7 +93,12 @@ async function expectLifeline(): Promise<void> {
 
 it("reaches everything while nothing is loaded, so a silence below is a verdict", async () => {
   for (const name of ["admin", "stranger", "console"])
-    expect(await knock(topology.machine(name), ...ports(22, 80))).toEqual(["open", "open", "open", "open"]);
+    expect(await knock(topology.machine(name), ...ports(22, 80))).toEqual([
+      "open",
+      "open",
+      "open",
+      "open",
+    ]);
   expect(await knock(topology.machine("admin"), "203.0.113.9 443", "2001:db8:9::9 443")).toEqual([
     "open",
     "open",
@@ -140,7 +146,10 @@ it("narrows output when rules say so, and still answers", async () => {
     rules: [ruleOf({ scope: "host", direction: "out", verdict: "drop", counter: "r_out" })],
   });
   await nft.apply(mustRender(ruleset, guard));
-  expect(await knock(topology.gateway, "203.0.113.9 443", "2001:db8:9::9 443")).toEqual(["silent", "silent"]);
+  expect(await knock(topology.gateway, "203.0.113.9 443", "2001:db8:9::9 443")).toEqual([
+    "silent",
+    "silent",
+  ]);
   expect(await knock(topology.machine("admin"), ...ports(22))).toEqual(["open", "open"]);
 });
 
@@ -216,7 +225,10 @@ describe("a guard that narrows output", () => {
 
   it.each<[string, Program]>([
     ["closed", renderClosed(narrowed)],
-    ["whose bundle opens everything", mustRender(rulesetOf({ scopes, rules: everything }), narrowed)],
+    [
+      "whose bundle opens everything",
+      mustRender(rulesetOf({ scopes, rules: everything }), narrowed),
+    ],
     ["whose bundle is about nothing", mustRender(rulesetOf({}), narrowed)],
   ])("lets a host %s begin what it names and nothing else, v4 and v6", async (_, wanted) => {
     await nft.remove();
@@ -236,7 +248,10 @@ describe("a guard that narrows output", () => {
   it("keeps sessions that were there before it, and a closed host narrowed anew begins again", async () => {
     await nft.apply(renderClosed(guard));
     listeners.push(await started(topology.machine("admin"), "pusher.ts", "8080"));
-    const session = await holdTo(watched(), topology.gateway, ["198.51.100.2 8080", "2001:db8:5::2 8080"]);
+    const session = await holdTo(watched(), topology.gateway, [
+      "198.51.100.2 8080",
+      "2001:db8:5::2 8080",
+    ]);
     await nft.apply(renderClosed(narrowed));
     expect(await session.ask()).toEqual(["alive", "alive"]);
     await session.end();
@@ -267,7 +282,9 @@ it("rejects TCP at once with a reset, whether or not the rule names TCP, v4 and 
     "refused",
   ]);
   const counted = new Map((await nft.counters()).map(({ name, packets }) => [name, packets]));
-  expect([counted.get("r_web"), counted.get("r_rest"), counted.get("r_end_in_host")]).toEqual([2, 2, 0]);
+  expect([counted.get("r_web"), counted.get("r_rest"), counted.get("r_end_in_host")]).toEqual([
+    2, 2, 0,
+  ]);
 });
 
 it("opens everything again when the table is removed", async () => {

@@ -5,20 +5,28 @@ import { type Exec, spawnExec } from "#agent/process/spawn.ts";
 import { Witness } from "#agent/backend/nft/witness.ts";
 import { type Kernel, openKernel } from "#agent/backend/kernel.ts";
 import { standaloneText } from "#agent/disk/slots.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { elementCount, type Program } from "#core/render/index.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
 const [namespace, fresh] = [namespaceName(prefix, "live"), namespaceName(prefix, "fresh")];
-const feed = (where: string, input: string) => must(inNamespace(where, "nft", "-f", "-"), { input });
+const feed = (where: string, input: string) =>
+  must(inNamespace(where, "nft", "-f", "-"), { input });
 
 beforeAll(() => makeNamespaces([namespace, fresh]));
 afterAll(() => removeNamespaces([namespace, fresh]));
 beforeEach(() => must(inNamespace(namespace, "nft", "flush", "ruleset")));
 
-const many = (count: number) => Array.from({ length: count }, (_, i) => `10.9.${i >> 8}.${i & 255}`);
+const many = (count: number) =>
+  Array.from({ length: count }, (_, i) => `10.9.${i >> 8}.${i & 255}`);
 const small = mustRender(groupsRuleset({ dev: ["10.8.0.2"], ops: ["10.8.0.3"] }));
 const large = mustRender(groupsRuleset({ dev: ["10.8.0.2"], ops: many(26_000) }));
 const larger = mustRender(groupsRuleset({ dev: ["10.8.0.4"], qa: many(27_000) }));
@@ -84,7 +92,9 @@ describe("a very large program", () => {
     const { kernel, inputs } = open();
     for (const program of [small, large]) expect((await kernel.load(program)).ok).toBe(true);
     const before = inputs.length;
-    const moved = mustRender(groupsRuleset({ dev: ["10.8.0.2", "10.9.0.0"], ops: many(26_000).slice(1) }));
+    const moved = mustRender(
+      groupsRuleset({ dev: ["10.8.0.2", "10.9.0.0"], ops: many(26_000).slice(1) }),
+    );
     expect((await kernel.update(moved)).ok).toBe(true);
     expect(inputs.length).toBe(before + 1);
     expect(await listing(namespace)).toEqual(await wholeListing(moved));

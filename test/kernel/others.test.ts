@@ -2,13 +2,20 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { openNft } from "#agent/backend/nft/nft.ts";
 import { type Exec, spawnExec } from "#agent/process/spawn.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const namespace = namespaceName(newPrefix(), "others");
 const spawned = spawnExec({ prefix: inNamespace(namespace) });
-const nft = (...argv: readonly string[]): Promise<string> => must(inNamespace(namespace, "nft", ...argv));
+const nft = (...argv: readonly string[]): Promise<string> =>
+  must(inNamespace(namespace, "nft", ...argv));
 /** So many elements that they are not listed after a load, and so few that they are. */
 const sizes: readonly (readonly [string, number])[] = [
   ["few members", 3],

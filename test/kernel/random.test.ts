@@ -75,10 +75,14 @@ const packets: readonly Packet[] = [
   ...coming.flatMap(([source, iif], i) =>
     Object.entries(leaving)
       .filter(([destination]) => isV6(destination) === isV6(source) && destination !== source)
-      .map(([destination, oif], j) => packetOf({ hook: "forward", iif, oif }, source, destination, i + j)),
+      .map(([destination, oif], j) =>
+        packetOf({ hook: "forward", iif, oif }, source, destination, i + j),
+      ),
   ),
   ...coming.flatMap(([source, iif], i) =>
-    [0, 1, 2].map((j) => packetOf({ hook: "input", iif }, source, isV6(source) ? own.v6 : own.v4, i + j)),
+    [0, 1, 2].map((j) =>
+      packetOf({ hook: "input", iif }, source, isV6(source) ? own.v6 : own.v4, i + j),
+    ),
   ),
   ...Object.entries(leaving).flatMap(([destination, oif]) =>
     begun.map((payload): Packet => {

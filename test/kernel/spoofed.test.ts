@@ -22,7 +22,8 @@ import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
 const [gateway, client] = [namespaceName(prefix, "gw"), namespaceName(prefix, "client")];
-const path = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
+const path = (name: string): string =>
+  fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 let listener: ChildProcess;
 
 /** Lets everybody in at 443, of whoever came by a way that is theirs. */
@@ -30,7 +31,12 @@ const program = mustRender(
   rulesetOf({
     scopes: [
       { kind: "host" },
-      { kind: "overlay", name: "office", interfaces: ["tun0"], subnets: ["10.8.0.0/24", "fd00:8::/64"] },
+      {
+        kind: "overlay",
+        name: "office",
+        interfaces: ["tun0"],
+        subnets: ["10.8.0.0/24", "fd00:8::/64"],
+      },
     ],
     rules: [
       ruleOf({
@@ -58,11 +64,20 @@ const spoofed = async (): Promise<number> =>
 beforeAll(async () => {
   await makeNamespaces([gateway, client]);
   await joinByCable(
-    { namespace: gateway, device: "tun0", addresses: ["10.8.0.1/24", "fd00:8::1/64", "fe80::1/64"] },
+    {
+      namespace: gateway,
+      device: "tun0",
+      addresses: ["10.8.0.1/24", "fd00:8::1/64", "fe80::1/64"],
+    },
     { namespace: client, device: "eth0", addresses: ["10.8.0.2/24", "fd00:8::2/64", "fe80::2/64"] },
   );
   await nft().apply(program);
-  const [command = "", ...args] = inNamespace(gateway, process.execPath, path("listener.ts"), "443");
+  const [command = "", ...args] = inNamespace(
+    gateway,
+    process.execPath,
+    path("listener.ts"),
+    "443",
+  );
   listener = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   if (listener.stdout !== null) await once(listener.stdout, "data");
 }, 60_000);

@@ -86,7 +86,9 @@ test.each([
   decide(slot);
   const decided = slotSeal(host.directory, slot);
   await until("the watchdog to end", async () =>
-    (await run(["pgrep", "-f", `portcullis-watchdog ${host.directory}`])).code === 0 ? undefined : true,
+    (await run(["pgrep", "-f", `portcullis-watchdog ${host.directory}`])).code === 0
+      ? undefined
+      : true,
   );
   expect(await host.held()).toBe("seq 2");
   expect(slotSeal(host.directory, slot)).toBe(decided);

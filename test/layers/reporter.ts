@@ -3,7 +3,14 @@
  * the tally counts from. Whoever watches can tell a long run from one that hangs.
  */
 import { appendFileSync } from "node:fs";
-import type { Reporter, SerializedError, TestCase, TestModule, TestSpecification, Vitest } from "vitest/node";
+import type {
+  Reporter,
+  SerializedError,
+  TestCase,
+  TestModule,
+  TestSpecification,
+  Vitest,
+} from "vitest/node";
 import { type Entry, journalVariable } from "./journal.ts";
 
 export default class ProgressReporter implements Reporter {
@@ -19,7 +26,10 @@ export default class ProgressReporter implements Reporter {
   }
 
   onTestModuleCollected(module: TestModule): void {
-    const tests = [...module.children.allTests()].map(({ id, fullName }) => ({ id, name: fullName }));
+    const tests = [...module.children.allTests()].map(({ id, fullName }) => ({
+      id,
+      name: fullName,
+    }));
     note({ kind: "collected", file: module.moduleId, tests });
   }
 
@@ -34,7 +44,9 @@ export default class ProgressReporter implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     note({ kind: "file", file: module.moduleId, state: module.state() });
-    say(`${module.state()} ${module.relativeModuleId} (${Math.round(module.diagnostic().duration)} ms)`);
+    say(
+      `${module.state()} ${module.relativeModuleId} (${Math.round(module.diagnostic().duration)} ms)`,
+    );
     this.#show(module.errors());
   }
 

@@ -78,7 +78,10 @@ function vitest(
     child.stderr.setEncoding("utf8").on("data", hear);
     child.on("error", reject);
     // What a test started may hold the pipes open for ever.
-    child.on("exit", () => cut !== undefined && [child.stdout, child.stderr].map((pipe) => pipe.destroy()));
+    child.on(
+      "exit",
+      () => cut !== undefined && [child.stdout, child.stderr].map((pipe) => pipe.destroy()),
+    );
     child.on("close", (exitCode) => {
       clearTimeout(limit);
       ended.removeEventListener("abort", asked);

@@ -17,7 +17,8 @@ export type Ending = { readonly exitCode: number | null } | { readonly cut: stri
 
 /** @param journal undefined when the run left none */
 export function tally(journal: string | undefined, ending: Ending): Tally {
-  if (journal === undefined) return { passed: 0, failed: 1, reasons: ["no journal", ...reasonOf(ending)] };
+  if (journal === undefined)
+    return { passed: 0, failed: 1, reasons: ["no journal", ...reasonOf(ending)] };
   const entries = readJournal(journal);
   const tests = of(entries, "test");
   const passed = tests.filter(({ state }) => state === "passed").length;
@@ -28,13 +29,20 @@ export function tally(journal: string | undefined, ending: Ending): Tally {
       .map(({ name, state }) => `${state}, which counts as failed: ${name}`),
     ...neverEnded(entries),
     ...brokenFiles(entries),
-    ...of(entries, "end").flatMap(({ errors }) => (errors > 0 ? [`${errors} errors outside of tests`] : [])),
+    ...of(entries, "end").flatMap(({ errors }) =>
+      errors > 0 ? [`${errors} errors outside of tests`] : [],
+    ),
     ...(tests.length === 0 ? ["ran no test"] : []),
   ];
   const failed = failedTests.length + reasons.length;
   const end = "cut" in ending || failed === 0 ? reasonOf(ending) : [];
-  const noEnd = of(entries, "end").length === 0 && end.length === 0 ? ["the run did not end by itself"] : [];
-  return { passed, failed: failed + end.length + noEnd.length, reasons: [...reasons, ...end, ...noEnd] };
+  const noEnd =
+    of(entries, "end").length === 0 && end.length === 0 ? ["the run did not end by itself"] : [];
+  return {
+    passed,
+    failed: failed + end.length + noEnd.length,
+    reasons: [...reasons, ...end, ...noEnd],
+  };
 }
 
 function of<K extends Entry["kind"]>(
@@ -64,7 +72,8 @@ function brokenFiles(entries: readonly Entry[]): readonly string[] {
   return of(entries, "run")
     .flatMap(({ files }) =>
       files.filter((file) => {
-        const ownFailure = collected.get(file)?.some(({ id }) => states.get(id) !== "passed") ?? false;
+        const ownFailure =
+          collected.get(file)?.some(({ id }) => states.get(id) !== "passed") ?? false;
         return ended.get(file) !== "passed" && !ownFailure;
       }),
     )

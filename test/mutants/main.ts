@@ -60,7 +60,9 @@ if (chosen.length === 0) {
 }
 
 const nameOf = (proof: Proof): string =>
-  proof.kind === "test" ? `${proof.file}: "${proof.title}"` : `differential of ${proof.packets} packets`;
+  proof.kind === "test"
+    ? `${proof.file}: "${proof.title}"`
+    : `differential of ${proof.packets} packets`;
 const placeOf = (proof: Proof): string => (proof.kind === "test" ? proof.file : nameOf(proof));
 const width = 2;
 const started = performance.now();

@@ -32,7 +32,8 @@ const icmp: Proof = {
 const hosts: Proof = {
   kind: "test",
   file: "test/property/affected.test.ts",
-  title: "a host outside it has the same bytes before and after, and compileHosts gives what compile gives",
+  title:
+    "a host outside it has the same bytes before and after, and compileHosts gives what compile gives",
 };
 const registry: Proof = {
   kind: "test",
@@ -94,7 +95,11 @@ export const mutants: readonly Mutant[] = [
       'source: reference.kind === "any" || reference.kind === "network" ?',
     ],
     ["what no grant lets in comes in", '  verdict: "drop",', '  verdict: "accept",'],
-    ["a service has one grant", "return body.ingress.flatMap(", "return body.ingress.slice(0, 1).flatMap("],
+    [
+      "a service has one grant",
+      "return body.ingress.flatMap(",
+      "return body.ingress.slice(0, 1).flatMap(",
+    ],
   ]),
   ...of("core/compile/host.ts", oracle, [
     [
@@ -110,13 +115,21 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...of("core/compile/overlay.ts", oracle, [
     ["one subnet reaches another", '        destination: { kind: "source-subnet" },\n', ""],
-    ["a group reaches everybody", '        destination: { kind: "set", set: groupSet(key, group) },\n', ""],
+    [
+      "a group reaches everybody",
+      '        destination: { kind: "set", set: groupSet(key, group) },\n',
+      "",
+    ],
     [
       "everybody reaches a group",
       '        source: { kind: "class", map, class: groupClass(key, group) },\n',
       "",
     ],
-    ["tunnels lead anywhere", 'egress(key), { verdict: "drop" }', 'egress(key), { verdict: "accept" }'],
+    [
+      "tunnels lead anywhere",
+      'egress(key), { verdict: "drop" }',
+      'egress(key), { verdict: "accept" }',
+    ],
     [
       "anything leads into tunnels",
       'ingress(key), { verdict: "drop" }',
@@ -132,7 +145,11 @@ export const mutants: readonly Mutant[] = [
       "body.interfaces.toSorted(compareText)",
       "body.interfaces.toSorted(compareText).slice(0, 1)",
     ],
-    ["an overlay has one subnet", "sortAddresses(body.subnets)", "sortAddresses(body.subnets).slice(0, 1)"],
+    [
+      "an overlay has one subnet",
+      "sortAddresses(body.subnets)",
+      "sortAddresses(body.subnets).slice(0, 1)",
+    ],
   ]),
   ...of("core/compile/affected.ts", hosts, [
     [
@@ -145,7 +162,11 @@ export const mutants: readonly Mutant[] = [
       "const roles = sides.flatMap(",
       "const roles = [before].flatMap(",
     ],
-    ["nobody reads a role", '        ...roles.map((name) => setNameOf({ kind: "role", name })),\n', ""],
+    [
+      "nobody reads a role",
+      '        ...roles.map((name) => setNameOf({ kind: "role", name })),\n',
+      "",
+    ],
     ["nobody reads a host", '        setNameOf({ kind: "host", name: key }),\n', ""],
     ["nobody reads a zone", 'return [setNameOf({ kind: "zone", name: key })];', "return [];"],
     [
@@ -182,25 +203,51 @@ export const mutants: readonly Mutant[] = [
     ["a range that is too wide", "udp(60_000, 61_000)", "udp(60_000, 61_001)"],
   ]),
   ...of("core/compile/sort.ts", differential, [
-    ["sets end after 500 elements", ".map(({ item }) => item);", ".map(({ item }) => item).slice(0, 500);"],
+    [
+      "sets end after 500 elements",
+      ".map(({ item }) => item);",
+      ".map(({ item }) => item).slice(0, 500);",
+    ],
   ]),
   ...of("core/compile/cover.ts", differential, [
-    ["networks end after 500", "networksOf(spansOf(texts));", "networksOf(spansOf(texts)).slice(0, 500);"],
+    [
+      "networks end after 500",
+      "networksOf(spansOf(texts));",
+      "networksOf(spansOf(texts)).slice(0, 500);",
+    ],
   ]),
   // A kernel passes an error about a flow as an answer, so that no packet of the differential run shows this.
-  ...of("schema/always.ts", icmp, [["no packet is too big", '  { name: "packet-too-big", type: 2 },\n', ""]]),
+  ...of("schema/always.ts", icmp, [
+    ["no packet is too big", '  { name: "packet-too-big", type: 2 },\n', ""],
+  ]),
   ...of("schema/always.ts", differential, [
-    ["answers are judged as if they were new", 'states: ["established", "related"],', 'states: ["related"],'],
-    ["what conntrack can make nothing of goes on to the rules", 'states: ["invalid"]', 'states: ["related"]'],
+    [
+      "answers are judged as if they were new",
+      'states: ["established", "related"],',
+      'states: ["related"],',
+    ],
+    [
+      "what conntrack can make nothing of goes on to the rules",
+      'states: ["invalid"]',
+      'states: ["related"]',
+    ],
     [
       "everybody asks for timestamps",
       '  { name: "echo-request", type: 8 },\n',
       '  { name: "echo-request", type: 8 },\n  { name: "timestamp-request", type: 13 },\n',
     ],
-    ["a narrowed host begins what it likes", '    { kind: "narrowing", verdict: "drop" },\n  ],', "  ],"],
+    [
+      "a narrowed host begins what it likes",
+      '    { kind: "narrowing", verdict: "drop" },\n  ],',
+      "  ],",
+    ],
   ]),
   ...of("core/simulate/prelude.ts", differential, [
-    ["a flow of the guard is its first port", "port <= (flow.last_port ?? flow.port)", "port <= flow.port"],
+    [
+      "a flow of the guard is its first port",
+      "port <= (flow.last_port ?? flow.port)",
+      "port <= flow.port",
+    ],
   ]),
   ...of("core/simulate/spoofed.ts", differential, [
     [

@@ -1,5 +1,13 @@
 /** One mutant tried: the tree copied, one text in it changed, and the proof run there. The tree itself is never touched. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as z from "zod";
@@ -39,7 +47,9 @@ export async function tryProof(proof: Proof, mutant?: Mutant): Promise<Outcome> 
       const path = join(copy, mutant.file);
       writeFileSync(path, mutated(readFileSync(path, "utf8"), mutant));
     }
-    return await (proof.kind === "test" ? runTest(copy, proof) : runDifferential(copy, proof.packets));
+    return await (proof.kind === "test"
+      ? runTest(copy, proof)
+      : runDifferential(copy, proof.packets));
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
@@ -76,15 +86,26 @@ async function runTest(
   const ran = results.flatMap(({ assertionResults }) => assertionResults);
   const red = ran.filter(({ status }) => status === "failed").map((test) => test.title);
   if (!ran.some(({ status }) => status === "failed" || status === "passed"))
-    return { red, fault: results.map(({ message }) => message).join(" ") || `no such test: ${title}` };
+    return {
+      red,
+      fault: results.map(({ message }) => message).join(" ") || `no such test: ${title}`,
+    };
   return { red, fault: undefined };
 }
 
 async function runDifferential(copy: string, packets: number): Promise<Outcome> {
   const main = join(copy, "test", "differential", "main.ts");
-  const { code, stdout, stderr } = await inCopy(copy, [main, "--packets", String(packets), "--seed", "1"]);
+  const { code, stdout, stderr } = await inCopy(copy, [
+    main,
+    "--packets",
+    String(packets),
+    "--seed",
+    "1",
+  ]);
   if (code === 0) return { red: [], fault: undefined };
-  const between = [...stdout.matchAll(/"between":"([a-z ]+)"/g)].flatMap(([, which]) => which ?? []);
+  const between = [...stdout.matchAll(/"between":"([a-z ]+)"/g)].flatMap(
+    ([, which]) => which ?? [],
+  );
   const red = [...new Set(between)];
   return {
     red,

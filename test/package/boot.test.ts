@@ -7,7 +7,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ipBatch } from "#lab/net/netns.ts";
 import { debianKernel, type Kernel } from "./image.ts";
-import { type Machine, makeBootable, makeDisk, makeInitramfs, makeTap, powerOn } from "./machine.ts";
+import {
+  type Machine,
+  makeBootable,
+  makeDisk,
+  makeInitramfs,
+  makeTap,
+  powerOn,
+} from "./machine.ts";
 import {
   admin,
   bootContainer,
@@ -67,7 +74,13 @@ async function knocksDuringBoot(
 ): Promise<(port: number) => Answers> {
   const all = Object.values(ports).flatMap(targets);
   const answers = await whileKnocking(site.outside, all, async (watch) => {
-    const machine = await powerOn({ kernel, initramfs, disk: from, namespace: site.outside, append });
+    const machine = await powerOn({
+      kernel,
+      initramfs,
+      disk: from,
+      namespace: site.outside,
+      append,
+    });
     const opened = (port: number): Promise<void> => watch.opened(targets(port));
     try {
       await work({ machine, opened, soFar: (port) => sumOf(watch.soFar(), targets(port)) });

@@ -25,7 +25,10 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     "--capability=CAP_NET_ADMIN",
   ];
   const network = `--network-namespace-path=/run/netns/${namespace}`;
-  const child = await start(["systemd-nspawn", ...options, network, "-M", name, "-D", tree, "--boot"], log);
+  const child = await start(
+    ["systemd-nspawn", ...options, network, "-M", name, "-D", tree, "--boot"],
+    log,
+  );
   closeSync(log);
   const running = (): void => {
     if (child.exitCode !== null)
@@ -35,7 +38,13 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     running();
     return Promise.resolve(child.pid === undefined ? undefined : initOf(child.pid));
   });
-  const enter = (argv: readonly string[]): readonly string[] => ["nsenter", "-t", `${init}`, "-a", ...argv];
+  const enter = (argv: readonly string[]): readonly string[] => [
+    "nsenter",
+    "-t",
+    `${init}`,
+    "-a",
+    ...argv,
+  ];
   const inside: Container = {
     must: (argv, input = "") => must(enter(argv), { input }),
     run: (argv, input = "") => run(enter(argv), { input }),

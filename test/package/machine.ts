@@ -35,10 +35,20 @@ exec /bin/busybox switch_root /root /sbin/init
 export async function makeInitramfs(kernel: Kernel, folder: string): Promise<string> {
   const tree = mkdtempSync(join(folder, "initramfs-"));
   for (const name of ["bin", "dev", "modules", "proc", "root"]) mkdirSync(join(tree, name));
-  cpSync((await must(["which", "busybox"])).trim(), join(tree, "bin/busybox"), { dereference: true });
+  cpSync((await must(["which", "busybox"])).trim(), join(tree, "bin/busybox"), {
+    dereference: true,
+  });
   const order: string[] = [];
   for (const module of modules) {
-    const depends = ["modprobe", "-d", kernel.modules, "-S", kernel.version, "--show-depends", module];
+    const depends = [
+      "modprobe",
+      "-d",
+      kernel.modules,
+      "-S",
+      kernel.version,
+      "--show-depends",
+      module,
+    ];
     for (const [, path = ""] of (await must(depends)).matchAll(/^insmod (\S+)/gm)) {
       if (order.includes(basename(path))) continue;
       order.push(basename(path));
@@ -69,16 +79,26 @@ const idle = [
 
 /** What its networkd gives to `eth0`, at once. */
 export function makeNetwork(tree: string, addresses: readonly string[]): void {
-  const network = ["[Match]", "Name=eth0", "[Network]", "IPv6AcceptRA=no", "IPv6DuplicateAddressDetection=0"];
+  const network = [
+    "[Match]",
+    "Name=eth0",
+    "[Network]",
+    "IPv6AcceptRA=no",
+    "IPv6DuplicateAddressDetection=0",
+  ];
   const text = [...network, ...addresses.map((address) => `Address=${address}`)];
   writeFileSync(join(tree, "etc/systemd/network/eth0.network"), `${text.join("\n")}\n`);
 }
 
 /** Network of the machine, and the kernel's modules. */
 export function makeBootable(tree: string, kernel: Kernel, addresses: readonly string[]): void {
-  cpSync(join(kernel.modules, "lib/modules", kernel.version), join(tree, "lib/modules", kernel.version), {
-    recursive: true,
-  });
+  cpSync(
+    join(kernel.modules, "lib/modules", kernel.version),
+    join(tree, "lib/modules", kernel.version),
+    {
+      recursive: true,
+    },
+  );
   for (const unit of idle) symlinkSync("/dev/null", join(tree, "etc/systemd/system", unit));
   makeNetwork(tree, addresses);
 }
@@ -104,7 +124,9 @@ export interface Machine {
 export const makeTap = (namespace: string, addresses: readonly string[]): Promise<void> =>
   ipBatch(namespace, [
     "tuntap add tap0 mode tap",
-    ...addresses.map((address) => `address add ${address} dev tap0${address.includes(":") ? " nodad" : ""}`),
+    ...addresses.map(
+      (address) => `address add ${address} dev tap0${address.includes(":") ? " nodad" : ""}`,
+    ),
     "link set tap0 up",
   ]);
 
@@ -121,18 +143,44 @@ export interface Start {
  * Switches the machine on. What the guest has written is in this machine's own cache when QEMU is killed, and what it has
  * not is lost: that is the power cut. So QEMU need not flush.
  */
-export async function powerOn({ kernel, initramfs, disk, namespace, append = "" }: Start): Promise<Machine> {
+export async function powerOn({
+  kernel,
+  initramfs,
+  disk,
+  namespace,
+  append = "",
+}: Start): Promise<Machine> {
   const log = `${disk}.console`;
   writeFileSync(log, "");
   const file = openSync(log, "a");
-  const hardware = ["-accel", "tcg,tb-size=512", "-M", "q35", "-cpu", "max", "-m", "512", "-smp", "2"];
+  const hardware = [
+    "-accel",
+    "tcg,tb-size=512",
+    "-M",
+    "q35",
+    "-cpu",
+    "max",
+    "-m",
+    "512",
+    "-smp",
+    "2",
+  ];
   const display = ["-nographic", "-no-reboot"];
-  const line = `console=ttyS0 quiet panic=1 rw net.ifnames=0 systemd.show_status=0 ${append}`.trim();
+  const line =
+    `console=ttyS0 quiet panic=1 rw net.ifnames=0 systemd.show_status=0 ${append}`.trim();
   const boot = ["-kernel", kernel.image, "-initrd", initramfs, "-append", line];
   const drive = ["-drive", `file=${disk},if=virtio,format=raw,cache=unsafe`];
   const network = ["-netdev", "tap,id=n,ifname=tap0,script=no,downscript=no"];
   const card = ["-device", "virtio-net-pci,netdev=n,romfile="];
-  const argv = ["qemu-system-x86_64", ...hardware, ...display, ...boot, ...drive, ...network, ...card];
+  const argv = [
+    "qemu-system-x86_64",
+    ...hardware,
+    ...display,
+    ...boot,
+    ...drive,
+    ...network,
+    ...card,
+  ];
   const child = await start(inNamespace(namespace, ...argv), file);
   closeSync(file);
   const off = once(child, "exit");

@@ -10,7 +10,13 @@ import { openNft } from "#agent/backend/nft/nft.ts";
 import { describeRedirect } from "#agent/backend/nft/redirects.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
-import { inNamespace, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  inNamespace,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { renderClosed } from "#core/render/index.ts";
 import { groupsRuleset, mustRender, testGuard } from "#test/support/rulesets.ts";
@@ -99,7 +105,16 @@ const programs: readonly Program[] = [
     ended: "! test -e /run/docker-test.pid",
   },
 ];
-const packages = ["dbus", "docker.io", "fail2ban", "firewalld", "iproute2", "nftables", "procps", "ufw"];
+const packages = [
+  "dbus",
+  "docker.io",
+  "fail2ban",
+  "firewalld",
+  "iproute2",
+  "nftables",
+  "procps",
+  "ufw",
+];
 
 const prefix = newPrefix();
 const namespaces = programs.map(({ name }) => namespaceName(prefix, name));
@@ -118,12 +133,14 @@ const program = mustRender(groupsRuleset({ dev: ["10.8.0.2", "10.8.0.3"] }));
 
 describe.each(programs)("$name and portcullis", (neighbour) => {
   const namespace = namespaceName(prefix, neighbour.name);
-  const nft = (...argv: readonly string[]): Promise<string> => must(inNamespace(namespace, "nft", ...argv));
+  const nft = (...argv: readonly string[]): Promise<string> =>
+    must(inNamespace(namespace, "nft", ...argv));
   const kernel = openKernel(openNft(spawnExec({ prefix: inNamespace(namespace) })));
   const isOurs = (table: string): boolean => table.startsWith("table inet portcullis ");
   const tables = async (): Promise<readonly string[]> =>
     (await nft("-a", "list", "ruleset")).split(/^(?=table )/m).filter((text) => text !== "");
-  const theirs = async (): Promise<readonly string[]> => (await tables()).filter((table) => !isOurs(table));
+  const theirs = async (): Promise<readonly string[]> =>
+    (await tables()).filter((table) => !isOurs(table));
   const ours = async (): Promise<string | undefined> => (await tables()).find(isOurs);
   const runs = async (): Promise<boolean> =>
     (await tables()).some((table) => table.startsWith(`table ${neighbour.table} `));

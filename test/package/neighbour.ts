@@ -43,7 +43,8 @@ export class Neighbour {
     });
     const ready = once(init.stdout, "data").then(() => true);
     const ended = once(init, "exit").then(() => false);
-    if (!(await Promise.race([ready, ended]))) throw new Error("the neighbour's system did not start");
+    if (!(await Promise.race([ready, ended])))
+      throw new Error("the neighbour's system did not start");
     const children = await must(["ps", "-o", "pid=", "--ppid", String(init.pid)]);
     return new Neighbour(place, init, Number(children.trim()));
   }

@@ -9,7 +9,16 @@ import { inNamespace } from "#lab/net/netns.ts";
 import { must, type Outcome, run, until } from "#lab/run/process.ts";
 import type { Container } from "./container.ts";
 import { debianFiles } from "./image.ts";
-import { bootContainer, converge, joinFleet, knock, openSite, ports, server, type Site } from "./site.ts";
+import {
+  bootContainer,
+  converge,
+  joinFleet,
+  knock,
+  openSite,
+  ports,
+  server,
+  type Site,
+} from "./site.ts";
 import { whileKnocking } from "./watch.ts";
 
 const state = "/var/lib/portcullis";
@@ -46,7 +55,9 @@ test("installs on a host without Node, and changes nothing before it has joined"
   expect((await host.run(["sh", "-c", "command -v node"])).code).not.toBe(0);
   const deb = await site.package("0.1.0");
   expect(await host.must(["dpkg", "-i", deb])).toContain("portcullis-agent join");
-  expect(await systemctl("is-enabled", "portcullis-boot", "portcullis-agent")).toBe("enabled\nenabled");
+  expect(await systemctl("is-enabled", "portcullis-boot", "portcullis-agent")).toBe(
+    "enabled\nenabled",
+  );
   expect(await systemctl("is-active", "portcullis-agent")).toBe("inactive");
   expect(await systemctl("--failed", "--no-legend", "list-units", "portcullis*")).toBe("");
   expect((await host.must(["stat", "-c", "%a %U", state])).trim()).toBe("700 root");
@@ -63,7 +74,8 @@ test("makes no circle of orders with other firewalls' units, nor with one that a
       join(await debianFiles(name.replace(".service", "")), "lib/systemd/system", name),
       join(units, name),
     );
-  const systemd = (...argv: readonly string[]): Promise<Outcome> => run(["chroot", site.tree, ...argv]);
+  const systemd = (...argv: readonly string[]): Promise<Outcome> =>
+    run(["chroot", site.tree, ...argv]);
   const circles = async (...enabled: readonly string[]): Promise<readonly string[]> => {
     const names = ["systemd-networkd.service", ...enabled];
     expect(await systemd("systemctl", "enable", "--quiet", ...names)).toMatchObject({ code: 0 });
@@ -84,7 +96,8 @@ test("makes no circle of orders with other firewalls' units, nor with one that a
   mkdirSync(drop);
   writeFileSync(join(drop, "after.conf"), "[Unit]\nAfter=nftables.service\n");
   expect((await circles("nftables.service")).join()).toContain("cycle");
-  for (const path of [drop, ...others.map((name) => join(units, name))]) rmSync(path, { recursive: true });
+  for (const path of [drop, ...others.map((name) => join(units, name))])
+    rmSync(path, { recursive: true });
 });
 
 test("a build of the same commit is the same bytes", async () => {
@@ -96,10 +109,19 @@ test("converges with the control plane as a unit that may change the firewall an
   await joinFleet(site, host);
   await converge(host, startAgent);
   await expectEnforced();
-  const security = await host.must(["systemd-analyze", "security", "--no-pager", "portcullis-agent"]);
+  const security = await host.must([
+    "systemd-analyze",
+    "security",
+    "--no-pager",
+    "portcullis-agent",
+  ]);
   const exposure = /exposure level for \S+: ([\d.]+)/.exec(security)?.[1];
   expect(Number(exposure)).toBeLessThanOrEqual(2.5);
-  const capabilities = await host.must(["grep", "^Cap\\(Eff\\|Bnd\\)", `/proc/${await agentPid()}/status`]);
+  const capabilities = await host.must([
+    "grep",
+    "^Cap\\(Eff\\|Bnd\\)",
+    `/proc/${await agentPid()}/status`,
+  ]);
   const netAdmin = (1n << 12n).toString(16).padStart(16, "0");
   expect(capabilities.trim().split(/\s+/)).toEqual(["CapEff:", netAdmin, "CapBnd:", netAdmin]);
 });
@@ -114,7 +136,11 @@ test("believes the system's store, and nothing that the manager's environment as
   await host.must(["systemctl", "set-environment", ...asked]);
   await converge(host, ["systemctl", "restart", "portcullis-agent"]);
   const given = await host.must(["cat", `/proc/${await agentPid()}/environ`]);
-  await host.must(["systemctl", "unset-environment", ...asked.map((one) => one.replace(/=.*/, ""))]);
+  await host.must([
+    "systemctl",
+    "unset-environment",
+    ...asked.map((one) => one.replace(/=.*/, "")),
+  ]);
   expect(given).toContain("PATH=");
   expect(given).not.toMatch(/NODE_OPTIONS|NODE_TLS|HTTPS_PROXY/);
 });
@@ -134,7 +160,10 @@ test("stopping the agent leaves the rules, and without it they come back when nf
 test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhile", async () => {
   const before = { pid: await agentPid(), key: inFile(`${state}/host.key`), table: await table() };
   const deb = await site.package("0.1.1");
-  const [management, undeclared] = [`${server.v4} ${ports.management}`, `${server.v6} ${ports.undeclared}`];
+  const [management, undeclared] = [
+    `${server.v4} ${ports.management}`,
+    `${server.v6} ${ports.undeclared}`,
+  ];
   const answers = await whileKnocking(site.outside, [management, undeclared], async () => {
     await converge(host, ["dpkg", "-i", deb]);
     expect(await agentPid()).not.toBe(before.pid);
@@ -142,15 +171,16 @@ test("an upgrade starts a new agent, keeps its state, and lets nobody in meanwhi
   expect(answers.get(undeclared)).toMatchObject({ open: 0, refused: 0 });
   expect(answers.get(management)).toMatchObject({ refused: 0, silent: 0, unreachable: 0 });
   expect(answers.get(management)?.open).toBeGreaterThan(0);
-  expect((await host.must(["dpkg-query", "-W", "-f", "${Version}", "portcullis-agent"])).trim()).toBe(
-    "0.1.1",
-  );
+  expect(
+    (await host.must(["dpkg-query", "-W", "-f", "${Version}", "portcullis-agent"])).trim(),
+  ).toBe("0.1.1");
   expect(inFile(`${state}/host.key`)).toBe(before.key);
   expect(await table()).toBe(before.table);
 });
 
 test("an agent whose loop stands still is started anew, with the rules in place meanwhile", async () => {
-  const show = (property: string): Promise<string> => systemctl("show", "-P", property, "portcullis-agent");
+  const show = (property: string): Promise<string> =>
+    systemctl("show", "-P", property, "portcullis-agent");
   expect(await show("WatchdogUSec")).toBe("3min");
   const soon = join(site.tree, "etc/systemd/system/portcullis-agent.service.d");
   mkdirSync(soon);
@@ -158,7 +188,10 @@ test("an agent whose loop stands still is started anew, with the rules in place 
   await host.must(["systemctl", "daemon-reload"]);
   await converge(host, ["systemctl", "restart", "portcullis-agent"]);
   const heard = async (): Promise<number> => Number(await show("WatchdogTimestampMonotonic"));
-  const first = await until("systemd to hear of the agent", async () => (await heard()) || undefined);
+  const first = await until(
+    "systemd to hear of the agent",
+    async () => (await heard()) || undefined,
+  );
   await until("systemd to hear of it again", async () => (await heard()) > first || undefined);
   const [pid, before] = [await agentPid(), await table()];
   await host.must(["sh", "-c", `kill -STOP ${pid}`]);

@@ -7,7 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { joinByCable, makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import {
+  joinByCable,
+  makeNamespaces,
+  namespaceName,
+  newPrefix,
+  removeNamespaces,
+} from "#lab/net/netns.ts";
 import { must, until } from "#lab/run/process.ts";
 import { knockAt, type Word } from "#test/support/connections.ts";
 import { openStandingPlane, type StandingPlane } from "#test/support/standing-plane.ts";
@@ -27,7 +33,10 @@ export const withLength = ({ v4, v6 }: typeof admin | typeof server): readonly s
   `${v6}/64`,
 ];
 /** A port of the host, on both families, as a knocker takes it. */
-export const targets = (port: number): readonly string[] => [`${server.v4} ${port}`, `${server.v6} ${port}`];
+export const targets = (port: number): readonly string[] => [
+  `${server.v4} ${port}`,
+  `${server.v6} ${port}`,
+];
 
 const guard = `management:
   allow:
@@ -104,7 +113,13 @@ export async function openSite(): Promise<Site> {
     inside,
     tree,
     async package(version) {
-      const build = [here("../../package.mjs"), "--out", join(tree, "root"), "--compression", "zstd"];
+      const build = [
+        here("../../package.mjs"),
+        "--out",
+        join(tree, "root"),
+        "--compression",
+        "zstd",
+      ];
       await must([process.execPath, ...build, "--version", version]);
       return `/root/portcullis-agent_${version}_${await architecture()}.deb`;
     },
@@ -116,7 +131,8 @@ export async function openSite(): Promise<Site> {
   };
 }
 
-const architecture = async (): Promise<string> => (await must(["dpkg", "--print-architecture"])).trim();
+const architecture = async (): Promise<string> =>
+  (await must(["dpkg", "--print-architecture"])).trim();
 
 export const bootContainer = ({ tree, inside }: Site): Promise<Container> => boot(tree, inside);
 

@@ -107,24 +107,31 @@ async function booted(): Promise<Booted> {
         const units = ["portcullis-boot", "portcullis-boot-again"].flatMap((unit) => ["-u", unit]);
         said = await host.must(["journalctl", "-b", "-o", "cat", ...units]);
         const ended = await moment(host, "ExecMainExit", "portcullis-boot.service");
-        inTime = ended > 0 && ended < (await moment(host, "InactiveExit", "systemd-networkd.service"));
+        inTime =
+          ended > 0 && ended < (await moment(host, "InactiveExit", "systemd-networkd.service"));
       } finally {
         await host.stop();
       }
     },
   );
-  const meanwhile = names.filter(([, port]) => sumOf(answers, targets(port)).open > 0).map(([name]) => name);
+  const meanwhile = names
+    .filter(([, port]) => sumOf(answers, targets(port)).open > 0)
+    .map(([name]) => name);
   return { meanwhile, afterwards, said, inTime };
 }
 
 /** When a unit last did so, in microseconds of the monotonic clock; 0 for never. */
 const moment = async (host: Container, what: string, unit: string): Promise<number> =>
-  Number(await host.must(["systemctl", "show", "--value", "-p", `${what}TimestampMonotonic`, unit]));
+  Number(
+    await host.must(["systemctl", "show", "--value", "-p", `${what}TimestampMonotonic`, unit]),
+  );
 
 /** Echo requests always pass: a host that answers one has its network. */
 const answering = (address: string): Promise<true> =>
   until(`${address} to answer`, async () => {
-    const { code } = await run(inNamespace(site.outside, "ping", "-n", "-c", "1", "-W", "1", address));
+    const { code } = await run(
+      inNamespace(site.outside, "ping", "-n", "-c", "1", "-W", "1", address),
+    );
     return code === 0 ? true : undefined;
   });
 
@@ -173,7 +180,11 @@ const failures: readonly (readonly [string, Open, () => void])[] = [
   ["has its ruleset cut short", closed, () => cut(join(at(state), "slots/a/ruleset.nft"))],
   ["has its seal cut short", closed, () => cut(join(at(state), "slots/a/seal"))],
   ["has its closed ruleset cut short", lastGood, () => cut(join(at(state), "closed.nft"))],
-  ["has its closed ruleset's digest cut short", lastGood, () => cut(join(at(state), "closed.seal"))],
+  [
+    "has its closed ruleset's digest cut short",
+    lastGood,
+    () => cut(join(at(state), "closed.seal")),
+  ],
   [
     "has every other file cut short",
     lastGood,

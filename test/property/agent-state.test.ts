@@ -76,11 +76,16 @@ const anyEvent = fc.oneof(
     guard: fc.constantFrom(...guards, null),
     renderer: fc.constant("nft-1"),
   }),
-  fc.record({ kind: fc.constant("refused"), because: fc.constantFrom("transport", "verification") }),
+  fc.record({
+    kind: fc.constant("refused"),
+    because: fc.constantFrom("transport", "verification"),
+  }),
   fc.record({ kind: fc.constant("counted"), counted: committed }),
   fc.record({ kind: fc.constant("committed"), applied: committed }),
   fc.record({ kind: fc.constant("failed"), kernel: fc.constantFrom(...failures) }),
-  fc.record({ kind: fc.constantFrom("rekeyed", "restored", "restore-failed", "closed", "close-failed") }),
+  fc.record({
+    kind: fc.constantFrom("rekeyed", "restored", "restore-failed", "closed", "close-failed"),
+  }),
 ) as fc.Arbitrary<Omit<Event, "now">>;
 
 const timed = fc.array(fc.tuple(anyEvent, fc.integer({ min: 0, max: 90_000 })), { maxLength: 60 });
@@ -139,12 +144,23 @@ const applied = (state: State): Committed | null =>
 
 const expectAlways = (holds: (moment: Moment) => void): void =>
   fc.assert(
-    fc.property(fc.boolean(), timed, (real, happenings) => [...play(real, happenings)].forEach(holds)),
+    fc.property(fc.boolean(), timed, (real, happenings) =>
+      [...play(real, happenings)].forEach(holds),
+    ),
     { numRuns: 2_000 },
   );
 
 test("touches the kernel only to apply, to restore what was committed, or to close", () => {
-  const kinds = new Set(["poll", "report", "count", "apply", "record", "restore", "close", "remember"]);
+  const kinds = new Set([
+    "poll",
+    "report",
+    "count",
+    "apply",
+    "record",
+    "restore",
+    "close",
+    "remember",
+  ]);
   expectAlways(({ effects, after }) => {
     for (const effect of effects) {
       expect(kinds).toContain(effect.kind);
@@ -225,7 +241,8 @@ test("only a commit changes what is committed", () => {
 
 test("a failure that may have touched the kernel is followed by what puts it right", () => {
   expectAlways(({ before, event, effects, after }) => {
-    if (before.kind !== "applying" || event.kind !== "failed" || event.kernel !== "doubtful") return;
+    if (before.kind !== "applying" || event.kind !== "failed" || event.kernel !== "doubtful")
+      return;
     const [first] = effects;
     const closes = after.kind === "closed" && after.by !== "bundle";
     expect(first).toEqual({ kind: applied(after) === null || closes ? "close" : "restore" });
@@ -245,9 +262,12 @@ test("a guard that says closed closes on a refused bundle and on one that does n
   expectAlways(({ before, event, after, effects }) => {
     if (before.kind === "unenrolled") return;
     const held = before.kind === "applying" ? before.from : before;
-    if (held.policy?.onFailure !== "closed" || held.applied === null || held.kind === "degraded") return;
-    const forged = before.kind !== "applying" && event.kind === "refused" && event.because === "verification";
-    const failed = before.kind === "applying" && event.kind === "failed" && event.kernel !== "interrupted";
+    if (held.policy?.onFailure !== "closed" || held.applied === null || held.kind === "degraded")
+      return;
+    const forged =
+      before.kind !== "applying" && event.kind === "refused" && event.because === "verification";
+    const failed =
+      before.kind === "applying" && event.kind === "failed" && event.kernel !== "interrupted";
     if (!forged && !failed) return;
     expect(after.kind).toBe("closed");
     if (held.kind !== "closed") expect(effects).toContainEqual({ kind: "close" });
@@ -257,7 +277,11 @@ test("a guard that says closed closes on a refused bundle and on one that does n
 test("lease and grace over closes a host whose guard says close, and a fresh lease brings it back", () => {
   expectAlways(({ before, event, after, effects }) => {
     if (before.kind !== "stale" || event.kind !== "woke" || event.hold) return;
-    const { policy: told, leaseEndsAt, staleFrom } = { ...before, policy: event.policy ?? before.policy };
+    const {
+      policy: told,
+      leaseEndsAt,
+      staleFrom,
+    } = { ...before, policy: event.policy ?? before.policy };
     const from = leaseEndsAt ?? staleFrom;
     if (told === null || from === null) return;
     const over = told.onExpiry === "close" && event.now >= from + told.graceMs;
@@ -278,16 +302,19 @@ test("lease and grace over closes a host whose guard says close, and a fresh lea
 
 test("a seq that was reverted is never tried again under the same guard", () => {
   expectAlways(({ before, event, effects }) => {
-    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted")
+      return;
     const { barred: last } = before.reverts;
-    const same = last !== null && event.candidate?.seq === last.seq && event.guard === last.guard_sha256;
+    const same =
+      last !== null && event.candidate?.seq === last.seq && event.guard === last.guard_sha256;
     if (same) expect(effects.some(({ kind }) => kind === "apply" || kind === "record")).toBe(false);
   });
 });
 
 test("after three reverts in an hour only a newer revision or another guard is loaded, after ten nothing is", () => {
   expectAlways(({ before, event, effects }) => {
-    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted")
+      return;
     const { barred: last, at } = before.reverts;
     const recent = at.filter((time) => time > event.now - 3_600_000 && time <= event.now).length;
     if (last === null || event.candidate === null || event.guard !== last.guard_sha256) return;
@@ -298,8 +325,10 @@ test("after three reverts in an hour only a newer revision or another guard is l
 
 test("a root with other keys ends hold, and what its predecessor's keys had reverted may be tried again", () => {
   expectAlways(({ before, event, after, effects }) => {
-    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "rekeyed") return;
-    if (after.kind === "unenrolled" || after.kind === "applying") throw new Error("it tells of keys alone");
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "rekeyed")
+      return;
+    if (after.kind === "unenrolled" || after.kind === "applying")
+      throw new Error("it tells of keys alone");
     expect(after.reverts).toEqual(noReverts);
     expect(after.kind).not.toBe("hold");
     expect(effects).toContainEqual({ kind: "remember", reverts: noReverts });
@@ -308,9 +337,18 @@ test("a root with other keys ends hold, and what its predecessor's keys had reve
 
 test("a revert is remembered, and a restart after a crash within an apply puts the kernel right first", () => {
   expectAlways(({ before, event, after, effects }) => {
-    const judged = event.kind === "failed" && (event.kernel === "reverted" || event.kernel === "doubtful");
-    if (before.kind === "applying" && judged && after.kind !== "applying" && after.kind !== "unenrolled") {
-      expect(after.reverts.barred).toMatchObject({ seq: before.candidate.seq, guard_sha256: before.guard });
+    const judged =
+      event.kind === "failed" && (event.kernel === "reverted" || event.kernel === "doubtful");
+    if (
+      before.kind === "applying" &&
+      judged &&
+      after.kind !== "applying" &&
+      after.kind !== "unenrolled"
+    ) {
+      expect(after.reverts.barred).toMatchObject({
+        seq: before.candidate.seq,
+        guard_sha256: before.guard,
+      });
       expect(after.reverts.barred?.revision).toBeGreaterThanOrEqual(before.candidate.revision);
       expect(effects).toContainEqual({ kind: "remember", reverts: after.reverts });
     }
@@ -332,19 +370,29 @@ test("a doubtful kernel is put right on every cycle until it holds", () => {
 
 test("a seq that failed is not tried again before its back-off is over; another one is", () => {
   expectAlways(({ before, event, effects }) => {
-    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted") return;
+    if (before.kind === "unenrolled" || before.kind === "applying" || event.kind !== "trusted")
+      return;
     const { attempt } = before;
     const tries = effects.some(({ kind }) => kind === "apply" || kind === "record");
-    if (attempt !== null && event.candidate?.seq === attempt.seq && event.guard === attempt.guard_sha256)
+    if (
+      attempt !== null &&
+      event.candidate?.seq === attempt.seq &&
+      event.guard === attempt.guard_sha256
+    )
       expect(tries && event.now < attempt.notBefore).toBe(false);
     const leased = event.leaseEndsAt !== null && event.now < event.leaseEndsAt;
     const heldClosed =
       before.kind === "closed" && (before.by === "operator" || (before.by === "expiry" && !leased));
     const held =
-      heldClosed || before.kind === "degraded" || before.kind === "hold" || before.reverts.at.length >= 3;
+      heldClosed ||
+      before.kind === "degraded" ||
+      before.kind === "hold" ||
+      before.reverts.at.length >= 3;
     const { barred } = before.reverts;
     const fresh =
-      event.candidate !== null && event.candidate.seq !== attempt?.seq && event.candidate.seq !== barred?.seq;
+      event.candidate !== null &&
+      event.candidate.seq !== attempt?.seq &&
+      event.candidate.seq !== barred?.seq;
     if (
       before.enforces &&
       fresh &&
@@ -361,9 +409,9 @@ test("a person's closing holds until it is lifted, whatever is signed", () => {
     if (before.kind !== "closed" || before.by !== "operator") return;
     if (event.kind === "woke" && !event.hold) return;
     expect(after.kind).toBe("closed");
-    expect(effects.some(({ kind }) => kind === "apply" || kind === "restore" || kind === "record")).toBe(
-      false,
-    );
+    expect(
+      effects.some(({ kind }) => kind === "apply" || kind === "restore" || kind === "record"),
+    ).toBe(false);
   });
 });
 

@@ -40,7 +40,10 @@ function reversedLists(row: WrittenRow): WrittenRow {
       return { ...row, body: { cidrs: row.body.cidrs?.toReversed() ?? [] } };
     case "service": {
       const { ingress, to } = row.body;
-      const turned = { ingress: ingress.toReversed(), ...(to === undefined ? {} : { to: to.toReversed() }) };
+      const turned = {
+        ingress: ingress.toReversed(),
+        ...(to === undefined ? {} : { to: to.toReversed() }),
+      };
       return { ...row, body: turned };
     }
     case "overlay": {
@@ -174,7 +177,9 @@ describe("compile", () => {
       fc.property(arbitraryIntent, (rows) => {
         for (const ruleset of rulesetsOf(snapshotOf(rows)).values()) {
           expect(decodeBundle(encodeBundle(ruleset))).toEqual({ ok: true, ruleset });
-          for (const names of [ruleset.sets, ruleset.classes].map((list) => list.map(({ name }) => name)))
+          for (const names of [ruleset.sets, ruleset.classes].map((list) =>
+            list.map(({ name }) => name),
+          ))
             expect(names).toEqual(names.toSorted(compareText));
           for (const { elements } of ruleset.sets) expect(elements).toEqual(sorted(elements));
           for (const map of ruleset.classes) {
@@ -195,7 +200,8 @@ describe("compile", () => {
         const [before, after] = [rows.filter((row) => row !== gone), rows].map((r) =>
           rulesetsOf(snapshotOf(r)),
         );
-        for (const [host, ruleset] of after ?? []) expect(before?.get(host)?.rules).toEqual(ruleset.rules);
+        for (const [host, ruleset] of after ?? [])
+          expect(before?.get(host)?.rules).toEqual(ruleset.rules);
       }),
     );
   });

@@ -25,7 +25,9 @@ const anywhere: fc.Arbitrary<string> = fc
     prefix: fc.nat({ max: 128 }),
   })
   .map(({ v6, address, prefix }) =>
-    formatNetwork(v6 ? networkOf("v6", address, prefix) : networkOf("v4", address >> 96n, prefix % 33)),
+    formatNetwork(
+      v6 ? networkOf("v6", address, prefix) : networkOf("v4", address >> 96n, prefix % 33),
+    ),
   );
 const networks = fc.array(fc.oneof(crowded, anywhere), { maxLength: 30 });
 
@@ -38,7 +40,9 @@ describe("minimalNetworks", () => {
   test("holds exactly the addresses that it was given, at every edge", () => {
     fc.assert(
       fc.property(networks, (texts) => {
-        const [given, covered] = [texts, minimalNetworks(texts)].map((list) => list.map(knownNetwork));
+        const [given, covered] = [texts, minimalNetworks(texts)].map((list) =>
+          list.map(knownNetwork),
+        );
         for (const address of [...(given ?? []), ...(covered ?? [])].flatMap(edges))
           expect(covered?.some((network) => contains(network, address))).toBe(
             given?.some((network) => contains(network, address)),

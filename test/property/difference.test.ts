@@ -102,7 +102,9 @@ describe("the difference of two rulesets", () => {
         const base = admitted(twist) ?? other;
         if (edited === undefined || unordered(edited) === unordered(ruleset)) return;
         seen += 1;
-        expect(difference(base, edited), canonicalText(edited)).not.toEqual(difference(base, ruleset));
+        expect(difference(base, edited), canonicalText(edited)).not.toEqual(
+          difference(base, ruleset),
+        );
       }),
       { numRuns: 200 },
     );

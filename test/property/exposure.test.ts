@@ -35,14 +35,21 @@ const source = fc.oneof(
 const sketch = fc.record({
   sets: fc.array(fc.subarray([...networks]), { minLength: 6, maxLength: 6 }),
   rules: fc.array(
-    fc.record({ ranges: fc.array(range, { minLength: 1, maxLength: 3 }), source, tcp: fc.boolean() }),
+    fc.record({
+      ranges: fc.array(range, { minLength: 1, maxLength: 3 }),
+      source,
+      tcp: fc.boolean(),
+    }),
     {
       maxLength: 8,
     },
   ),
 });
 
-const rulesetFrom = ({ sets, rules }: typeof sketch extends fc.Arbitrary<infer T> ? T : never): Ruleset => ({
+const rulesetFrom = ({
+  sets,
+  rules,
+}: typeof sketch extends fc.Arbitrary<infer T> ? T : never): Ruleset => ({
   ...rulesetOf({ scopes: [{ kind: "host" }] }),
   sets: sets.map((elements, i) => ({ name: `n_${i}`, kind: "networks" as const, elements })),
   rules: rules.map((rule, i): Rule =>
@@ -96,7 +103,9 @@ describe("exposure", () => {
           for (let at = 1; at <= 13; at += 1) {
             const expected = readPort(ruleset, transport, at);
             const found = find(open, transport, at);
-            expect(found.map(({ toAll }) => toAll)).toEqual(expected.isOpen ? [expected.toAll] : []);
+            expect(found.map(({ toAll }) => toAll)).toEqual(
+              expected.isOpen ? [expected.toAll] : [],
+            );
             if (!expected.isOpen) continue;
             opened += 1;
             if (at % 4 === 0)
@@ -114,7 +123,8 @@ const listed = ({ chains }: Program): number =>
   chains
     .flatMap(({ lines }) => lines.flatMap(({ text }) => [...text.matchAll(/\{ ([^}]*) \}/g)]))
     .reduce((sum, [, list = ""]) => sum + list.split(",").length, 0);
-const linesIn = ({ chains }: Program): number => chains.reduce((sum, { lines }) => sum + lines.length, 0);
+const linesIn = ({ chains }: Program): number =>
+  chains.reduce((sum, { lines }) => sum + lines.length, 0);
 
 describe("kernel elements and rules", () => {
   test("are never fewer than a program holds", () => {

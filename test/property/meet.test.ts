@@ -43,8 +43,13 @@ const neighbours = fc
   );
 
 /** Without some of the members, services and zones; nothing when that does not compile. */
-function compiled(rows: readonly WrittenRow[], keep: readonly boolean[]): ReadonlyMap<string, Ruleset> {
-  const kept = rows.filter(({ kind }, i) => kind === "host" || kind === "overlay" || keep[i % keep.length]);
+function compiled(
+  rows: readonly WrittenRow[],
+  keep: readonly boolean[],
+): ReadonlyMap<string, Ruleset> {
+  const kept = rows.filter(
+    ({ kind }, i) => kind === "host" || kind === "overlay" || keep[i % keep.length],
+  );
   const result = compile(snapshotOf(kept));
   return result.ok ? result.rulesets : new Map();
 }
@@ -58,7 +63,8 @@ const pairs = fc.oneof(
 
 /** One set, class map, scope or accept less. */
 function changed(a: Ruleset, n: number): Ruleset {
-  const without = <T>(items: readonly T[]): T[] => items.filter((_, i) => i !== n % (items.length + 1));
+  const without = <T>(items: readonly T[]): T[] =>
+    items.filter((_, i) => i !== n % (items.length + 1));
   const elements = <T extends { readonly elements: readonly unknown[] }>(item: T): T => ({
     ...item,
     elements: without(item.elements),
@@ -70,8 +76,8 @@ function changed(a: Ruleset, n: number): Ruleset {
       return { ...a, classes: a.classes.map(elements) };
     default: {
       const ends = new Set(
-        [...Map.groupBy(a.rules, (rule) => `${rule.scope} ${rule.direction}`).values()].map((list) =>
-          list.at(-1),
+        [...Map.groupBy(a.rules, (rule) => `${rule.scope} ${rule.direction}`).values()].map(
+          (list) => list.at(-1),
         ),
       );
       const rules = new Set(without(a.rules));
@@ -87,17 +93,31 @@ function aimed(ruleset: Ruleset): readonly Packet[] {
     .filter(({ verdict }) => verdict === "accept")
     .flatMap((rule) => {
       const scope = scopes.get(rule.scope);
-      const [sources, destinations] = [endsOf(ruleset, rule.source), endsOf(ruleset, rule.destination)];
-      const ends = sources.flatMap((source) => destinations.map((destination) => ({ source, destination })));
+      const [sources, destinations] = [
+        endsOf(ruleset, rule.source),
+        endsOf(ruleset, rule.destination),
+      ];
+      const ends = sources.flatMap((source) =>
+        destinations.map((destination) => ({ source, destination })),
+      );
       return ends
         .filter(({ source, destination }) => source.includes(":") === destination.includes(":"))
         .slice(0, 40)
-        .map((pair) => ({ ...hookOf(scope, rule), ...payloadOf(rule), ...pair, state: "new" as const }));
+        .map((pair) => ({
+          ...hookOf(scope, rule),
+          ...payloadOf(rule),
+          ...pair,
+          state: "new" as const,
+        }));
     });
 }
 
-function endsOf({ sets, classes }: Ruleset, match: Rule["source"] | Rule["destination"]): readonly string[] {
-  const named = match.kind === "set" ? sets.find(({ name }) => name === match.set)?.elements : undefined;
+function endsOf(
+  { sets, classes }: Ruleset,
+  match: Rule["source"] | Rule["destination"],
+): readonly string[] {
+  const named =
+    match.kind === "set" ? sets.find(({ name }) => name === match.set)?.elements : undefined;
   const grouped =
     match.kind === "class"
       ? classes
@@ -122,7 +142,10 @@ function payloadOf({ protocol }: Rule): Payload {
   if (protocol.kind === "icmp") return { protocol: "icmp", icmpType: 8 };
   if (protocol.kind === "any") return { protocol: "other" };
   const { ports } = protocol;
-  return { protocol: protocol.kind, port: ports.kind === "any" ? 443 : (ports.ranges[0]?.from ?? 443) };
+  return {
+    protocol: protocol.kind,
+    port: ports.kind === "any" ? 443 : (ports.ranges[0]?.from ?? 443),
+  };
 }
 
 /** Packets at every edge that one of some rulesets knows: ports, addresses, interfaces, times, and what lies beside. */
@@ -140,12 +163,16 @@ function universe(rulesets: readonly Ruleset[]): fc.Arbitrary<Packet> {
   const subnets = rulesets.flatMap(({ scopes }) =>
     scopes.flatMap((scope) => ("subnets" in scope ? scope.subnets : [])),
   );
-  const addresses = [...named, ...subnets, ...networkPool, "198.51.100.7/32", "2001:db8::7/128"].flatMap(
-    (text) => {
-      const { family, first, last } = knownNetwork(text);
-      return [first, last].map((value) => formatAddress(family, value));
-    },
-  );
+  const addresses = [
+    ...named,
+    ...subnets,
+    ...networkPool,
+    "198.51.100.7/32",
+    "2001:db8::7/128",
+  ].flatMap((text) => {
+    const { family, first, last } = knownNetwork(text);
+    return [first, last].map((value) => formatAddress(family, value));
+  });
   const interfaces = rulesets.flatMap(({ scopes }) =>
     scopes.flatMap((scope) => ("interfaces" in scope ? scope.interfaces : [])),
   );
@@ -169,7 +196,12 @@ function universe(rulesets: readonly Ruleset[]): fc.Arbitrary<Packet> {
       ),
       source: one(addresses),
       destination: one(addresses),
-      state: fc.constantFrom("new" as const, "new" as const, "established" as const, "untracked" as const),
+      state: fc.constantFrom(
+        "new" as const,
+        "new" as const,
+        "established" as const,
+        "untracked" as const,
+      ),
       at: one([1_700_000_000, ...times]),
     })
     .filter(({ source, destination }) => source.includes(":") === destination.includes(":"))
@@ -181,7 +213,9 @@ const withPackets = committed.chain((near) =>
   fc.tuple(
     fc.constant(near),
     fc.tuple(
-      ...near.map((pair) => fc.array(universe(pair), { minLength: 100, maxLength: 100, size: "max" })),
+      ...near.map((pair) =>
+        fc.array(universe(pair), { minLength: 100, maxLength: 100, size: "max" }),
+      ),
     ),
   ),
 );
@@ -203,7 +237,9 @@ function isSayable(a: Ruleset, b: Ruleset): boolean {
       const around = [...right.values()].flatMap(({ subnets }) => subnets.map(knownNetwork));
       return other === undefined
         ? !scope.interfaces.some((each) => right.has(each)) &&
-            !scope.subnets.some((subnet) => around.some((each) => overlaps(each, knownNetwork(subnet))))
+            !scope.subnets.some((subnet) =>
+              around.some((each) => overlaps(each, knownNetwork(subnet))),
+            )
         : other.interfaces.toSorted().join() === scope.interfaces.toSorted().join();
     });
   const [left, right] = [owners(a), owners(b)];
@@ -220,12 +256,15 @@ describe("the meet of two rulesets", () => {
           const sayable = isSayable(a, b);
           seen[sayable ? "exact" : "narrower"] += 1;
           const [judge, left, right] = [prepare(both), prepare(a), prepare(b)];
-          const wrong = [...(packets[i] ?? []), ...aimed(a), ...aimed(b), ...aimed(both)].filter((packet) => {
-            const wanted = left(packet).verdict === "accept" && right(packet).verdict === "accept";
-            seen[wanted ? "both" : "one"] += 1;
-            const found = judge(packet).verdict === "accept";
-            return found !== wanted && (sayable || found);
-          });
+          const wrong = [...(packets[i] ?? []), ...aimed(a), ...aimed(b), ...aimed(both)].filter(
+            (packet) => {
+              const wanted =
+                left(packet).verdict === "accept" && right(packet).verdict === "accept";
+              seen[wanted ? "both" : "one"] += 1;
+              const found = judge(packet).verdict === "accept";
+              return found !== wanted && (sayable || found);
+            },
+          );
           expect(wrong).toEqual([]);
         }
       }),
@@ -278,7 +317,8 @@ describe("the meet of two rulesets", () => {
   test("is a valid ruleset, and the same bytes whichever comes first", () => {
     fc.assert(
       fc.property(neighbours, arbitraryRuleset, arbitraryRuleset, (near, x, y) => {
-        for (const [a, b] of near) expect(encodeBundle(meet(a, b))).toEqual(encodeBundle(meet(b, a)));
+        for (const [a, b] of near)
+          expect(encodeBundle(meet(a, b))).toEqual(encodeBundle(meet(b, a)));
         for (const [a, b] of [...near, [x, y] as const])
           expect(Ruleset.safeParse(meet(a, b)).error).toBeUndefined();
       }),
@@ -291,7 +331,9 @@ describe("the meet of two rulesets", () => {
       fc.property(neighbours, (near) => {
         for (const [a] of near) {
           expect(encodeBundle(meet(a, a))).toEqual(encodeBundle(a));
-          expect(encodeBundle(meet(emptyRuleset, a)).length).toBeLessThanOrEqual(encodeBundle(a).length);
+          expect(encodeBundle(meet(emptyRuleset, a)).length).toBeLessThanOrEqual(
+            encodeBundle(a).length,
+          );
         }
       }),
       { numRuns: 60 },
@@ -305,7 +347,8 @@ describe("the meet of two rulesets", () => {
         if (!all.ok) return;
         for (const [host, less] of compiled(rows, keep)) {
           const more = all.rulesets.get(host);
-          if (more !== undefined) expect(encodeBundle(meet(more, less))).toEqual(encodeBundle(less));
+          if (more !== undefined)
+            expect(encodeBundle(meet(more, less))).toEqual(encodeBundle(less));
         }
       }),
       { numRuns: 60 },

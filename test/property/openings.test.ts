@@ -24,7 +24,8 @@ function earlier(row: WrittenRow, how: number): WrittenRow | undefined {
     case "member":
       return how % 3 === 0 ? undefined : { ...row, body: { ...row.body, addresses: [] } };
     case "overlay": {
-      const policy = (["same-subnet", "group-based", "full-isolation"] as const)[how % 3] ?? "group-based";
+      const policy =
+        (["same-subnet", "group-based", "full-isolation"] as const)[how % 3] ?? "group-based";
       return { ...row, body: { ...row.body, policy } };
     }
   }
@@ -39,7 +40,10 @@ interface Change {
 const arbitraryChange: fc.Arbitrary<readonly Change[]> = fc
   .record({
     rows: arbitraryIntent,
-    hows: fc.array(fc.option(fc.nat(), { freq: 3, nil: undefined }), { minLength: 40, maxLength: 40 }),
+    hows: fc.array(fc.option(fc.nat(), { freq: 3, nil: undefined }), {
+      minLength: 40,
+      maxLength: 40,
+    }),
     backwards: fc.boolean(),
   })
   .map(({ rows, hows, backwards }) => {
@@ -47,7 +51,9 @@ const arbitraryChange: fc.Arbitrary<readonly Change[]> = fc
       const how = hows[i % hows.length];
       return how === undefined ? [row] : (earlier(row, how) ?? []);
     });
-    const [before, after] = (backwards ? [rows, old] : [old, rows]).map((each) => compile(snapshotOf(each)));
+    const [before, after] = (backwards ? [rows, old] : [old, rows]).map((each) =>
+      compile(snapshotOf(each)),
+    );
     if (before?.ok !== true || after?.ok !== true) return [];
     return [...before.rulesets].flatMap(([host, ruleset]) => {
       const next = after.rulesets.get(host);
@@ -67,10 +73,12 @@ function acceptsOf(ruleset: Ruleset): Accepts {
     ]),
   );
   return (scope, direction, packet) =>
-    firstMatch(lookup, scope, subnets.get(scope) ?? [], direction, flowOf(packet))?.rule.verdict === "accept";
+    firstMatch(lookup, scope, subnets.get(scope) ?? [], direction, flowOf(packet))?.rule.verdict ===
+    "accept";
 }
 
-const has = ({ ranges }: Peers, address: string): boolean => meet(ranges, rangesOf([address])).length > 0;
+const has = ({ ranges }: Peers, address: string): boolean =>
+  meet(ranges, rangesOf([address])).length > 0;
 
 function covers({ what, from, to, until }: Opening, packet: Packet): boolean {
   if (!has(from, packet.source) || !has(to, packet.destination)) return false;
@@ -112,7 +120,10 @@ describe("what a change opens", () => {
               // As long as it is open: before may have let it in for a shorter time.
               const late = { ...packet, at: until === null ? 4_000_000_000 : until - 1 };
               expect(now(scope, direction, packet)).toBe(true);
-              expect([now(scope, direction, late), then(scope, direction, late)]).toEqual([true, false]);
+              expect([now(scope, direction, late), then(scope, direction, late)]).toEqual([
+                true,
+                false,
+              ]);
             }
           }
     };
@@ -140,7 +151,13 @@ describe("what a change opens", () => {
 });
 
 test("ranges: what is taken away and what is shared are the whole, and texts say exactly that", () => {
-  const networks = fc.subarray([...networkPool, "0.0.0.0/0", "::/0", "10.8.0.4/32", "255.255.255.255/32"]);
+  const networks = fc.subarray([
+    ...networkPool,
+    "0.0.0.0/0",
+    "::/0",
+    "10.8.0.4/32",
+    "255.255.255.255/32",
+  ]);
   fc.assert(
     fc.property(networks, networks, (x, y) => {
       const [a, b] = [rangesOf(x), rangesOf(y)];

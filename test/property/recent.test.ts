@@ -11,7 +11,8 @@ const arbitraryUses: fc.Arbitrary<readonly Use[]> = fc.array(
 );
 
 /** The keys used last, the newest first, as often as they are kept. */
-const usedLast = (order: readonly number[], most: number): readonly number[] => order.slice(0, most);
+const usedLast = (order: readonly number[], most: number): readonly number[] =>
+  order.slice(0, most);
 
 test("it never holds more than its bound, never another value, and always the last half of the bound that was used", () => {
   fc.assert(

@@ -20,7 +20,10 @@ const encoded = arbitraryRuleset.map((ruleset): Ruleset => ({
   ...ruleset,
   rules: ruleset.rules.map((rule): Rule => ({ ...rule, counter: `r_${rule.counter}` })),
 }));
-const printable = fc.oneof({ weight: 3, arbitrary: encoded }, { weight: 1, arbitrary: arbitraryAllowlist });
+const printable = fc.oneof(
+  { weight: 3, arbitrary: encoded },
+  { weight: 1, arbitrary: arbitraryAllowlist },
+);
 
 function programOf(ruleset: Ruleset, guard: Parameters<typeof render>[1]): Program {
   const rendered = render(ruleset, guard);
@@ -72,15 +75,19 @@ describe("render", () => {
         for (const chain of chains) {
           const classChain = chain.name.startsWith("c_");
           const last = chain.lines.at(-1)?.decision.kind;
-          if (!classChain && chain.name !== "forward") expect(["accept", "drop", "goto"]).toContain(last);
+          if (!classChain && chain.name !== "forward")
+            expect(["accept", "drop", "goto"]).toContain(last);
           for (const { decision, sets: used, counters: counted } of chain.lines) {
-            if (decision.kind === "jump" || decision.kind === "goto") expect(known).toContain(decision.chain);
-            if (decision.kind === "vmap") expect(maps.map((map) => map.name)).toContain(decision.map);
+            if (decision.kind === "jump" || decision.kind === "goto")
+              expect(known).toContain(decision.chain);
+            if (decision.kind === "vmap")
+              expect(maps.map((map) => map.name)).toContain(decision.map);
             for (const set of used) expect(sets.map((each) => each.name)).toContain(set);
             for (const counter of counted) expect(counters).toContain(counter);
           }
         }
-        for (const map of maps) for (const { chain } of map.elements) expect(known).toContain(chain);
+        for (const map of maps)
+          for (const { chain } of map.elements) expect(known).toContain(chain);
         const names = [...chains, ...sets, ...maps].map((object) => object.name);
         expect(new Set(names).size).toBe(names.length);
       }),
@@ -93,7 +100,8 @@ describe("render", () => {
       fc.property(printable, arbitraryGuard, (ruleset, guard) => {
         const input = programOf(ruleset, guard).chains.find((chain) => chain.name === "input");
         if (input === undefined) throw new Error("expected input to be judged");
-        const entries = (guard.management.interfaces.length > 0 ? 1 : 0) + guard.management.allow.length;
+        const entries =
+          (guard.management.interfaces.length > 0 ? 1 : 0) + guard.management.allow.length;
         const [loopback, ...rest] = input.lines;
         expect(loopback?.text).toBe('iif "lo" accept');
         for (const line of rest.slice(0, entries)) {

@@ -7,15 +7,21 @@ import { wavesOf } from "#test/support/rollout.ts";
 const roles = ["web", "db", "dns"];
 const labels = fc.record({ env: fc.constantFrom("test", "prod"), site: fc.constantFrom("x", "y") });
 const candidates = fc
-  .array(fc.record({ roles: fc.subarray(roles), labels, enforces: fc.boolean() }), { maxLength: 40 })
+  .array(fc.record({ roles: fc.subarray(roles), labels, enforces: fc.boolean() }), {
+    maxLength: 40,
+  })
   .map((list) => list.map((one, i) => ({ ...one, host: `h${i}` })));
 const strategies: fc.Arbitrary<Strategy> = fc.oneof(
   fc.constant({ kind: "all" as const }),
+  fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 4 }).map((list) => ({
+    kind: "canary" as const,
+    percentages: [...list.toSorted((a, b) => a - b), 100],
+  })),
   fc
-    .uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 4 })
-    .map((list) => ({ kind: "canary" as const, percentages: [...list.toSorted((a, b) => a - b), 100] })),
-  fc
-    .array(fc.oneof(labels, fc.record({ env: fc.constant("test") })), { minLength: 1, maxLength: 3 })
+    .array(fc.oneof(labels, fc.record({ env: fc.constant("test") })), {
+      minLength: 1,
+      maxLength: 3,
+    })
     .map((waves) => ({ kind: "labels" as const, waves })),
 );
 

@@ -1,7 +1,14 @@
 /** No reports, however wrong, late or repeated, and no person's words make a rollout outrun what hosts have committed. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Effect, type Evidence, type Input, isNews, quietUntil, step } from "#core/rollout/index.ts";
+import {
+  type Effect,
+  type Evidence,
+  type Input,
+  isNews,
+  quietUntil,
+  step,
+} from "#core/rollout/index.ts";
 import type { Phase } from "#schema/rollout.ts";
 import { AgentState } from "#schema/wire.ts";
 import { Driven, gatesOf, hostNames, Kernels } from "#test/support/rollout.ts";
@@ -54,7 +61,10 @@ const byPeople: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("pause", "halt", "rollback").map((kind) => ({ kind })) },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant("approve" as const), by: fc.constantFrom("alice", "bob") }),
+    arbitrary: fc.record({
+      kind: fc.constant("approve" as const),
+      by: fc.constantFrom("alice", "bob"),
+    }),
   },
   {
     weight: 1,
@@ -123,7 +133,10 @@ interface Moment {
   readonly effects: readonly Effect[];
 }
 
-function* play(driven: Driven, story: readonly (readonly [Happening, number])[]): Generator<Moment> {
+function* play(
+  driven: Driven,
+  story: readonly (readonly [Happening, number])[],
+): Generator<Moment> {
   for (const [happening, minutes] of story) {
     driven.now += minutes * minuteMs;
     const input = inputOf(driven, happening);
@@ -134,9 +147,13 @@ function* play(driven: Driven, story: readonly (readonly [Happening, number])[])
 }
 
 const assignedIn = (effects: readonly Effect[], phase: Phase): readonly string[] =>
-  effects.flatMap((effect) => (effect.kind === "assign" && effect.phase === phase ? effect.hosts : []));
+  effects.flatMap((effect) =>
+    effect.kind === "assign" && effect.phase === phase ? effect.hosts : [],
+  );
 
-const anyStory = storyOf(fc.oneof({ weight: 4, arbitrary: byItself }, { weight: 1, arbitrary: byPeople }));
+const anyStory = storyOf(
+  fc.oneof({ weight: 4, arbitrary: byItself }, { weight: 1, arbitrary: byPeople }),
+);
 const runs = { numRuns: 400 };
 
 describe("a rollout", () => {
@@ -165,13 +182,15 @@ describe("a rollout", () => {
 
   test("without a commit nothing beyond the first wave is given, whatever else is said", () => {
     const noCommit = byItself.filter(
-      (happening) => happening.kind === "tick" || happening.kind === "quiet" || happening.kind === "reverts",
+      (happening) =>
+        happening.kind === "tick" || happening.kind === "quiet" || happening.kind === "reverts",
     );
     const property = fc.property(worlds, storyOf(noCommit), (world, story) => {
       const driven = open(world);
       for (const _ of play(driven, story)) expect(driven.state.wave).toBe(1);
       const first = world.plan.narrow[0] ?? world.plan.widen[0] ?? [];
-      for (const host of [...driven.given("narrow"), ...driven.given("widen")]) expect(first).toContain(host);
+      for (const host of [...driven.given("narrow"), ...driven.given("widen")])
+        expect(first).toContain(host);
     });
     fc.assert(property, runs);
   });
@@ -182,7 +201,8 @@ describe("a rollout", () => {
         const grown = [...assignedIn(effects, "narrow"), ...assignedIn(effects, "widen")];
         const waiting = before.status === "paused" && before.pausedBy === "evidence";
         const stopped = before.status !== "running" && !waiting;
-        if (stopped && (input.kind === "tick" || input.kind === "evidence")) expect(grown).toEqual([]);
+        if (stopped && (input.kind === "tick" || input.kind === "evidence"))
+          expect(grown).toEqual([]);
       }
     });
     fc.assert(property, runs);
@@ -193,7 +213,8 @@ describe("a rollout", () => {
       const driven = open({ ...world, emergency: false });
       for (const { before, input, after, effects } of play(driven, story)) {
         const canaries = after.entries.filter(
-          (entry) => entry.phase === before.phase && entry.wave === 1 && entry.standing === "reverted",
+          (entry) =>
+            entry.phase === before.phase && entry.wave === 1 && entry.standing === "reverted",
         );
         if (input.kind !== "evidence" || canaries.length === 0) continue;
         expect(["halted", "rolled_back"]).toContain(after.status);
@@ -209,7 +230,8 @@ describe("a rollout", () => {
       for (const { after, effects } of play(open(world), story)) {
         if (assignedIn(effects, "widen").length === 0) continue;
         const missing = after.entries.filter(
-          ({ phase, standing }) => phase === "narrow" && standing !== "committed" && standing !== "skipped",
+          ({ phase, standing }) =>
+            phase === "narrow" && standing !== "committed" && standing !== "skipped",
         );
         expect(missing).toEqual([]);
       }
@@ -218,32 +240,42 @@ describe("a rollout", () => {
   });
 
   test("on its way there and back no host runs what was given while one still, or again, runs what was taken", () => {
-    const plan = { narrow: [["h0"], ["h1", "h2"]], widen: [["h3"], ["h4", "h0", "h5"], ["h6", "h7"]] };
+    const plan = {
+      narrow: [["h0"], ["h1", "h2"]],
+      widen: [["h3"], ["h4", "h0", "h5"], ["h6", "h7"]],
+    };
     const honest = byItself.filter(({ kind }) => kind !== "wild" && kind !== "quiet");
     const people = fc.constantFrom("rollback", "resume").map((kind): Happening => ({ kind }));
-    const story = storyOf(fc.oneof({ weight: 6, arbitrary: honest }, { weight: 1, arbitrary: people }));
-    const property = fc.property(worlds, fc.integer({ min: 0, max: 12 }), story, (world, forth, then) => {
-      const gates = { ...world.gates, timeout_seconds: 7 * 86_400 };
-      const driven = open({ ...world, gates, plan, emergency: false });
-      const kernels = new Kernels();
-      const all: Happening = { kind: "commits", hosts: [...hosts] };
-      const there = Array.from({ length: forth }, (_, i): Happening =>
-        i % 2 === 0 ? all : { kind: "tick" },
-      );
-      for (const [happening, minutes] of [...there.map((one) => [one, 11] as const), ...then]) {
-        driven.now += minutes * minuteMs;
-        if (happening.kind === "commits") kernels.commit(happening.hosts);
-        if (happening.kind === "tick") kernels.commit(driven.standing("committed"));
-        const honestly: Happening =
-          happening.kind === "reverts"
-            ? { ...happening, hosts: happening.hosts.filter((host) => !kernels.holds(host)) }
-            : happening;
-        kernels.give(driven.do(inputOf(driven, honestly)));
-        const given = hosts.some((host) => kernels.runs(host) === "widened");
-        const taken = plan.narrow.flat().filter((host) => kernels.runs(host) === "old");
-        expect(given ? taken : []).toEqual([]);
-      }
-    });
+    const story = storyOf(
+      fc.oneof({ weight: 6, arbitrary: honest }, { weight: 1, arbitrary: people }),
+    );
+    const property = fc.property(
+      worlds,
+      fc.integer({ min: 0, max: 12 }),
+      story,
+      (world, forth, then) => {
+        const gates = { ...world.gates, timeout_seconds: 7 * 86_400 };
+        const driven = open({ ...world, gates, plan, emergency: false });
+        const kernels = new Kernels();
+        const all: Happening = { kind: "commits", hosts: [...hosts] };
+        const there = Array.from({ length: forth }, (_, i): Happening =>
+          i % 2 === 0 ? all : { kind: "tick" },
+        );
+        for (const [happening, minutes] of [...there.map((one) => [one, 11] as const), ...then]) {
+          driven.now += minutes * minuteMs;
+          if (happening.kind === "commits") kernels.commit(happening.hosts);
+          if (happening.kind === "tick") kernels.commit(driven.standing("committed"));
+          const honestly: Happening =
+            happening.kind === "reverts"
+              ? { ...happening, hosts: happening.hosts.filter((host) => !kernels.holds(host)) }
+              : happening;
+          kernels.give(driven.do(inputOf(driven, honestly)));
+          const given = hosts.some((host) => kernels.runs(host) === "widened");
+          const taken = plan.narrow.flat().filter((host) => kernels.runs(host) === "old");
+          expect(given ? taken : []).toEqual([]);
+        }
+      },
+    );
     fc.assert(property, { numRuns: 1000 });
   });
 
@@ -345,10 +377,13 @@ describe("a rollout", () => {
   test("has gone as far at any time, or further, when hosts commit sooner", () => {
     // Minutes from a host's assignment to its commit; past 15 it is late, and some never commit.
     const never = 10_000;
-    const delays = fc.array(fc.tuple(fc.constantFrom(0, 1, 5, 14), fc.constantFrom(0, 0, 0, 3, 20, never)), {
-      minLength: hosts.length,
-      maxLength: hosts.length,
-    });
+    const delays = fc.array(
+      fc.tuple(fc.constantFrom(0, 1, 5, 14), fc.constantFrom(0, 0, 0, 3, 20, never)),
+      {
+        minLength: hosts.length,
+        maxLength: hosts.length,
+      },
+    );
     const property = fc.property(worlds, delays, (world, fates) => {
       const calm = { ...world, gates: { ...world.gates, auto_rollback: false } };
       const [sooner, later] = [open(calm), open(calm)];
@@ -356,7 +391,9 @@ describe("a rollout", () => {
         advance(sooner, (i) => fates[i]?.[0] ?? 0);
         advance(later, (i) => (fates[i]?.[0] ?? 0) + (fates[i]?.[1] ?? 0));
         for (const phase of ["narrow", "widen"] as const)
-          expect([...later.given(phase)].filter((host) => !sooner.given(phase).has(host))).toEqual([]);
+          expect([...later.given(phase)].filter((host) => !sooner.given(phase).has(host))).toEqual(
+            [],
+          );
       }
     });
     fc.assert(property, { numRuns: 150 });

@@ -15,7 +15,13 @@ function managementPackets(guard: Guard): readonly Packet[] {
       { source: "198.51.100.9", destination: "192.0.2.1" },
       { source: "2001:db8::9", destination: "2001:db8::1" },
     ].flatMap((ends): Packet[] => {
-      const rest = { ...ends, protocol: "tcp", port: 2222, sourcePort: 40_000, state: "invalid" } as const;
+      const rest = {
+        ...ends,
+        protocol: "tcp",
+        port: 2222,
+        sourcePort: 40_000,
+        state: "invalid",
+      } as const;
       return [
         { hook: "input", iif: device, ...rest },
         { hook: "output", oif: device, ...rest },
@@ -92,15 +98,20 @@ describe("simulate", () => {
 
   test("a packet of a judged hook is always decided by a rule or by what always passes", () => {
     fc.assert(
-      fc.property(arbitraryRuleset, fc.array(arbitraryPacket, { maxLength: 20 }), (ruleset, packets) => {
-        const judge = prepare(ruleset);
-        for (const packet of packets) {
-          const { row, tally } = judge(packet);
-          if (tally === "c_spoofed") expect([row, packet.hook === "output"]).toEqual([null, false]);
-          else if (packet.hook === "forward") expect(row === null).toBe(tally === null);
-          else expect(tally).toBe(null);
-        }
-      }),
+      fc.property(
+        arbitraryRuleset,
+        fc.array(arbitraryPacket, { maxLength: 20 }),
+        (ruleset, packets) => {
+          const judge = prepare(ruleset);
+          for (const packet of packets) {
+            const { row, tally } = judge(packet);
+            if (tally === "c_spoofed")
+              expect([row, packet.hook === "output"]).toEqual([null, false]);
+            else if (packet.hook === "forward") expect(row === null).toBe(tally === null);
+            else expect(tally).toBe(null);
+          }
+        },
+      ),
       { numRuns: 200 },
     );
   });

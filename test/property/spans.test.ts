@@ -19,14 +19,16 @@ const network = (family: Family) =>
       return formatNetwork(networkOf(family, (at >> zeros) << zeros, prefix));
     });
 
-const sizeOf = (ranges: Ranges): bigint => ranges.reduce((sum, [first, last]) => sum + last - first + 1n, 0n);
+const sizeOf = (ranges: Ranges): bigint =>
+  ranges.reduce((sum, [first, last]) => sum + last - first + 1n, 0n);
 
 test.each(["v4", "v6"] as const)(
   "spans of %s hold what exact ranges hold, alone, joined and shared",
   (family) => {
     const some = fc.array(network(family), { maxLength: 12 });
     const spans = (elements: readonly string[]) => spansOf(keysOf(elements)[family], family);
-    const units = (elements: readonly string[]): bigint => sizeOf(rangesOf(elements)) / unit[family];
+    const units = (elements: readonly string[]): bigint =>
+      sizeOf(rangesOf(elements)) / unit[family];
     fc.assert(
       fc.property(some, some, (a, b) => {
         expect(BigInt(unitsOf(spans(a)))).toBe(units(a));

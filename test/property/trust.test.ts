@@ -43,7 +43,9 @@ const wrongs = [
 
 /** What comes next: keys that a new root changes, if there is one, and what is wrong with the rest. */
 const happening = fc.record({
-  rotated: fc.option(fc.subarray([...online, "root" as const], { minLength: 1 }), { nil: undefined }),
+  rotated: fc.option(fc.subarray([...online, "root" as const], { minLength: 1 }), {
+    nil: undefined,
+  }),
   wrong: fc.option(fc.constantFrom(...wrongs.filter((wrong) => wrong !== "fast-forward")), {
     nil: undefined,
   }),
@@ -80,7 +82,12 @@ class World {
   static async make(): Promise<World> {
     const signer = memorySigner();
     const rootKeys = [newRootKey(), newRootKey(), newRootKey()];
-    return new World({ signer, rootKeys, root: await rootText(signer, rootKeys, rootKeys, 1), version: 1 });
+    return new World({
+      signer,
+      rootKeys,
+      root: await rootText(signer, rootKeys, rootKeys, 1),
+      version: 1,
+    });
   }
 
   /** What a new process would find. */
@@ -96,7 +103,10 @@ class World {
     if (rotated !== undefined) await this.#rotate(rotated);
     const files = wrong === undefined ? await this.#honest() : await this.#wrong(wrong);
     const known = this.trust.seen().root;
-    const roots = [...this.#roots.slice(known), ...(wrong === "unsigned-root" ? [this.#unsignedRoot()] : [])];
+    const roots = [
+      ...this.#roots.slice(known),
+      ...(wrong === "unsigned-root" ? [this.#unsignedRoot()] : []),
+    ];
     const bytes = (text: string): Buffer => Buffer.from(text);
     const update = {
       roots: roots.map(bytes),
@@ -105,7 +115,11 @@ class World {
       targets: bytes(files.targets),
       bundle: bytes(files.bundle),
     };
-    const accepted = await this.trust.accept(update, { ...noHint, accepted_at: Date.now() }, Date.now());
+    const accepted = await this.trust.accept(
+      update,
+      { ...noHint, accepted_at: Date.now() },
+      Date.now(),
+    );
     if (wrong === undefined && !accepted.ok)
       throw new Error(`${accepted.refusal.code}: ${accepted.refusal.message}`);
     return accepted.ok;
@@ -120,7 +134,9 @@ class World {
       sign: (role, bytes) => of(role).sign(role, bytes),
       tokenSecret: () => before.signer.tokenSecret(),
     };
-    const rootKeys = roles.includes("root") ? [newRootKey(), newRootKey(), newRootKey()] : before.rootKeys;
+    const rootKeys = roles.includes("root")
+      ? [newRootKey(), newRootKey(), newRootKey()]
+      : before.rootKeys;
     const version = before.version + 1;
     const signers = [...new Set([...before.rootKeys, ...rootKeys])];
     const root = await rootText(signer, rootKeys, signers, version);
@@ -132,7 +148,9 @@ class World {
   async #honest(): Promise<Files> {
     const { timestamp, targets } = this.trust.seen();
     const ruleset = groupsRuleset({ dev: [`10.8.0.${(this.#count += 1) % 250}`] });
-    this.#last = await publish(this.#authority, ruleset, this.#last, { floor: { timestamp, targets } });
+    this.#last = await publish(this.#authority, ruleset, this.#last, {
+      floor: { timestamp, targets },
+    });
     const files = filesOf(this.#last);
     this.#files.push(files);
     return files;
@@ -147,7 +165,9 @@ class World {
       case "flipped":
         return { ...(await edits({})), snapshot: files.snapshot.replace(/"sig":"./, '"sig":"0') };
       case "expired":
-        return edits({ timestamp: (payload) => ({ ...payload, expires: date(Date.now() - 3_600_000) }) });
+        return edits({
+          timestamp: (payload) => ({ ...payload, expires: date(Date.now() - 3_600_000) }),
+        });
       case "replayed":
         return this.#files.length > 1 ? (this.#files[0] ?? files) : edits({ bundle: "{}" });
       case "far":
@@ -171,7 +191,9 @@ class World {
 
   /** Signed for the host and never sent. */
   async #unserved(): Promise<Files> {
-    return filesOf(await publish(this.#authority, groupsRuleset({ dev: ["10.8.0.251"] }), undefined));
+    return filesOf(
+      await publish(this.#authority, groupsRuleset({ dev: ["10.8.0.251"] }), undefined),
+    );
   }
 
   #unsignedRoot(): string {
@@ -241,7 +263,8 @@ test("a root that rotates the snapshot key alone, first seen with metadata that 
     expect(await world.happens({ rotated: undefined, wrong: "fast-forward" })).toBe(true);
     expect(await world.happens({ rotated: ["snapshot"], wrong: "flipped" })).toBe(false);
     expect(world.trust.seen().root).toBe(2);
-    for (const _ of [1, 2]) expect(await world.happens({ rotated: undefined, wrong: undefined })).toBe(true);
+    for (const _ of [1, 2])
+      expect(await world.happens({ rotated: undefined, wrong: undefined })).toBe(true);
   } finally {
     world.close();
   }

@@ -37,7 +37,10 @@ async function repeat(plans: readonly Plan[], limitMs: number): Promise<number> 
   for (const { name, beside, label } of plans.flatMap(turnsOf)) {
     if (ended.signal.aborted) break;
     const own = join(folder, label.replaceAll(/\W+/g, "-"));
-    const run = await runOnce(taskOf(name, join(own, "data")), beside, own, { limitMs, ended: ended.signal });
+    const run = await runOnce(taskOf(name, join(own, "data")), beside, own, {
+      limitMs,
+      ended: ended.signal,
+    });
     const { code, seconds, load, summary } = run;
     process.stdout.write(
       `${code === 0 ? "ok  " : "FAIL"} ${label}: exit ${code ?? "by signal"}, ${seconds.toFixed(1)} s, ` +
@@ -64,7 +67,11 @@ interface Turn {
 
 function turnsOf({ name, quiet, busy }: Plan): readonly Turn[] {
   const times = (beside: Run["beside"], of: number): readonly Turn[] =>
-    Array.from({ length: of }, (_, i) => ({ name, beside, label: `${name} ${beside} ${i + 1} of ${of}` }));
+    Array.from({ length: of }, (_, i) => ({
+      name,
+      beside,
+      label: `${name} ${beside} ${i + 1} of ${of}`,
+    }));
   return [...times("quiet", quiet), ...times("busy", busy)];
 }
 

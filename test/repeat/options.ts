@@ -50,11 +50,17 @@ const spec = {
 
 export function parseOptions(args: readonly string[]): Parsed {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options: spec, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: spec,
+      allowPositionals: true,
+    });
     if (values.help) return { kind: "help" };
     const unknown = positionals.filter((name) => !names.includes(name));
     if (unknown.length > 0)
-      return usageError(`nothing to run is called ${unknown.join(", ")}; there are ${names.join(", ")}`);
+      return usageError(
+        `nothing to run is called ${unknown.join(", ")}; there are ${names.join(", ")}`,
+      );
     const [quiet, busy, minutes] = [values.quiet, values.busy, values.minutes].map(countOf);
     if (minutes === 0) return usageError("--minutes is a number from 1");
     const wanted = positionals.length > 0 ? positionals : everything.map(({ name }) => name);

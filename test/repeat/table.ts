@@ -3,14 +3,27 @@ import type { Run } from "./run.ts";
 
 /** What the lab ends with when it can say neither (lab/run/options.ts). */
 const tooBusy = 3;
-const head = ["what", "beside", "runs", "right", "wrong", "too busy", "s min", "median", "max", "load"];
+const head = [
+  "what",
+  "beside",
+  "runs",
+  "right",
+  "wrong",
+  "too busy",
+  "s min",
+  "median",
+  "max",
+  "load",
+];
 
 export function tableOf(runs: readonly Run[]): string {
   const groups = [...Map.groupBy(runs, ({ name, beside }) => `${name} ${beside}`).values()];
   const rows = [head, ...groups.map(rowOf)];
   const widths = head.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   return rows
-    .map((row) => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))))
+    .map((row) =>
+      row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))),
+    )
     .map((cells) => cells.join("  ").trimEnd())
     .join("\n");
 }

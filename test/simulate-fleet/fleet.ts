@@ -64,7 +64,9 @@ export async function simulateFleet(
     enforces: true,
   }));
   const agents = candidates.map(({ host }) => new Agent(host, random() < options.poisoned, start));
-  const offline = new Set(candidates.map(({ host }) => host).filter(() => random() < options.offline));
+  const offline = new Set(
+    candidates.map(({ host }) => host).filter(() => random() < options.offline),
+  );
   const heardAt = new Map(
     candidates.map(({ host }) => [host, start - (offline.has(host) ? 86_400_000 : 60_000)]),
   );
@@ -151,7 +153,9 @@ class Simulation {
   #watch(before: string, now: number): void {
     const state = this.#plane.state();
     if (state.status === "halted" || state.status === "rolled_back") this.#haltedAt ??= now;
-    const fresh = state.entries.filter((entry) => entry.assignedAt !== null && !this.#given.has(entry.host));
+    const fresh = state.entries.filter(
+      (entry) => entry.assignedAt !== null && !this.#given.has(entry.host),
+    );
     if (fresh.length === 0) return;
     if (before !== "running" && before !== "awaiting_approval" && state.status !== "running")
       this.#grown += fresh.length;
@@ -186,7 +190,9 @@ class Simulation {
     const { status } = this.#plane.state();
     if (status === "completed" || status === "paused") return true;
     if (status === "halted") return !this.#options.gates.auto_rollback;
-    return status === "rolled_back" && this.#agents.every(({ applied }) => applied.content === "old");
+    return (
+      status === "rolled_back" && this.#agents.every(({ applied }) => applied.content === "old")
+    );
   }
 
   #outcome(now: number): Outcome {

@@ -51,7 +51,8 @@ const {
   }),
 );
 
-const minutes = (ms: number | null): string => (ms === null ? "–" : `${(ms / 60_000).toFixed(1)} min`);
+const minutes = (ms: number | null): string =>
+  ms === null ? "–" : `${(ms / 60_000).toFixed(1)} min`;
 
 function print(outcome: Outcome): void {
   console.log(`waves          ${outcome.waves.join(", ")}`);
@@ -74,7 +75,9 @@ function progress(): (minute: number, state: RolloutState) => void {
     if (performance.now() - last < 10_000) return;
     last = performance.now();
     const committed = entries.filter(({ standing }) => standing === "committed").length;
-    console.error(`minute ${minute}: ${status}, wave ${wave}, ${committed} of ${entries.length} committed`);
+    console.error(
+      `minute ${minute}: ${status}, wave ${wave}, ${committed} of ${entries.length} committed`,
+    );
   };
 }
 

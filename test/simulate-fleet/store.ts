@@ -255,7 +255,8 @@ class Store implements StorePlane {
       else statements += fresh;
     }
     const suspected = "SELECT count(*) AS n FROM identity WHERE suspected_at IS NOT NULL";
-    const clones = (await this.#plane.ports.sql.prepare(suspected).first<number>("n")) ?? Number.NaN;
+    const clones =
+      (await this.#plane.ports.sql.prepare(suspected).first<number>("n")) ?? Number.NaN;
     return { polls: 2 * hosts.length, statements, refreshes, changed, clones };
   }
 
@@ -278,7 +279,9 @@ class Store implements StorePlane {
     const { token, old } = this.#known(host);
     const known = this.#polled.get(host);
     const sent =
-      known === undefined ? {} : { "if-none-match": known.tag, [generationHeader]: known.generation };
+      known === undefined
+        ? {}
+        : { "if-none-match": known.tag, [generationHeader]: known.generation };
     // First as the standalone server asks: most polls end there.
     const authorization = `Bearer ${token}`;
     const unchanged = await this.#app.unchanged("GET", pollPath, { ...sent, authorization });

@@ -63,12 +63,17 @@ export const arbitraryIntent: fc.Arbitrary<readonly WrittenRow[]> = fc
   })
   .map(({ hosts, overlays, catalog }) => {
     const taken: Taken = { addresses: new Map(), subnets: new Set() };
-    const groups = overlays.flatMap(([key, { groups: names }]) => names.map((name) => `${key}/${name}`));
+    const groups = overlays.flatMap(([key, { groups: names }]) =>
+      names.map((name) => `${key}/${name}`),
+    );
     const rows = catalogRows(hosts, groups, catalog);
     for (const row of rows)
       if (row.kind === "host")
         for (const address of row.body.addresses ?? []) taken.addresses.set(address, row.key);
-    return [...rows, ...overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i, taken))];
+    return [
+      ...rows,
+      ...overlays.flatMap(([key, sketch], i) => overlayRows(hosts, key, sketch, i, taken)),
+    ];
   });
 
 const cycle = <T>(items: readonly T[], index: number): T | undefined => items[index % items.length];
@@ -90,7 +95,8 @@ function overlayRows(
 ): WrittenRow[] {
   const host = cycle(hosts, sketch.host) ?? "";
   const subnets = sketch.subnets.filter((subnet) => !taken.subnets.has(`${host} ${subnet}`));
-  if (subnets.length === 0) return [{ kind: "overlay", key, body: lastResort(host, sketch, index) }];
+  if (subnets.length === 0)
+    return [{ kind: "overlay", key, body: lastResort(host, sketch, index) }];
   for (const subnet of subnets) taken.subnets.add(`${host} ${subnet}`);
   const own = new Set<string>();
   const members = sketch.members.flatMap(({ cn, group, at }): WrittenRow[] => {
@@ -103,7 +109,8 @@ function overlayRows(
     const machine = taken.addresses.get(wanted[0] ?? "") ?? null;
     const addresses = wanted.filter((address) => {
       const owner = taken.addresses.get(address);
-      if (own.has(address) || (owner !== undefined && (owner === null || owner !== machine))) return false;
+      if (own.has(address) || (owner !== undefined && (owner === null || owner !== machine)))
+        return false;
       if (owner === undefined) taken.addresses.set(address, machine);
       own.add(address);
       return true;
@@ -116,7 +123,10 @@ function overlayRows(
       },
     ];
   });
-  return [{ kind: "overlay", key, body: { ...lastResort(host, sketch, index), subnets } }, ...members];
+  return [
+    { kind: "overlay", key, body: { ...lastResort(host, sketch, index), subnets } },
+    ...members,
+  ];
 }
 
 /** With a network of its own, where the host's other overlays have all the others. */
@@ -128,7 +138,16 @@ const lastResort = (host: string, { interfaces, policy, groups }: Sketch, index:
   groups: [...groups],
 });
 
-const interfaceName = fc.constantFrom("eth0", "eth1", "lo", "mgmt0", "tun-a.0", "wg_0", "tun-a.1", "wg_1");
+const interfaceName = fc.constantFrom(
+  "eth0",
+  "eth1",
+  "lo",
+  "mgmt0",
+  "tun-a.0",
+  "wg_0",
+  "tun-a.1",
+  "wg_1",
+);
 const port = fc.oneof(fc.constantFrom(22, 53, 68, 443, 546), fc.integer({ min: 1, max: 65_535 }));
 const states: readonly PacketState[] = ["new", "established", "related", "invalid", "untracked"];
 
@@ -176,7 +195,10 @@ export const arbitraryArrival = fc
     state: fc.constantFrom("new" as const, "untracked" as const),
     at: fc.constantFrom(1_700_000_000, 1_893_455_999, 1_893_456_000, 1_924_991_999, 1_924_992_000),
   })
-  .map((packet) => ({ ...packet, destination: packet.source.includes(":") ? "2001:db8::1" : "192.0.2.1" }));
+  .map((packet) => ({
+    ...packet,
+    destination: packet.source.includes(":") ? "2001:db8::1" : "192.0.2.1",
+  }));
 
 const guardFlow = fc
   .record({

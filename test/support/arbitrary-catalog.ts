@@ -37,7 +37,10 @@ const said: fc.Arbitrary<Said> = fc
       }),
       fc.record({ macro: fc.constantFrom("dns" as const, "https-quic" as const, "ssh" as const) }),
     ),
-    fc.option(fc.constantFrom("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"), { freq: 3, nil: undefined }),
+    fc.option(fc.constantFrom("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"), {
+      freq: 3,
+      nil: undefined,
+    }),
     fc.option(fc.constantFrom("why", "because"), { nil: undefined }),
   )
   .map(([what, expires, reason]) => ({
@@ -57,16 +60,22 @@ export const arbitraryCatalogSketch: fc.Arbitrary<Sketch> = fc.record({
   zones: fc.uniqueArray(
     fc.tuple(
       name,
-      fc.subarray([...networkPool, "10.8.0.0/23", "10.8.0.4/32", "fd00:8::/63", "0.0.0.0/0", "::/0"], {
-        maxLength: 4,
-      }),
+      fc.subarray(
+        [...networkPool, "10.8.0.0/23", "10.8.0.4/32", "fd00:8::/63", "0.0.0.0/0", "::/0"],
+        {
+          maxLength: 4,
+        },
+      ),
     ),
     { maxLength: 3, selector: ([key]) => key },
   ),
   services: fc.uniqueArray(
     fc.tuple(
       name,
-      fc.array(fc.record({ pick: fc.nat(), bare: fc.boolean(), said }), { minLength: 1, maxLength: 5 }),
+      fc.array(fc.record({ pick: fc.nat(), bare: fc.boolean(), said }), {
+        minLength: 1,
+        maxLength: 5,
+      }),
       fc.option(fc.uniqueArray(fc.nat({ max: 20 }), { minLength: 1, maxLength: 3 }), { nil: null }),
     ),
     { minLength: 1, maxLength: 3, selector: ([key]) => key },
@@ -112,14 +121,23 @@ export function catalogRows(
   };
   const targets = qualified.filter((target) => !target.startsWith("zone:"));
   const to = (picks: readonly number[] | null) =>
-    picks === null ? {} : { to: [...new Set(picks.map((pick) => targets[pick % targets.length] ?? ""))] };
+    picks === null
+      ? {}
+      : { to: [...new Set(picks.map((pick) => targets[pick % targets.length] ?? ""))] };
   return [
     ...hostRows,
-    ...sketch.zones.map(([key, cidrs]): WrittenRow => ({ kind: "zone", key, body: { cidrs: [...cidrs] } })),
+    ...sketch.zones.map(([key, cidrs]): WrittenRow => ({
+      kind: "zone",
+      key,
+      body: { cidrs: [...cidrs] },
+    })),
     ...sketch.services.map(([key, drafts, picks]): WrittenRow => ({
       kind: "service",
       key,
-      body: { ingress: drafts.map((draft) => ({ from: from(draft), ...draft.said })), ...to(picks) },
+      body: {
+        ingress: drafts.map((draft) => ({ from: from(draft), ...draft.said })),
+        ...to(picks),
+      },
     })),
   ];
 }

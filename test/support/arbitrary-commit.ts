@@ -11,13 +11,19 @@ const roles = ["a", "b-1", "b_1", "C.d"];
 const pick = <T>(items: readonly T[], how: number): T | undefined => items[how % items.length];
 
 /** What somebody might do to a row; undefined deletes it. Not every commit of such changes compiles. */
-function altered(row: WrittenRow, how: number, rows: readonly WrittenRow[]): WrittenRow | undefined {
+function altered(
+  row: WrittenRow,
+  how: number,
+  rows: readonly WrittenRow[],
+): WrittenRow | undefined {
   if (how % 7 === 0) return undefined;
   switch (row.kind) {
     case "host": {
       const { addresses = [], roles: listed = [] } = row.body;
       const role = pick(roles, how) ?? "a";
-      const other = listed.includes(role) ? listed.filter((each) => each !== role) : [...listed, role];
+      const other = listed.includes(role)
+        ? listed.filter((each) => each !== role)
+        : [...listed, role];
       const body = pick(
         [{ addresses: addresses.slice(1) }, { roles: other }, { labels: { rack: "b7" } }],
         how,
@@ -34,8 +40,12 @@ function altered(row: WrittenRow, how: number, rows: readonly WrittenRow[]): Wri
     case "service":
       return { ...row, body: alteredService(row.body, how) };
     case "member": {
-      const others = rows.filter((each) => each.kind === "overlay" && row.key.startsWith(`${each.key}/`));
-      const groups = others.flatMap((each) => (each.kind === "overlay" ? (each.body.groups ?? []) : []));
+      const others = rows.filter(
+        (each) => each.kind === "overlay" && row.key.startsWith(`${each.key}/`),
+      );
+      const groups = others.flatMap((each) =>
+        each.kind === "overlay" ? (each.body.groups ?? []) : [],
+      );
       const moved = { ...row.body, group: pick(groups, how) ?? row.body.group };
       const fewer = { ...row.body, addresses: row.body.addresses?.slice(1) ?? [] };
       return { ...row, body: how % 3 === 0 ? fewer : moved };
@@ -45,7 +55,10 @@ function altered(row: WrittenRow, how: number, rows: readonly WrittenRow[]): Wri
   }
 }
 
-function alteredService({ ingress, ...rest }: Of<"service">["body"], how: number): Of<"service">["body"] {
+function alteredService(
+  { ingress, ...rest }: Of<"service">["body"],
+  how: number,
+): Of<"service">["body"] {
   if (how % 5 === 0) return { ...rest, ingress: ingress.slice(1) };
   if (how % 5 === 1) return { ingress };
   return {
@@ -115,11 +128,14 @@ interface Aimed {
 function aimedChanges(rows: readonly WrittenRow[]): readonly Aimed[] {
   const sources = rows.flatMap((row) => (row.kind === "service" ? row.body.ingress : []));
   const read = new Set(sources.map(({ from }) => from));
-  const isRead = (kind: string, name: string): boolean => read.has(`${kind}:${name}`) || read.has(name);
+  const isRead = (kind: string, name: string): boolean =>
+    read.has(`${kind}:${name}`) || read.has(name);
   const isFor = new Set(
     rows.flatMap((row) =>
       row.kind === "service"
-        ? (row.body.to ?? [`role:${row.key}`]).flatMap((to) => (to.startsWith("role:") ? [to.slice(5)] : []))
+        ? (row.body.to ?? [`role:${row.key}`]).flatMap((to) =>
+            to.startsWith("role:") ? [to.slice(5)] : [],
+          )
         : [],
     ),
   );
@@ -138,7 +154,9 @@ function aimedChanges(rows: readonly WrittenRow[]): readonly Aimed[] {
           next: { ...row, body: { ...row.body, ...body } },
         });
         return [
-          ...toggled.filter(({ role }) => isFor.has(role)).map(({ next }) => to("target", { roles: next })),
+          ...toggled
+            .filter(({ role }) => isFor.has(role))
+            .map(({ next }) => to("target", { roles: next })),
           ...toggled
             .filter(({ role }) => addresses.length > 0 && isRead("role", role))
             .map(({ next }) => to("source host", { roles: next })),
@@ -157,7 +175,11 @@ function aimedChanges(rows: readonly WrittenRow[]): readonly Aimed[] {
         return groups
           .map((name) => name.split("/"))
           .filter(([of, group]) => of === overlay && group !== row.body.group)
-          .map(([, group = ""]) => ({ as: "member", row, next: { ...row, body: { ...row.body, group } } }));
+          .map(([, group = ""]) => ({
+            as: "member",
+            row,
+            next: { ...row, body: { ...row.body, group } },
+          }));
       }
       case "overlay":
       case "service":

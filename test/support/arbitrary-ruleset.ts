@@ -21,7 +21,15 @@ import { arbitraryKey } from "./arbitraries.ts";
 import { networkPool } from "./network-pool.ts";
 
 const objectName = fc.stringMatching(/^[a-z][A-Za-z0-9_]{0,8}$/);
-const addresses = ["10.8.0.1", "10.8.0.2", "10.8.1.3", "10.10.0.7", "fd00:8::1", "fd00:8::2", "fd00:a::7"];
+const addresses = [
+  "10.8.0.1",
+  "10.8.0.2",
+  "10.8.1.3",
+  "10.10.0.7",
+  "fd00:8::1",
+  "fd00:8::2",
+  "fd00:a::7",
+];
 const sorted = (texts: readonly string[]) =>
   texts.toSorted((a, b) => compareNetworks(knownNetwork(a), knownNetwork(b)));
 
@@ -41,7 +49,10 @@ const classMap: fc.Arbitrary<ClassMap> = fc
   .record({
     name: objectName,
     classes: fc.uniqueArray(objectName, { minLength: 1, maxLength: 3 }),
-    members: fc.tuple(fc.subarray(addresses).map(sorted), fc.array(fc.nat(), { minLength: 7, maxLength: 7 })),
+    members: fc.tuple(
+      fc.subarray(addresses).map(sorted),
+      fc.array(fc.nat(), { minLength: 7, maxLength: 7 }),
+    ),
   })
   .map(({ name, classes, members: [members, picks] }) => ({
     name,

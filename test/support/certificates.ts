@@ -59,7 +59,16 @@ export function makeCertificates(folder: string): Certificates {
     env: Readonly<Record<string, string>>,
   ): Shown => {
     writeFileSync(at(`${name}.ext`), `subjectAltName=${alternative}\n`);
-    openssl(["req", ...key, "-subj", `/CN=${name}`, "-keyout", at(`${name}.key`), "-out", at(`${name}.csr`)]);
+    openssl([
+      "req",
+      ...key,
+      "-subj",
+      `/CN=${name}`,
+      "-keyout",
+      at(`${name}.key`),
+      "-out",
+      at(`${name}.csr`),
+    ]);
     const signer = ["-CA", at(`${by}.pem`), "-CAkey", at(`${by}.key`), "-CAcreateserial"];
     const out = ["-extfile", at(`${name}.ext`), "-days", "30", "-out", at(`${name}.pem`)];
     openssl(["x509", "-req", "-in", at(`${name}.csr`), ...signer, ...out], env);

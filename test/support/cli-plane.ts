@@ -37,7 +37,10 @@ export async function openCliPlane(): Promise<CliPlane> {
     request: async (method, path, body) => {
       const response = await fetch(new URL(path, url), {
         method,
-        headers: { authorization: `Bearer ${plane.admin.token}`, "content-type": "application/json" },
+        headers: {
+          authorization: `Bearer ${plane.admin.token}`,
+          "content-type": "application/json",
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await response.text();

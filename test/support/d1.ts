@@ -51,7 +51,8 @@ export function openRemoteD1(): RemoteD1 {
   return {
     sql: {
       prepare: (text) => new Remote(run, text, []),
-      batch: async <T>(statements: Prepared[]) => (await run(statements.map(remote))) as Results<T>[],
+      batch: async <T>(statements: Prepared[]) =>
+        (await run(statements.map(remote))) as Results<T>[],
     },
     async close() {
       await runtime.dispose();

@@ -24,7 +24,8 @@ function addressBytes(text: string): readonly number[] {
   const words = (part: string): number[] =>
     part === "" ? [] : part.split(":").map((word) => Number.parseInt(word, 16));
   const [left, right] = [words(head), words(tail ?? "")];
-  const gap = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => 0);
+  const gap =
+    tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => 0);
   return [...left, ...gap, ...right].flatMap(two);
 }
 
@@ -56,12 +57,26 @@ function tcp(packet: Ported): readonly number[] {
   const established = packet.state === "established";
   const flag = established ? flags.synAck : packet.state === "invalid" ? flags.synFin : flags.syn;
   const numbers = [0, 0, ...two(firstSequence), 0, 0, ...two(established ? firstSequence + 1 : 0)];
-  const head = [...two(packet.sourcePort ?? 0), ...two(packet.port), ...numbers, 0x50, flag, ...two(0xffff)];
+  const head = [
+    ...two(packet.sourcePort ?? 0),
+    ...two(packet.port),
+    ...numbers,
+    0x50,
+    flag,
+    ...two(0xffff),
+  ];
   return [...head, 0, 0, 0, 0, ...(established ? [] : filler)];
 }
 
 function udp(packet: Ported): readonly number[] {
-  return [...two(packet.sourcePort ?? 0), ...two(packet.port), ...two(8 + filler.length), 0, 0, ...filler];
+  return [
+    ...two(packet.sourcePort ?? 0),
+    ...two(packet.port),
+    ...two(8 + filler.length),
+    0,
+    0,
+    ...filler,
+  ];
 }
 
 /** Where the checksum of a transport header stands. */
@@ -90,7 +105,8 @@ function segment(packet: Sendable, id: number): readonly number[] {
       ? bare
       : [...pseudo(packet, protocolOf(packet), bare.length), ...bare];
   const right = sum(covered) === 0 ? 0xffff : sum(covered);
-  const written = packet.protocol === "udp" && packet.state === "invalid" ? right ^ 0x5555 || 1 : right;
+  const written =
+    packet.protocol === "udp" && packet.state === "invalid" ? right ^ 0x5555 || 1 : right;
   return bare.toSpliced(at, 2, ...two(written));
 }
 
@@ -104,7 +120,12 @@ export function wireOf(packet: Sendable, id: number, form: Form): readonly Uint8
 /** A multiple of eight that holds each transport header. */
 const cut = 24;
 
-function wrap4(packet: Sendable, id: number, body: readonly number[], form: Form): readonly number[][] {
+function wrap4(
+  packet: Sendable,
+  id: number,
+  body: readonly number[],
+  form: Form,
+): readonly number[][] {
   const one = (part: readonly number[], offset: number, more: boolean): number[] => {
     const options = form === "headers" ? [1, 1, 1, 0] : [];
     const words = 5 + options.length / 4;
@@ -131,7 +152,12 @@ function wrap4(packet: Sendable, id: number, body: readonly number[], form: Form
 
 const [destinationOptions, fragment] = [60, 44];
 
-function wrap6(packet: Sendable, id: number, body: readonly number[], form: Form): readonly number[][] {
+function wrap6(
+  packet: Sendable,
+  id: number,
+  body: readonly number[],
+  form: Form,
+): readonly number[][] {
   const protocol = protocolOf(packet);
   const one = (next: number, part: readonly number[]): number[] => [
     0x60,
@@ -145,7 +171,8 @@ function wrap6(packet: Sendable, id: number, body: readonly number[], form: Form
     ...part,
   ];
   // One option that is padding: PadN (RFC 8200 §4.2).
-  if (form === "headers") return [one(destinationOptions, [protocol, 0, 1, 4, 0, 0, 0, 0, ...body])];
+  if (form === "headers")
+    return [one(destinationOptions, [protocol, 0, 1, 4, 0, 0, 0, 0, ...body])];
   if (form === "plain") return [one(protocol, body)];
   const piece = (part: readonly number[], offset: number, more: boolean): number[] =>
     one(fragment, [protocol, 0, ...two(offset | (more ? 1 : 0)), 0, 0, ...two(id), ...part]);

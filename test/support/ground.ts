@@ -66,7 +66,8 @@ export async function openGround(plan: GroundPlan): Promise<Ground> {
     const cables = await cablesOf(plan, gateway, world);
     const [outside, inside] = [openInjector(world), openInjector(gateway)];
     injectors.push(outside, inside);
-    const lines = (shots: readonly Numbered[]) => shots.flatMap((shot) => linesOf(plan, cables, shot));
+    const lines = (shots: readonly Numbered[]) =>
+      shots.flatMap((shot) => linesOf(plan, cables, shot));
     const deliver = async (shots: readonly Numbered[]): Promise<void> => {
       const all = lines(shots);
       await outside.send(all.filter(({ from }) => from === "world").map(({ line }) => line));
@@ -87,9 +88,14 @@ export async function openGround(plan: GroundPlan): Promise<Ground> {
 const far = (i: number) => ({ v4: `169.254.${i + 1}.2`, v6: "fe80::2" }) as const;
 const table = (i: number): number => 100 + i;
 /** Of what leaves by an interface; 0 is nobody's. */
-const markOf = ({ interfaces }: GroundPlan, device: string): number => interfaces.indexOf(device) + 1;
+const markOf = ({ interfaces }: GroundPlan, device: string): number =>
+  interfaces.indexOf(device) + 1;
 
-async function connect({ interfaces, own }: GroundPlan, gateway: string, world: string): Promise<void> {
+async function connect(
+  { interfaces, own }: GroundPlan,
+  gateway: string,
+  world: string,
+): Promise<void> {
   await setSwitches(world, 1, ["ipv6/conf/all/disable_ipv6", "ipv6/conf/default/disable_ipv6"]);
   const both = (name: string): readonly string[] => [`conf/all/${name}`, `conf/default/${name}`];
   await setSwitches(gateway, 1, [
@@ -103,7 +109,9 @@ async function connect({ interfaces, own }: GroundPlan, gateway: string, world: 
   ]);
   await ipBatch(
     null,
-    interfaces.map((name, i) => `link add ${name} netns ${gateway} type veth peer name w${i} netns ${world}`),
+    interfaces.map(
+      (name, i) => `link add ${name} netns ${gateway} type veth peer name w${i} netns ${world}`,
+    ),
   );
   await ipBatch(
     world,
@@ -191,7 +199,11 @@ async function openFlows(
   await must(inNamespace(gateway, "conntrack", "-F"));
   const openings = numbered(shots)
     .filter(({ packet }) => packet.state === "established")
-    .map(({ packet, id }): Numbered => ({ packet: opening(packet), form: "plain", id: id + numbersMax }));
+    .map(({ packet, id }): Numbered => ({
+      packet: opening(packet),
+      form: "plain",
+      id: id + numbersMax,
+    }));
   if (openings.length === 0) return;
   await must(inNamespace(gateway, "nft", "-f", "-"), { input: observer(plan, openings, true) });
   await deliver(openings);
@@ -214,7 +226,11 @@ async function sendBatch(
 }
 
 /** Looks until every packet was seen; the kernel judges one in one go, so the next look sees its verdict. */
-async function settled(gateway: string, shots: readonly Numbered[], place: "a" | "b"): Promise<void> {
+async function settled(
+  gateway: string,
+  shots: readonly Numbered[],
+  place: "a" | "b",
+): Promise<void> {
   const missing = async (): Promise<readonly Numbered[]> => {
     const { observed } = await readCounters(gateway);
     return shots.filter(({ id }) => !observed.has(`${place}_${id}`));
@@ -222,7 +238,9 @@ async function settled(gateway: string, shots: readonly Numbered[], place: "a" |
   for (let look = 0; look < 200; look += 1) if ((await missing()).length === 0) return;
   const [first, ...rest] = await missing();
   if (first !== undefined)
-    throw new Error(`${rest.length + 1} packets never reached the gateway, such as ${JSON.stringify(first)}`);
+    throw new Error(
+      `${rest.length + 1} packets never reached the gateway, such as ${JSON.stringify(first)}`,
+    );
 }
 
 /**
@@ -242,7 +260,9 @@ function observer(plan: GroundPlan, shots: readonly Numbered[], alone: boolean):
     shots.filter(({ packet }) => isOutgoing(packet)),
   ];
   const marking = going.flatMap((shot) =>
-    shot.packet.hook === "forward" ? [`\t\t${is(shot)} meta mark set ${markOf(plan, shot.packet.oif)}`] : [],
+    shot.packet.hook === "forward"
+      ? [`\t\t${is(shot)} meta mark set ${markOf(plan, shot.packet.oif)}`]
+      : [],
   );
   const silence = ["tcp flags & rst == rst", "icmp type { 0, 3 }", "icmpv6 type { 1, 4, 129 }"].map(
     (match) => `\t\tmeta mark 0 ${match} drop`,
@@ -260,7 +280,10 @@ function observer(plan: GroundPlan, shots: readonly Numbered[], alone: boolean):
     "delete table inet observer",
     "table inet observer {",
     ...shots.flatMap(({ id }) => [`\tcounter a_${id} {\n\t}`, `\tcounter b_${id} {\n\t}`]),
-    ...chain("prerouting", -300, [...coming.map((shot) => `\t\t${counted(shot, "a")}`), ...marking]),
+    ...chain("prerouting", -300, [
+      ...coming.map((shot) => `\t\t${counted(shot, "a")}`),
+      ...marking,
+    ]),
     ...chain("output", -300, [
       ...leaving.map((shot) => `\t\t${marked(shot)}${counted(shot, "a")}`),
       ...(alone ? silence : []),

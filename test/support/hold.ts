@@ -33,5 +33,6 @@ function ask(socket: Socket, index: number): void {
 }
 
 say({ kind: "ready" });
-for await (const line of createInterface({ input: process.stdin })) if (line !== "") held.forEach(ask);
+for await (const line of createInterface({ input: process.stdin }))
+  if (line !== "") held.forEach(ask);
 process.exit(0);

@@ -3,7 +3,13 @@ import { createHash, randomUUID, sign } from "node:crypto";
 import { SignJWT } from "jose";
 import { newHostKey } from "#agent/disk/identity.ts";
 import { Enrolment } from "#schema/api/trust.ts";
-import { assertionAudience, enrolProof, type EnrolRequest, headers, TokenResponse } from "#schema/wire.ts";
+import {
+  assertionAudience,
+  enrolProof,
+  type EnrolRequest,
+  headers,
+  TokenResponse,
+} from "#schema/wire.ts";
 import type { Plane } from "./plane.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -32,7 +38,9 @@ export function newHost(plane: Plane, name: string, privateKey = newHostKey()): 
       token,
       public_key: x,
       root_sha256,
-      proof: sign(null, enrolProof(sha256(token), root_sha256, x), privateKey).toString("base64url"),
+      proof: sign(null, enrolProof(sha256(token), root_sha256, x), privateKey).toString(
+        "base64url",
+      ),
     }),
     assertion(over = {}) {
       const iat = Math.floor(plane.ports.clock.now() / 1000);
@@ -44,7 +52,9 @@ export function newHost(plane: Plane, name: string, privateKey = newHostKey()): 
         iat,
         exp: iat + 60,
       };
-      return new SignJWT({ ...claims, ...over }).setProtectedHeader({ alg: "EdDSA" }).sign(privateKey);
+      return new SignJWT({ ...claims, ...over })
+        .setProtectedHeader({ alg: "EdDSA" })
+        .sign(privateKey);
     },
   };
 }
@@ -55,7 +65,12 @@ export async function enrolment(plane: Plane, name: string): Promise<Enrolment> 
   return Enrolment.parse(await response.json());
 }
 
-export const postJson = (plane: Plane, path: string, body: unknown, token?: string): Promise<Response> =>
+export const postJson = (
+  plane: Plane,
+  path: string,
+  body: unknown,
+  token?: string,
+): Promise<Response> =>
   plane.request(path, {
     method: "POST",
     headers: {
@@ -79,7 +94,10 @@ export async function tokenOf(plane: Plane, host: TestHost): Promise<string> {
 }
 
 /** A declared host's whole way in. */
-export async function enrolled(plane: Plane, name: string): Promise<{ host: TestHost; token: string }> {
+export async function enrolled(
+  plane: Plane,
+  name: string,
+): Promise<{ host: TestHost; token: string }> {
   const host = newHost(plane, name);
   const { token, root_sha256 } = await enrolment(plane, name);
   const response = await postJson(plane, "/v1/agent/enrol", host.enrolRequest(token, root_sha256));
@@ -94,7 +112,9 @@ export function poll(
   sent: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   const named: Readonly<Record<string, string>> = headers;
-  const entries = Object.entries(sent).map(([name, value]) => [named[name] ?? name, value] as const);
+  const entries = Object.entries(sent).map(
+    ([name, value]) => [named[name] ?? name, value] as const,
+  );
   return plane.request("/v1/agent/update", {
     headers: { ...Object.fromEntries(entries), authorization: `Bearer ${token}` },
   });

@@ -6,15 +6,18 @@ import type { Rule, Ruleset, Source } from "#schema/ruleset.ts";
 import { ruleOf, rulesetOf } from "./rulesets.ts";
 
 const host = { scope: "host", direction: "in", verdict: "accept" } as const;
-const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+const times = <T>(n: number, make: (i: number) => T): T[] =>
+  Array.from({ length: n }, (_, i) => make(i));
 const tcp = (...ports: readonly (readonly [number, number])[]): Rule["protocol"] => ({
   kind: "tcp",
   ports: { kind: "ranges", ranges: ports.map(([from, to]) => ({ from, to })) },
 });
 const fromSet = (set: string): Source => ({ kind: "set", set });
-const hostOnly = (parts: Partial<Ruleset>): Ruleset => rulesetOf({ scopes: [{ kind: "host" }], ...parts });
+const hostOnly = (parts: Partial<Ruleset>): Ruleset =>
+  rulesetOf({ scopes: [{ kind: "host" }], ...parts });
 const address = (i: number): string => `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
-const network = (i: number): string => `${20 + ((i >> 14) & 127)}.${(i >> 6) & 255}.${(i & 63) * 4}.0/22`;
+const network = (i: number): string =>
+  `${20 + ((i >> 14) & 127)}.${(i >> 6) & 255}.${(i & 63) * 4}.0/22`;
 const sortedTexts = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
 
 export type Family = (n: number) => Ruleset;
@@ -22,9 +25,11 @@ export type Family = (n: number) => Ruleset;
 export const families: Readonly<Record<string, Family>> = {
   "overlapping port ranges from as many sets of public networks": (n) =>
     hostOnly({
-      sets: times(n, (i) => ({ name: `n_${i}`, kind: "networks" as const, elements: [network(i)] })).sort(
-        (a, b) => (a.name < b.name ? -1 : 1),
-      ),
+      sets: times(n, (i) => ({
+        name: `n_${i}`,
+        kind: "networks" as const,
+        elements: [network(i)],
+      })).sort((a, b) => (a.name < b.name ? -1 : 1)),
       rules: times(n, (i) =>
         ruleOf({
           ...host,
@@ -41,7 +46,9 @@ export const families: Readonly<Record<string, Family>> = {
           ...host,
           counter: `r_${i}`,
           protocol: tcp(
-            i % 2 === 0 ? [1 + (i % 60_000), 1 + (i % 60_000)] : [1 + (i % 60_000), 3 + (i % 60_000)],
+            i % 2 === 0
+              ? [1 + (i % 60_000), 1 + (i % 60_000)]
+              : [1 + (i % 60_000), 3 + (i % 60_000)],
           ),
         }),
       ),
@@ -85,7 +92,9 @@ export const families: Readonly<Record<string, Family>> = {
   "public networks of one set": (n) =>
     hostOnly({
       sets: [{ name: "n_wide", kind: "networks", elements: sortedTexts(times(n, network)) }],
-      rules: [ruleOf({ ...host, counter: "r_a", protocol: tcp([22, 22]), source: fromSet("n_wide") })],
+      rules: [
+        ruleOf({ ...host, counter: "r_a", protocol: tcp([22, 22]), source: fromSet("n_wide") }),
+      ],
     }),
   "one set named by many ports": (n) =>
     hostOnly({
@@ -101,9 +110,11 @@ export const families: Readonly<Record<string, Family>> = {
     }),
   "accepts and drops in turn, each from a set of its own": (n) =>
     hostOnly({
-      sets: times(n, (i) => ({ name: `h_${i}`, kind: "hosts" as const, elements: [address(i)] })).sort(
-        (a, b) => (a.name < b.name ? -1 : 1),
-      ),
+      sets: times(n, (i) => ({
+        name: `h_${i}`,
+        kind: "hosts" as const,
+        elements: [address(i)],
+      })).sort((a, b) => (a.name < b.name ? -1 : 1)),
       rules: times(n, (i) =>
         ruleOf({
           ...host,

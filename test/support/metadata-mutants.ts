@@ -2,7 +2,13 @@
 import { createHash } from "node:crypto";
 import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import { encodeBundle } from "#schema/bundle.ts";
-import { longestLife, type Snapshot, specVersion, type Targets, type Timestamp } from "#schema/tuf.ts";
+import {
+  longestLife,
+  type Snapshot,
+  specVersion,
+  type Targets,
+  type Timestamp,
+} from "#schema/tuf.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";
 import {
   changedPlaces,
@@ -83,7 +89,12 @@ const snapshotOver = (text: string): Snapshot =>
     custom: owner,
   }) as Snapshot;
 const timestampOver = (text: string): Timestamp =>
-  ({ _type: "timestamp", ...base, expires: inDays(1), meta: { "snapshot.json": pin(text) } }) as Timestamp;
+  ({
+    _type: "timestamp",
+    ...base,
+    expires: inDays(1),
+    meta: { "snapshot.json": pin(text) },
+  }) as Timestamp;
 
 const operators = targetsKeys.slice(0, 2);
 const withTargets = (text: string): Files => withSnapshot(text, snapshotOver(text));
@@ -100,7 +111,12 @@ const sound: Files = withTargets(targetsText);
 const timestamp = timestampOver(sound.snapshot);
 
 const bundlePlaces = ["length", "hashes", "custom"].map((part) => ["targets", "bundle.json", part]);
-const customPlaces = Object.keys(target.custom).map((part) => ["targets", "bundle.json", "custom", part]);
+const customPlaces = Object.keys(target.custom).map((part) => [
+  "targets",
+  "bundle.json",
+  "custom",
+  part,
+]);
 const common = [["_type"], ["spec_version"], ["version"], ["expires"]];
 
 type Role = keyof Files;
@@ -136,7 +152,12 @@ const makings: readonly Making[] = [
   {
     role: "timestamp",
     payload: timestamp,
-    places: [...common, ["meta"], ["meta", "snapshot.json", "length"], ["meta", "snapshot.json", "hashes"]],
+    places: [
+      ...common,
+      ["meta"],
+      ["meta", "snapshot.json", "length"],
+      ["meta", "snapshot.json", "hashes"],
+    ],
     files: (text) => ({ ...sound, timestamp: text }),
     keys: [timestampKey],
   },
@@ -218,10 +239,14 @@ function crossed(): readonly MetadataMutant[] {
   const other = signedText({ ...targets, expires: inDays(29) }, operators);
   const byStranger = (payload: unknown): string => signedText(payload, [newRootKey()]);
   const inCustom = (part: string, value: unknown, payload: object = targets): Files =>
-    withTargets(signedText(withValue(payload, ["targets", "bundle.json", "custom", part], value), operators));
+    withTargets(
+      signedText(withValue(payload, ["targets", "bundle.json", "custom", part], value), operators),
+    );
   const pinning = (part: string, value: unknown): Files => ({
     ...sound,
-    timestamp: signedText(withValue(timestamp, ["meta", "snapshot.json", part], value), [timestampKey]),
+    timestamp: signedText(withValue(timestamp, ["meta", "snapshot.json", part], value), [
+      timestampKey,
+    ]),
   });
   const digest = { sha256: sha256(sound.snapshot).toUpperCase() };
   const byTwo = signedText(targets, [targetsKeys[0], snapshotKey]);

@@ -151,7 +151,10 @@ export const weakKeys: readonly string[] = [
     "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-  ].flatMap((key) => [key, key.slice(0, -2) + (Number.parseInt(key.slice(-2), 16) | 0x80).toString(16)]),
+  ].flatMap((key) => [
+    key,
+    key.slice(0, -2) + (Number.parseInt(key.slice(-2), 16) | 0x80).toString(16),
+  ]),
   // y = 2 is on no point of the curve, and no canonical y is as large as the prime.
   `02${"00".repeat(31)}`,
   `f0${"ff".repeat(30)}7f`,
@@ -177,10 +180,19 @@ export const otherForms: readonly (readonly [title: string, edit: (text: string)
   ["the version as NaN", (text) => text.replace('"version":2', '"version":NaN')],
   ["the version as -0", (text) => text.replace('"version":2', '"version":-0')],
   ["the version as text", (text) => text.replace('"version":2', '"version":"2"')],
-  ["the version twice, the last another", (text) => text.replace('"version":2', '"version":2,"version":3')],
-  ["the version twice, the first another", (text) => text.replace('"version":2', '"version":1,"version":2')],
+  [
+    "the version twice, the last another",
+    (text) => text.replace('"version":2', '"version":2,"version":3'),
+  ],
+  [
+    "the version twice, the first another",
+    (text) => text.replace('"version":2', '"version":1,"version":2'),
+  ],
   ["the payload twice", (text) => text.replace('"signed":{', '"signed":{"version":9},"signed":{')],
-  ["the signatures twice", (text) => text.replace('"signatures":[', '"signatures":[],"signatures":[')],
+  [
+    "the signatures twice",
+    (text) => text.replace('"signatures":[', '"signatures":[],"signatures":['),
+  ],
   ["single quotes", (text) => text.replaceAll('"', "'")],
   ["a lone surrogate", (text) => text.replace('"root"', '"root\\ud800"')],
   [
@@ -191,12 +203,16 @@ export const otherForms: readonly (readonly [title: string, edit: (text: string)
 ];
 
 /** The same, where the value is the same and only its text is not canonical: whoever stores it refuses it. */
-export const otherSpellings: readonly (readonly [title: string, edit: (text: string) => string])[] = [
-  ["white space within", (text) => text.replace('"version":', '"version" : ')],
-  ["a line's end after it", (text) => `${text}\n`],
-  ["letters as escapes", (text) => text.replace('"version"', '"\\u0076ersion"')],
-  ["members in another order", (text) => text.replace(/^\{("signatures":\[.*?\]),(.*)\}$/, "{$2,$1}")],
-];
+export const otherSpellings: readonly (readonly [title: string, edit: (text: string) => string])[] =
+  [
+    ["white space within", (text) => text.replace('"version":', '"version" : ')],
+    ["a line's end after it", (text) => `${text}\n`],
+    ["letters as escapes", (text) => text.replace('"version"', '"\\u0076ersion"')],
+    [
+      "members in another order",
+      (text) => text.replace(/^\{("signatures":\[.*?\]),(.*)\}$/, "{$2,$1}"),
+    ],
+  ];
 
 /** Changes of signatures on a text that a threshold of keys signed. */
 export function signatureChanges(
@@ -209,8 +225,15 @@ export function signatureChanges(
     (JSON.parse(signedText(signed, keys)) as { signatures: Signature[] }).signatures;
   const text = (signatures: readonly unknown[]): string => saying({ signatures, signed });
   const [first, second] = of(a, b) as [Signature, Signature];
-  const flipped = { ...first, sig: `${first.sig.startsWith("0") ? "1" : "0"}${first.sig.slice(1)}` };
-  const one = (title: string, signatures: readonly unknown[], wanted: Mutant["wanted"]): Mutant => ({
+  const flipped = {
+    ...first,
+    sig: `${first.sig.startsWith("0") ? "1" : "0"}${first.sig.slice(1)}`,
+  };
+  const one = (
+    title: string,
+    signatures: readonly unknown[],
+    wanted: Mutant["wanted"],
+  ): Mutant => ({
     title: `signatures: ${title}`,
     text: text(signatures),
     wanted,
@@ -231,11 +254,19 @@ export function signatureChanges(
     one("one key's twice", [first, first], "refused"),
     one("one key's twice, beside another's", [first, first, second], "refused"),
     one("one under the other's name", [first, { ...first, keyid: second.keyid }], "refused"),
-    one("a key id in capitals", [{ ...first, keyid: first.keyid.toUpperCase() }, second], "refused"),
+    one(
+      "a key id in capitals",
+      [{ ...first, keyid: first.keyid.toUpperCase() }, second],
+      "refused",
+    ),
     one("a signature in capitals", [{ ...first, sig: first.sig.toUpperCase() }, second], "refused"),
     one("a signature cut short", [{ ...first, sig: first.sig.slice(2) }, second], "refused"),
     one("an empty signature", [{ ...first, sig: "" }, second], "refused"),
-    one("S with the group's order added", [{ ...first, sig: malleable(first.sig) }, second], "refused"),
+    one(
+      "S with the group's order added",
+      [{ ...first, sig: malleable(first.sig) }, second],
+      "refused",
+    ),
     one("with a method beside", [{ ...first, method: "ed25519" }, second], "refused"),
     one("not a list", Object.assign([], { length: 0 }), "refused"),
     {
@@ -243,7 +274,11 @@ export function signatureChanges(
       text: saying({ signatures: { [a.keyid]: first.sig }, signed }),
       wanted: "refused",
     },
-    one("33 of them", [...of(a, b), ...Array.from({ length: 31 }, () => of(newRootKey())[0])], "refused"),
+    one(
+      "33 of them",
+      [...of(a, b), ...Array.from({ length: 31 }, () => of(newRootKey())[0])],
+      "refused",
+    ),
   ];
 }
 
@@ -253,7 +288,9 @@ const order = 2n ** 252n + 27_742_317_777_372_353_535_851_937_790_883_648_493n;
 /** The same R with S + L: a verifier that does not bound S takes it for the same signature (RFC 8032 §8.4). */
 function malleable(sig: string): string {
   const little = (hex: string): bigint =>
-    (hex.match(/../g) ?? []).toReversed().reduce((sum, byte) => (sum << 8n) | BigInt(`0x${byte}`), 0n);
+    (hex.match(/../g) ?? [])
+      .toReversed()
+      .reduce((sum, byte) => (sum << 8n) | BigInt(`0x${byte}`), 0n);
   const raised = (little(sig.slice(64)) + order).toString(16).padStart(64, "0");
   return sig.slice(0, 64) + (raised.match(/../g) ?? []).toReversed().join("");
 }

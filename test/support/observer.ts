@@ -30,7 +30,9 @@ export function observer(packets: readonly Packet[]): string {
   const rules = (name: string, keep: (packet: Packet) => string | undefined): readonly string[] =>
     packets.flatMap((packet, i) => {
       const match = keep(packet);
-      return match === undefined ? [] : [`\t\t${match} ${tuple(packet)} counter name "${name}_${i}"`];
+      return match === undefined
+        ? []
+        : [`\t\t${match} ${tuple(packet)} counter name "${name}_${i}"`];
     });
   const chain = (hook: string, priority: number, body: readonly string[]): readonly string[] => [
     `\tchain on_${hook} {`,
@@ -86,7 +88,9 @@ function tuple(packet: Packet): string {
 
 const Counters = z.object({
   nftables: z.array(
-    z.object({ counter: z.object({ table: z.string(), name: z.string(), packets: z.int() }).optional() }),
+    z.object({
+      counter: z.object({ table: z.string(), name: z.string(), packets: z.int() }).optional(),
+    }),
   ),
 });
 

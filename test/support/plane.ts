@@ -46,7 +46,12 @@ export async function openPlane(options: PlaneOptions = {}): Promise<Plane> {
   let now = options.now ?? Date.now();
   let queries = 0;
   let failure: Error | undefined;
-  const opened = await openStandalone({ data, fleet: "f1", endpoints: [], clock: { now: () => now } });
+  const opened = await openStandalone({
+    data,
+    fleet: "f1",
+    endpoints: [],
+    clock: { now: () => now },
+  });
   const access = (): void => {
     queries += 1;
     if (failure !== undefined) throw failure;
@@ -78,7 +83,10 @@ export async function openPlane(options: PlaneOptions = {}): Promise<Plane> {
     operator: (method, path, body) =>
       request(path, {
         method,
-        headers: { authorization: `Bearer ${opened.admin.token}`, "content-type": "application/json" },
+        headers: {
+          authorization: `Bearer ${opened.admin.token}`,
+          "content-type": "application/json",
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
     async commit(...changes) {
@@ -127,10 +135,17 @@ async function makeRoot(
     now: plane.ports.clock.now(),
     threshold: 2,
     rootKeys: keys.map((k) => k.key),
-    online: { targets: online.targets.key, snapshot: online.snapshot.key, timestamp: online.timestamp.key },
+    online: {
+      targets: online.targets.key,
+      snapshot: online.snapshot.key,
+      timestamp: online.timestamp.key,
+    },
     targets,
   });
-  return { keys, text: signRoot(signed, [...keys.slice(0, 2), ...(before?.keys.slice(0, 2) ?? [])]) };
+  return {
+    keys,
+    text: signRoot(signed, [...keys.slice(0, 2), ...(before?.keys.slice(0, 2) ?? [])]),
+  };
 }
 
 /** Makes a 2-of-3 root and puts it in force; the control plane's key signs targets unless `targets` says who does. */

@@ -43,7 +43,9 @@ export async function openReplay(lines: readonly VerdictLine[]): Promise<Replay>
     const others = lines.filter(({ packet }) => packet.protocol === "other");
     const senderNames = new Set(others.map(({ packet }) => senderOf(topology, plan, packet)));
     await Promise.all(
-      [...senderNames].map((name) => must(inNamespace(name, "nft", "-f", "-"), { input: disguise })),
+      [...senderNames].map((name) =>
+        must(inNamespace(name, "nft", "-f", "-"), { input: disguise }),
+      ),
     );
     const file = observer(lines.map(({ packet }) => packet));
     await must(inNamespace(topology.gateway, "nft", "-f", "-"), { input: file });
@@ -96,7 +98,8 @@ const machineFor = (plan: TopologyPlan, packet: Packet & { readonly iif: string 
   const found = plan.machines.find(
     ({ behind, addresses }) => behind === packet.iif && addresses[0] === packet.source,
   );
-  if (found === undefined) throw new RangeError(`no machine sends from ${packet.source} by ${packet.iif}`);
+  if (found === undefined)
+    throw new RangeError(`no machine sends from ${packet.source} by ${packet.iif}`);
   return found.name;
 };
 

@@ -146,7 +146,8 @@ export class Driven {
   }
 
   standingOf(host: string, phase: Phase = this.state.phase): string | undefined {
-    return this.state.entries.find((entry) => entry.host === host && entry.phase === phase)?.standing;
+    return this.state.entries.find((entry) => entry.host === host && entry.phase === phase)
+      ?.standing;
   }
 
   /** Every host that was ever given the content of `phase`. */
@@ -165,7 +166,10 @@ export class Driven {
     const phase = effect.kind === "assign" ? effect.phase : "widen";
     const given = new Set(effect.hosts);
     const entries = this.state.entries.map((entry) =>
-      entry.phase === phase && entry.assignedAt !== null && entry.seq === null && given.has(entry.host)
+      entry.phase === phase &&
+      entry.assignedAt !== null &&
+      entry.seq === null &&
+      given.has(entry.host)
         ? {
             ...entry,
             seq: this.seq(entry.host),

@@ -16,7 +16,10 @@ import {
 } from "./mutants.ts";
 
 /** @param root a sound payload of version 2, whose root keys `by` are those of version 1 too, two of three to sign */
-export function rootMutants(root: Root, by: readonly [RootKey, RootKey, RootKey]): readonly Mutant[] {
+export function rootMutants(
+  root: Root,
+  by: readonly [RootKey, RootKey, RootKey],
+): readonly Mutant[] {
   const [a, b] = by;
   const signers = [a, b];
   const sound = signedText(root, signers);
@@ -56,7 +59,10 @@ export function rootMutants(root: Root, by: readonly [RootKey, RootKey, RootKey]
     ...keyChanges(root, by, edited),
     ...weakKeys.map((key) => {
       const [id, object] = keyOf(key);
-      const roles = { ...root.roles, targets: { keyids: [id, ...root.roles.targets.keyids], threshold: 1 } };
+      const roles = {
+        ...root.roles,
+        targets: { keyids: [id, ...root.roles.targets.keyids], threshold: 1 },
+      };
       return edited(
         `names the weak key ${key}`,
         { ...root, keys: { ...root.keys, [id]: object }, roles },
@@ -64,15 +70,27 @@ export function rootMutants(root: Root, by: readonly [RootKey, RootKey, RootKey]
       );
     }),
     ...["1.0.0", "1.0.30", "1.0.32", "1.1", "2.0.0", "1", "1.0.31 "].map((version) =>
-      edited(`spec_version ${JSON.stringify(version)}`, { ...root, spec_version: version }, "refused"),
+      edited(
+        `spec_version ${JSON.stringify(version)}`,
+        { ...root, spec_version: version },
+        "refused",
+      ),
     ),
     ...[3, 4, 2 ** 31, 2 ** 53 - 1].map((version) =>
       edited(`version ${version}`, { ...root, version }, "refused"),
     ),
-    edited("version 1 once more", { ...root, version: 1, expires: "2028-02-29T23:59:59Z" }, "refused"),
+    edited(
+      "version 1 once more",
+      { ...root, version: 1, expires: "2028-02-29T23:59:59Z" },
+      "refused",
+    ),
     ...signatureChanges(root, by),
     ...otherForms.map(([title, edit]): Mutant => ({ title, text: edit(sound), wanted: "refused" })),
-    ...otherSpellings.map(([title, edit]): Mutant => ({ title, text: edit(sound), wanted: undefined })),
+    ...otherSpellings.map(([title, edit]): Mutant => ({
+      title,
+      text: edit(sound),
+      wanted: undefined,
+    })),
   ];
 }
 
@@ -111,7 +129,10 @@ function roleChanges(root: Root, edited: Edited): readonly Mutant[] {
       ...all
         .filter((other) => other !== role)
         .flatMap((other) => [
-          [`has the keys of ${other}`, withValue(root, ["roles", role], root.roles[other])] as const,
+          [
+            `has the keys of ${other}`,
+            withValue(root, ["roles", role], root.roles[other]),
+          ] as const,
           [
             `has a key of ${other} besides`,
             replaced(role, "keyids", [...keyids, root.roles[other].keyids[0]]),
@@ -122,7 +143,11 @@ function roleChanges(root: Root, edited: Edited): readonly Mutant[] {
   });
 }
 
-function keyChanges(root: Root, by: readonly [RootKey, RootKey, RootKey], edited: Edited): readonly Mutant[] {
+function keyChanges(
+  root: Root,
+  by: readonly [RootKey, RootKey, RootKey],
+  edited: Edited,
+): readonly Mutant[] {
   const stranger = newRootKey();
   const [a, b, c] = by;
   const { threshold, keyids } = root.roles.root;
@@ -134,7 +159,10 @@ function keyChanges(root: Root, by: readonly [RootKey, RootKey, RootKey], edited
     ...root,
     keys: { ...root.keys, [id]: key },
   });
-  const capitals = { ...stranger.key, keyval: { public: stranger.key.keyval.public.toUpperCase() } };
+  const capitals = {
+    ...stranger.key,
+    keyval: { public: stranger.key.keyval.public.toUpperCase() },
+  };
   const many = Array.from({ length: 14 }, (_, i) => `${i}`.padStart(64, "0"));
   return [
     edited("root asks for one", rootRole({ threshold: 1 }), "taken"),

@@ -21,13 +21,14 @@ export const ruleOf = (rule: Written): Rule => ({
 export function rulesetOf(parts: Partial<Ruleset>): Ruleset {
   const scopes = parts.scopes ?? [];
   const ends = scopes.flatMap((scope) =>
-    (scope.kind === "host" ? (["in"] as const) : (["peer", "out", "in"] as const)).map((direction) =>
-      ruleOf({
-        scope: scopeId(scope),
-        direction,
-        verdict: "drop",
-        counter: `r_end_${direction}_${scope.kind}`,
-      }),
+    (scope.kind === "host" ? (["in"] as const) : (["peer", "out", "in"] as const)).map(
+      (direction) =>
+        ruleOf({
+          scope: scopeId(scope),
+          direction,
+          verdict: "drop",
+          counter: `r_end_${direction}_${scope.kind}`,
+        }),
     ),
   );
   return Ruleset.parse({
@@ -44,7 +45,12 @@ export function groupsRuleset(groups: Readonly<Record<string, readonly string[]>
   const names = Object.keys(groups);
   return rulesetOf({
     scopes: [
-      { kind: "overlay", name: "office", interfaces: ["tun0"], subnets: ["10.8.0.0/16", "fd00:8::/64"] },
+      {
+        kind: "overlay",
+        name: "office",
+        interfaces: ["tun0"],
+        subnets: ["10.8.0.0/16", "fd00:8::/64"],
+      },
     ],
     sets: names.map((name) => ({
       name: `g_${name}`,

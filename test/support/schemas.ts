@@ -16,7 +16,9 @@ export interface NamedSchema {
 /** By file and name of export. */
 export async function everySchema(): Promise<readonly NamedSchema[]> {
   const files = readdirSync(root, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts") && !file.startsWith("tables/"))
+    .filter(
+      (file) => file.endsWith(".ts") && !file.endsWith(".d.ts") && !file.startsWith("tables/"),
+    )
     .sort();
   const found: NamedSchema[] = [];
   for (const file of files) {
@@ -31,7 +33,9 @@ export async function everySchema(): Promise<readonly NamedSchema[]> {
 function schemasIn(name: string, value: unknown, depth: number): readonly NamedSchema[] {
   if (value instanceof z.ZodType) return [{ name, schema: value }];
   if (typeof value !== "object" || value === null || Array.isArray(value) || depth === 0) return [];
-  return Object.entries(value).flatMap(([key, inner]) => schemasIn(`${name}.${key}`, inner, depth - 1));
+  return Object.entries(value).flatMap(([key, inner]) =>
+    schemasIn(`${name}.${key}`, inner, depth - 1),
+  );
 }
 
 export interface Node {
@@ -40,24 +44,29 @@ export interface Node {
 }
 
 /** The schemas that one is made of, itself first; each once. */
-export function* parts({ name, schema }: NamedSchema, seen = new Set<z.ZodType>()): Generator<Node> {
+export function* parts(
+  { name, schema }: NamedSchema,
+  seen = new Set<z.ZodType>(),
+): Generator<Node> {
   if (seen.has(schema)) return;
   seen.add(schema);
   yield { path: name, schema };
-  for (const [key, inner] of children(schema)) yield* parts({ name: `${name}${key}`, schema: inner }, seen);
+  for (const [key, inner] of children(schema))
+    yield* parts({ name: `${name}${key}`, schema: inner }, seen);
 }
 
 export function children(schema: z.ZodType): readonly (readonly [string, z.ZodType])[] {
   const inner = (key: string, part: unknown): readonly (readonly [string, z.ZodType])[] =>
     part instanceof z.ZodType ? [[key, part]] : [];
   if (schema instanceof z.ZodObject)
-    return Object.entries(schema.shape as Readonly<Record<string, unknown>>).flatMap(([key, part]) =>
-      inner(`/${key}`, part),
+    return Object.entries(schema.shape as Readonly<Record<string, unknown>>).flatMap(
+      ([key, part]) => inner(`/${key}`, part),
     );
   if (schema instanceof z.ZodArray) return inner("[]", schema.element);
   if (schema instanceof z.ZodRecord)
     return [...inner("{key}", schema.keyType), ...inner("{}", schema.valueType)];
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((part, i) => inner(`|${i}`, part));
+  if (schema instanceof z.ZodUnion)
+    return schema.options.flatMap((part, i) => inner(`|${i}`, part));
   if (schema instanceof z.ZodPipe) return [...inner("", schema.in), ...inner("", schema.out)];
   if (
     schema instanceof z.ZodOptional ||
@@ -124,7 +133,12 @@ export const isJudged = (
   schema.in instanceof z.ZodTransform &&
   (schema.out instanceof z.ZodArray || schema.out instanceof z.ZodRecord);
 
-function sampleList(schema: z.ZodType, wished: number | undefined, i: number, sizes: Sizes): unknown {
+function sampleList(
+  schema: z.ZodType,
+  wished: number | undefined,
+  i: number,
+  sizes: Sizes,
+): unknown {
   const [key, value] = children(schema).map(([, part]) => part);
   if (key === undefined) throw new Error("a list of nothing");
   const size = wished ?? Math.max(boundOf(schema, "min_length") ?? 0, holds(schema, sizes) ? 1 : 0);
@@ -137,14 +151,20 @@ function sampleList(schema: z.ZodType, wished: number | undefined, i: number, si
 
 /** The least or the most that a list's own checks admit. */
 export function boundOf(list: z.ZodType, kind: "min_length" | "max_length"): number | undefined {
-  const found = (list._zod.def.checks ?? []).find(({ _zod: { def } }) => def.check === kind)?._zod.def;
-  const { minimum, maximum } = (found ?? {}) as { readonly minimum?: number; readonly maximum?: number };
+  const found = (list._zod.def.checks ?? []).find(({ _zod: { def } }) => def.check === kind)?._zod
+    .def;
+  const { minimum, maximum } = (found ?? {}) as {
+    readonly minimum?: number;
+    readonly maximum?: number;
+  };
   return minimum ?? maximum;
 }
 
 function sampleObject(schema: z.ZodObject, i: number, sizes: Sizes): unknown {
   const entries = Object.entries(schema.shape as Readonly<Record<string, z.ZodType>>);
-  const needed = entries.filter(([, part]) => !part.safeParse(undefined).success || holds(part, sizes));
+  const needed = entries.filter(
+    ([, part]) => !part.safeParse(undefined).success || holds(part, sizes),
+  );
   return Object.fromEntries(needed.map(([key, part]) => [key, sample(part, i, sizes)]));
 }
 
@@ -156,7 +176,13 @@ function sampleScalar(schema: z.ZodType, i: number): unknown {
   if (schema instanceof z.ZodLiteral) return schema.value;
   if (schema instanceof z.ZodEnum) return schema.options[i % schema.options.length];
   const minimum = schema instanceof z.ZodNumber ? (schema.minValue ?? 0) : 0;
-  const candidates: readonly unknown[] = [minimum + i, minimum, true, null, ...texts.map((text) => text(i))];
+  const candidates: readonly unknown[] = [
+    minimum + i,
+    minimum,
+    true,
+    null,
+    ...texts.map((text) => text(i)),
+  ];
   const fitting = candidates.find((value) => schema.safeParse(value).success);
   if (fitting === undefined) throw new Error(`nothing fits ${schema._zod.def.type}`);
   return fitting;

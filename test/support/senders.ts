@@ -46,7 +46,11 @@ export function openSenders(): Senders {
     if (known !== undefined) return known;
     const [command = "", ...args] = inNamespace(namespace, process.execPath, program);
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-    const sender = { child, lines: createInterface({ input: child.stdout }), last: Promise.resolve() };
+    const sender = {
+      child,
+      lines: createInterface({ input: child.stdout }),
+      last: Promise.resolve(),
+    };
     senders.set(namespace, sender);
     return sender;
   };
@@ -86,7 +90,18 @@ async function ping(namespace: string, packet: Packet): Promise<void> {
   const echo = packet.source.includes(":") ? 128 : 8;
   if (packet.protocol !== "icmp" || packet.icmpType !== echo)
     throw new RangeError("only an echo request can be sent");
-  const argv = ["ping", "-n", "-q", "-c", "1", "-W", "0.1", "-I", packet.source, packet.destination];
+  const argv = [
+    "ping",
+    "-n",
+    "-q",
+    "-c",
+    "1",
+    "-W",
+    "0.1",
+    "-I",
+    packet.source,
+    packet.destination,
+  ];
   const { code, stderr } = await run(inNamespace(namespace, ...argv));
   if (code !== 0 && code !== 1) throw new Error(`ping: ${stderr.trim()}`);
 }

@@ -11,12 +11,14 @@ interface Line {
 }
 
 export const servicesIn = (text: string): readonly Line[] =>
-  [...text.matchAll(/^(\S+)\s+(\d+)(?:-(\d+))?\/(\w+)/gm)].map(([, name = "", from, to, proto = ""]) => ({
-    name,
-    proto,
-    from: Number(from),
-    to: Number(to ?? from),
-  }));
+  [...text.matchAll(/^(\S+)\s+(\d+)(?:-(\d+))?\/(\w+)/gm)].map(
+    ([, name = "", from, to, proto = ""]) => ({
+      name,
+      proto,
+      from: Number(from),
+      to: Number(to ?? from),
+    }),
+  );
 
 export const registry = servicesIn(readFileSync(join(import.meta.dirname, "services.txt"), "utf8"));
 

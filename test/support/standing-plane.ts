@@ -31,7 +31,10 @@ export interface StandingPlane {
 }
 
 /** @param address what hosts call it; it listens on every address of the namespace, also on later ones */
-export async function openStandingPlane(namespace: string, address: string): Promise<StandingPlane> {
+export async function openStandingPlane(
+  namespace: string,
+  address: string,
+): Promise<StandingPlane> {
   const data = mkdtempSync(join(tmpdir(), "portcullis-standing-"));
   const { ca, certificate, key } = await openAuthority(join(data, "tls"), [address]);
   const log = openSync(join(data, "log"), "a");

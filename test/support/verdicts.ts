@@ -39,7 +39,8 @@ export function parseVerdicts(text: string, intent: Snapshot): readonly VerdictL
   });
 }
 
-const dash = <T extends z.ZodType>(schema: T) => z.union([z.literal("-").transform(() => null), schema]);
+const dash = <T extends z.ZodType>(schema: T) =>
+  z.union([z.literal("-").transform(() => null), schema]);
 const Columns = z.tuple([
   z.string(),
   z.string(),
@@ -91,12 +92,20 @@ function parseEnd(text: string, intent: Snapshot, where: string): End {
   ];
   const [named, ...others] = found;
   const address = named?.[1].addresses[Number(index)];
-  if (address === undefined) throw new Error(`${where}: ${name} is no address, nor a member's or a host's`);
-  if (others.length > 0) throw new Error(`${where}: ${name} fits ${found.map(([row]) => row).join(", ")}`);
+  if (address === undefined)
+    throw new Error(`${where}: ${name} is no address, nor a member's or a host's`);
+  if (others.length > 0)
+    throw new Error(`${where}: ${name} fits ${found.map(([row]) => row).join(", ")}`);
   return { address, interfaceName };
 }
 
-const State = z.enum(["new", "established", "related", "invalid", "untracked"] satisfies PacketState[]);
+const State = z.enum([
+  "new",
+  "established",
+  "related",
+  "invalid",
+  "untracked",
+] satisfies PacketState[]);
 
 type Sent = Payload & Pick<Packet, "state" | "at">;
 
@@ -108,7 +117,11 @@ function parsePayload(text: string, v6: boolean, where: string): Sent {
   return { ...parseStated(said, v6, where), ...(at === undefined ? {} : { at }) };
 }
 
-function parseStated(text: string, v6: boolean, where: string): Payload & { readonly state: PacketState } {
+function parseStated(
+  text: string,
+  v6: boolean,
+  where: string,
+): Payload & { readonly state: PacketState } {
   const [what = "", state = "new", ...rest] = text.split("+");
   const known = State.safeParse(state);
   if (!known.success || rest.length > 0) throw new Error(`${where}: ${state} is no state`);
@@ -121,7 +134,8 @@ function parseProtocol(what: string, v6: boolean, where: string): Payload {
   const icmp = /^icmp\/(\d{1,3})$/.exec(what)?.[1];
   if (icmp !== undefined) return { protocol: "icmp", icmpType: Number(icmp) };
   const [, protocol, sourcePort, port] = /^(tcp|udp)\/(?:(\d{1,5})>)?(\d{1,5})$/.exec(what) ?? [];
-  if (protocol === undefined || port === undefined) throw new Error(`${where}: ${what} is no payload`);
+  if (protocol === undefined || port === undefined)
+    throw new Error(`${where}: ${what} is no payload`);
   return {
     protocol: protocol === "tcp" ? "tcp" : "udp",
     port: Number(port),

@@ -4,14 +4,19 @@ import { describe, expect, test } from "vitest";
 import { formatAddress, networkOf, parseAddress, parseCidr } from "#schema/address.ts";
 
 describe("parseAddress", () => {
-  test.each(["10.8.0.1", "0.0.0.0", "255.255.255.255", "::", "::1", "fd00:8::2", "2001:db8::1:0:0:1"])(
-    "accepts the canonical %s and writes it back",
-    (text) => {
-      const parsed = parseAddress(text);
-      if (!parsed.ok) throw new Error(parsed.expected);
-      expect(formatAddress(parsed.value.family, parsed.value.first)).toBe(text);
-    },
-  );
+  test.each([
+    "10.8.0.1",
+    "0.0.0.0",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fd00:8::2",
+    "2001:db8::1:0:0:1",
+  ])("accepts the canonical %s and writes it back", (text) => {
+    const parsed = parseAddress(text);
+    if (!parsed.ok) throw new Error(parsed.expected);
+    expect(formatAddress(parsed.value.family, parsed.value.first)).toBe(text);
+  });
 
   test.each([
     ["010.8.0.1", "leading zero (RFC 6943 §3.1.1)"],
@@ -42,12 +47,16 @@ describe("parseCidr", () => {
     });
   });
 
-  test.each(["10.8.0.0", "10.8.0.0/33", "fd00::/129", "10.8.0.0/024", "10.8.0.0/24/24", "10.8.0.0/-1"])(
-    "refuses %s",
-    (text) => {
-      expect(parseCidr(text).ok).toBe(false);
-    },
-  );
+  test.each([
+    "10.8.0.0",
+    "10.8.0.0/33",
+    "fd00::/129",
+    "10.8.0.0/024",
+    "10.8.0.0/24/24",
+    "10.8.0.0/-1",
+  ])("refuses %s", (text) => {
+    expect(parseCidr(text).ok).toBe(false);
+  });
 
   test("a network's bounds are its first and last address", () => {
     expect(networkOf("v4", 0x0a080005n, 24)).toEqual({
@@ -86,7 +95,9 @@ describe("one reader of canonical text, held against a library that reads every 
     { weight: 1, arbitrary: fc.constantFrom(1, 0xff, 0xffff) },
     { weight: 1, arbitrary: fc.nat({ max: 0xffff }) },
   );
-  const spelt = fc.array(group, { minLength: 8, maxLength: 8 }).map((parts) => new ipaddr.IPv6(parts));
+  const spelt = fc
+    .array(group, { minLength: 8, maxLength: 8 })
+    .map((parts) => new ipaddr.IPv6(parts));
   const texts = fc.oneof(
     spelt.map((address) => address.toRFC5952String()),
     spelt.map((address) => address.toString()),

@@ -107,7 +107,15 @@ const rules = {
 
 describe("listeners", () => {
   const docker: readonly ForeignRedirect[] = [
-    { family: "ip", table: "nat", chain: "DOCKER", protocol: "tcp", from: 8090, to: 8090, address: null },
+    {
+      family: "ip",
+      table: "nat",
+      chain: "DOCKER",
+      protocol: "tcp",
+      from: 8090,
+      to: 8090,
+      address: null,
+    },
   ];
   const at = (port: number, address = "0.0.0.0"): Listener => ({
     protocol: "tcp",
@@ -123,15 +131,25 @@ describe("listeners", () => {
     const [web, db, empty, ssh] = foresee(at(443), at(5432), at(6000), at(22));
     const end = { verdict: "drop", row: "overlays/test" };
     expect(web).toMatchObject({ admitted_by: ["services/web"], otherwise: { verdict: "accept" } });
-    expect(db).toMatchObject({ process: "postgres", admitted_by: ["services/lan"], otherwise: end });
+    expect(db).toMatchObject({
+      process: "postgres",
+      admitted_by: ["services/lan"],
+      otherwise: end,
+    });
     expect(empty).toMatchObject({ process: null, admitted_by: [], otherwise: end });
     expect(ssh).toMatchObject({ admitted_by: ["guard"], otherwise: end });
-    expect([web, db, empty, ssh].filter((one) => one !== undefined && wouldBeCut(one))).toEqual([empty]);
+    expect([web, db, empty, ssh].filter((one) => one !== undefined && wouldBeCut(one))).toEqual([
+      empty,
+    ]);
   });
 
   it("are cut by family: one that takes IPv6 alone is not reached by an IPv4 network", () => {
     const [v4, v6, both] = foresee(at(5432, "192.0.2.1"), at(5432, "2001:db8::1"), at(5432, "::"));
-    expect([v4, v6, both].map((one) => one?.admitted_by)).toEqual([["services/lan"], [], ["services/lan"]]);
+    expect([v4, v6, both].map((one) => one?.admitted_by)).toEqual([
+      ["services/lan"],
+      [],
+      ["services/lan"],
+    ]);
   });
 
   it("are not called cut where somebody else hands their packets on, in the families that are handed on", () => {
@@ -204,7 +222,13 @@ describe("flows", () => {
     );
     expect(flowOutlook(cut(others), (_, port) => (port === 6000 ? "node" : null))).toMatchObject([
       { port: 22, process: null, flows: 1 },
-      { port: 6000, process: "node", peers: ["198.51.100.7", "203.0.113.9"], flows: 3, row: "overlays/test" },
+      {
+        port: 6000,
+        process: "node",
+        peers: ["198.51.100.7", "203.0.113.9"],
+        flows: 3,
+        row: "overlays/test",
+      },
     ]);
   });
 });

@@ -41,7 +41,13 @@ afterEach(() => server.close());
 
 const poll = (etag: string | null = null, generation: string | null = null): Promise<PollReply> =>
   client.poll(
-    { seen: { root: 1, timestamp: 0, targets: 0 }, bundle: undefined, etag, generation, renew: false },
+    {
+      seen: { root: 1, timestamp: 0, targets: 0 },
+      bundle: undefined,
+      etag,
+      generation,
+      renew: false,
+    },
     Date.now(),
     cycle(),
   );
@@ -159,7 +165,8 @@ const noAnswers: readonly string[] = [
 test.each(["/v1/agent/token", "/v1/agent/update", "/v1/agent/report", "/v1/agent/confirm"])(
   "refuses whatever %s answers that is no answer",
   async (path) => {
-    const ask = { "/v1/agent/report": report, "/v1/agent/confirm": confirm }[path] ?? (() => poll());
+    const ask =
+      { "/v1/agent/report": report, "/v1/agent/confirm": confirm }[path] ?? (() => poll());
     for (const bytes of noAnswers) {
       client = openClient(server.url, identity, limits);
       answers[path] = Buffer.from(bytes, "latin1");
@@ -170,7 +177,17 @@ test.each(["/v1/agent/token", "/v1/agent/update", "/v1/agent/report", "/v1/agent
 );
 
 describe("what is sent back as it came", () => {
-  const heads = ['"a', "a", '"a"b"', '"\u00e9"', `"${"x".repeat(300)}"`, '"a b"', "*", "W/a", '"a\tb"'];
+  const heads = [
+    '"a',
+    "a",
+    '"a"b"',
+    '"\u00e9"',
+    `"${"x".repeat(300)}"`,
+    '"a b"',
+    "*",
+    "W/a",
+    '"a\tb"',
+  ];
 
   test("is a header of the agreed form, or nothing: then the next poll asks for all", async () => {
     for (const value of heads) {
@@ -190,7 +207,9 @@ describe("what is sent back as it came", () => {
       ["ETag", 'W/"t41-0123"'],
       ["Portcullis-Generation", "1730000000000"],
     ]);
-    expect(await poll()).toMatchObject({ hint: { etag: 'W/"t41-0123"', generation: "1730000000000" } });
+    expect(await poll()).toMatchObject({
+      hint: { etag: 'W/"t41-0123"', generation: "1730000000000" },
+    });
   });
 
   test("is refused and not thrown, should something of another form come to be sent all the same", async () => {
@@ -202,7 +221,12 @@ describe("what is sent back as it came", () => {
 describe("join", () => {
   const folder = mkdtempSync(joinPath(tmpdir(), "portcullis-answers-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const [rootKey, targets, snapshot, timestamp] = [newRootKey(), newRootKey(), newRootKey(), newRootKey()];
+  const [rootKey, targets, snapshot, timestamp] = [
+    newRootKey(),
+    newRootKey(),
+    newRootKey(),
+    newRootKey(),
+  ];
   const online = { targets: targets.key, snapshot: snapshot.key, timestamp: timestamp.key };
   const root = signRoot(
     buildRoot({ version: 1, now: Date.now(), threshold: 1, rootKeys: [rootKey.key], online }),
@@ -219,12 +243,18 @@ describe("join", () => {
     answers["/v1/root"] = httpAnswer(200, root);
     for (const field of ["host", "fleet"])
       for (const value of strange.filter((one) => one.length < 100)) {
-        answers["/v1/agent/enrol"] = httpAnswer(201, withField({ host: "gw", fleet: "acme" }, field, value));
+        answers["/v1/agent/enrol"] = httpAnswer(
+          201,
+          withField({ host: "gw", fleet: "acme" }, field, value),
+        );
         expect([value, await codeOf(joined())]).toEqual([value, "response_malformed"]);
       }
     for (const bytes of noAnswers) {
       answers["/v1/agent/enrol"] = Buffer.from(bytes, "latin1");
-      expect([bytes.slice(0, 60), await codeOf(joined())]).not.toEqual([bytes.slice(0, 60), "taken"]);
+      expect([bytes.slice(0, 60), await codeOf(joined())]).not.toEqual([
+        bytes.slice(0, 60),
+        "taken",
+      ]);
     }
     answers["/v1/agent/enrol"] = httpAnswer(201, '{"host":"gw","fleet":"acme"}');
     expect(await codeOf(joined())).toBe("taken");

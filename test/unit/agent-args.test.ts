@@ -29,7 +29,10 @@ describe("the agent's command line", () => {
   });
 
   test.each([
-    [["status", "--lift", "--yes", "--token-file", "/nope"], /unknown option --lift; see status --help/],
+    [
+      ["status", "--lift", "--yes", "--token-file", "/nope"],
+      /unknown option --lift; see status --help/,
+    ],
     [["closed", "--lft"], /did you mean --lift\?/],
     [["statsu"], /did you mean status\?/],
     [["run", "now"], /too many arguments/],
@@ -60,7 +63,11 @@ describe("the agent's command line", () => {
       if (command.kind === "say") throw new Error("it only speaks");
       return command.options;
     };
-    expect(options("run")).toMatchObject({ stateDir: "/var/lib/portcullis", nft: "nft", json: false });
+    expect(options("run")).toMatchObject({
+      stateDir: "/var/lib/portcullis",
+      nft: "nft",
+      json: false,
+    });
     expect(options("join", "https://a", "--url", "https://b").url).toBe("https://a");
     expect(options("join", "--url", "https://b", "--token-file", "-")).toMatchObject({
       url: "https://b",
@@ -72,7 +79,8 @@ describe("the agent's command line", () => {
   test.each([[], ...commands.map(({ name }) => [name])])("help fits 80 columns: %j", (...words) => {
     const said = parseCommand([...words, "--help"]);
     if (said.kind !== "say") throw new Error("it did something");
-    for (const line of said.text.split("\n")) expect([line, line.length <= 80]).toEqual([line, true]);
+    for (const line of said.text.split("\n"))
+      expect([line, line.length <= 80]).toEqual([line, true]);
     expect(said.text).toContain(words.length === 0 ? "closed" : "Examples:");
   });
 });

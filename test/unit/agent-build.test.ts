@@ -39,9 +39,9 @@ const built = (program: string, ...args: readonly string[]): string =>
 
 test("the built agent is one file that runs by itself", () => {
   expect(built("portcullis-agent.mjs", "--help")).toMatch(/^portcullis-agent: /);
-  expect(built("portcullis-agent.mjs", "status", "--json", "--state-dir", "/nonexistent")).toContain(
-    '"unenrolled"',
-  );
+  expect(
+    built("portcullis-agent.mjs", "status", "--json", "--state-dir", "/nonexistent"),
+  ).toContain('"unenrolled"');
 });
 
 test("the built command line is one file that runs by itself", () => {

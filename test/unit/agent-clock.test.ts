@@ -9,7 +9,11 @@ let directory: string;
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "portcullis-clock-"))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const at = (wall: number, boot: number, bootId = "one") => ({ wall: () => wall, boot: () => boot, bootId });
+const at = (wall: number, boot: number, bootId = "one") => ({
+  wall: () => wall,
+  boot: () => boot,
+  bootId,
+});
 
 test("a wall clock turned back does not make a lease last longer, before or after a restart", () => {
   openLeaseClock(directory, at(1_000_000, 5_000)).anchor(0);
@@ -55,7 +59,10 @@ test("a signed time moves this host's clock nowhere, before or after a restart",
 
 test("a signed time far ahead that an earlier version wrote down is forgotten", () => {
   const wall = Date.parse("9999-12-24T00:00:00Z");
-  writeFileSync(join(directory, "clock.json"), JSON.stringify({ wall, boot: 5_000, boot_id: "one" }));
+  writeFileSync(
+    join(directory, "clock.json"),
+    JSON.stringify({ wall, boot: 5_000, boot_id: "one" }),
+  );
   expect(openLeaseClock(directory, at(1_000_000, 65_000)).now()).toBe(1_000_000);
 });
 
@@ -77,7 +84,10 @@ test("a torn file leaves the wall clock", () => {
 
 test("the grace of a fleet is spread over a fifth of it, and each host's is always the same", () => {
   const { guard } = parseGuard("management: { interfaces: [eth0] }\n");
-  const hours = Array.from({ length: 200 }, (_, i) => policyOf(guard, `key ${i}`).graceMs / 3_600_000);
+  const hours = Array.from(
+    { length: 200 },
+    (_, i) => policyOf(guard, `key ${i}`).graceMs / 3_600_000,
+  );
   expect(Math.min(...hours)).toBeGreaterThanOrEqual(64.8);
   expect(Math.max(...hours)).toBeLessThanOrEqual(79.2);
   expect(Math.max(...hours) - Math.min(...hours)).toBeGreaterThan(12);

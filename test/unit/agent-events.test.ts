@@ -1,5 +1,13 @@
 /** The event log: bounded, readable after a crash, and never a reason for the agent to fail. */
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -54,7 +62,10 @@ describe("the event log", () => {
 
   it("never grows beyond two files of a mebibyte, and reads on across them", () => {
     for (let i = 0; i < 3; i += 1) {
-      appendFileSync(file(), `${"x".repeat(eventBytesMax - 2 - (i === 0 ? 0 : statSync(file()).size))}\n`);
+      appendFileSync(
+        file(),
+        `${"x".repeat(eventBytesMax - 2 - (i === 0 ? 0 : statSync(file()).size))}\n`,
+      );
       record(commit(i));
     }
     record(commit(3));

@@ -14,7 +14,13 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { lock, lockHolder } from "#agent/disk/lock.ts";
 import { linkDurable, readOptional, writeDurable } from "#agent/disk/files.ts";
 import { readStatus, type Status, statusWriter } from "#agent/report/status.ts";
-import { committedSlot, commitSlot, everCommitted, revokeSlot, stageSlot } from "#agent/disk/slots.ts";
+import {
+  committedSlot,
+  commitSlot,
+  everCommitted,
+  revokeSlot,
+  stageSlot,
+} from "#agent/disk/slots.ts";
 import { programSha256 } from "#agent/disk/digest.ts";
 import { readFloors, initialFloors, writeFloors } from "#agent/trust/floors.ts";
 import { renderClosed } from "#core/render/index.ts";

@@ -5,7 +5,14 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { admit, guardReader, loadGuard, lookAround, parseGuard, proposeGuard } from "#agent/guard/index.ts";
+import {
+  admit,
+  guardReader,
+  loadGuard,
+  lookAround,
+  parseGuard,
+  proposeGuard,
+} from "#agent/guard/index.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { neverFromAny } from "#schema/guard.ts";
 import { guardRefusals } from "#core/simulate/admission.ts";
@@ -14,7 +21,8 @@ import { groupsRuleset, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 const directory = mkdtempSync(join(tmpdir(), "portcullis-guard-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const good = "management:\n  interfaces: [wg0]\n  allow:\n    - { cidr: 10.0.0.0/8, proto: tcp, port: 22 }\n";
+const good =
+  "management:\n  interfaces: [wg0]\n  allow:\n    - { cidr: 10.0.0.0/8, proto: tcp, port: 22 }\n";
 
 test("reads a guard; its digest is of the content, not of comments or order", () => {
   const { guard, sha256 } = parseGuard(good);
@@ -34,13 +42,20 @@ test.each([
   ["an alias", "management: { interfaces: &a [wg0] }\nlimits: *a\n", "no aliases"],
   ["a tag of its own", "management: !!js/function 'x'\n", "line 1"],
   ["host bits in a CIDR", good.replace("10.0.0.0/8", "10.0.0.1/8"), "/management/allow/0/cidr"],
-  ["an interface name of 16 characters", good.replace("wg0", "abcdefghijklmnop"), "/management/interfaces/0"],
+  [
+    "an interface name of 16 characters",
+    good.replace("wg0", "abcdefghijklmnop"),
+    "/management/interfaces/0",
+  ],
   ["port 0", good.replace("22", "0"), "/management/allow/0/port"],
   ["every device", `${good}forward: { interfaces: ["*"] }\n`, "/forward/interfaces/0"],
   ["two documents", `${good}---\n${good}`, "guard file"],
 ])("refuses %s and says where", (_, text, where) => {
   expect(() => parseGuard(text)).toThrow(
-    expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(where) as string }),
+    expect.objectContaining({
+      code: "guard_invalid",
+      message: expect.stringContaining(where) as string,
+    }),
   );
 });
 
@@ -48,7 +63,9 @@ test.each([0o622, 0o606, 0o666])("refuses a file that others may write (mode %o)
   const path = join(directory, "guard.yaml");
   writeFileSync(path, good);
   chmodSync(path, mode);
-  expect(() => loadGuard(path, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  expect(() => loadGuard(path, undefined)).toThrow(
+    expect.objectContaining({ code: "guard_invalid" }),
+  );
   chmodSync(path, 0o644);
   expect(loadGuard(path, undefined).guard.management.allow).toHaveLength(1);
 });
@@ -74,7 +91,9 @@ test("refuses a file that is not there, and a directory", () => {
   expect(() => loadGuard(join(directory, "none"), undefined)).toThrow(
     expect.objectContaining({ code: "guard_invalid" }),
   );
-  expect(() => loadGuard(directory, undefined)).toThrow(expect.objectContaining({ code: "guard_invalid" }));
+  expect(() => loadGuard(directory, undefined)).toThrow(
+    expect.objectContaining({ code: "guard_invalid" }),
+  );
 });
 
 test("what a host does when it cannot trust what it holds has defaults that stand in the digest", () => {
@@ -106,10 +125,17 @@ test.each([
   ["a choice that is none", "on_failure: open\n", "/on_failure"],
   ["half an hour, which has no canonical form", "grace_hours: 0.5\n", "/grace_hours"],
   ["a preset nobody knows", "presets: [{ name: laptop }]\n", "/presets/0"],
-  ["a Proxmox node without its cluster's networks", "presets: [{ name: proxmox-node }]\n", "/presets/0"],
+  [
+    "a Proxmox node without its cluster's networks",
+    "presets: [{ name: proxmox-node }]\n",
+    "/presets/0",
+  ],
 ])("refuses %s", (_, text, where) => {
   expect(() => parseGuard(good + text)).toThrow(
-    expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(where) as string }),
+    expect.objectContaining({
+      code: "guard_invalid",
+      message: expect.stringContaining(where) as string,
+    }),
   );
 });
 
@@ -117,7 +143,10 @@ test.each(["0x16", "022", "2.2e1", "0o26", "+22", "22.0"])(
   "refuses port %s: a port is plain decimal, and readers of YAML differ in what else is one",
   (port) => {
     expect(() => parseGuard(good.replace("port: 22", `port: ${port}`))).toThrow(
-      expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(port) as string }),
+      expect.objectContaining({
+        code: "guard_invalid",
+        message: expect.stringContaining(port) as string,
+      }),
     );
   },
 );
@@ -163,7 +192,10 @@ test.each<[string, Ruleset]>([
   ["nothing judged", emptyRuleset],
   ["an overlay judged and no input", overlayAlone],
 ])("refuses, under every guard, a bundle with %s", (_, ruleset) => {
-  for (const text of [good, `${good}limits: { max_any_accept: 131070 }\nnever_accept_from_any: []\n`])
+  for (const text of [
+    good,
+    `${good}limits: { max_any_accept: 131070 }\nnever_accept_from_any: []\n`,
+  ])
     expect(() => admit({ ruleset }, parseGuard(text).guard)).toThrow(
       expect.objectContaining({
         code: "guard_refused",
@@ -173,7 +205,9 @@ test.each<[string, Ruleset]>([
 });
 
 const overlayOn = (interfaces: string[], subnets: string[]): Ruleset =>
-  rulesetOf({ scopes: [{ kind: "host" }, { kind: "overlay", name: "office", interfaces, subnets }] });
+  rulesetOf({
+    scopes: [{ kind: "host" }, { kind: "overlay", name: "office", interfaces, subnets }],
+  });
 const inner = ["10.8.0.0/24", "fd00:8::/64"];
 
 test.each<[string, Ruleset, string, readonly string[]]>([
@@ -181,7 +215,12 @@ test.each<[string, Ruleset, string, readonly string[]]>([
   ["loopback, beside a tunnel", overlayOn(["lo", "tun0"], inner), "forward.interfaces", ["lo"]],
   ["a bridge of virtual machines", overlayOn(["vmbr0"], inner), "forward.interfaces", ["vmbr0"]],
   ["everybody's addresses", overlayOn(["tun0"], ["0.0.0.0/0"]), "forward.subnets", ["0.0.0.0/0"]],
-  ["all of IPv6", overlayOn(["tun0"], ["10.8.0.0/24", "::/0"]), "forward.subnets", ["10.8.0.0/24", "::/0"]],
+  [
+    "all of IPv6",
+    overlayOn(["tun0"], ["10.8.0.0/24", "::/0"]),
+    "forward.subnets",
+    ["10.8.0.0/24", "::/0"],
+  ],
   [
     "both halves",
     overlayOn(["tun0"], ["0.0.0.0/1", "128.0.0.0/1"]),
@@ -206,7 +245,9 @@ test.each(["tun0", "tun-a.0", "wg_0", "wt0", "tailscale0"])(
     const ruleset = overlayOn([name], [...inner, "10.0.0.0/8", "fc00::/7"]);
     expect(guardRefusals(ruleset, parseGuard(good).guard)).toEqual([]);
     const others = parseGuard(`${good}forward: { interfaces: [office] }\n`).guard;
-    expect(guardRefusals(ruleset, others)).toMatchObject([{ line: "forward.interfaces", things: [name] }]);
+    expect(guardRefusals(ruleset, others)).toMatchObject([
+      { line: "forward.interfaces", things: [name] },
+    ]);
   },
 );
 
@@ -227,7 +268,9 @@ test.each<[string, Ruleset]>([
   ["more ports than it may", opening({ protocol: tcp(10_000, 10_128) })],
 ])("admits no bundle that opens %s", (_, ruleset) => {
   const { guard } = parseGuard(good);
-  expect(() => admit({ ruleset }, guard)).toThrow(expect.objectContaining({ code: "guard_refused" }));
+  expect(() => admit({ ruleset }, guard)).toThrow(
+    expect.objectContaining({ code: "guard_refused" }),
+  );
 });
 
 test.each<[string, Ruleset]>([
@@ -271,10 +314,13 @@ test.each<[string, readonly string[], string | undefined, readonly string[] | un
   ["are called otherwise", ["office", "wg1"], "eth0", ["office", "wg1"]],
   ["are the way to everybody else", ["wg0", "wg1"], "wg0", ["wg1"]],
   ["are that way alone", ["wg0"], "wg0", []],
-])("proposes to judge what tunnels forward, said in full where they %s", (_, tunnels, uplink, interfaces) => {
-  const text = proposeGuard({ sshPorts: [22], peer: "198.51.100.7", uplink, tunnels }) ?? "";
-  expect(parseGuard(text).guard.forward?.interfaces).toEqual(interfaces);
-});
+])(
+  "proposes to judge what tunnels forward, said in full where they %s",
+  (_, tunnels, uplink, interfaces) => {
+    const text = proposeGuard({ sshPorts: [22], peer: "198.51.100.7", uplink, tunnels }) ?? "";
+    expect(parseGuard(text).guard.forward?.interfaces).toEqual(interfaces);
+  },
+);
 
 test("finds the ports of sshd, each once, and none that only this host reaches", async () => {
   const script = `process.title = "sshd";

@@ -51,7 +51,9 @@ test.each([
 
 test("refuses bytes that are not UTF-8", () => {
   expect(() => parseStrict(new Uint8Array([0x22, 0xff, 0x22]))).toThrow(StrictJsonError);
-  expect(() => parseStrict(new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22]))).toThrow(StrictJsonError);
+  expect(() => parseStrict(new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22]))).toThrow(
+    StrictJsonError,
+  );
 });
 
 test("reads 32 levels, and megabytes of one string", () => {

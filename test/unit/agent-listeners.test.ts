@@ -98,7 +98,9 @@ describe("what listens here", () => {
   });
 
   const at = (protocol: "tcp" | "udp", port: number) =>
-    found.filter((one) => one.protocol === protocol && one.port === port).map(({ address }) => address);
+    found
+      .filter((one) => one.protocol === protocol && one.port === port)
+      .map(({ address }) => address);
 
   it("is found beside any number of connections, and the loopback's is not", () => {
     expect(at("tcp", ports.all4)).toEqual(["0.0.0.0"]);

@@ -129,7 +129,12 @@ describe("what is intended", () => {
     const counting = { ...ground, applied: null, enforces: false, counted: applied } as const;
     expect(intended({ ...counting, kind: "adopting" })).toBeUndefined();
     expect(
-      intended({ kind: "applying", candidate: applied, guard: digest, from: { ...ground, kind: "steady" } }),
+      intended({
+        kind: "applying",
+        candidate: applied,
+        guard: digest,
+        from: { ...ground, kind: "steady" },
+      }),
     ).toBeUndefined();
     expect(intended({ ...ground, kernel: "doubtful", kind: "steady" })).toBeUndefined();
   });
@@ -150,12 +155,18 @@ describe("what is intended", () => {
   });
 
   it("is nothing where the slot holds another program than the one applied", () => {
-    expect(intended({ ...steady, applied: { ...applied, program_sha256: "1".repeat(64) } })).toBeUndefined();
+    expect(
+      intended({ ...steady, applied: { ...applied, program_sha256: "1".repeat(64) } }),
+    ).toBeUndefined();
   });
 });
 
 describe("the drift log", () => {
-  const drifted = { by: "nft", changes: ["a".repeat(500), ...Array<string>(30).fill("b")], repaired: true };
+  const drifted = {
+    by: "nft",
+    changes: ["a".repeat(500), ...Array<string>(30).fill("b")],
+    repaired: true,
+  };
 
   it("fits in a report whatever was changed, and says how much there was", () => {
     const drift = new DriftLog().record(drifted, 0);

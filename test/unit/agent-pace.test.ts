@@ -39,9 +39,12 @@ test.each([
   ["-1", 0],
   ["Wed, 21 Oct 2026 07:28:00 GMT", 0],
   ["9999999999", 0],
-])("stays away as long as it is asked to, and never longer than a poll may wait: %s", (header, ms) => {
-  expect(retryAfterMs(header)).toBe(ms);
-});
+])(
+  "stays away as long as it is asked to, and never longer than a poll may wait: %s",
+  (header, ms) => {
+    expect(retryAfterMs(header)).toBe(ms);
+  },
+);
 
 test("hosts that were sent away at once come back over a fifth of that time", () => {
   expect([0, 0.5, 1].map((random) => spreadMs(10_000, random))).toEqual([10_000, 11_000, 12_000]);

@@ -3,7 +3,12 @@ import { describe, expect, test } from "vitest";
 import { describeRedirect, handsOn, redirectsOf } from "#agent/backend/nft/redirects.ts";
 
 const chain = (table: string, name: string, hook?: string) => ({
-  chain: { family: "ip", table, name, ...(hook === undefined ? {} : { type: "nat", hook, prio: -100 }) },
+  chain: {
+    family: "ip",
+    table,
+    name,
+    ...(hook === undefined ? {} : { type: "nat", hook, prio: -100 }),
+  },
 });
 const rule = (table: string, name: string, ...expr: readonly object[]) => ({
   rule: { family: "ip", table, chain: name, expr: [...expr] },
@@ -23,7 +28,15 @@ const docker = [
   rule("nat", "PREROUTING", { xt: { type: "match", name: "addrtype" } }, counter, {
     jump: { target: "DOCKER" },
   }),
-  rule("nat", "DOCKER", notDocker, is("ip", "daddr", "127.0.0.1"), is("tcp", "dport", 8091), counter, xtDnat),
+  rule(
+    "nat",
+    "DOCKER",
+    notDocker,
+    is("ip", "daddr", "127.0.0.1"),
+    is("tcp", "dport", 8091),
+    counter,
+    xtDnat,
+  ),
   rule("nat", "DOCKER", notDocker, is("tcp", "dport", 8090), counter, xtDnat),
 ];
 const place = { family: "ip", table: "nat", chain: "DOCKER" } as const;
@@ -38,7 +51,9 @@ test("finds nothing in a chain that no prerouting chain leads to", () => {
   expect(
     redirectsOf(docker.filter((entry) => !("chain" in entry) || entry.chain.name !== "PREROUTING")),
   ).toEqual([]);
-  expect(redirectsOf(docker.filter((entry) => JSON.stringify(entry).includes("jump") === false))).toEqual([]);
+  expect(
+    redirectsOf(docker.filter((entry) => JSON.stringify(entry).includes("jump") === false)),
+  ).toEqual([]);
 });
 
 test.each<[string, readonly object[], readonly object[]]>([
@@ -78,7 +93,11 @@ test.each<[string, readonly object[], readonly object[]]>([
     [{ protocol: null, from: 0, to: 65_535, address: null }],
   ],
   ["a rule that translates nothing", [is("tcp", "dport", 22), { accept: null }], []],
-  ["a source's translation", [is("tcp", "dport", 22), { xt: { type: "target", name: "MASQUERADE" } }], []],
+  [
+    "a source's translation",
+    [is("tcp", "dport", 22), { xt: { type: "target", name: "MASQUERADE" } }],
+    [],
+  ],
 ])("reads %s", (_, expr, expected) => {
   const entries = [chain("nat", "pre", "prerouting"), rule("nat", "pre", ...expr)];
   expect(redirectsOf(entries)).toEqual(

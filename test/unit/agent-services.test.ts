@@ -49,7 +49,9 @@ const compared = (found: readonly Listener[], ...given: readonly Rule[]) => {
   const result = unmatched(found, rules(...given), now);
   return {
     undeclared: result?.undeclared.map(([first]) => `${first?.protocol} ${first?.port}`),
-    silent: result?.silent.map(({ protocol, port, last_port }) => `${protocol} ${port}-${last_port}`),
+    silent: result?.silent.map(
+      ({ protocol, port, last_port }) => `${protocol} ${port}-${last_port}`,
+    ),
   };
 };
 
@@ -57,8 +59,15 @@ describe("what listens beside the rules", () => {
   const web = incoming({ protocol: ports("tcp", 443) });
 
   it("is what no row lets anybody reach, and rows that nothing answers", () => {
-    const found = [socket("tcp", 8080), socket("tcp", 8080, { address: "::", inode: 1 }), socket("udp", 443)];
-    expect(compared(found, web)).toEqual({ undeclared: ["tcp 8080", "udp 443"], silent: ["tcp 443-443"] });
+    const found = [
+      socket("tcp", 8080),
+      socket("tcp", 8080, { address: "::", inode: 1 }),
+      socket("udp", 443),
+    ];
+    expect(compared(found, web)).toEqual({
+      undeclared: ["tcp 8080", "udp 443"],
+      silent: ["tcp 443-443"],
+    });
     expect(compared([socket("tcp", 443)], web)).toEqual({ undeclared: [], silent: [] });
   });
 
@@ -81,7 +90,9 @@ describe("what listens beside the rules", () => {
   ])("counts a rule that %s for what it is", (_, over, counts) => {
     const out = over.direction === "out" ? [incoming({ direction: "out" })] : [];
     const rule = incoming({ protocol: ports("tcp", 80), ...over });
-    expect(compared([socket("tcp", 80)], rule, ...out).undeclared).toEqual(counts ? [] : ["tcp 80"]);
+    expect(compared([socket("tcp", 80)], rule, ...out).undeclared).toEqual(
+      counts ? [] : ["tcp 80"],
+    );
     expect(compared([], rule, ...out).silent).toEqual(counts ? ["tcp 80-80"] : []);
   });
 
@@ -145,9 +156,14 @@ describe("what listens beside the rules", () => {
     const found = Array.from({ length: 300 }, (_, i) =>
       socket("tcp", 1 + (i % 100), { address: `192.0.2.${i % 250}` }),
     );
-    const silent = Array.from({ length: 70 }, (_, i) => incoming({ protocol: ports("udp", 1 + i) }));
+    const silent = Array.from({ length: 70 }, (_, i) =>
+      incoming({ protocol: ports("udp", 1 + i) }),
+    );
     const result = unmatched(found, rules(...silent), now);
-    const said = describeListening(result ?? { undeclared: [], silent: [] }, new Map([[1, "sshd"]]));
+    const said = describeListening(
+      result ?? { undeclared: [], silent: [] },
+      new Map([[1, "sshd"]]),
+    );
     expect(Listening.parse(said)).toMatchObject({ undeclared: { more: 36 }, silent: { more: 6 } });
     expect(said.undeclared.entries[0]).toMatchObject({ protocol: "tcp", port: 1, process: "sshd" });
   });

@@ -8,7 +8,8 @@ import { guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/re
 import { emptyRuleset } from "#schema/ruleset.ts";
 import { ruleOf, rulesetOf } from "../support/rulesets.ts";
 
-const guard = (more: object): Guard => Guard.parse({ management: { interfaces: ["wg0"] }, ...more });
+const guard = (more: object): Guard =>
+  Guard.parse({ management: { interfaces: ["wg0"] }, ...more });
 const open = rulesetOf({
   scopes: [{ kind: "host" }],
   rules: [
@@ -49,7 +50,10 @@ describe("the advice about a guard's refusal", () => {
     expect(never).not.toContain("limits");
     const rules = await said(open, guard({ never_accept_from_any: [], limits: { max_rules: 1 } }));
     expect(rules).toContain("raise it in the guard, or take rows away");
-    const many = await said(open, guard({ never_accept_from_any: [], limits: { max_any_accept: 0 } }));
+    const many = await said(
+      open,
+      guard({ never_accept_from_any: [], limits: { max_any_accept: 0 } }),
+    );
     expect(many).toContain("limits.max_any_accept");
     expect(await said(emptyRuleset, guard({}))).toContain("leaves open what it does not judge");
   });

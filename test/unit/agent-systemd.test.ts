@@ -4,7 +4,11 @@ import type { Exec } from "#agent/process/spawn.ts";
 import { aliveLoop } from "#agent/cycle/loop.ts";
 import { serviceWatchdog } from "#agent/process/systemd.ts";
 
-const unit = { NOTIFY_SOCKET: "/run/systemd/notify", WATCHDOG_USEC: "180000000", WATCHDOG_PID: "7" };
+const unit = {
+  NOTIFY_SOCKET: "/run/systemd/notify",
+  WATCHDOG_USEC: "180000000",
+  WATCHDOG_PID: "7",
+};
 const answering =
   (status: number, heard: string[] = []): Exec =>
   (argv) => {

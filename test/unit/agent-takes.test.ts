@@ -53,7 +53,10 @@ test.each<[string, Rules]>([
     "adds a grant, wherever it stands",
     rulesBy([accept(443), drop, accept(22, "lan"), accept(80), accept(53)]),
   ],
-  ["adds a member to a grant", rulesBy([drop, accept(22, "lan"), accept(80)], ["10.0.0.1", "10.0.0.2"])],
+  [
+    "adds a member to a grant",
+    rulesBy([drop, accept(22, "lan"), accept(80)], ["10.0.0.1", "10.0.0.2"]),
+  ],
   ["takes a member from a drop", rulesBy([drop, accept(22, "lan"), accept(80)], undefined, [])],
 ])("takes nothing when it %s", (_, now) => {
   expect(mayTake(now, before, 0)).toBe(false);
@@ -103,7 +106,9 @@ describe("whatever two rulesets say", () => {
   ]): Ruleset => {
     if (how === "same") return one;
     if (how === "other") return other;
-    const rules = one.rules.filter((_, i) => how !== "less" || i !== pick % Math.max(1, one.rules.length));
+    const rules = one.rules.filter(
+      (_, i) => how !== "less" || i !== pick % Math.max(1, one.rules.length),
+    );
     const sets = one.sets.map((set, i) =>
       i === pick % one.sets.length ? { ...set, elements: set.elements.slice(many % 2) } : set,
     );
@@ -122,10 +127,14 @@ describe("whatever two rulesets say", () => {
             [varied, one],
             [one, varied],
           ] as const) {
-            if (mayTake({ ruleset: now, guard: testGuard }, { ruleset: was, guard: testGuard }, 0)) continue;
+            if (mayTake({ ruleset: now, guard: testGuard }, { ruleset: was, guard: testGuard }, 0))
+              continue;
             nothing += 1;
             for (const packet of packets) {
-              if (packet.hook === "forward" || simulate(was, packet, testGuard).verdict !== "accept")
+              if (
+                packet.hook === "forward" ||
+                simulate(was, packet, testGuard).verdict !== "accept"
+              )
                 continue;
               expect(simulate(now, packet, testGuard).verdict).toBe("accept");
             }

@@ -87,7 +87,9 @@ test("reads an administrator's own unit before the package's, and drop-ins", () 
 
 test("names our boot unit where it is installed and not enabled", () => {
   write("usr/lib/systemd/system/portcullis-boot.service", "[Service]\nExecStart=/bin/true\n");
-  expect(unitWarnings(root)).toEqual([expect.stringContaining("systemctl enable portcullis-boot.service")]);
+  expect(unitWarnings(root)).toEqual([
+    expect.stringContaining("systemctl enable portcullis-boot.service"),
+  ]);
   enable("portcullis-boot.service");
   expect(unitWarnings(root)).toEqual([]);
 });

@@ -9,13 +9,16 @@ import { openMeter } from "#test/support/work.ts";
 const meter = openMeter();
 afterAll(() => meter.close());
 // Loaded when the meter runs, so that it counts every block.
-const { boundOf, children, everySchema, isJudged, parts, sample } = await import("#test/support/schemas.ts");
+const { boundOf, children, everySchema, isJudged, parts, sample } =
+  await import("#test/support/schemas.ts");
 
 const schemas = await everySchema();
 const seen = new Set<z.ZodType>();
 const nodes = schemas.flatMap((one) => [...parts(one, seen)]);
 /** What is asked after the judgement before it. */
-const judged = new Set<unknown>(nodes.flatMap(({ schema }) => (isJudged(schema) ? [schema.out] : [])));
+const judged = new Set<unknown>(
+  nodes.flatMap(({ schema }) => (isJudged(schema) ? [schema.out] : [])),
+);
 
 /** What has no bound of its own because nothing reads it but people. */
 const unread = new Set(["api/components.ts components.AuditItem/body{}"]);
@@ -23,7 +26,8 @@ const unread = new Set(["api/components.ts components.AuditItem/body{}"]);
 const beyond = { list: 2 ** 24, table: 100_001, text: 2 ** 23 };
 
 type CheckDef = z.core.$ZodCheckDef & { readonly format?: string; readonly pattern?: RegExp };
-const checksOf = (schema: z.ZodType): readonly z.core.$ZodCheck<never>[] => schema._zod.def.checks ?? [];
+const checksOf = (schema: z.ZodType): readonly z.core.$ZodCheck<never>[] =>
+  schema._zod.def.checks ?? [];
 const hasCheck = (schema: z.ZodType, kind: string): boolean =>
   checksOf(schema).some(({ _zod: { def } }) => def.check === kind);
 
@@ -38,7 +42,9 @@ describe("every", () => {
   });
 
   test("text has a longest, by a length or by a form that has one", () => {
-    const unbounded = nodes.filter(({ schema }) => schema._zod.def.type === "string" && !isShort(schema));
+    const unbounded = nodes.filter(
+      ({ schema }) => schema._zod.def.type === "string" && !isShort(schema),
+    );
     expect(unbounded.map(({ path }) => path)).toEqual([]);
   });
 
@@ -52,7 +58,9 @@ describe("every", () => {
   test("table is refused for its size before any entry is looked at", () => {
     const large = nodes.filter(
       ({ schema }) =>
-        isOutermost(schema, z.ZodRecord) && !isKeyedByEnum(schema) && looksAt(schema, largeTable()) > 0,
+        isOutermost(schema, z.ZodRecord) &&
+        !isKeyedByEnum(schema) &&
+        looksAt(schema, largeTable()) > 0,
     );
     expect(large.map(({ path }) => path)).toEqual([]);
   });
@@ -133,7 +141,8 @@ function runsOnTooMuch(schema: z.ZodType): boolean {
       runs += 1;
     };
   for (const value of tooMuchFor(schema)) schema.safeParse(value);
-  for (const [i, internals] of own.entries()) Object.defineProperty(internals, "check", kept[i] ?? {});
+  for (const [i, internals] of own.entries())
+    Object.defineProperty(internals, "check", kept[i] ?? {});
   return runs > 0;
 }
 
@@ -152,7 +161,9 @@ function tooMuchFor(schema: z.ZodType): readonly unknown[] {
 
 describe("steps grow no faster than what is read, for", () => {
   const longListsOf = (schema: z.ZodType): readonly z.ZodType[] =>
-    [...parts({ name: "", schema })].map((part) => part.schema).filter((part) => mostOf(part) >= smallest);
+    [...parts({ name: "", schema })]
+      .map((part) => part.schema)
+      .filter((part) => mostOf(part) >= smallest);
   const direct = (schema: z.ZodType): readonly z.ZodType[] =>
     children(schema)
       .map(([, part]) => part)

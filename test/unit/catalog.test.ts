@@ -4,13 +4,21 @@ import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
 
 type Body<K extends WrittenRow["kind"]> = Extract<WrittenRow, { kind: K }>["body"];
-const host = (key: string, ...roles: string[]): WrittenRow => ({ kind: "host", key, body: { roles } });
+const host = (key: string, ...roles: string[]): WrittenRow => ({
+  kind: "host",
+  key,
+  body: { roles },
+});
 const addressed = (key: string, ...addresses: string[]): WrittenRow => ({
   kind: "host",
   key,
   body: { addresses },
 });
-const zone = (key: string, ...cidrs: string[]): WrittenRow => ({ kind: "zone", key, body: { cidrs } });
+const zone = (key: string, ...cidrs: string[]): WrittenRow => ({
+  kind: "zone",
+  key,
+  body: { cidrs },
+});
 const service = (key: string, ...ingress: Body<"service">["ingress"]): WrittenRow => ({
   kind: "service",
   key,
@@ -133,19 +141,27 @@ describe("rules of a service", () => {
 
   test("a row's id depends on its own content: neighbours, order, reason and required change none", () => {
     const [first] = rowsOf(web1, lan, service("web", from("lan")));
-    expect(rowsOf(web1, lan, service("web", from("any"), from("lan", { reason: "why" })))).toContain(first);
-    expect(rowsOf(web1, lan, service("web", from("lan", { required: true, port: "443" })))).toContain(first);
+    expect(
+      rowsOf(web1, lan, service("web", from("any"), from("lan", { reason: "why" }))),
+    ).toContain(first);
+    expect(
+      rowsOf(web1, lan, service("web", from("lan", { required: true, port: "443" }))),
+    ).toContain(first);
     expect(rowsOf(web1, lan, service("web", from("lan", { port: 444 })))).not.toContain(first);
     expect(rowsOf(web1, lan, service("web", from("zone:lan")))).not.toContain(first);
   });
 
   test("one grant written twice is one rule", () => {
-    expect(rowsOf(web1, lan, service("web", from("lan"), from("lan", { reason: "again" })))).toHaveLength(2);
+    expect(
+      rowsOf(web1, lan, service("web", from("lan"), from("lan", { reason: "again" }))),
+    ).toHaveLength(2);
   });
 
   test("a new host in a role changes a set and no rule", () => {
     const rows = [web1, lan, service("web", from("role:web")), host("web2", "web")];
-    const more = compile(snapshotOf([...rows.slice(0, 3), addressed("x", "10.0.0.9"), ...rows.slice(3)]));
+    const more = compile(
+      snapshotOf([...rows.slice(0, 3), addressed("x", "10.0.0.9"), ...rows.slice(3)]),
+    );
     const fewer = compile(snapshotOf(rows.slice(0, 3)));
     if (!more.ok || !fewer.ok) throw new Error("expected both to compile");
     expect(more.rulesets.get("web1")?.rules).toEqual(fewer.rulesets.get("web1")?.rules);
@@ -162,7 +178,11 @@ describe("references", () => {
       lan,
       overlay,
       service("web", from("lan"), from("zone:lan"), from("group:office/dev"), from("web1")),
-      { kind: "service", key: "probe", body: { ingress: [], to: ["host:web1"] } } satisfies WrittenRow,
+      {
+        kind: "service",
+        key: "probe",
+        body: { ingress: [], to: ["host:web1"] },
+      } satisfies WrittenRow,
       { kind: "member", key: "office/al", body: { group: "dev" } } satisfies WrittenRow,
     ];
     expect(named("zone", "lan", ...rows)).toEqual([

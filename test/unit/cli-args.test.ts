@@ -53,7 +53,9 @@ describe("help", () => {
   });
 
   test("plan documents its exit codes", async () => {
-    expect(await says("plan", "--help")).toContain("Exit codes: 0 no change, 2 changes, 1 an error.");
+    expect(await says("plan", "--help")).toContain(
+      "Exit codes: 0 no change, 2 changes, 1 an error.",
+    );
   });
 
   test("both programs say the version of the package", async () => {
@@ -85,7 +87,9 @@ describe("completions", () => {
     const script = await says("completion", "bash");
     const line = words.map((word) => `'${word}'`).join(" ");
     const asking = `${script}\nCOMP_WORDS=(portcullis ${line}); COMP_CWORD=${words.length}; _portcullis; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout, stderr, status } = spawnSync("bash", ["--norc", "-c", asking], { encoding: "utf8" });
+    const { stdout, stderr, status } = spawnSync("bash", ["--norc", "-c", asking], {
+      encoding: "utf8",
+    });
     expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
     return stdout.split("\n").filter((text) => text !== "");
   }
@@ -119,7 +123,11 @@ describe("completions", () => {
 test("a host that is called as a command is can be shown", () => {
   for (const name of ["adopting", "history", "revoke", "show"]) {
     const found = findCommand(commands, ["hosts", "show", name]);
-    expect(found).toMatchObject({ kind: "command", command: { spec: { name: "hosts show" } }, rest: [name] });
+    expect(found).toMatchObject({
+      kind: "command",
+      command: { spec: { name: "hosts show" } },
+      rest: [name],
+    });
   }
 });
 

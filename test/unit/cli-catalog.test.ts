@@ -75,7 +75,9 @@ describe("what a catalog means", () => {
       rowsOf("a: { ingress: [] }\n---\n# nothing\n---\nb: { ingress: [] }\n").map(({ key }) => key),
     ).toEqual(["a", "b"]);
     expect(rowsOf('\uFEFF{\n\t"a": {\n\t\t"ingress": []\n\t}\n}\n')).toHaveLength(1);
-    const [, second] = rowsOf("a: { ingress: &x [{ from: any, macro: ssh }] }\nb: { ingress: *x }\n");
+    const [, second] = rowsOf(
+      "a: { ingress: &x [{ from: any, macro: ssh }] }\nb: { ingress: *x }\n",
+    );
     expect(second?.body).toEqual({ ingress: [{ from: "any", macro: "ssh" }] });
   });
 
@@ -85,7 +87,10 @@ describe("what a catalog means", () => {
   });
 
   test("takes words such as yes, on and 08 for what they are", () => {
-    expect(rowsOf("on: { ingress: [] }\n08: { ingress: [] }\n").map(({ key }) => key)).toEqual(["on", "08"]);
+    expect(rowsOf("on: { ingress: [] }\n08: { ingress: [] }\n").map(({ key }) => key)).toEqual([
+      "on",
+      "08",
+    ]);
   });
 });
 
@@ -93,14 +98,26 @@ describe("where a mistake stands", () => {
   const port = "expected a port from 1 to 65535 or a range such as 8000-8010";
   test.each([
     ["port 0", "{ from: any, port: 0, proto: tcp }", `3:26: /services/web/ingress/0/port: ${port}`],
-    ["port 65536", "{ from: any, port: 65536, proto: tcp }", `3:26: /services/web/ingress/0/port: ${port}`],
+    [
+      "port 65536",
+      "{ from: any, port: 65536, proto: tcp }",
+      `3:26: /services/web/ingress/0/port: ${port}`,
+    ],
     [
       "a reversed range",
       "{ from: any, port: 90-80, proto: tcp }",
       `3:26: /services/web/ingress/0/port: ${port}`,
     ],
-    ["a fraction", "{ from: any, port: 4.5, proto: tcp }", `3:26: /services/web/ingress/0/port: ${port}`],
-    ["infinity", "{ from: any, port: 1e999, proto: tcp }", `3:26: /services/web/ingress/0/port: ${port}`],
+    [
+      "a fraction",
+      "{ from: any, port: 4.5, proto: tcp }",
+      `3:26: /services/web/ingress/0/port: ${port}`,
+    ],
+    [
+      "infinity",
+      "{ from: any, port: 1e999, proto: tcp }",
+      `3:26: /services/web/ingress/0/port: ${port}`,
+    ],
     [
       "an unknown field",
       "{ from: any, macro: ssh, form: x }",
@@ -127,7 +144,9 @@ describe("where a mistake stands", () => {
 
   test("a missing field is reported where it is missing", () => {
     expect(findingsOf(ingress("{ macro: ssh }"))).toEqual([
-      expect.stringMatching(/^c\.yaml:3:7: \/services\/web\/ingress\/0\/from: expected any, a network/),
+      expect.stringMatching(
+        /^c\.yaml:3:7: \/services\/web\/ingress\/0\/from: expected any, a network/,
+      ),
     ]);
   });
 
@@ -174,9 +193,17 @@ describe("where a mistake stands", () => {
 
   test.each([
     ["a list", "[1]\n", "1:1: expected a mapping of names"],
-    ["a tag", "web: !!binary aGk=\n", "1:15: /services/web: tags such as !!binary have no meaning here"],
+    [
+      "a tag",
+      "web: !!binary aGk=\n",
+      "1:15: /services/web: tags such as !!binary have no meaning here",
+    ],
     ["an unknown tag", "web: !secret x\n", "1:6: Unresolved tag: !secret"],
-    ["a merge key", "<<: { ingress: [] }\n", "1:1: /services/<<: expected a name of 1 to 63 letters"],
+    [
+      "a merge key",
+      "<<: { ingress: [] }\n",
+      "1:1: /services/<<: expected a name of 1 to 63 letters",
+    ],
     [
       "a field that objects treat specially",
       "__proto__: { ingress: [] }\n",
@@ -249,9 +276,12 @@ describe("what the control plane found", () => {
     expect(found === undefined ? undefined : findingText(found)).toBe(expected);
   });
 
-  test.each(["/changes/9/body", "/services/other", "/", "", "/toString/x"])("is not invented: %s", (path) => {
-    expect(locate(rows, changes, { path, message: "m" })).toBeUndefined();
-  });
+  test.each(["/changes/9/body", "/services/other", "/", "", "/toString/x"])(
+    "is not invented: %s",
+    (path) => {
+      expect(locate(rows, changes, { path, message: "m" })).toBeUndefined();
+    },
+  );
 });
 
 test.each(["0x1F90", "8e3", "0o20", "0110", "+80", "8080.0", "1_000"])(

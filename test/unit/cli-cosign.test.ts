@@ -36,7 +36,16 @@ const bundleOf = (ruleset: Ruleset): string => Buffer.from(encodeBundle(ruleset)
 function targetsOf(seq: number, ruleset: Ruleset, host = "gw") {
   const bundle = bundleOf(ruleset);
   const issued = "2026-11-01T00:00:00Z";
-  const custom = { host, fleet: "f1", seq, revision: seq, min_revision: 0, issued, prev: null, crit: [] };
+  const custom = {
+    host,
+    fleet: "f1",
+    seq,
+    revision: seq,
+    min_revision: 0,
+    issued,
+    prev: null,
+    crit: [],
+  };
   const named = {
     length: Buffer.byteLength(bundle),
     sha256: createHash("sha256").update(bundle).digest("hex"),
@@ -65,7 +74,8 @@ const detail: PendingDetail = {
   bundle: bundleOf(fresh),
   served,
 };
-const check = (over: Partial<PendingDetail> = {}) => checkToSign({ ...detail, ...over }, root, "gw", now);
+const check = (over: Partial<PendingDetail> = {}) =>
+  checkToSign({ ...detail, ...over }, root, "gw", now);
 
 test("the change is told against what targets keys signed before", () => {
   expect(check()).toMatchObject({
@@ -77,18 +87,35 @@ test("the change is told against what targets keys signed before", () => {
 test.each<[string, PendingDetail["served"]]>([
   ["nothing was served", null],
   ["one operator signed", { ...served, targets: signedBy(targetsOf(4, fresh), a) }],
-  ["the control plane signed", { targets: signedBy(targetsOf(4, fresh), own, a), bundle: bundleOf(fresh) }],
-  ["a later seq was signed", { targets: signedBy(targetsOf(5, fresh), a, b), bundle: bundleOf(fresh) }],
+  [
+    "the control plane signed",
+    { targets: signedBy(targetsOf(4, fresh), own, a), bundle: bundleOf(fresh) },
+  ],
+  [
+    "a later seq was signed",
+    { targets: signedBy(targetsOf(5, fresh), a, b), bundle: bundleOf(fresh) },
+  ],
 ])("a control plane that says the host has it all already is not believed: %s", (_, claimed) => {
   const added = ["192.0.2.1", "203.0.113.66"];
-  expect(check({ served: claimed })).toMatchObject({ compared: false, change: { sets: [{ added }] } });
+  expect(check({ served: claimed })).toMatchObject({
+    compared: false,
+    change: { sets: [{ added }] },
+  });
 });
 
 test.each<[string, Partial<PendingDetail>, RegExp]>([
-  ["another bundle than the targets name", { bundle: bundleOf(old) }, /not the one that the targets name/],
+  [
+    "another bundle than the targets name",
+    { bundle: bundleOf(old) },
+    /not the one that the targets name/,
+  ],
   ["targets of another host", { targets: targetsOf(5, fresh, "db1") }, /are for host db1/],
   ["targets of another seq", { targets: targetsOf(6, fresh) }, /not those of seq 5/],
-  ["targets that are not canonical", { targets: `${detail.targets} ` }, /not metadata in canonical form/],
+  [
+    "targets that are not canonical",
+    { targets: `${detail.targets} ` },
+    /not metadata in canonical form/,
+  ],
   [
     "a served bundle that its targets do not name",
     { served: { ...served, bundle: detail.bundle } },
@@ -134,7 +161,9 @@ const unchanged: RootChange = {
 
 test("operators' keys stay through a rotation of the online keys, and go only when that is said", () => {
   const other = { ...online, targets: newRootKey().key, timestamp: newRootKey().key };
-  expect(nextRoot(root, { ...unchanged, online: other }, now).roles.targets).toEqual(root.roles.targets);
+  expect(nextRoot(root, { ...unchanged, online: other }, now).roles.targets).toEqual(
+    root.roles.targets,
+  );
   const back = nextRoot(root, { ...unchanged, online, targets: "control plane" }, now);
   expect(back.roles.targets).toEqual({ keyids: [own.keyid], threshold: 1 });
 });

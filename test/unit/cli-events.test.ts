@@ -2,7 +2,9 @@
 import { expect, test } from "vitest";
 import { eventsOf } from "#cli/http/events.ts";
 
-async function read(...pieces: readonly string[]): Promise<{ ids: readonly string[]; taken: number }> {
+async function read(
+  ...pieces: readonly string[]
+): Promise<{ ids: readonly string[]; taken: number }> {
   let taken = 0;
   const left = [...pieces];
   const stream = new ReadableStream<Uint8Array>({

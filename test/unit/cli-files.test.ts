@@ -22,12 +22,20 @@ const namesIn = (path: string): readonly string[] =>
 
 describe("which files", () => {
   test("reads a directory to its depth, sorted, and only catalog files", () => {
-    const path = folder({ "b.yml": "", "a/z.json": "", "a.yaml": "", "README.md": "", "a/n.yaml.bak": "" });
+    const path = folder({
+      "b.yml": "",
+      "a/z.json": "",
+      "a.yaml": "",
+      "README.md": "",
+      "a/n.yaml.bak": "",
+    });
     expect(namesIn(path)).toEqual(["a.yaml", "a/z.json", "b.yml"]);
   });
 
   test("leaves hidden folders alone, where a checkout keeps its own files", () => {
-    expect(namesIn(folder({ ".ci/build.yaml": "", ".x.yaml": "", "a.yaml": "" }))).toEqual(["a.yaml"]);
+    expect(namesIn(folder({ ".ci/build.yaml": "", ".x.yaml": "", "a.yaml": "" }))).toEqual([
+      "a.yaml",
+    ]);
   });
 
   test("follows a link inside and refuses one that leads out", () => {
@@ -57,7 +65,9 @@ describe("which files", () => {
       /big\.yaml is larger than 4194304 bytes/,
     );
     expect(() => readCatalogFiles([join(path, "latin.yaml")])).toThrow(/latin\.yaml is not UTF-8/);
-    expect(() => readCatalogFiles([join(path, "none.yaml")])).toThrow(/cannot read .*none\.yaml: ENOENT/);
+    expect(() => readCatalogFiles([join(path, "none.yaml")])).toThrow(
+      /cannot read .*none\.yaml: ENOENT/,
+    );
     writeFileSync(join(path, "big.yaml"), Buffer.alloc(4 * 1024 * 1024, 0x23));
     expect(readCatalogFiles([join(path, "big.yaml")])).toHaveLength(1);
   });
@@ -107,7 +117,10 @@ describe("before anything is sent", () => {
     [["rollout", "hosts", "7", "--standing", "lost"], /--standing is one of pending/],
     [["rollout", "list", "--status", "done"], /--status is one of awaiting_approval/],
     [["rollout", "start", "--emergency"], /an emergency needs --reason/],
-    [["rollout", "start", "--strategy", "canary:50,25"], /--strategy is canary, canary:5,25,100, all or/],
+    [
+      ["rollout", "start", "--strategy", "canary:50,25"],
+      /--strategy is canary, canary:5,25,100, all or/,
+    ],
     [["rollout", "start", "--strategy", "labels:env"], /--strategy is canary/],
     [["rollout", "start", "--bake", "10"], /--bake is a number of s, m, h or d/],
     [["rollout", "start", "--max-failed", "101"], /max_failed_percent/],

@@ -14,9 +14,15 @@ const standing = (key: string, source = "catalog", cidr = "192.0.2.0/24"): Curre
   source,
   revision: 1,
 });
-const options: PlanOptions = { source: "catalog", prune: false, adopt: false, allowDelete: undefined };
+const options: PlanOptions = {
+  source: "catalog",
+  prune: false,
+  adopt: false,
+  allowDelete: undefined,
+};
 const prune: PlanOptions = { ...options, prune: true };
-const zones = (count: number) => Array.from({ length: count }, (_, i) => `z${String(i).padStart(2, "0")}`);
+const zones = (count: number) =>
+  Array.from({ length: count }, (_, i) => `z${String(i).padStart(2, "0")}`);
 
 describe("whose rows", () => {
   test("says nothing of rows that stand as declared", () => {
@@ -42,7 +48,11 @@ describe("whose rows", () => {
       revision: 1,
     } as const;
     expect(
-      planChanges([{ put: { ...put, body: { addresses: [], roles: [], labels: {} } } }], [row], options),
+      planChanges(
+        [{ put: { ...put, body: { addresses: [], roles: [], labels: {} } } }],
+        [row],
+        options,
+      ),
     ).toEqual({
       ok: true,
       changes: [],
@@ -51,7 +61,11 @@ describe("whose rows", () => {
   });
 
   test("puts what is new or differs, by kind and key", () => {
-    const planned = planChanges([zone("srv"), zone("lan", "198.51.100.0/24")], [standing("lan")], options);
+    const planned = planChanges(
+      [zone("srv"), zone("lan", "198.51.100.0/24")],
+      [standing("lan")],
+      options,
+    );
     expect(planned.ok ? planned.changes.map(({ op, key }) => `${op} ${key}`) : planned).toEqual([
       "put lan",
       "put srv",
@@ -128,7 +142,9 @@ describe("what may go", () => {
   test("an empty checkout empties nothing, not even a kind of one row", () => {
     expect(planChanges([], [standing("lan")], prune)).toEqual({
       ok: false,
-      refusals: ["this would delete every zone of this source (1 of 1); --allow-delete 1 allows it"],
+      refusals: [
+        "this would delete every zone of this source (1 of 1); --allow-delete 1 allows it",
+      ],
     });
   });
 });

@@ -68,7 +68,10 @@ describe("a rollout in full", () => {
   test.each([
     [baking, "running: wave 1 bakes for another 5m"],
     [{ ...baking, bakes_until: started_at }, "running: wave 1 may be left"],
-    [{ ...running, status: "paused", reason: "pause by admin: lunch" }, "paused: pause by admin: lunch"],
+    [
+      { ...running, status: "paused", reason: "pause by admin: lunch" },
+      "paused: pause by admin: lunch",
+    ],
     [{ ...running, status: "completed" }, "completed"],
     [{ ...running, status: "awaiting_approval" }, "awaits a second approval (token:ci approved)"],
     [stopped, `rolled back: ${stopped.reason}`],
@@ -111,7 +114,13 @@ describe("news", () => {
   });
 
   test("with two phases a wave is named with its phase", () => {
-    const narrow = { phase: "narrow", n: 1, hosts: 1, tally: { committed: 1 }, started_at } as const;
+    const narrow = {
+      phase: "narrow",
+      n: 1,
+      hosts: 1,
+      tally: { committed: 1 },
+      started_at,
+    } as const;
     const both: RolloutView = { ...running, waves: [narrow, ...running.waves] };
     expect(newsOf(undefined, both)).toContain("narrow wave 1 of 1 host: 1 committed");
     expect(rolloutLines(both, now)[1]).toBe("running: widen wave 1 waits for 1 host");

@@ -2,7 +2,13 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { joinCopies, readRootFile, type RootFile, rootFileText, withSignature } from "#cli/root/file.ts";
+import {
+  joinCopies,
+  readRootFile,
+  type RootFile,
+  rootFileText,
+  withSignature,
+} from "#cli/root/file.ts";
 import { nextRoot, type RootChange, successionFaults } from "#cli/root/succession.ts";
 import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import { canonicalText } from "#schema/canonical.ts";
@@ -51,8 +57,16 @@ describe("the next root", () => {
   });
 
   test.each<[string, Partial<RootChange>, RegExp]>([
-    ["a key to remove that is not there", { remove: [d.keyid] }, /^no root key of version 1 begins with/],
-    ["the beginning of a key id that is too short", { remove: [a.keyid.slice(0, 7)] }, /^no root key/],
+    [
+      "a key to remove that is not there",
+      { remove: [d.keyid] },
+      /^no root key of version 1 begins with/,
+    ],
+    [
+      "the beginning of a key id that is too short",
+      { remove: [a.keyid.slice(0, 7)] },
+      /^no root key/,
+    ],
     ["a key to add that is there", { add: [b.key] }, /is a root key already$/],
     ["a key to add twice", { add: [d.key, d.key] }, /is a root key already$/],
     ["an online key as a root key", { add: [s.key] }, /^the snapshot key .* is a root key too$/],
@@ -66,7 +80,11 @@ describe("the next root", () => {
       { remove: [a.keyid, b.keyid] },
       /^role root asks for 2 signatures and has 1 keys$/,
     ],
-    ["a threshold above the keys", { threshold: 4 }, /^role root asks for 4 signatures and has 3 keys$/],
+    [
+      "a threshold above the keys",
+      { threshold: 4 },
+      /^role root asks for 4 signatures and has 3 keys$/,
+    ],
   ])("refuses %s", (_, change, message) => {
     expect(() => next(change)).toThrow(message);
   });
@@ -78,8 +96,12 @@ describe("a successor", () => {
   test("needs a threshold of the keys before and of its own, where a key in both counts for both", () => {
     expect(faults(signedBy(b, c))).toEqual([]);
     expect(faults(signedBy(a, b, d))).toEqual([]);
-    expect(faults(signedBy(a, b))).toEqual([expect.stringMatching(/signed by 1 of .* version 2, 2 are/)]);
-    expect(faults(signedBy(c, d))).toEqual([expect.stringMatching(/signed by 1 of .* version 1, 2 are/)]);
+    expect(faults(signedBy(a, b))).toEqual([
+      expect.stringMatching(/signed by 1 of .* version 2, 2 are/),
+    ]);
+    expect(faults(signedBy(c, d))).toEqual([
+      expect.stringMatching(/signed by 1 of .* version 1, 2 are/),
+    ]);
     expect(faults(signedBy())).toHaveLength(2);
   });
 
@@ -99,8 +121,12 @@ describe("a successor", () => {
   });
 
   test("is the next version and not expired", () => {
-    expect(faults(signedBy(b, c), now + 365 * day)).toEqual([expect.stringMatching(/^root 2 expired at/)]);
-    expect(successionFaults(signedBy(b, c), first, now)[0]).toBe("it is version 1, and version 3 is next");
+    expect(faults(signedBy(b, c), now + 365 * day)).toEqual([
+      expect.stringMatching(/^root 2 expired at/),
+    ]);
+    expect(successionFaults(signedBy(b, c), first, now)[0]).toBe(
+      "it is version 1, and version 3 is next",
+    );
     expect(successionFaults(undefined, first, now)).toEqual([]);
   });
 });
@@ -113,8 +139,14 @@ describe("a root file", () => {
   test.each<[string, string]>([
     ["white space within", rootFileText(first).replace(":", ": ")],
     ["an unknown field", canonicalText({ ...first, more: 1 })],
-    ["a signature twice", canonicalText({ ...first, signatures: [0, 0].map((i) => first.signatures[i]) })],
-    ["a key by another's id", rootFileText(first).replaceAll(a.key.keyval.public, d.key.keyval.public)],
+    [
+      "a signature twice",
+      canonicalText({ ...first, signatures: [0, 0].map((i) => first.signatures[i]) }),
+    ],
+    [
+      "a key by another's id",
+      rootFileText(first).replaceAll(a.key.keyval.public, d.key.keyval.public),
+    ],
     [
       "a key of low order",
       signRoot(buildRoot({ ...beginning, rootKeys: [a.key, tufKey("00".repeat(32))] }), []),
@@ -123,7 +155,10 @@ describe("a root file", () => {
       "a root key that is online too",
       canonicalText({
         signatures: [],
-        signed: { ...first.signed, roles: { ...first.signed.roles, targets: first.signed.roles.root } },
+        signed: {
+          ...first.signed,
+          roles: { ...first.signed.roles, targets: first.signed.roles.root },
+        },
       }),
     ],
   ])("with %s is refused", (_, text) => {
@@ -161,7 +196,10 @@ describe("at the terminal, without a control plane", () => {
     expect(made).toMatchObject({ code: 0, lines: [expect.stringMatching(/^[0-9a-f]{64}$/)] });
     expect(statSync(at("d.pem")).mode & 0o777).toBe(0o600);
     expect(readFileSync(at("d.pem.pub"), "utf8")).toContain("PUBLIC KEY");
-    expect(await runCli(["root", "key", "--out", at("d.pem")])).toMatchObject({ code: 1, lines: [] });
+    expect(await runCli(["root", "key", "--out", at("d.pem")])).toMatchObject({
+      code: 1,
+      lines: [],
+    });
   });
 
   test("a root is written unsigned, shown with its changes, and signed by keys of either root alone", async () => {
@@ -175,7 +213,9 @@ describe("at the terminal, without a control plane", () => {
 
     const sign = (key: string, ...more: readonly string[]) =>
       runCli(["root", "sign", at("2.json"), "--key", at(key), ...more]);
-    expect((await sign("a.pem")).errors).toEqual([expect.stringContaining("is no root key of version 2")]);
+    expect((await sign("a.pem")).errors).toEqual([
+      expect.stringContaining("is no root key of version 2"),
+    ]);
     expect((await sign("d.pem.pub")).code).toBe(1);
     expect((await sign("a.pem", "--from", at("1.json"))).lines.slice(1)).toEqual([
       "1 of 2 needed by the root keys of version 1",
@@ -184,15 +224,18 @@ describe("at the terminal, without a control plane", () => {
     expect((await sign("b.pem", "--from", at("1.json"))).lines[2]).toMatch(/^1 of 2/);
     expect((await sign("b.pem")).lines[1]).toMatch(/^1 of 2/);
     expect((await sign("d.pem")).lines[1]).toMatch(/^2 of 2/);
-    expect(successionFaults(first, readRootFile(readFileSync(at("2.json"), "utf8"), "2.json"), now)).toEqual(
-      [],
-    );
+    expect(
+      successionFaults(first, readRootFile(readFileSync(at("2.json"), "utf8"), "2.json"), now),
+    ).toEqual([]);
   });
 
   test("a private key is not taken where a public one belongs, and is never quoted", async () => {
     const given = ["--from", at("1.json"), "--out", at("x.json"), "--add-key", at("b.pem")];
     const { code, errors } = await runCli(["root", "rotate", ...given]);
-    expect({ code, errors }).toEqual({ code: 1, errors: [expect.stringContaining("is a private key")] });
+    expect({ code, errors }).toEqual({
+      code: 1,
+      errors: [expect.stringContaining("is a private key")],
+    });
     expect(errors.join()).not.toContain(readFileSync(at("b.pem"), "utf8").split("\n")[1]);
   });
 

@@ -109,7 +109,9 @@ describe("tables", () => {
     };
     const listening = {
       undeclared: {
-        entries: [{ protocol: "tcp" as const, port: 8080, addresses: ["0.0.0.0", "::"], process: "node" }],
+        entries: [
+          { protocol: "tcp" as const, port: 8080, addresses: ["0.0.0.0", "::"], process: "node" },
+        ],
         more: 3,
       },
       silent: {
@@ -210,7 +212,13 @@ describe("plans", () => {
         rules: { added: ["accept tcp 443 in from zone lan"], removed: [] },
         other: ["set zone lan is new: x"],
         sets: [
-          { name: "zone lan", added: ["198.51.100.0/24"], removed: [], added_count: 1, removed_count: 30 },
+          {
+            name: "zone lan",
+            added: ["198.51.100.0/24"],
+            removed: [],
+            added_count: 1,
+            removed_count: 30,
+          },
         ],
       },
     ],

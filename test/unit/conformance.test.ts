@@ -34,14 +34,23 @@ const elsewhere: Readonly<Record<string, readonly (readonly [string, string])[]>
       "multiple_changes_to_target",
       "a target is downloaded as it was signed, and not again while it is the same",
     ],
-    ["artifact_cache", "a target is downloaded as it was signed, and not again while it is the same"],
+    [
+      "artifact_cache",
+      "a target is downloaded as it was signed, and not again while it is the same",
+    ],
     ["invalid_initial_root", "that lacks a version"],
     ["unsigned_initial_root", "that is not signed"],
     ["faketime", "expired metadata on disk is a base for fresh metadata"],
     ["expired_local_timestamp", "expired metadata on disk is a base for fresh metadata"],
     ["targets_fast_forward_recovery", "a %s that was sent far ahead, once its keys are rotated"],
-    ["new_snapshot_fast_forward_recovery", "a %s that was sent far ahead, once its keys are rotated"],
-    ["new_timestamp_fast_forward_recovery", "a %s that was sent far ahead, once its keys are rotated"],
+    [
+      "new_snapshot_fast_forward_recovery",
+      "a %s that was sent far ahead, once its keys are rotated",
+    ],
+    [
+      "new_timestamp_fast_forward_recovery",
+      "a %s that was sent far ahead, once its keys are rotated",
+    ],
   ],
   "test/attack/conformance-refusals.test.ts": [
     ["unsigned_metadata[root]", "an unsigned root"],
@@ -87,7 +96,9 @@ describe.each(modes)("%s", (mode) => {
     const refused = mode === "stock" ? stock === 1 : code !== undefined;
     expect(await stage.refresh(mode)).toBe(refused ? 1 : 0);
     if (mode === "room")
-      expect(stage.said.map((line) => line.replace(/:.*/s, ""))).toEqual(code === undefined ? [] : [code]);
+      expect(stage.said.map((line) => line.replace(/:.*/s, ""))).toEqual(
+        code === undefined ? [] : [code],
+      );
     // As it was sent, to the byte.
     if (!refused)
       expect(readFileSync(stage.path("metadata/timestamp.json"))).toEqual(
@@ -95,33 +106,47 @@ describe.each(modes)("%s", (mode) => {
       );
   });
 
-  test.each(rootRotations)("follows roots as far as they are signed: %s", async (_, steps, believed) => {
-    const { repository } = stage;
-    for (const [index, { keys: holders, threshold, signers }] of steps.entries()) {
-      Object.assign(repository.roles.root, { keys: named(holders), threshold, signers: named(signers) });
-      repository.publishRoot();
-      const asked = new Set(named(signers).map(({ keyid }) => keyid));
-      // The first one is followed from the key of version 1, which signs it too.
-      if (index > 0)
-        resigned(repository, `metadata/${index + 2}.root.json`, (all) =>
-          all.filter(({ keyid }) => asked.has(keyid)),
-        );
-      await stage.refresh(mode);
-    }
-    expect(stage.believed()["root"]).toBe(1 + believed);
-    expect(stage.said.length > 0).toBe(believed < steps.length);
-  });
+  test.each(rootRotations)(
+    "follows roots as far as they are signed: %s",
+    async (_, steps, believed) => {
+      const { repository } = stage;
+      for (const [index, { keys: holders, threshold, signers }] of steps.entries()) {
+        Object.assign(repository.roles.root, {
+          keys: named(holders),
+          threshold,
+          signers: named(signers),
+        });
+        repository.publishRoot();
+        const asked = new Set(named(signers).map(({ keyid }) => keyid));
+        // The first one is followed from the key of version 1, which signs it too.
+        if (index > 0)
+          resigned(repository, `metadata/${index + 2}.root.json`, (all) =>
+            all.filter(({ keyid }) => asked.has(keyid)),
+          );
+        await stage.refresh(mode);
+      }
+      expect(stage.believed()["root"]).toBe(1 + believed);
+      expect(stage.said.length > 0).toBe(believed < steps.length);
+    },
+  );
 
-  test.each(otherRotations)("believes a role as far as its new keys sign: %s", async (_, steps, believed) => {
-    const { repository } = stage;
-    for (const { keys: holders, threshold, signers } of steps) {
-      Object.assign(repository.roles.timestamp, { keys: named(holders), threshold, signers: named(signers) });
-      asRoot(() => undefined)(repository);
-      await stage.refresh(mode);
-    }
-    expect(stage.said.length === 0).toBe(believed);
-    if (mode === "room" && !believed) expect(stage.said.join()).toMatch(/^signature_invalid: /);
-  });
+  test.each(otherRotations)(
+    "believes a role as far as its new keys sign: %s",
+    async (_, steps, believed) => {
+      const { repository } = stage;
+      for (const { keys: holders, threshold, signers } of steps) {
+        Object.assign(repository.roles.timestamp, {
+          keys: named(holders),
+          threshold,
+          signers: named(signers),
+        });
+        asRoot(() => undefined)(repository);
+        await stage.refresh(mode);
+      }
+      expect(stage.said.length === 0).toBe(believed);
+      if (mode === "room" && !believed) expect(stage.said.join()).toMatch(/^signature_invalid: /);
+    },
+  );
 
   test("follows a root that has not ended from one on disk that has (expired_local_root)", async () => {
     const { root } = stage.repository.roles;
@@ -137,7 +162,9 @@ describe.each(modes)("%s", (mode) => {
 
   test("asks for no address with two slashes in it", () => {
     expect(stage.repository.asked.filter((path) => path.startsWith("metadata/"))).not.toEqual([]);
-    expect(stage.repository.asked.filter((path) => path.startsWith("/") || path.includes("//"))).toEqual([]);
+    expect(
+      stage.repository.asked.filter((path) => path.startsWith("/") || path.includes("//")),
+    ).toEqual([]);
   });
 });
 

@@ -32,7 +32,11 @@ describe("diagnostics of addresses", () => {
         { kind: "host", key: "gw2", body: {} },
         overlay("office"),
         alice,
-        overlay("lab", { interfaces: ["tun1"], subnets: ["fd00:9::/64", "10.8.0.0/16"], groups: [] }),
+        overlay("lab", {
+          interfaces: ["tun1"],
+          subnets: ["fd00:9::/64", "10.8.0.0/16"],
+          groups: [],
+        }),
         overlay("far", { host: "gw2", groups: [] }),
       ],
       ["error overlapping_subnets /overlays/office/subnets/0"],
@@ -67,8 +71,16 @@ describe("diagnostics of addresses", () => {
       [
         gw,
         overlay("office"),
-        { kind: "member", key: "office/a", body: { group: "dev", addresses: ["10.8.0.2"], host: "gw" } },
-        { kind: "member", key: "office/b", body: { group: "dev", addresses: ["10.8.0.2"], host: "gw" } },
+        {
+          kind: "member",
+          key: "office/a",
+          body: { group: "dev", addresses: ["10.8.0.2"], host: "gw" },
+        },
+        {
+          kind: "member",
+          key: "office/b",
+          body: { group: "dev", addresses: ["10.8.0.2"], host: "gw" },
+        },
       ],
       ["error duplicate_address /members/office/b/addresses/0"],
     ],
@@ -79,9 +91,16 @@ describe("diagnostics of addresses", () => {
         { kind: "host", key: "web1", body: { addresses: ["10.8.0.2"] } },
         { kind: "host", key: "web2", body: { addresses: ["10.8.0.3", "fd00:8::3"] } },
         overlay("office"),
-        { kind: "member", key: "office/web1", body: { group: "dev", host: "web1", addresses: ["10.8.0.2"] } },
+        {
+          kind: "member",
+          key: "office/web1",
+          body: { group: "dev", host: "web1", addresses: ["10.8.0.2"] },
+        },
       ],
-      ["warning inside_overlay /hosts/web2/addresses/0", "warning inside_overlay /hosts/web2/addresses/1"],
+      [
+        "warning inside_overlay /hosts/web2/addresses/0",
+        "warning inside_overlay /hosts/web2/addresses/1",
+      ],
     ],
     [
       "an overlay of every address",

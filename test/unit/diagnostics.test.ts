@@ -34,7 +34,11 @@ describe("diagnostics", () => {
         gw,
         overlay("office"),
         alice,
-        overlay("lab", { interfaces: ["tun1", "tun0"], policy: "full-isolation", subnets: ["10.9.0.0/24"] }),
+        overlay("lab", {
+          interfaces: ["tun1", "tun0"],
+          policy: "full-isolation",
+          subnets: ["10.9.0.0/24"],
+        }),
       ],
       ["error duplicate_interface /overlays/office/interfaces/0"],
     ],
@@ -43,7 +47,11 @@ describe("diagnostics", () => {
       [
         gw,
         overlay("office"),
-        { kind: "member", key: "office/a", body: { group: "dev", addresses: ["10.8.0.2"], host: "ghost" } },
+        {
+          kind: "member",
+          key: "office/a",
+          body: { group: "dev", addresses: ["10.8.0.2"], host: "ghost" },
+        },
       ],
       ["error unknown_host /members/office/a/host"],
     ],
@@ -52,7 +60,18 @@ describe("diagnostics", () => {
       [
         gw,
         overlay("office", {
-          interfaces: ["lo", "eth0", "enp0s31f6", "wlan0", "vmbr0", "tun0", "wg0", "entry0", "eth", "ens3"],
+          interfaces: [
+            "lo",
+            "eth0",
+            "enp0s31f6",
+            "wlan0",
+            "vmbr0",
+            "tun0",
+            "wg0",
+            "entry0",
+            "eth",
+            "ens3",
+          ],
         }),
         alice,
       ],
@@ -96,7 +115,10 @@ describe("diagnostics", () => {
     [
       "names that would make too long a counter",
       [gw, overlay("office", { groups: ["dev", "a".padEnd(63, ".")] }), alice],
-      ["warning empty_group /overlays/office/groups/1", "error name_too_long /overlays/office/groups/1"],
+      [
+        "warning empty_group /overlays/office/groups/1",
+        "error name_too_long /overlays/office/groups/1",
+      ],
     ],
     [
       "an overlay's own name that would make too long a counter",
@@ -149,7 +171,11 @@ describe("diagnostics", () => {
       [`error unreachable_source ${at}`],
     ],
     ["a member of the same group", [behind("dev"), wiki(["host:web1"], true)], []],
-    ["a member of another group", [behind("ops"), wiki(["host:web1"])], [`warning unreachable_source ${at}`]],
+    [
+      "a member of another group",
+      [behind("ops"), wiki(["host:web1"])],
+      [`warning unreachable_source ${at}`],
+    ],
   ])("says whether a group comes to %s", (_, rows, expected) => {
     const groups = [
       overlay("office", { groups: ["dev", "ops"] }),
@@ -163,7 +189,14 @@ describe("diagnostics", () => {
     ["same-subnet", []],
     ["full-isolation", [`warning unreachable_source ${at}`]],
   ])("says whether a group comes to a member under %s", (policy, expected) => {
-    const rows = [gw, web1, overlay("office", { policy }), alice, behind("dev"), wiki(["host:web1"])];
+    const rows = [
+      gw,
+      web1,
+      overlay("office", { policy }),
+      alice,
+      behind("dev"),
+      wiki(["host:web1"]),
+    ];
     expect(findings(rows)).toEqual(expected);
   });
 
@@ -190,7 +223,9 @@ describe("diagnostics", () => {
     const compiled = compile(
       snapshotOf([gw, overlay("office"), member("office/bob", "dev", "10.8.0.2"), alice]),
     );
-    expect(!compiled.ok && compiled.diagnostics[0]?.message).toBe("10.8.0.2 belongs to member office/alice");
+    expect(!compiled.ok && compiled.diagnostics[0]?.message).toBe(
+      "10.8.0.2 belongs to member office/alice",
+    );
   });
 
   test("lets two hosts have one interface and one subnet, and one machine be in two overlays", () => {

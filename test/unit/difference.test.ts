@@ -43,7 +43,10 @@ describe("a rule as a line", () => {
       `accept udp 1-9,53 in from zone lan ${row}`,
     ],
     [{ protocol: { kind: "udp", ports: { kind: "any" } } }, `accept udp in from zone lan ${row}`],
-    [{ verdict: "drop", protocol: { kind: "any" }, source: { kind: "any" } }, `drop any in from any ${row}`],
+    [
+      { verdict: "drop", protocol: { kind: "any" }, source: { kind: "any" } },
+      `drop any in from any ${row}`,
+    ],
     [{ state: "new" }, `accept tcp 443 in from zone lan state new ${row}`],
     [
       {
@@ -77,12 +80,17 @@ describe("a rule as a line", () => {
     "2100-03-01T00:00:00Z",
     "2262-04-11T23:47:16Z",
   ])("says an expiry as the catalog wrote it: %s", (text) => {
-    expect(describeRule({ ...rule, expires: unixSeconds(text) ?? -1 })).toContain(` until ${text} `);
+    expect(describeRule({ ...rule, expires: unixSeconds(text) ?? -1 })).toContain(
+      ` until ${text} `,
+    );
   });
 
-  test.each(["a", "_", "__", "a_b.c-D", "._-_.", "x_2e", "1_f"])("reads the name %j back", (name) => {
-    expect(nameText(`h_role_${encodeName(name)}`)).toBe(`role ${name}`);
-  });
+  test.each(["a", "_", "__", "a_b.c-D", "._-_.", "x_2e", "1_f"])(
+    "reads the name %j back",
+    (name) => {
+      expect(nameText(`h_role_${encodeName(name)}`)).toBe(`role ${name}`);
+    },
+  );
 });
 
 const snapshot = (zone: readonly string[], port: number): Snapshot => ({
@@ -90,7 +98,9 @@ const snapshot = (zone: readonly string[], port: number): Snapshot => ({
   hosts: new Map([["web1", kinds.host.body.parse({ roles: ["web"] })]]),
   overlays: new Map(),
   members: new Map(),
-  services: new Map([["web", kinds.service.body.parse({ ingress: [{ from: "lan", port, proto: "tcp" }] })]]),
+  services: new Map([
+    ["web", kinds.service.body.parse({ ingress: [{ from: "lan", port, proto: "tcp" }] })],
+  ]),
   zones: new Map([["lan", kinds.zone.body.parse({ cidrs: zone })]]),
 });
 
@@ -123,7 +133,10 @@ describe("the difference of two rulesets", () => {
   });
 
   test("is one rule out and one in where a port changes", () => {
-    const { rules, sets } = difference(rulesetOf(["10.0.0.0/8"], 443), rulesetOf(["10.0.0.0/8"], 444));
+    const { rules, sets } = difference(
+      rulesetOf(["10.0.0.0/8"], 443),
+      rulesetOf(["10.0.0.0/8"], 444),
+    );
     expect(rules.removed).toHaveLength(1);
     expect(rules.removed[0]).toMatch(/^accept tcp 443 in from zone lan /);
     expect(rules.added[0]).toMatch(/^accept tcp 444 in from zone lan /);
@@ -132,7 +145,9 @@ describe("the difference of two rulesets", () => {
 
   const office = (interfaces: readonly string[], subnets: readonly string[]): Ruleset => ({
     ...emptyRuleset,
-    scopes: [{ kind: "overlay", name: "office", interfaces: [...interfaces], subnets: [...subnets] }],
+    scopes: [
+      { kind: "overlay", name: "office", interfaces: [...interfaces], subnets: [...subnets] },
+    ],
   });
 
   test("shows a subnet that grows and an interface that goes", () => {
@@ -206,7 +221,9 @@ describe("the difference of two rulesets", () => {
   test("shows a class map's member that moves, and counts its entries as elements", () => {
     const moved = (name: string): Ruleset => ({
       ...emptyRuleset,
-      classes: [{ name: "m_office", classes: [name], elements: [{ address: "10.8.0.2", class: name }] }],
+      classes: [
+        { name: "m_office", classes: [name], elements: [{ address: "10.8.0.2", class: name }] },
+      ],
     });
     expect(elementCount(moved("k_office_2fdev"))).toBe(1);
     expect(difference(moved("k_office_2fdev"), moved("k_office_2fops")).sets).toEqual([

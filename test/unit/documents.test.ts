@@ -15,15 +15,17 @@ test("takes paths below the repository's folders and files of its root for cited
 
 test("leaves alone what only looks like a path", () => {
   expect(
-    citedPaths("`group:overlay/name`, `overlays/<key>#egress`, `agent/*`, `inet/portcullis`", folders),
+    citedPaths(
+      "`group:overlay/name`, `overlays/<key>#egress`, `agent/*`, `inet/portcullis`",
+      folders,
+    ),
   ).toEqual([]);
 });
 
 test("takes links within the repository, and none to the web or within the page", () => {
-  expect(linkedPaths("[a](how-to/b.md#part) [c](https://example.org/) [d](#e) [f](../g.md)")).toEqual([
-    "../g.md",
-    "how-to/b.md",
-  ]);
+  expect(
+    linkedPaths("[a](how-to/b.md#part) [c](https://example.org/) [d](#e) [f](../g.md)"),
+  ).toEqual(["../g.md", "how-to/b.md"]);
 });
 
 test("takes npm scripts in their long and short form", () => {

@@ -10,14 +10,21 @@ const guard = Guard.parse({ management: { interfaces: ["mgmt0"], allow: [] } });
 const assignedV6 =
   "2001::/16 2002::/16 2003::/18 2400::/12 2410::/12 2600::/12 2610::/23 2620::/23 2630::/12 2800::/12 2a00::/12 2a10::/12 2c00::/12";
 
-const accept = (row: string, set: string | null, ...ports: readonly (readonly [number, number])[]): Rule =>
+const accept = (
+  row: string,
+  set: string | null,
+  ...ports: readonly (readonly [number, number])[]
+): Rule =>
   ruleOf({
     row: `services/${row}`,
     scope: "host",
     direction: "in",
     verdict: "accept",
     counter: `r_${row}`,
-    protocol: { kind: "tcp", ports: { kind: "ranges", ranges: ports.map(([from, to]) => ({ from, to })) } },
+    protocol: {
+      kind: "tcp",
+      ports: { kind: "ranges", ranges: ports.map(([from, to]) => ({ from, to })) },
+    },
     source: set === null ? { kind: "any" } : { kind: "set", set: `n_${set}` },
   });
 
@@ -47,7 +54,9 @@ describe("a guarded port", () => {
     ["an eighth of IPv6, all but empty", "2000::/3"],
     ["everything, as a network", "0.0.0.0/0"],
   ])("is not opened to %s", (_, networks) => {
-    expect(linesOf(opened({ a: networks }, accept("a", "a", ssh)))).toContain("never_accept_from_any");
+    expect(linesOf(opened({ a: networks }, accept("a", "a", ssh)))).toContain(
+      "never_accept_from_any",
+    );
   });
 
   test.each([
@@ -63,7 +72,13 @@ describe("a guarded port", () => {
   });
 
   test("is not opened to everybody by several rows of which none does it alone", () => {
-    const sets = { a: "20.0.0.0/8", b: "30.0.0.0/8", c: "40.0.0.0/8", d: "50.0.0.0/8", e: "10.0.0.0/8" };
+    const sets = {
+      a: "20.0.0.0/8",
+      b: "30.0.0.0/8",
+      c: "40.0.0.0/8",
+      d: "50.0.0.0/8",
+      e: "10.0.0.0/8",
+    };
     const rules = Object.keys(sets).map((name) => accept(name, name, [20, 30]));
     const [refusal] = guardRefusals(opened(sets, ...rules), guard);
     expect(refusal?.line).toBe("never_accept_from_any");
@@ -79,7 +94,11 @@ describe("a guarded port", () => {
 
 test("a refusal names the rows that are to blame, and no other on the same port", () => {
   const sets = { lan: "10.0.0.0/8", wide: "44.0.0.0/7" };
-  const rules = [accept("lan", "lan", ssh), accept("wide", "wide", ssh), accept("web", null, [443, 443])];
+  const rules = [
+    accept("lan", "lan", ssh),
+    accept("wide", "wide", ssh),
+    accept("web", null, [443, 443]),
+  ];
   expect(guardRefusals(opened(sets, ...rules), guard)).toEqual([
     expect.objectContaining({
       line: "never_accept_from_any",
@@ -93,7 +112,10 @@ test("a refusal names the rows that are to blame, and no other on the same port"
 test("hosts multiplied by ports count as the elements that the kernel would hold", () => {
   const elements = Array.from({ length: 1_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
   const ports = Array.from({ length: 1_000 }, (_, i): [number, number] => [10_000 + i, 10_000 + i]);
-  const rule = { ...accept("a", "hosts", ...ports), source: { kind: "set", set: "h_hosts" } as const };
+  const rule = {
+    ...accept("a", "hosts", ...ports),
+    source: { kind: "set", set: "h_hosts" } as const,
+  };
   const ruleset = rulesetOf({
     scopes: [{ kind: "host" }],
     sets: [{ name: "h_hosts", kind: "hosts", elements }],
@@ -130,7 +152,8 @@ test("a rule for each length of prefix counts as the rules that the kernel would
 });
 
 describe("what a kernel would hold is counted, however few words say it:", () => {
-  const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+  const times = <T>(n: number, make: (i: number) => T): T[] =>
+    Array.from({ length: n }, (_, i) => make(i));
   const odd = (n: number) => times(n, (i): [number, number] => [1 + 2 * i, 1 + 2 * i]);
   const everyLength = times(120, (i) => `${formatAddress("v6", 0xfdn << 120n)}/${8 + i}`);
   const overlay = (name: string, interfaces: string[], subnets: string[]) =>
@@ -140,13 +163,19 @@ describe("what a kernel would hold is counted, however few words say it:", () =>
     [
       "a look-up for each port of a rule about the host",
       "limits.max_rules",
-      opened({ a: "20.0.0.0/22" }, accept("a", "a", ...odd(21_000).map(([port]) => [port, port] as const))),
+      opened(
+        { a: "20.0.0.0/22" },
+        accept("a", "a", ...odd(21_000).map(([port]) => [port, port] as const)),
+      ),
     ],
     [
       "a set and a rule for each length of prefix of each overlay",
       "limits.max_rules",
       rulesetOf({
-        scopes: [{ kind: "host" }, ...times(200, (i) => overlay(`o${i + 100}`, [`tun${i}`], everyLength))],
+        scopes: [
+          { kind: "host" },
+          ...times(200, (i) => overlay(`o${i + 100}`, [`tun${i}`], everyLength)),
+        ],
       }),
     ],
     [

@@ -10,7 +10,10 @@ const rows = readFileSync(join(import.meta.dirname, "..", "FAULTS.md"), "utf8")
   .flatMap((line) => /^\| (\d+\.\d+) \|/.exec(line)?.[1] ?? []);
 const table = (last: string): string =>
   rows
-    .map((number, i) => `| ${number} | M | a | b | c | ${i === rows.length - 1 ? last : "Argued: why"} |`)
+    .map(
+      (number, i) =>
+        `| ${number} | M | a | b | c | ${i === rows.length - 1 ? last : "Argued: why"} |`,
+    )
     .join("\n");
 const findings = (markdown: string): string =>
   faultTableFindings(markdown, (asked) =>

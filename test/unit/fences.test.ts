@@ -37,6 +37,8 @@ test("an option, a command or a file that does not exist is found, marked as not
 });
 
 test("a block without a language, and one that is not run for no reason, are found", () => {
-  expect(faultsOf({ ...fenceOf("x"), language: "" }, "/")).toEqual([expect.stringContaining("language")]);
+  expect(faultsOf({ ...fenceOf("x"), language: "" }, "/")).toEqual([
+    expect.stringContaining("language"),
+  ]);
   expect(faultsOf({ ...fenceOf("x"), notRun: "" }, "/")).toEqual([expect.stringContaining("why")]);
 });

@@ -9,8 +9,10 @@ import { type Packet, prepare, simulate } from "#core/simulate/index.ts";
 import { arbitraryGuard, arbitraryPacket } from "#test/support/arbitraries.ts";
 import { arbitraryRuleset } from "#test/support/arbitrary-ruleset.ts";
 
-const good = "management:\n  interfaces: [wg0]\n  allow:\n    - { cidr: 10.0.0.0/8, proto: tcp, port: 22 }\n";
-const narrowed = (...flows: readonly string[]): string => `${good}output: { allow: [${flows.join(", ")}] }\n`;
+const good =
+  "management:\n  interfaces: [wg0]\n  allow:\n    - { cidr: 10.0.0.0/8, proto: tcp, port: 22 }\n";
+const narrowed = (...flows: readonly string[]): string =>
+  `${good}output: { allow: [${flows.join(", ")}] }\n`;
 const https = "{ cidr: 192.0.2.0/24, proto: tcp, port: 443 }";
 const dns = "{ cidr: 192.0.2.53/32, proto: udp, port: 53 }";
 
@@ -21,7 +23,9 @@ it("leaves digest and program of a guard without it as they were", () => {
 });
 
 it("is a chain that ends in a drop, behind what always passes", () => {
-  const { guard } = parseGuard(narrowed(https, '{ cidr: "::/0", proto: udp, port: 53, last_port: 54 }'));
+  const { guard } = parseGuard(
+    narrowed(https, '{ cidr: "::/0", proto: udp, port: 53, last_port: 54 }'),
+  );
   const text = transaction(renderClosed(guard), emptyInventory);
   expect(text.slice(text.indexOf("\tchain output"))).toBe(
     [
@@ -55,31 +59,55 @@ describe("refuses", () => {
   it.each([
     ["an empty list", "output: { allow: [] }\n", "/output/allow"],
     ["no list", "output: {}\n", "/output/allow"],
-    ["a name in place of a network", narrowed(https.replace("192.0.2.0/24", "a.example")), "/output/allow/0"],
+    [
+      "a name in place of a network",
+      narrowed(https.replace("192.0.2.0/24", "a.example")),
+      "/output/allow/0",
+    ],
     ["another protocol", narrowed(https.replace("tcp", "any")), "/output/allow/0/proto"],
-    ["a range that ends before it begins", narrowed(`${https.slice(0, -1)}, last_port: 442 }`), "last_port"],
+    [
+      "a range that ends before it begins",
+      narrowed(`${https.slice(0, -1)}, last_port: 442 }`),
+      "last_port",
+    ],
     ["an unknown field", `${good}output: { allow: [${https}], open: true }\n`, "/output"],
   ])("%s", (_, text, where) => {
     expect(() => parseGuard(text.startsWith("output") ? good + text : text)).toThrow(
-      expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(where) as string }),
+      expect.objectContaining({
+        code: "guard_invalid",
+        message: expect.stringContaining(where) as string,
+      }),
     );
   });
 
   it.each([
     ["a control plane elsewhere", "https://198.51.100.7", "expected tcp 443 to 198.51.100.7"],
     ["its other port", "https://192.0.2.7:8443", "expected tcp 8443"],
-    ["a control plane at the other family", "https://[2001:db8::7]", "expected tcp 443 to 2001:db8::7"],
+    [
+      "a control plane at the other family",
+      "https://[2001:db8::7]",
+      "expected tcp 443 to 2001:db8::7",
+    ],
     ["a name that it cannot ask for", "https://control.example", "expected DNS"],
-    ["a name at another port", "https://control.example:8443", "expected tcp 8443 to control.example"],
+    [
+      "a name at another port",
+      "https://control.example:8443",
+      "expected tcp 8443 to control.example",
+    ],
   ])("%s", (_, url, why) => {
     expect(() => parseGuard(narrowed(https), url)).toThrow(
-      expect.objectContaining({ code: "guard_invalid", message: expect.stringContaining(why) as string }),
+      expect.objectContaining({
+        code: "guard_invalid",
+        message: expect.stringContaining(why) as string,
+      }),
     );
   });
 
   it("a probe that it does not let out", () => {
     const probing = "confirm: { probes: [{ kind: tcp, host: 203.0.113.1, port: 25 }] }\n";
-    expect(() => parseGuard(narrowed(https) + probing)).toThrow("expected tcp 25 to 203.0.113.1, a probe");
+    expect(() => parseGuard(narrowed(https) + probing)).toThrow(
+      "expected tcp 25 to 203.0.113.1, a probe",
+    );
     expect(parseGuard(good + probing).guard.output).toBeUndefined();
   });
 });
@@ -129,7 +157,9 @@ describe("whatever a guard and a ruleset say", () => {
         const { ruleset } = closedRules(guard);
         const source = v6 ? "2001:db8::1" : "192.0.2.1";
         const ends = { source, destination, protocol: "tcp", port, state: "new" } as const;
-        expect(simulate(ruleset, { ...ends, hook: "output", oif: "eth0" }, guard).verdict).toBe("accept");
+        expect(simulate(ruleset, { ...ends, hook: "output", oif: "eth0" }, guard).verdict).toBe(
+          "accept",
+        );
       }),
       { numRuns: 2000 },
     );

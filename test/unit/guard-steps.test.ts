@@ -31,7 +31,10 @@ describe.each(Object.entries(families))("%s", (_, family) => {
     };
     stepsFor(250);
     const [few, some, many] = [stepsFor(250), stepsFor(500), stepsFor(1_000)];
-    const ratios = many.map((steps, i) => (steps - (some[i] ?? 0)) / ((some[i] ?? 0) - (few[i] ?? 0)));
-    for (const ratio of ratios) expect(ratios.join(" "), `ratio ${ratio}`).toSatisfy(() => !(ratio > 2.6));
+    const ratios = many.map(
+      (steps, i) => (steps - (some[i] ?? 0)) / ((some[i] ?? 0) - (few[i] ?? 0)),
+    );
+    for (const ratio of ratios)
+      expect(ratios.join(" "), `ratio ${ratio}`).toSatisfy(() => !(ratio > 2.6));
   });
 });

@@ -40,5 +40,10 @@ test("functions are found by their names, however they are written", () => {
     { name: "b", lines: 1, isExpression: true },
     { name: "d", lines: 1, isExpression: false },
   ]);
-  expect(["readA", "isIll", "listed", "standing"].map(isVerbFirst)).toEqual([true, true, false, false]);
+  expect(["readA", "isIll", "listed", "standing"].map(isVerbFirst)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
 });

@@ -41,7 +41,9 @@ describe("a key that stands twice", () => {
       fc.property(json, fc.nat(), (text, pick) => {
         expect(forgiven(text.replaceAll("__proto__", "proto"))).toBeUndefined();
         // A key of this name cannot be there already, so any object may take it twice.
-        const objects = [...text.matchAll(/"(?:[^"\\]|\\.)*"|\{(?=")/g)].filter(([token]) => token === "{");
+        const objects = [...text.matchAll(/"(?:[^"\\]|\\.)*"|\{(?=")/g)].filter(
+          ([token]) => token === "{",
+        );
         const chosen = objects[pick % Math.max(objects.length, 1)];
         if (chosen === undefined) return;
         const inside = chosen.index + 1;
@@ -64,12 +66,16 @@ describe("a number that is not plain", () => {
     expect(forgiven(text)).toEqual({ what: "number", path });
   });
 
-  test.each(['{"port":8080}', '{"share":0.5}', '{"share":1e-7}', "-0", '{"8e3":"8e3"}', '["0x1F90"]'])(
-    "is not found in %s",
-    (text) => {
-      expect(forgiven(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    '{"port":8080}',
+    '{"share":0.5}',
+    '{"share":1e-7}',
+    "-0",
+    '{"8e3":"8e3"}',
+    '["0x1F90"]',
+  ])("is not found in %s", (text) => {
+    expect(forgiven(text)).toBeUndefined();
+  });
 });
 
 describe("what was probably meant", () => {

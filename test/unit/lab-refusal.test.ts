@@ -20,6 +20,8 @@ test("a poll that failed on its way is no verdict about a bundle, and every othe
 });
 
 test("a refusal of before counts for nothing", () => {
-  expect(judgedSince(refusal("bundle_hash_mismatch", "2029-12-31T23:59:59Z"), since)).toBeUndefined();
+  expect(
+    judgedSince(refusal("bundle_hash_mismatch", "2029-12-31T23:59:59Z"), since),
+  ).toBeUndefined();
   expect(judgedSince(null, since)).toBeUndefined();
 });

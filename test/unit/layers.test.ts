@@ -15,7 +15,10 @@ async function layerOf(
   const folder = mkdtempSync(join(tmpdir(), "portcullis-layer-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   symlinkSync(join(import.meta.dirname, "..", "..", "node_modules"), join(folder, "node_modules"));
-  writeFileSync(join(folder, "vitest.config.mjs"), "export default { test: { testTimeout: 600_000 } };");
+  writeFileSync(
+    join(folder, "vitest.config.mjs"),
+    "export default { test: { testTimeout: 600_000 } };",
+  );
   for (const [name, text] of Object.entries(files))
     writeFileSync(join(folder, name), `import { test, expect } from "vitest"; ${text}`);
   let heard = "";
@@ -42,7 +45,11 @@ test("a layer that says nothing is cut, and what had passed before is counted an
   expect(heard).toContain("passed a.test.js > one");
   expect(outcome.passed).toBe(1);
   expect(outcome.failed).toBe(3);
-  expect(outcome.reasons).toEqual(["never ended: two", "never ended: three", "cut: no output for 8 s"]);
+  expect(outcome.reasons).toEqual([
+    "never ended: two",
+    "never ended: three",
+    "cut: no output for 8 s",
+  ]);
 });
 
 test("a layer that is asked to end is cut, with every process of it, and what had passed is counted", async () => {
@@ -58,7 +65,10 @@ test("a layer that is asked to end is cut, with every process of it, and what ha
     600,
     /(?=[^]*pid \d)(?=[^]*passed a\.test\.js > one)/,
   );
-  expect(outcome).toMatchObject({ passed: 1, reasons: ["never ended: two", "cut: ended by a signal"] });
+  expect(outcome).toMatchObject({
+    passed: 1,
+    reasons: ["never ended: two", "cut: ended by a signal"],
+  });
   const pid = /pid (\d+)/.exec(heard)?.[1];
   await expect.poll(() => startTicks(Number(pid)), { timeout: 300_000 }).toBeUndefined();
 });

@@ -8,9 +8,12 @@ test("every macro has a meaning here, and there is no other", () => {
   expect(macroNames.toSorted()).toEqual(macroNamesHere.toSorted());
 });
 
-test.each(macroNames)("%s is the ports and protocols that the registry gives its service", (macro) => {
-  expect(macros[macro]).toEqual(portsOfMacro(macro));
-});
+test.each(macroNames)(
+  "%s is the ports and protocols that the registry gives its service",
+  (macro) => {
+    expect(macros[macro]).toEqual(portsOfMacro(macro));
+  },
+);
 
 test("the extract of the registry says nothing else than Debian's own, where that is installed", () => {
   const file = "/etc/services";

@@ -15,9 +15,17 @@ import { ruleOf, rulesetOf } from "../support/rulesets.ts";
 type Grant = Extract<WrittenRow, { readonly kind: "service" }>["body"]["ingress"][number];
 
 const host: WrittenRow = { kind: "host", key: "box", body: { roles: ["web"] } };
-const zone = (key: string, ...cidrs: string[]): WrittenRow => ({ kind: "zone", key, body: { cidrs } });
+const zone = (key: string, ...cidrs: string[]): WrittenRow => ({
+  kind: "zone",
+  key,
+  body: { cidrs },
+});
 const zones = [zone("lan", "10.0.0.0/16", "fd00::/48"), zone("mgmt", "10.0.9.0/24", "10.9.0.0/24")];
-const web = (...ingress: Grant[]): WrittenRow => ({ kind: "service", key: "web", body: { ingress } });
+const web = (...ingress: Grant[]): WrittenRow => ({
+  kind: "service",
+  key: "web",
+  body: { ingress },
+});
 
 function compiled(...rows: readonly WrittenRow[]): Ruleset {
   const result = compile(snapshotOf([host, ...rows]));
@@ -46,7 +54,12 @@ describe("what a change takes, and what it gives", () => {
       { takes: false, gives: false },
     ],
     ["a port as a macro", plain, [{ from: "lan", macro: "https" }], { takes: false, gives: false }],
-    ["a macro of two", plain, [{ from: "lan", macro: "https-quic" }], { takes: false, gives: true }],
+    [
+      "a macro of two",
+      plain,
+      [{ from: "lan", macro: "https-quic" }],
+      { takes: false, gives: true },
+    ],
     [
       "a later end",
       [tcp(443, "lan", "2030-01-01T00:00:00Z")],
@@ -158,13 +171,17 @@ describe("a host between two releases", () => {
         state,
         protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
       });
-    const old = rulesetOf({ scopes, rules: [accept("new", 1), accept("any", 2), accept("new", 3)] });
+    const old = rulesetOf({
+      scopes,
+      rules: [accept("new", 1), accept("any", 2), accept("new", 3)],
+    });
     const next = rulesetOf({
       scopes,
       rules: [accept("any", 1), accept("established", 2), accept("established", 3)],
     });
     const states = meet(old, next).rules.map(
-      ({ state, protocol }) => `${state} ${JSON.stringify(protocol).replaceAll(/\D+/g, " ").trim()}`,
+      ({ state, protocol }) =>
+        `${state} ${JSON.stringify(protocol).replaceAll(/\D+/g, " ").trim()}`,
     );
     expect(states.slice(0, -1)).toEqual(["established 2 2", "new 1 1"]);
   });
@@ -255,14 +272,26 @@ describe("a gateway between two releases", () => {
     ],
     [
       "subnets that became smaller, where each subnet is a group",
-      gateway({ alice: "dev" }, { policy: "same-subnet", subnets: ["10.8.0.0/16"] }, web(tcp(1, "any"))),
-      gateway({ alice: "dev" }, { policy: "same-subnet", subnets: ["10.8.0.0/24"] }, web(tcp(2, "any"))),
+      gateway(
+        { alice: "dev" },
+        { policy: "same-subnet", subnets: ["10.8.0.0/16"] },
+        web(tcp(1, "any")),
+      ),
+      gateway(
+        { alice: "dev" },
+        { policy: "same-subnet", subnets: ["10.8.0.0/24"] },
+        web(tcp(2, "any")),
+      ),
       ["alice>bob", "bob>alice"],
     ],
     [
       "subnets that were cut in two",
       gateway({}, { policy: "same-subnet", subnets: ["10.8.0.0/16"] }, web(tcp(1, "any"))),
-      gateway({}, { policy: "same-subnet", subnets: ["10.8.0.0/24", "10.8.1.0/24"] }, web(tcp(2, "any"))),
+      gateway(
+        {},
+        { policy: "same-subnet", subnets: ["10.8.0.0/24", "10.8.1.0/24"] },
+        web(tcp(2, "any")),
+      ),
       ["alice>bob", "bob>alice", "carol>dave", "dave>carol"],
     ],
     [
@@ -282,7 +311,11 @@ describe("a gateway between two releases", () => {
   test("subnets that one side alone knows are not joined to one: their members stay apart", () => {
     const peers = { policy: "same-subnet", interfaces: ["tun0", "tun1"] } as const;
     const halves = ["10.8.0.0/24", "10.8.1.0/24", "10.9.0.0/24"];
-    const old = gateway({}, { ...peers, interfaces: ["tun1"], subnets: ["10.9.0.0/24"] }, web(tcp(1, "any")));
+    const old = gateway(
+      {},
+      { ...peers, interfaces: ["tun1"], subnets: ["10.9.0.0/24"] },
+      web(tcp(1, "any")),
+    );
     const next = gateway({}, { ...peers, subnets: halves }, web(tcp(2, "any")));
     expect(common(old, next)).toEqual(["alice>bob", "bob>alice", "carol>dave", "dave>carol"]);
     expect(reached(meet(old, next))).toEqual(common(old, next));
@@ -294,7 +327,14 @@ describe("a gateway between two releases", () => {
     return ["tun0", "tun1", "eth0"].flatMap((iif) =>
       ["10.8.0.2", "10.8.1.4", "10.9.0.2", "198.51.100.7", "169.254.1.1"].flatMap((source) => {
         const ends = { source, destination: "192.0.2.1" };
-        const { verdict } = judge({ hook: "input", iif, protocol: "tcp", port: 443, state: "new", ...ends });
+        const { verdict } = judge({
+          hook: "input",
+          iif,
+          protocol: "tcp",
+          port: 443,
+          state: "new",
+          ...ends,
+        });
         return verdict === "accept" ? [`${iif} ${source}`] : [];
       }),
     );
@@ -346,10 +386,16 @@ describe("a gateway between two releases", () => {
   });
 
   test("who reaches all that another one reaches covers nobody but himself", () => {
-    const set = (name: string, ...elements: string[]) => ({ name, kind: "addresses" as const, elements });
+    const set = (name: string, ...elements: string[]) => ({
+      name,
+      kind: "addresses" as const,
+      elements,
+    });
     const peers = (...pairs: readonly (readonly [string, string])[]): Ruleset =>
       rulesetOf({
-        scopes: [{ kind: "overlay", name: "office", interfaces: ["tun0"], subnets: ["10.8.0.0/16"] }],
+        scopes: [
+          { kind: "overlay", name: "office", interfaces: ["tun0"], subnets: ["10.8.0.0/16"] },
+        ],
         sets: [set("g_a", "10.8.0.2"), set("g_ab", "10.8.0.2", "10.8.0.3"), set("g_b", "10.8.0.3")],
         rules: pairs.map(([source, destination]) =>
           ruleOf({

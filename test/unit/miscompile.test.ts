@@ -12,9 +12,17 @@ import type { WrittenRow } from "../support/intent.ts";
 import { IntentRows, snapshotOf } from "../support/intent.ts";
 
 type Grant = Extract<WrittenRow, { kind: "service" }>["body"]["ingress"][number];
-const web: WrittenRow = { kind: "host", key: "web1", body: { addresses: ["10.0.0.1"], roles: ["web"] } };
+const web: WrittenRow = {
+  kind: "host",
+  key: "web1",
+  body: { addresses: ["10.0.0.1"], roles: ["web"] },
+};
 const lan: WrittenRow = { kind: "zone", key: "lan", body: { cidrs: ["10.0.0.0/24", "fd00::/64"] } };
-const service = (...ingress: Grant[]): WrittenRow => ({ kind: "service", key: "web", body: { ingress } });
+const service = (...ingress: Grant[]): WrittenRow => ({
+  kind: "service",
+  key: "web",
+  body: { ingress },
+});
 const https = { port: 443, proto: "tcp" } as const;
 
 function rulesetOf(...rows: readonly WrittenRow[]): Ruleset {
@@ -64,19 +72,37 @@ describe("silent mis-compilation", () => {
   });
 
   test("lost verdict: every rule decides, and the last one drops what no rule matched", () => {
-    const { rules } = rulesetOf(web, lan, service({ from: "lan", ...https }, { from: "any", macro: "dns" }));
+    const { rules } = rulesetOf(
+      web,
+      lan,
+      service({ from: "lan", ...https }, { from: "any", macro: "dns" }),
+    );
     expect(rules.map((rule) => rule.verdict)).toEqual(["accept", "accept", "accept", "drop"]);
-    expect(rules.at(-1)).toMatchObject({ source: { kind: "any" }, protocol: { kind: "any" }, expires: null });
+    expect(rules.at(-1)).toMatchObject({
+      source: { kind: "any" },
+      protocol: { kind: "any" },
+      expires: null,
+    });
   });
 
   test("wrong hook: a grant opens the host itself, not what it forwards or sends", () => {
     const overlay: WrittenRow = {
       kind: "overlay",
       key: "vpn",
-      body: { host: "web1", interfaces: ["wg0"], subnets: ["10.8.0.0/24"], policy: "full-isolation" },
+      body: {
+        host: "web1",
+        interfaces: ["wg0"],
+        subnets: ["10.8.0.0/24"],
+        policy: "full-isolation",
+      },
     };
     const ruleset = rulesetOf(web, lan, overlay, service({ from: "any", ...https }));
-    const forwarded = { ...arriving("10.0.0.9"), hook: "forward", iif: "eth0", oif: "wg0" } as const;
+    const forwarded = {
+      ...arriving("10.0.0.9"),
+      hook: "forward",
+      iif: "eth0",
+      oif: "wg0",
+    } as const;
     expect(verdict(ruleset, arriving("10.0.0.9"))).toBe("accept");
     expect(verdict(ruleset, forwarded)).toBe("drop");
     expect(ruleset.rules.filter((rule) => rule.row.startsWith("services/"))).toEqual(
@@ -88,7 +114,12 @@ describe("silent mis-compilation", () => {
 
   test("two sets ANDed: two sources of one port are two ways in, not one that needs both", () => {
     const srv: WrittenRow = { kind: "zone", key: "srv", body: { cidrs: ["10.5.0.0/24"] } };
-    const ruleset = rulesetOf(web, lan, srv, service({ from: "lan", ...https }, { from: "srv", ...https }));
+    const ruleset = rulesetOf(
+      web,
+      lan,
+      srv,
+      service({ from: "lan", ...https }, { from: "srv", ...https }),
+    );
     expect(verdict(ruleset, arriving("10.0.0.9"))).toBe("accept");
     expect(verdict(ruleset, arriving("10.5.0.9"))).toBe("accept");
     expect(verdict(ruleset, arriving("10.6.0.9"))).toBe("drop");
@@ -121,9 +152,9 @@ describe("silent mis-compilation", () => {
     const six = rulesetOf(web, service({ from: "::/0", ...https }));
     expect(verdict(six, arriving("2001:db8::9"))).toBe("accept");
     expect(verdict(six, arriving("203.0.113.9"))).toBe("drop");
-    expect(verdict(rulesetOf(web, lan, service({ from: "lan", ...https })), arriving("fd00::9"))).toBe(
-      "accept",
-    );
+    expect(
+      verdict(rulesetOf(web, lan, service({ from: "lan", ...https })), arriving("fd00::9")),
+    ).toBe("accept");
   });
 
   test("non-determinism: no counter, set or row is named by its place", () => {
@@ -133,7 +164,9 @@ describe("silent mis-compilation", () => {
       { from: "10.7.0.0/16", ...https },
     ];
     const before = rulesetOf(web, lan, service(...grants));
-    expect(canonicalText(rulesetOf(service(...grants.toReversed()), lan, web))).toBe(canonicalText(before));
+    expect(canonicalText(rulesetOf(service(...grants.toReversed()), lan, web))).toBe(
+      canonicalText(before),
+    );
     const without = rulesetOf(web, lan, service(...grants.slice(1)));
     for (const rule of without.rules) expect(before.rules).toContainEqual(rule);
   });
@@ -172,7 +205,11 @@ describe("silent mis-compilation", () => {
       { name: "n_zone_crowd", kind: "networks", elements: ["10.0.0.0/7", "12.0.0.0/31"] },
     ]);
     const long = "z".repeat(62);
-    const zones = ["a", "b"].map((end): WrittenRow => ({ kind: "zone", key: long + end, body: {} }));
+    const zones = ["a", "b"].map((end): WrittenRow => ({
+      kind: "zone",
+      key: long + end,
+      body: {},
+    }));
     const { sets } = rulesetOf(
       web,
       ...zones,
@@ -181,13 +218,29 @@ describe("silent mis-compilation", () => {
     expect(new Set(sets.map((set) => set.name)).size).toBe(2);
   });
 
-  test.each([0, 65_536, -1, 1.5, "0", "65536", "443-80", "80-", "-80", "080", "80 ", "80,443", "http", ""])(
-    "lost condition: %j is no port, so it cannot become every port",
-    (port) => {
-      const row = { kind: "service", key: "web", body: { ingress: [{ from: "any", port, proto: "tcp" }] } };
-      expect(IntentRows.safeParse([row]).success).toBe(false);
-    },
-  );
+  test.each([
+    0,
+    65_536,
+    -1,
+    1.5,
+    "0",
+    "65536",
+    "443-80",
+    "80-",
+    "-80",
+    "080",
+    "80 ",
+    "80,443",
+    "http",
+    "",
+  ])("lost condition: %j is no port, so it cannot become every port", (port) => {
+    const row = {
+      kind: "service",
+      key: "web",
+      body: { ingress: [{ from: "any", port, proto: "tcp" }] },
+    };
+    expect(IntentRows.safeParse([row]).success).toBe(false);
+  });
 
   test.each<object>([
     { from: "any" },

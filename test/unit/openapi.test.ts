@@ -25,7 +25,9 @@ interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, { readonly examples?: readonly unknown[] }>>;
-    readonly responses: Readonly<Record<string, { readonly content: Readonly<Record<string, unknown>> }>>;
+    readonly responses: Readonly<
+      Record<string, { readonly content: Readonly<Record<string, unknown>> }>
+    >;
   };
 }
 
@@ -59,19 +61,27 @@ describe("the OpenAPI document", () => {
 
   test("lets a client stage, name a commit, and write only what it read", () => {
     const writes = (Object.keys(access) as RouteName[]).filter((name) =>
-      /^(?:PUT|DELETE) \/v1\/(?:zones|services|overlays|hosts)\/[^/]+(?:\/members\/[^/]+)?$/.test(name),
+      /^(?:PUT|DELETE) \/v1\/(?:zones|services|overlays|hosts)\/[^/]+(?:\/members\/[^/]+)?$/.test(
+        name,
+      ),
     );
     expect(writes).toHaveLength(10);
     for (const name of writes) {
       expect(parametersOf(name, "query")).toEqual(["message", "release"]);
-      expect(parametersOf(name, "header")).toEqual(["If-Match", "If-None-Match", "Portcullis-On-Behalf-Of"]);
+      expect(parametersOf(name, "header")).toEqual([
+        "If-Match",
+        "If-None-Match",
+        "Portcullis-On-Behalf-Of",
+      ]);
     }
     expect(parametersOf("POST /v1/commits", "header")).toEqual(["Idempotency-Key"]);
   });
 
   test("says of each route what it refuses, as problem+json", () => {
     for (const { name, operation } of operations) {
-      const refusals = Object.entries(operation.responses).filter(([status]) => /^[45]/.test(status));
+      const refusals = Object.entries(operation.responses).filter(([status]) =>
+        /^[45]/.test(status),
+      );
       const statuses = refusals.map(([status]) => status);
       expect([name, statuses]).toEqual([name, expect.arrayContaining(["400", "500"])]);
       if (access[name as RouteName].by !== "anyone") expect(statuses).toContain("401");

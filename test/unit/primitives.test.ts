@@ -4,7 +4,9 @@ import * as z from "zod";
 import { Address, Cidr, Key, list, unique } from "#schema/primitives.ts";
 
 const messages = (schema: z.ZodType, value: unknown): readonly string[] =>
-  schema.safeParse(value).error?.issues.map(({ path, message }) => `/${path.join("/")}: ${message}`) ?? [];
+  schema
+    .safeParse(value)
+    .error?.issues.map(({ path, message }) => `/${path.join("/")}: ${message}`) ?? [];
 
 test.each([
   ["list", list],
@@ -21,7 +23,9 @@ test.each([
 });
 
 test("a list that is too short says so, in its own words where it has them", () => {
-  expect(messages(list(z.string(), { min: 1, max: 3 }), [])).toEqual(["/: expected at least 1 item"]);
+  expect(messages(list(z.string(), { min: 1, max: 3 }), [])).toEqual([
+    "/: expected at least 1 item",
+  ]);
   expect(messages(list(z.string(), { min: 1, max: 3, tooFew: "expected a name" }), [])).toEqual([
     "/: expected a name",
   ]);
@@ -38,7 +42,9 @@ test("a list is still told as one to who reads the API", () => {
 test("every duplicate is named, in a list as long as one may be", () => {
   const names = Array.from({ length: 400_000 }, (_, i) => `n${i}`);
   names[399_999] = "n0";
-  expect(messages(unique(Key, { max: 400_000 }), names)).toEqual(["/399999: expected no duplicates"]);
+  expect(messages(unique(Key, { max: 400_000 }), names)).toEqual([
+    "/399999: expected no duplicates",
+  ]);
 });
 
 test.each([

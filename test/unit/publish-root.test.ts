@@ -13,7 +13,11 @@ const now = Date.now();
 const keys = [newRootKey(), newRootKey(), newRootKey(), newRootKey()] as const;
 const [a, b, c, d] = keys;
 
-const payload = async (version: number, rootKeys: readonly RootKey[], threshold: number): Promise<Root> =>
+const payload = async (
+  version: number,
+  rootKeys: readonly RootKey[],
+  threshold: number,
+): Promise<Root> =>
   buildRoot({
     version,
     now,
@@ -30,27 +34,42 @@ const read = (text: string): RootFile => {
 const root = async (version: number, by: readonly RootKey[], rootKeys = [a, b, c], threshold = 2) =>
   read(signRoot(await payload(version, rootKeys, threshold), by));
 
-const code = (result: { ok: true } | { ok: false; code: string }): string => (result.ok ? "ok" : result.code);
+const code = (result: { ok: true } | { ok: false; code: string }): string =>
+  result.ok ? "ok" : result.code;
 
 describe("the root chain", () => {
   test("begins with version 1, signed by a threshold of 2 of 3", async () => {
     expect(code(await checkSuccessor(undefined, await root(1, [a, c]), now, signer))).toBe("ok");
-    expect(code(await checkSuccessor(undefined, await root(1, [a]), now, signer))).toBe("root_threshold");
-    expect(code(await checkSuccessor(undefined, await root(2, [a, b]), now, signer))).toBe("root_version");
+    expect(code(await checkSuccessor(undefined, await root(1, [a]), now, signer))).toBe(
+      "root_threshold",
+    );
+    expect(code(await checkSuccessor(undefined, await root(2, [a, b]), now, signer))).toBe(
+      "root_version",
+    );
   });
 
   test("goes on only with a threshold of the old keys and of the new", async () => {
     const first = await root(1, [a, b]);
     const next = (by: readonly RootKey[]) => root(2, by, [b, c, d], 2);
     expect(code(await checkSuccessor(first, await next([b, c]), now, signer))).toBe("ok");
-    expect(code(await checkSuccessor(first, await next([c, d]), now, signer))).toBe("root_threshold");
-    expect(code(await checkSuccessor(first, await next([a, b]), now, signer))).toBe("root_threshold");
-    expect(code(await checkSuccessor(first, await root(3, [a, b]), now, signer))).toBe("root_version");
-    expect(code(await checkSuccessor(first, await root(1, [a, b]), now, signer))).toBe("root_version");
+    expect(code(await checkSuccessor(first, await next([c, d]), now, signer))).toBe(
+      "root_threshold",
+    );
+    expect(code(await checkSuccessor(first, await next([a, b]), now, signer))).toBe(
+      "root_threshold",
+    );
+    expect(code(await checkSuccessor(first, await root(3, [a, b]), now, signer))).toBe(
+      "root_version",
+    );
+    expect(code(await checkSuccessor(first, await root(1, [a, b]), now, signer))).toBe(
+      "root_version",
+    );
   });
 
   test("does not count a signature by a stranger, nor one over other bytes", async () => {
-    expect(code(await checkSuccessor(undefined, await root(1, [a, d]), now, signer))).toBe("root_threshold");
+    expect(code(await checkSuccessor(undefined, await root(1, [a, d]), now, signer))).toBe(
+      "root_threshold",
+    );
     const signed = await payload(1, [a, b, c], 2);
     const text = signRoot(signed, [a, b]).replace(/"threshold":2/, '"threshold":1');
     expect(text).not.toBe(signRoot(signed, [a, b]));
@@ -58,7 +77,12 @@ describe("the root chain", () => {
   });
 
   test("is refused when it is expired", async () => {
-    const result = await checkSuccessor(undefined, await root(1, [a, b]), now + 366 * 86_400_000, signer);
+    const result = await checkSuccessor(
+      undefined,
+      await root(1, [a, b]),
+      now + 366 * 86_400_000,
+      signer,
+    );
     expect(code(result)).toBe("root_expired");
   });
 
@@ -71,8 +95,16 @@ describe("the root chain", () => {
 
 describe("targets that operators sign", () => {
   const verdict = async (by: readonly TufKey[], threshold: number): Promise<string> => {
-    const input = { version: 1, now, threshold: 1, rootKeys: [a.key], online: await onlineKeysOf(signer) };
-    const result = readRoot(signRoot(buildRoot({ ...input, targets: { keys: by, threshold } }), [a]));
+    const input = {
+      version: 1,
+      now,
+      threshold: 1,
+      rootKeys: [a.key],
+      online: await onlineKeysOf(signer),
+    };
+    const result = readRoot(
+      signRoot(buildRoot({ ...input, targets: { keys: by, threshold } }), [a]),
+    );
     if (!result.ok) return result.code;
     const next = result.root;
     return code(await checkSuccessor(undefined, next, now, signer));
@@ -98,7 +130,9 @@ describe("readRoot", () => {
     const text = signRoot(signed, [a, b]);
     expect(refusal(`${text}\n`)).toBe("root_malformed");
     expect(refusal(text.replace('{"', '{"_type":"root","'))).toBe("root_malformed");
-    expect(refusal(canonicalText({ signatures: [], signed: { ...signed, more: 1 } }))).toBe("root_malformed");
+    expect(refusal(canonicalText({ signatures: [], signed: { ...signed, more: 1 } }))).toBe(
+      "root_malformed",
+    );
     expect(refusal("x".repeat(65 * 1024))).toBe("root_too_large");
   });
 

@@ -14,10 +14,15 @@ const day = 86_400_000;
 const clients: StockClient[] = [];
 afterEach(() => clients.splice(0).forEach((client) => client.close()));
 
-const other: Ruleset = { ...emptyRuleset, sets: [{ name: "a", kind: "addresses", elements: ["10.0.0.1"] }] };
+const other: Ruleset = {
+  ...emptyRuleset,
+  sets: [{ name: "a", kind: "addresses", elements: ["10.0.0.1"] }],
+};
 const common = { fleet: "f1", leaseSeconds: 86_400, signer, mode: "enforce" } as const;
 
-const publish = async (over: Partial<Parameters<typeof publishHost>[0]> = {}): Promise<Published> => {
+const publish = async (
+  over: Partial<Parameters<typeof publishHost>[0]> = {},
+): Promise<Published> => {
   const published = await publishHost({
     ...common,
     host: "gw",
@@ -34,7 +39,10 @@ const publish = async (over: Partial<Parameters<typeof publishHost>[0]> = {}): P
 async function rootText(threshold = 2, count = 3): Promise<string> {
   const keys = Array.from({ length: count }, newRootKey);
   const input = { version: 1, now: Date.now(), threshold, rootKeys: keys.map((k) => k.key) };
-  return signRoot(buildRoot({ ...input, online: await onlineKeysOf(signer) }), keys.slice(0, threshold));
+  return signRoot(
+    buildRoot({ ...input, online: await onlineKeysOf(signer) }),
+    keys.slice(0, threshold),
+  );
 }
 
 /** A root that gives the online roles to this signer's keys, but for `role`, which goes to a stranger. */
@@ -42,7 +50,13 @@ async function rootOver(role?: OnlineRole): Promise<Root> {
   const online = await onlineKeysOf(signer);
   const strange = await onlineKeysOf(memorySigner());
   const changed = role === undefined ? online : { ...online, [role]: strange[role] };
-  return buildRoot({ version: 1, now: 0, threshold: 1, rootKeys: [newRootKey().key], online: changed });
+  return buildRoot({
+    version: 1,
+    now: 0,
+    threshold: 1,
+    rootKeys: [newRootKey().key],
+    online: changed,
+  });
 }
 const inForce = await rootOver();
 
@@ -71,7 +85,9 @@ test("a host is never carried on under another fleet's name, neither by a new bu
   const theirs = "host gw belongs to fleet f1";
   await expect(publish({ fleet: "f2", previous, ruleset: other })).rejects.toThrow(theirs);
   const now = Date.now() + day;
-  await expect(renewLease({ ...common, fleet: "f2", now, previous, root: inForce })).rejects.toThrow(theirs);
+  await expect(
+    renewLease({ ...common, fleet: "f2", now, previous, root: inForce }),
+  ).rejects.toThrow(theirs);
 });
 
 describe("publishHost", () => {
@@ -114,7 +130,10 @@ describe("publishHost", () => {
   test("publishes the next seq for another mode with the same bytes, and a renewal keeps the mode", async () => {
     const first = await publish();
     const closed = await publish({ mode: "closed", previous: first.repository });
-    expect(closed.repository).toMatchObject({ seq: 2, bundle_sha256: first.repository.bundle_sha256 });
+    expect(closed.repository).toMatchObject({
+      seq: 2,
+      bundle_sha256: first.repository.bundle_sha256,
+    });
     expect(closed.repository.targets).toContain('"mode":"closed"');
     const renewed = await renewLease({
       ...common,
@@ -128,7 +147,13 @@ describe("publishHost", () => {
 
   test("publishes nothing when the bytes are the same, and the next seq with its predecessor when not", async () => {
     const first = await publish();
-    const input = { ...common, host: "gw", revision: 4, now: Date.now(), previous: first.repository };
+    const input = {
+      ...common,
+      host: "gw",
+      revision: 4,
+      now: Date.now(),
+      previous: first.repository,
+    };
     expect(await publishHost({ ...input, ruleset: emptyRuleset })).toBeUndefined();
     const second = await publish({ ...input, ruleset: other });
     expect(second.repository).toMatchObject({
@@ -170,7 +195,9 @@ describe("publishHost", () => {
       (_, i) => `2001:db8:${i.toString(16)}:${"ffff:".repeat(4)}ffff`,
     );
     const sets = ["a", "b", "c"].map((name) => ({ name, kind: "addresses" as const, elements }));
-    const refusal = await publish({ ruleset: { ...emptyRuleset, sets } }).catch((error: unknown) => error);
+    const refusal = await publish({ ruleset: { ...emptyRuleset, sets } }).catch(
+      (error: unknown) => error,
+    );
     if (!(refusal instanceof BundleTooLarge)) throw new Error("expected a BundleTooLarge");
     expect(refusal.diagnostic).toMatchObject({
       code: "bundle_too_large",
@@ -206,7 +233,9 @@ const tampers: readonly [string, RegExp, (r: Repository) => Partial<Repository>]
     "the targets' signature",
     /targets .* Expected hash/,
     // Whatever its first digit is, another one.
-    (r) => ({ targets: r.targets.replace(/"sig":"(.)/, (_, d) => `"sig":"${d === "0" ? "1" : "0"}`) }),
+    (r) => ({
+      targets: r.targets.replace(/"sig":"(.)/, (_, d) => `"sig":"${d === "0" ? "1" : "0"}`),
+    }),
   ],
 ];
 test.each(tampers)("the stock tuf-js refuses a copy with %s changed", async (_, reason, tamper) => {
@@ -283,7 +312,12 @@ describe("renewLease", () => {
     async (role, v) => {
       const { repository } = await publish();
       const now = repository.lease_issued_at;
-      const next = await renewLease({ ...common, root: await rootOver(role), now, previous: repository });
+      const next = await renewLease({
+        ...common,
+        root: await rootOver(role),
+        now,
+        previous: repository,
+      });
       expect([next.seq, next.snapshot_version, next.timestamp_version]).toEqual(v);
       expect(next.bundle_sha256).toBe(repository.bundle_sha256);
     },

@@ -40,7 +40,10 @@ test("each finding of the compiler has the severity that its table says", () => 
 });
 
 test("a shape is said in one line, with what it is made of", () => {
-  const page = { type: "object", properties: { items: { items: { $ref: "#/a/Run" } }, next_cursor: {} } };
+  const page = {
+    type: "object",
+    properties: { items: { items: { $ref: "#/a/Run" } }, next_cursor: {} },
+  };
   expect(typeText(page)).toBe("a page of [Run](#run)");
   expect(typeText({ anyOf: [{ type: "string" }, { type: "null" }] })).toBe("text or null");
   expect(typeText({ enum: ["tcp", "udp"] })).toBe('`"tcp"` or `"udp"`');

@@ -6,7 +6,12 @@ import { mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets
 
 type Ranges = readonly (readonly [number, number])[];
 
-const accept = (name: string, source: string | null, ranges: Ranges, more: Partial<Rule> = {}): Rule =>
+const accept = (
+  name: string,
+  source: string | null,
+  ranges: Ranges,
+  more: Partial<Rule> = {},
+): Rule =>
   ruleOf({
     scope: "host",
     direction: "in",
@@ -30,7 +35,8 @@ const programOf = (rules: Rule[], front: readonly string[] = ["10.0.0.1"]) =>
   mustRender(rulesetOf({ scopes: [{ kind: "host" }], sets: sets(...front), rules }));
 
 /** How many rules what always passes takes: a closed host has these and its last drop. */
-const passing = (renderClosed(testGuard).chains.find(({ name }) => name === "input")?.lines.length ?? 0) - 1;
+const passing =
+  (renderClosed(testGuard).chains.find(({ name }) => name === "input")?.lines.length ?? 0) - 1;
 
 /** Rules of the input chain after what always passes, and of every other chain. */
 function shown(rules: Rule[]): Readonly<Record<string, readonly string[]>> {
@@ -63,7 +69,9 @@ describe("rules of exact ports", () => {
       "ip6 saddr . meta l4proto . th dport vmap @hosts6_in0",
       "meta l4proto . th dport vmap @ports_in0",
     ]);
-    const many = Array.from({ length: 50 }, (_, i) => accept(`s${i}`, "lan", [[1000 + i, 1000 + i]]));
+    const many = Array.from({ length: 50 }, (_, i) =>
+      accept(`s${i}`, "lan", [[1000 + i, 1000 + i]]),
+    );
     expect(shown([...rules, ...many])["input"]).toEqual(shown(rules)["input"]);
   });
 
@@ -114,7 +122,11 @@ describe("a rule that is no look-up", () => {
     ["a range", range],
     ["one that ends", ending],
   ])("keeps its place before later rules of its port: %s", (_, first) => {
-    const chains = shown([first, accept("front", "front", http), accept("ssh", "front", [[22, 22]])]);
+    const chains = shown([
+      first,
+      accept("front", "front", http),
+      accept("ssh", "front", [[22, 22]]),
+    ]);
     const v4 = (chains["input"] ?? []).filter((text) => text.startsWith("ip saddr"));
     expect(v4.map((text) => /@\w+|r_\w+/g.exec(text)?.[0])).toEqual([
       "@hosts4_in0",

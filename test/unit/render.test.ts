@@ -1,6 +1,12 @@
 /** What the renderer prints for one rule, and what it refuses to print. */
 import { describe, expect, it } from "vitest";
-import { emptyInventory, inventoryOf, render, renderClosed, transaction } from "#core/render/index.ts";
+import {
+  emptyInventory,
+  inventoryOf,
+  render,
+  renderClosed,
+  transaction,
+} from "#core/render/index.ts";
 import { identifier, interfaceName, network, word } from "#core/render/nft/quote.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
@@ -125,7 +131,8 @@ describe("a rule", () => {
 
 describe("a program", () => {
   it("judges what comes in whatever is declared, and has no other chain for a hook without a scope", () => {
-    const hooks = (ruleset: Ruleset) => mustRender(ruleset).chains.flatMap(({ hook }) => hook?.hook ?? []);
+    const hooks = (ruleset: Ruleset) =>
+      mustRender(ruleset).chains.flatMap(({ hook }) => hook?.hook ?? []);
     expect(hooks(rulesetOf({}))).toEqual(["input"]);
     expect(hooks(rulesetOf({ scopes: scopes.slice(0, 1) }))).toEqual(["input"]);
     expect(hooks(rulesetOf({ scopes: scopes.slice(1) }))).toEqual(["input", "forward"]);
@@ -167,7 +174,10 @@ describe("a program", () => {
   it("has as many rules for a thousand members as for none", () => {
     const many = Array.from({ length: 1000 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);
     const rules = (members: readonly string[]) =>
-      mustRender(groupsRuleset({ dev: members })).chains.map(({ name, lines }) => [name, lines.length]);
+      mustRender(groupsRuleset({ dev: members })).chains.map(({ name, lines }) => [
+        name,
+        lines.length,
+      ]);
     expect(rules(many)).toEqual(rules([]));
   });
 
@@ -177,7 +187,10 @@ describe("a program", () => {
       'iif "lo" accept',
       'iifname "mgmt0" accept',
     ]);
-    expect(renderClosed(testGuard).chains.map(({ lines }) => lines.at(-1)?.text)).toEqual(["drop", "drop"]);
+    expect(renderClosed(testGuard).chains.map(({ lines }) => lines.at(-1)?.text)).toEqual([
+      "drop",
+      "drop",
+    ]);
   });
 
   it("refuses a counter whose name could be a keyword, and says which", () => {
@@ -236,7 +249,21 @@ describe("a transaction", () => {
 });
 
 describe("quoting refuses what could end a word", () => {
-  const evil = ['a"b', "a b", "a;b", "a\nb", "a\0b", "a{b", "a#b", "a$b", "a*", "a@b", "a\\b", "ä", ""];
+  const evil = [
+    'a"b',
+    "a b",
+    "a;b",
+    "a\nb",
+    "a\0b",
+    "a{b",
+    "a#b",
+    "a$b",
+    "a*",
+    "a@b",
+    "a\\b",
+    "ä",
+    "",
+  ];
   it.each(evil)("%j", (text) => {
     for (const quote of [identifier, interfaceName, network, word])
       expect(() => quote(text)).toThrow(/expected/);

@@ -64,7 +64,8 @@ describe("one run", () => {
     ended.abort();
     expect(await running).toMatchObject({ code: undefined });
     const alive = (): boolean =>
-      existsSync(`/proc/${pid}/stat`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+      existsSync(`/proc/${pid}/stat`) &&
+      !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
     await expect.poll(alive, { timeout: 30_000 }).toBe(false);
   });
 });

@@ -45,7 +45,10 @@ test.each(["closed", "degraded"] as const)(
     const driven = new Driven({ plan: { narrow: [], widen: [["a", "b"], ["c"]] } });
     driven.statesBefore.set("b", state);
     driven.tick();
-    driven.hear(driven.commit("a"), newest("b", { receivedAt: driven.now, state, seenSeq: driven.seq("b") }));
+    driven.hear(
+      driven.commit("a"),
+      newest("b", { receivedAt: driven.now, state, seenSeq: driven.seq("b") }),
+    );
     expect(driven.standingOf("b")).toBe("apart");
     driven.tick(600);
     expect(driven.given("widen")).toContain("c");

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { step, wavesDigest } from "#core/rollout/index.ts";
-import { Driven, gatesOf, hostNames, newest, plain, start, wavesOf } from "#test/support/rollout.ts";
+import {
+  Driven,
+  gatesOf,
+  hostNames,
+  newest,
+  plain,
+  start,
+  wavesOf,
+} from "#test/support/rollout.ts";
 
 const hour = 3600;
 
@@ -11,7 +19,9 @@ describe("waves", () => {
       roles: [["web"], ["db"], []][i % 3] ?? [],
     }));
     const waves = wavesOf(hosts);
-    const roles = (waves[0] ?? []).map((host) => hosts.find((known) => known.host === host)?.roles[0]);
+    const roles = (waves[0] ?? []).map(
+      (host) => hosts.find((known) => known.host === host)?.roles[0],
+    );
     expect(new Set(roles)).toEqual(new Set(["web", "db", undefined]));
     expect(waves.map((wave) => wave.length)).toEqual([3, 2, 20, 25, 50]);
   });
@@ -33,7 +43,10 @@ describe("waves", () => {
       labelled("site", { site: "x" }),
       labelled("none", {}),
     ];
-    const waves = wavesOf(hosts, { kind: "labels", waves: [{ env: "test", site: "x" }, { site: "x" }] });
+    const waves = wavesOf(hosts, {
+      kind: "labels",
+      waves: [{ env: "test", site: "x" }, { site: "x" }],
+    });
     expect(waves).toEqual([["both"], ["site"], ["none"]]);
   });
 
@@ -56,7 +69,9 @@ describe("a rollout", () => {
     expect(driven.tick(599)).toEqual([]);
     expect(driven.tick(1)).toEqual([{ kind: "assign", phase: "widen", hosts: ["b", "c"] }]);
     driven.commitAll();
-    expect(driven.tick(600)).toEqual([{ kind: "assign", phase: "widen", hosts: ["d", "e", "f", "g"] }]);
+    expect(driven.tick(600)).toEqual([
+      { kind: "assign", phase: "widen", hosts: ["d", "e", "f", "g"] },
+    ]);
     driven.commitAll();
     driven.tick(600);
     expect(driven.state.status).toBe("completed");

@@ -19,5 +19,6 @@ test.each([
     "10.1.0.1 . udp . 6 : jump c",
   ],
 ])("an element of %s reads the same when nft knows protocols by number only", (_, keys, text) => {
-  for (const concat of keys) expect(elementText([{ concat }, { jump: { target: "c" } }])).toBe(text);
+  for (const concat of keys)
+    expect(elementText([{ concat }, { jump: { target: "c" } }])).toBe(text);
 });

@@ -12,7 +12,12 @@ const everything = (direction: "in" | "out" | "peer", scope = "overlay/office") 
 const ruleset = rulesetOf({
   scopes: [
     { kind: "host" },
-    { kind: "overlay", name: "lab", interfaces: ["wg0"], subnets: ["10.9.0.0/16", "169.254.7.0/24"] },
+    {
+      kind: "overlay",
+      name: "lab",
+      interfaces: ["wg0"],
+      subnets: ["10.9.0.0/16", "169.254.7.0/24"],
+    },
     {
       kind: "overlay",
       name: "office",
@@ -102,9 +107,17 @@ describe("what goes through a gateway", () => {
 });
 
 test("a host without overlays asks nobody where he came from", () => {
-  const plain = prepare(rulesetOf({ scopes: [{ kind: "host" }], rules: [everything("in", "host")] }));
+  const plain = prepare(
+    rulesetOf({ scopes: [{ kind: "host" }], rules: [everything("in", "host")] }),
+  );
   expect(
-    plain({ hook: "input", iif: "eth0", protocol: "tcp", port: 443, state: "new", ...ends("10.8.0.2") })
-      .verdict,
+    plain({
+      hook: "input",
+      iif: "eth0",
+      protocol: "tcp",
+      port: 443,
+      state: "new",
+      ...ends("10.8.0.2"),
+    }).verdict,
   ).toBe("accept");
 });

@@ -68,13 +68,23 @@ describe("where a host stands", () => {
     ["listens beside its rules", { undeclared: 2 }, "steady", ["undeclared_listeners"]],
     ["lets in what does not answer", { silent: 1 }, "steady", ["silent_services"]],
     ["does not say what listens", { undeclared: null, silent: null }, "steady", []],
-    ["lacks a declared address", { missing_addresses: '["192.0.2.1"]' }, "steady", ["addresses_mismatch"]],
+    [
+      "lacks a declared address",
+      { missing_addresses: '["192.0.2.1"]' },
+      "steady",
+      ["addresses_mismatch"],
+    ],
     ["has every declared address", { missing_addresses: "[]" }, "steady", []],
     ["is kept where it is", { pinned: "migration" }, "steady", ["pinned"]],
     ["does not have all revisions", { withheld: 2 }, "steady", ["withheld"]],
     ["holds another bundle", { applied_bundle_sha256: "b".repeat(64) }, "steady", ["behind"]],
     ["has a lease that nobody renews", { lease_issued_at: now - 8 * hour }, "steady", ["expiring"]],
-    ["has a snapshot near its end", { snapshot_expires_at: now + 40 * hour }, "steady", ["expiring"]],
+    [
+      "has a snapshot near its end",
+      { snapshot_expires_at: now + 40 * hour },
+      "steady",
+      ["expiring"],
+    ],
     [
       "has targets of operators that end within 30 days",
       { targets_issued_at: now - 61 * 24 * hour },
@@ -93,11 +103,14 @@ describe("where a host stands", () => {
     [14 * minute, "late", ["late"]],
     [16 * minute, "silent", ["silent"]],
     [26 * hour, "silent", ["silent"]],
-  ])("of a host last seen %d ms ago is %s, however steady it said that it was", (ago, contact, codes) => {
-    const view = standingView({ ...steady, last_report_at: now - minute }, now - ago, at);
-    expect(view).toMatchObject({ state: "steady", contact });
-    expect(view.warnings.map(({ code }) => code)).toEqual(codes);
-  });
+  ])(
+    "of a host last seen %d ms ago is %s, however steady it said that it was",
+    (ago, contact, codes) => {
+      const view = standingView({ ...steady, last_report_at: now - minute }, now - ago, at);
+      expect(view).toMatchObject({ state: "steady", contact });
+      expect(view.warnings.map(({ code }) => code)).toEqual(codes);
+    },
+  );
 
   test("gives a host that polls slowly as much longer", () => {
     const slow = { pollSeconds: 900, now };

@@ -8,10 +8,18 @@ type State = Extract<Entry, { kind: "test" }>["state"];
 const collected = (file: string, count: number): Entry => ({
   kind: "collected",
   file,
-  tests: Array.from({ length: count }, (_, i) => ({ id: `${file} ${i}`, name: `${file} > test ${i}` })),
+  tests: Array.from({ length: count }, (_, i) => ({
+    id: `${file} ${i}`,
+    name: `${file} > test ${i}`,
+  })),
 });
 const ended = (file: string, ...states: readonly State[]): readonly Entry[] =>
-  states.map((state, i) => ({ kind: "test", id: `${file} ${i}`, name: `${file} > test ${i}`, state }));
+  states.map((state, i) => ({
+    kind: "test",
+    id: `${file} ${i}`,
+    name: `${file} > test ${i}`,
+    state,
+  }));
 /** A file whose tests all ended, and how it ended itself. */
 const file = (name: string, state: State, ...states: readonly State[]): readonly Entry[] => [
   collected(name, states.length),
@@ -109,7 +117,12 @@ test.each([
   ["counts a run without a journal as failed", undefined, badly, 0, 1],
   [
     "counts what had passed before a run was cut, and the cut, the test and the file as failed",
-    run(["a", "b"], ...file("a", "passed", "passed", "passed"), collected("b", 2), ...ended("b", "passed")),
+    run(
+      ["a", "b"],
+      ...file("a", "passed", "passed", "passed"),
+      collected("b", 2),
+      ...ended("b", "passed"),
+    ),
     silence,
     3,
     2,
@@ -127,5 +140,8 @@ test.each([
 
 test("a cut run says why, and what it did not come to", () => {
   const journal = run(["a", "b"], ...file("a", "passed", "passed"), collected("b", 1));
-  expect(tally(journal, silence).reasons).toEqual(["never ended: b > test 0", "cut: no output for 180 s"]);
+  expect(tally(journal, silence).reasons).toEqual([
+    "never ended: b > test 0",
+    "cut: no output for 180 s",
+  ]);
 });

@@ -10,7 +10,9 @@ const table = (last: string): string =>
     `| ${rows} | a | b | ${last} |`,
   ].join("\n");
 const findings = (last: string) =>
-  tableFindings(table(last), (asked) => (asked === file ? 'test("refuses it", () => {});' : undefined));
+  tableFindings(table(last), (asked) =>
+    asked === file ? 'test("refuses it", () => {});' : undefined,
+  );
 
 test("reads every title of every file of a cell", () => {
   const other = "test/unit/b.test.ts";

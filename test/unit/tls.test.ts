@@ -73,7 +73,8 @@ const polled = (ca: string | null): Promise<string> =>
     )
     .then(
       () => "answered",
-      (error: unknown) => (error instanceof Refused ? `${error.code}: ${error.message}` : String(error)),
+      (error: unknown) =>
+        error instanceof Refused ? `${error.code}: ${error.message}` : String(error),
     );
 const listed = (...words: readonly string[]): Promise<string> =>
   runCli(["token", "list", "--url", server.url, ...words], {
@@ -133,7 +134,9 @@ describe("a certificate of the machine's store", () => {
   test("is not believed where the store does not hold it: the refusal says what would", async () => {
     stubStore(at("other.pem"));
     await serve(made.good);
-    expect(await polled(null)).toMatch(/neither the system's store nor --ca vouches for its certificate$/);
+    expect(await polled(null)).toMatch(
+      /neither the system's store nor --ca vouches for its certificate$/,
+    );
     expect(await listed()).toMatch(/--ca names the file of its CA$/);
     expect(server.asked).toEqual([]);
   });
@@ -212,7 +215,8 @@ describe("the store of a machine", () => {
 
   test("is what SSL_CERT_FILE and SSL_CERT_DIR name, of a folder the files named by digest", () => {
     mkdirSync(at("folder"), { recursive: true });
-    for (const name of ["0123abcd.0", "README"]) symlinkSync(at("other.pem"), joinPath(at("folder"), name));
+    for (const name of ["0123abcd.0", "README"])
+      symlinkSync(at("other.pem"), joinPath(at("folder"), name));
     const both = readStore({ SSL_CERT_FILE: made.caFile, SSL_CERT_DIR: `:${at("folder")}` }, []);
     expect(both.pem).toBe(`${made.ca}\n${readFileSync(at("other.pem"), "utf8")}`);
     expect(() => readStore({ SSL_CERT_DIR: "/nonexistent" }, [])).toThrow(StoreError);
@@ -287,7 +291,10 @@ describe("what the environment asks for and the agent does not do is named with 
     [{ NODE_OPTIONS: "--tls-min-v1.0" }, /^NODE_OPTIONS has --tls-min-v1.0/],
     [{ NODE_OPTIONS: "--tls_keylog=/tmp/x" }, /^NODE_OPTIONS has --tls_keylog/],
     [{ HTTPS_PROXY: "http://proxy:3128" }, /^HTTPS_PROXY is set, .* NO_PROXY$/],
-    [{ all_proxy: "socks5://proxy", NO_PROXY: "example.org,fw.example.net:443" }, /^all_proxy is set/],
+    [
+      { all_proxy: "socks5://proxy", NO_PROXY: "example.org,fw.example.net:443" },
+      /^all_proxy is set/,
+    ],
   ])("%j", (env, message) => {
     expect(fault(env)).toMatch(message);
   });
@@ -305,7 +312,9 @@ describe("what the environment asks for and the agent does not do is named with 
   });
 
   test("nor a proxy for plain http, which is for loopback, nor for an address that NO_PROXY names", () => {
-    expect(fault({ HTTPS_PROXY: "http://proxy" }, new URL("http://127.0.0.1:8787"))).toBeUndefined();
+    expect(
+      fault({ HTTPS_PROXY: "http://proxy" }, new URL("http://127.0.0.1:8787")),
+    ).toBeUndefined();
     const six = new URL("https://[fd00::1]:8443");
     for (const named of ["fd00::1", "[fd00::1]", "[fd00::1]:8443"])
       expect([named, fault({ HTTPS_PROXY: "http://proxy", NO_PROXY: named }, six)]).toEqual([

@@ -22,7 +22,9 @@ const only = (line: string) => parseVerdicts(line, intent)[0];
 describe("parseVerdicts", () => {
   test("reads members, indices, interfaces, payload, state, row and tally", () => {
     expect(
-      only("gw al@x[1]@tun0 -> b/bo@tun1 udp/67>68+established drop overlays/a#egress c_egress # why"),
+      only(
+        "gw al@x[1]@tun0 -> b/bo@tun1 udp/67>68+established drop overlays/a#egress c_egress # why",
+      ),
     ).toEqual({
       text: "gw al@x[1]@tun0 -> b/bo@tun1 udp/67>68+established drop overlays/a#egress c_egress",
       number: 1,
@@ -67,7 +69,8 @@ describe("parseVerdicts", () => {
 
   test("skips comments and empty lines, and keeps line numbers", () => {
     expect(
-      parseVerdicts("# a\n\n  # b\ngw 10.0.0.1@e -> 10.0.0.2 other accept - -\n", intent)[0]?.number,
+      parseVerdicts("# a\n\n  # b\ngw 10.0.0.1@e -> 10.0.0.2 other accept - -\n", intent)[0]
+        ?.number,
     ).toBe(4);
   });
 

@@ -36,13 +36,19 @@ const gw = newHost(plane, "gw", key);
 const { token: invitation, root_sha256 } = await enrolment(plane, "gw");
 const answer = await postJson(plane, "/v1/agent/enrol", gw.enrolRequest(invitation, root_sha256));
 if (answer.status !== 201) throw new Error(await answer.text());
-writeIdentity(at.host, { url: "https://plane.example", host: "gw", fleet: "f1", root_sha256, ca: null }, key);
+writeIdentity(
+  at.host,
+  { url: "https://plane.example", host: "gw", fleet: "f1", root_sha256, ca: null },
+  key,
+);
 const token = await tokenOf(plane, gw);
 writeFileSync(at.update, await (await poll(plane, token)).text());
 
 const bundle = await pinned(at.host, root, "gw", token).cycle(plane);
 if (bundle === undefined) throw new Error("expected an update");
-const guard = Guard.parse({ management: { allow: [{ cidr: "192.0.2.0/24", proto: "tcp", port: 22 }] } });
+const guard = Guard.parse({
+  management: { allow: [{ cidr: "192.0.2.0/24", proto: "tcp", port: 22 }] },
+});
 const rendered = render(bundle.ruleset, guard);
 if (!rendered.ok) throw new Error(rendered.message);
 const { status } = HostItem.parse(await (await plane.operator("GET", "/v1/hosts/gw")).json());
@@ -84,7 +90,12 @@ const taken = await postJson(plane, "/v1/agent/report", JSON.parse(body), token)
 if (taken.status !== 200) throw new Error(await taken.text());
 await plane.close();
 
-const facts = { host: "gw", revision, seq, bundle_sha256, program_sha256, root_sha256 } satisfies z.infer<
-  typeof Facts
->;
+const facts = {
+  host: "gw",
+  revision,
+  seq,
+  bundle_sha256,
+  program_sha256,
+  root_sha256,
+} satisfies z.infer<typeof Facts>;
 writeFileSync(at.facts, `${JSON.stringify(facts, null, 2)}\n`);

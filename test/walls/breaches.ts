@@ -82,7 +82,12 @@ export const breaches: readonly Breach[] = [
   ...["schema", "schema/api", "core", ...siblings.map((room) => `core/${room}`)].flatMap(pure),
 
   uses("schema", "../worker/ports/index.ts"),
-  breach("re-exports another room", "schema", 'export * from "#agent/machine/state.ts";', otherRoom),
+  breach(
+    "re-exports another room",
+    "schema",
+    'export * from "#agent/machine/state.ts";',
+    otherRoom,
+  ),
 
   uses("core", "#worker/intent/rows.ts"),
   uses("core", "#agent/trust/index.ts"),
@@ -180,7 +185,12 @@ export const breaches: readonly Breach[] = [
   uses("cli", "#agent/machine/state.ts"),
   uses("cli", "#lab/main.ts"),
   uses("cli", "node:child_process", bannedImport),
-  breach("opens a shell", "lab", 'export { exec as wall } from "node:child_process";', bannedImport),
+  breach(
+    "opens a shell",
+    "lab",
+    'export { exec as wall } from "node:child_process";',
+    bannedImport,
+  ),
 
   breach("drops a promise", "agent", "export function wall(): void {\n  Promise.resolve(1);\n}", [
     "typescript(no-floating-promises)",

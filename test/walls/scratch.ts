@@ -50,10 +50,15 @@ export function withBreaches(
   scratch: Scratch,
   breaches: readonly Breach[],
   tool: (scratch: Scratch) => readonly Finding[],
-): { readonly byBreach: ReadonlyMap<Breach, readonly Finding[]>; readonly elsewhere: readonly Finding[] } {
+): {
+  readonly byBreach: ReadonlyMap<Breach, readonly Finding[]>;
+  readonly elsewhere: readonly Finding[];
+} {
   const files = new Map(breaches.map((breach, index) => [breach, fileOf(breach, index)]));
   const before = new Map(
-    [...files].filter(([breach, file]) => breach.at === file).map(([, file]) => [file, read(scratch, file)]),
+    [...files]
+      .filter(([breach, file]) => breach.at === file)
+      .map(([, file]) => [file, read(scratch, file)]),
   );
   try {
     for (const [breach, file] of files) {
@@ -75,7 +80,8 @@ export function withBreaches(
   }
 }
 
-const read = (scratch: Scratch, file: string): string => readFileSync(join(scratch.folder, file), "utf8");
+const read = (scratch: Scratch, file: string): string =>
+  readFileSync(join(scratch.folder, file), "utf8");
 
 /** A breach of a folder is a new file in it; a breach of a file is a line appended to it. */
 const fileOf = (breach: Breach, index: number): string =>
@@ -98,20 +104,28 @@ function run(scratch: Scratch, program: string, args: readonly string[]): string
 
 /** `tsc -b` over every room but test, which may import everything and so has no wall to break. */
 export function typeFindings(scratch: Scratch): readonly Finding[] {
-  const solution = Solution.parse(JSON.parse(readFileSync(join(scratch.folder, "tsconfig.json"), "utf8")));
-  const projects = solution.references.map((reference) => reference.path).filter((path) => path !== "./test");
+  const solution = Solution.parse(
+    JSON.parse(readFileSync(join(scratch.folder, "tsconfig.json"), "utf8")),
+  );
+  const projects = solution.references
+    .map((reference) => reference.path)
+    .filter((path) => path !== "./test");
   const output = run(scratch, "tsc", ["-b", "--pretty", "false", ...projects]);
   return parseTypes(output);
 }
 
 /** The same check over one room whose references are built: what `tsc -b` would say of it, in half a second. */
 export function roomFindings(scratch: Scratch, room: string): readonly Finding[] {
-  return parseTypes(run(scratch, "tsc", ["-p", projectOf(scratch, room), "--noEmit", "--pretty", "false"]));
+  return parseTypes(
+    run(scratch, "tsc", ["-p", projectOf(scratch, room), "--noEmit", "--pretty", "false"]),
+  );
 }
 
 /** A folder without a project of its own is in that of the folder above it. */
 const projectOf = (scratch: Scratch, folder: string): string =>
-  existsSync(join(scratch.folder, folder, "tsconfig.json")) ? folder : projectOf(scratch, dirname(folder));
+  existsSync(join(scratch.folder, folder, "tsconfig.json"))
+    ? folder
+    : projectOf(scratch, dirname(folder));
 
 function parseTypes(output: string): readonly Finding[] {
   return [...output.matchAll(/^(\S[^(\n]*)\(\d+,\d+\): error (TS\d+): (.*)$/gm)].map((match) => ({
@@ -122,12 +136,20 @@ function parseTypes(output: string): readonly Finding[] {
 }
 
 const LintReport = z.object({
-  diagnostics: z.array(z.object({ filename: z.string(), code: z.string().default(""), message: z.string() })),
+  diagnostics: z.array(
+    z.object({ filename: z.string(), code: z.string().default(""), message: z.string() }),
+  ),
   number_of_files: z.number(),
 });
 
 export function lintFindings(scratch: Scratch): readonly Finding[] {
-  const report = LintReport.parse(JSON.parse(run(scratch, "oxlint", ["--format", "json", ...rooms])));
+  const report = LintReport.parse(
+    JSON.parse(run(scratch, "oxlint", ["--format", "json", ...rooms])),
+  );
   if (report.number_of_files === 0) throw new Error("oxlint looked at no file");
-  return report.diagnostics.map(({ filename, code, message }) => ({ file: filename, code, message }));
+  return report.diagnostics.map(({ filename, code, message }) => ({
+    file: filename,
+    code,
+    message,
+  }));
 }

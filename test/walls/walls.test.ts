@@ -19,7 +19,8 @@ import {
 
 const patienceMilliseconds = 900_000;
 
-const seenByTypes = (breach: Breach): boolean => breach.seenAs.some((code) => code.startsWith("TS"));
+const seenByTypes = (breach: Breach): boolean =>
+  breach.seenAs.some((code) => code.startsWith("TS"));
 const foreign = (breach: Breach): boolean => breach.seenAs.includes("TS6307");
 const lines = (findings: readonly Finding[]): readonly string[] =>
   findings.map((finding) => `${finding.file} ${finding.code} ${finding.message}`);
@@ -28,7 +29,10 @@ const found = new Map<Breach, Finding[]>();
 const elsewhere: Finding[] = [];
 let scratch: Scratch;
 
-function judge(batch: readonly Breach[], tool: (scratch: Scratch) => readonly Finding[]): readonly Finding[] {
+function judge(
+  batch: readonly Breach[],
+  tool: (scratch: Scratch) => readonly Finding[],
+): readonly Finding[] {
   const result = withBreaches(scratch, batch, tool);
   for (const [breach, findings] of result.byBreach) {
     found.set(breach, [...(found.get(breach) ?? []), ...findings]);
@@ -60,7 +64,10 @@ describe("refuses a breach", () => {
 });
 
 describe("lets pass", () => {
-  test.each(passages.map((passage) => ({ title: passage.title, passage })))("$title", ({ passage }) => {
-    expect(lines(found.get(passage) ?? [])).toEqual([]);
-  });
+  test.each(passages.map((passage) => ({ title: passage.title, passage })))(
+    "$title",
+    ({ passage }) => {
+      expect(lines(found.get(passage) ?? [])).toEqual([]);
+    },
+  );
 });

@@ -2,7 +2,15 @@ import { generateKeyPairSync } from "node:crypto";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { headers } from "#schema/wire.ts";
-import { enrolled, enrolment, newHost, poll, postJson, tokenOf, tokenRequest } from "#test/support/host.ts";
+import {
+  enrolled,
+  enrolment,
+  newHost,
+  poll,
+  postJson,
+  tokenOf,
+  tokenRequest,
+} from "#test/support/host.ts";
 import { host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 import { type Access, access } from "#schema/api/access.ts";
 import { verifyAudit } from "#worker/audit/verify.ts";
@@ -21,7 +29,8 @@ beforeAll(async () => {
 afterAll(() => plane.close());
 
 const enrol = (body: unknown): Promise<Response> => postJson(plane, "/v1/agent/enrol", body);
-const rows = async (sql: string): Promise<unknown> => (await plane.ports.sql.prepare(sql).all()).results;
+const rows = async (sql: string): Promise<unknown> =>
+  (await plane.ports.sql.prepare(sql).all()).results;
 
 describe("an enrolment token", () => {
   test("is made under a root and for a declared host only, and only its hash is stored", async () => {
@@ -36,14 +45,18 @@ describe("an enrolment token", () => {
   test("enrols exactly one of fifty that use it at once, and the audit chain holds", async () => {
     const { token } = await enrolment(plane, "a");
     const hosts = Array.from({ length: 50 }, () => newHost(plane, "a"));
-    const responses = await Promise.all(hosts.map((one) => enrol(one.enrolRequest(token, rootSha256))));
+    const responses = await Promise.all(
+      hosts.map((one) => enrol(one.enrolRequest(token, rootSha256))),
+    );
     const statuses = responses.map((response) => response.status);
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(statuses.filter((status) => status === 409)).toHaveLength(49);
     const winner = hosts[statuses.indexOf(201)];
     if (winner === undefined) throw new Error("nobody won");
     await tokenOf(plane, winner);
-    expect(await rows("SELECT count(*) AS n FROM audit WHERE action = 'host.enrol'")).toEqual([{ n: 1 }]);
+    expect(await rows("SELECT count(*) AS n FROM audit WHERE action = 'host.enrol'")).toEqual([
+      { n: 1 },
+    ]);
     expect(await verifyAudit(plane.ports.sql)).toMatchObject({ ok: true });
   });
 
@@ -62,13 +75,17 @@ describe("an enrolment token", () => {
     plane.advance(901_000);
     expect((await enrol(request)).status).toBe(401);
     expect(await rows("SELECT host FROM identity WHERE host = 'b'")).toEqual([]);
-    expect(await rows("SELECT count(*) AS n FROM enrolment WHERE used_at IS NOT NULL")).toEqual([{ n: 1 }]);
+    expect(await rows("SELECT count(*) AS n FROM enrolment WHERE used_at IS NOT NULL")).toEqual([
+      { n: 1 },
+    ]);
   });
 
   test("opens no other route", async () => {
     const { token } = await enrolment(plane, "a");
     expect((await poll(plane, token)).status).toBe(401);
-    const response = await plane.request("/v1/audit", { headers: { authorization: `Bearer ${token}` } });
+    const response = await plane.request("/v1/audit", {
+      headers: { authorization: `Bearer ${token}` },
+    });
     expect(response.status).toBe(401);
   });
 });
@@ -81,7 +98,9 @@ describe("a client assertion", () => {
     const { host: a } = await enrolled(plane, "a");
     const assertion = await a.assertion();
     const form = new URLSearchParams(tokenRequest(assertion));
-    expect((await plane.request("/v1/agent/token", { method: "POST", body: form })).status).toBe(200);
+    expect((await plane.request("/v1/agent/token", { method: "POST", body: form })).status).toBe(
+      200,
+    );
     expect((await ask(assertion)).status).toBe(401);
   });
 
@@ -90,7 +109,9 @@ describe("a client assertion", () => {
       plane.request("/v1/agent/token", { method: "POST", headers: { "content-type": type }, body });
     expect((await post("application/json", "{")).status).toBe(400);
     expect((await post("application/json", "{}")).status).toBe(400);
-    expect((await post("application/x-www-form-urlencoded", "grant_type=password")).status).toBe(400);
+    expect((await post("application/x-www-form-urlencoded", "grant_type=password")).status).toBe(
+      400,
+    );
     const twice = new URLSearchParams(tokenRequest(await newHost(plane, "a").assertion()));
     twice.append("client_assertion", "x");
     expect((await post("application/x-www-form-urlencoded", String(twice))).status).toBe(400);
@@ -295,12 +316,12 @@ describe("a report", () => {
     expect(await (await send(token, report(3, { boot_id: "other" }))).json()).toEqual({ n: 3 });
     expect(await (await send(token, report(2))).json()).toEqual({ n: 3 });
     expect(await rows("SELECT * FROM report")).toEqual(before);
-    expect(await rows("SELECT host, number AS n, body ->> '$.counters[0].packets' AS p FROM report")).toEqual(
-      [
-        { host: "a", n: 1, p: 1 },
-        { host: "a", n: 3, p: 1 },
-      ],
-    );
+    expect(
+      await rows("SELECT host, number AS n, body ->> '$.counters[0].packets' AS p FROM report"),
+    ).toEqual([
+      { host: "a", n: 1, p: 1 },
+      { host: "a", n: 3, p: 1 },
+    ]);
   });
 
   test("is answered with when to report next while a rollout decides on its host, where the agent chains", async () => {
@@ -309,17 +330,29 @@ describe("a report", () => {
     const changes = [{ op: "put", kind: "service", key: "web", body: grant }];
     const staged = { message: "m", release: "staged", changes };
     expect((await plane.operator("POST", "/v1/commits", staged)).status).toBe(201);
-    const rollout = { strategy: { kind: "all" }, gates: { bake_seconds: 600 }, note: "m", hosts: ["b"] };
+    const rollout = {
+      strategy: { kind: "all" },
+      gates: { bake_seconds: 600 },
+      note: "m",
+      hosts: ["b"],
+    };
     expect((await plane.operator("POST", "/v1/rollouts", rollout)).status).toBe(201);
     expect(await (await send(token, report(1))).json()).toEqual({ n: 1 });
-    expect(await (await send(token, report(2, { prev: null }))).json()).toEqual({ n: 2, next_s: 150 });
+    expect(await (await send(token, report(2, { prev: null }))).json()).toEqual({
+      n: 2,
+      next_s: 150,
+    });
   });
 
   test("is refused without a credential, of another shape, or above 256 KiB", async () => {
     const { token } = await enrolled(plane, "a");
     expect((await postJson(plane, "/v1/agent/report", report(9))).status).toBe(401);
     expect((await send(token, report(9, { host: "b" }))).status).toBe(400);
-    const counters = Array.from({ length: 20_000 }, () => ({ name: "c_egress", packets: 1, bytes: 84 }));
+    const counters = Array.from({ length: 20_000 }, () => ({
+      name: "c_egress",
+      packets: 1,
+      bytes: 84,
+    }));
     expect((await send(token, report(9, { counters }))).status).toBe(413);
     expect(await rows("SELECT max(number) AS n FROM report")).toEqual([{ n: 3 }]);
   });

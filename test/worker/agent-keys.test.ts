@@ -31,7 +31,8 @@ const stored = async (name: string): Promise<Repository> => {
   return row;
 };
 const Signatures = z.object({ signatures: z.array(z.object({ keyid: z.string() })) });
-const signerOf = (text: string) => Signatures.parse(JSON.parse(text)).signatures.map(({ keyid }) => keyid);
+const signerOf = (text: string) =>
+  Signatures.parse(JSON.parse(text)).signatures.map(({ keyid }) => keyid);
 const signers = ({ targets, snapshot, timestamp }: Repository) =>
   [targets, snapshot, timestamp].map(signerOf);
 const named = () =>

@@ -29,7 +29,12 @@ async function portcullis(...args: readonly string[]): Promise<Run> {
     line: (text: string) => void (said.stdout += `${text}\n`),
     error: (text: string) => void (said.stderr += `${text}\n`),
   };
-  const code = await main(args, { env: {}, output, now: () => Date.now(), wait: () => Promise.resolve() });
+  const code = await main(args, {
+    env: {},
+    output,
+    now: () => Date.now(),
+    wait: () => Promise.resolve(),
+  });
   return { code, ...said };
 }
 
@@ -112,7 +117,10 @@ describe("portcullis root init", () => {
       stderr: expect.stringContaining("is in force here already") as string,
     });
     const elsewhere = await portcullis(...args.with(7, join(data, "second")));
-    expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("root rotate") as string });
+    expect(elsewhere).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("root rotate") as string,
+    });
     expect(existsSync(join(data, "second"))).toBe(false);
     expect(readFileSync(join(out, "root.json"))).toEqual(root);
   });
@@ -133,7 +141,9 @@ describe("portcullis", () => {
     const enrolled = await portcullis("enrol", "a", ...connection);
     expect(enrolled).toMatchObject({ code: 0, stderr: "" });
     const root = readFileSync(join(data, "root", "root.json"));
-    expect(enrolled.stdout).toContain(`--root-sha256 ${createHash("sha256").update(root).digest("hex")}`);
+    expect(enrolled.stdout).toContain(
+      `--root-sha256 ${createHash("sha256").update(root).digest("hex")}`,
+    );
     expect(enrolled.stdout).toMatch(/^echo pce_[A-Za-z0-9_-]{43} \| portcullis-agent join /m);
     const unknown = await portcullis("enrol", "nobody", ...connection);
     expect(unknown).toMatchObject({ code: 1, stdout: "" });
@@ -149,34 +159,44 @@ describe("the stock tuf-js, over HTTP", () => {
     try {
       const first = BundleCustom.parse((await client.update()).custom);
       expect(first).toMatchObject({ host: "a", fleet: "f1", seq: 1 });
-      const overlay = { host: "a", interfaces: ["wg0"], subnets: ["10.8.0.0/24"], policy: "same-subnet" };
+      const overlay = {
+        host: "a",
+        interfaces: ["wg0"],
+        subnets: ["10.8.0.0/24"],
+        policy: "same-subnet",
+      };
       expect((await operator("PUT", "/v1/overlays/vpn", overlay)).status).toBeLessThan(300);
       const second = await client.update();
-      expect(BundleCustom.parse(second.custom)).toMatchObject({ seq: 2, revision: first.revision + 1 });
+      expect(BundleCustom.parse(second.custom)).toMatchObject({
+        seq: 2,
+        revision: first.revision + 1,
+      });
       expect(Buffer.from(second.bundle).toString()).toContain("wg0");
     } finally {
       client.close();
     }
   });
 
-  test.each(["metadata/timestamp.json", "metadata/2.snapshot.json", "metadata/2.targets.json", "targets/"])(
-    "refuses a copy with one byte of %s changed",
-    async (changed) => {
-      const honest = repositoryOf("a");
-      const client = stockClient(root(), async (path) => {
-        const bytes = await honest(path);
-        if (bytes === undefined || !path.startsWith(changed)) return bytes;
-        // Inside the payload: the last digit before the closing braces of the file.
-        const at = bytes.findLastIndex((byte) => byte >= 0x30 && byte <= 0x38);
-        return bytes.with(at, (bytes[at] ?? 0) + 1);
-      });
-      try {
-        await expect(client.update()).rejects.toThrow(/signed by 0|Expected hash/);
-      } finally {
-        client.close();
-      }
-    },
-  );
+  test.each([
+    "metadata/timestamp.json",
+    "metadata/2.snapshot.json",
+    "metadata/2.targets.json",
+    "targets/",
+  ])("refuses a copy with one byte of %s changed", async (changed) => {
+    const honest = repositoryOf("a");
+    const client = stockClient(root(), async (path) => {
+      const bytes = await honest(path);
+      if (bytes === undefined || !path.startsWith(changed)) return bytes;
+      // Inside the payload: the last digit before the closing braces of the file.
+      const at = bytes.findLastIndex((byte) => byte >= 0x30 && byte <= 0x38);
+      return bytes.with(at, (bytes[at] ?? 0) + 1);
+    });
+    try {
+      await expect(client.update()).rejects.toThrow(/signed by 0|Expected hash/);
+    } finally {
+      client.close();
+    }
+  });
 
   test("refuses the repository of a control plane with other keys", async () => {
     const endpoints = [{ kind: "plain", host: "127.0.0.1", port: 0 }] as const;

@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decodeBundle } from "#schema/bundle.ts";
 import { headers, Update } from "#schema/wire.ts";
 import { enrolled, poll, postJson, tokenRequest } from "#test/support/host.ts";
-import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
+import {
+  type Ceremony,
+  host,
+  installRoot,
+  openPlane,
+  overlay,
+  type Plane,
+} from "#test/support/plane.ts";
 import { createApp } from "#worker/app.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import { listen, type Listener } from "#worker/standalone/listen.ts";
@@ -164,7 +171,10 @@ describe("a poll over a socket", () => {
     "etag",
     "www-authenticate",
   ];
-  const said = (response: Response) => [response.status, named.map((name) => response.headers.get(name))];
+  const said = (response: Response) => [
+    response.status,
+    named.map((name) => response.headers.get(name)),
+  ];
   let listener: Listener;
   beforeAll(async () => {
     listener = await listen(createApp(plane.ports), { kind: "plain", host: "127.0.0.1", port: 0 });
@@ -174,7 +184,10 @@ describe("a poll over a socket", () => {
   test("is answered as the app answers it, whether or not the fleet's news were asked for first", async () => {
     const known = held(await poll(plane, b));
     const both = async (path: string, init: RequestInit) => {
-      const [over, within] = [await fetch(`${listener.url}${path}`, init), await plane.request(path, init)];
+      const [over, within] = [
+        await fetch(`${listener.url}${path}`, init),
+        await plane.request(path, init),
+      ];
       await over.arrayBuffer();
       expect(said(over)).toEqual(said(within));
       return over.status;
@@ -192,7 +205,9 @@ describe("a poll over a socket", () => {
     expect(await both(path, { headers: sent })).toBe(304);
     expect(await both(path, { headers: { ...sent, [headers.generation]: "1" } })).toBe(304);
     expect(await both(path, { headers: { ...sent, [headers.renew]: "1" } })).toBe(304);
-    expect(await both(path, { headers: { ...sent, "if-none-match": '"t0-0000000000000000"' } })).toBe(304);
+    expect(
+      await both(path, { headers: { ...sent, "if-none-match": '"t0-0000000000000000"' } }),
+    ).toBe(304);
     const { authorization } = sent;
     expect(await both(path, { headers: { authorization } })).toBe(200);
     expect(await both(path, { headers: { ...sent, authorization: `Bearer ${b}x` } })).toBe(401);

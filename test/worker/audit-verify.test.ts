@@ -29,7 +29,10 @@ afterEach(async () => {
 const call = (method: string, path: string, body?: unknown): Promise<Response> =>
   fetch(new URL(path, env["PORTCULLIS_URL"]), {
     method,
-    headers: { authorization: `Bearer ${env["PORTCULLIS_TOKEN"] ?? ""}`, "content-type": "application/json" },
+    headers: {
+      authorization: `Bearer ${env["PORTCULLIS_TOKEN"] ?? ""}`,
+      "content-type": "application/json",
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
 const declare = async (name: string): Promise<void> => {
@@ -49,7 +52,9 @@ function forge(sql: string): void {
 
 test("each decision names its request and where it came from, and the chain is whole", async () => {
   await declare("gw");
-  const { items } = (await (await call("GET", "/v1/audit")).json()) as { items: readonly unknown[] };
+  const { items } = (await (await call("GET", "/v1/audit")).json()) as {
+    items: readonly unknown[];
+  };
   expect(items[0]).toMatchObject({
     actor: "admin",
     action: "commit",
@@ -73,7 +78,10 @@ test("a row of intent that nobody committed is named by its revision, in any par
     `INSERT INTO intent (kind, key, body, from_revision, "by", source) VALUES ('host', 'mole', '${body}', 121, 'admin', 'api')`,
   );
   const { code, lines } = await verify();
-  expect({ code, lines }).toEqual({ code: 1, lines: ["broken at 121: expected other rows of revision 121"] });
+  expect({ code, lines }).toEqual({
+    code: 1,
+    lines: ["broken at 121: expected other rows of revision 121"],
+  });
 });
 
 test("a chain that was cut is seen by a link that was kept", async () => {
@@ -84,7 +92,9 @@ test("a chain that was cut is seen by a link that was kept", async () => {
   forge("DROP TRIGGER audit_delete; DELETE FROM audit WHERE seq = 2");
   const { code, lines } = await verify("--expect", kept);
   expect(code).toBe(1);
-  expect(lines).toEqual(["broken at 2: expected another hash: the chain was cut or written anew since"]);
+  expect(lines).toEqual([
+    "broken at 2: expected another hash: the chain was cut or written anew since",
+  ]);
   const wrong = await verify("--expect", "2");
   expect(wrong).toMatchObject({ code: 1, errors: [expect.stringContaining("expected SEQ:HASH")] });
 });
@@ -105,7 +115,16 @@ describe("what auditors rely on is neither deleted nor replaced", () => {
     `);
   });
 
-  const tables = ["run", "rollout", "rollout_host", "approval", "token", "enrolment", "identity", "fleet"];
+  const tables = [
+    "run",
+    "rollout",
+    "rollout_host",
+    "approval",
+    "token",
+    "enrolment",
+    "identity",
+    "fleet",
+  ];
 
   test.each(tables)("%s", (table) => {
     expect(() => forge(`INSERT OR REPLACE INTO ${table} SELECT * FROM ${table}`)).toThrow(

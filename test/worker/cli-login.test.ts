@@ -1,5 +1,13 @@
 /** What `portcullis login` stores, who wins over it, and that a stored token goes to nobody else. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -38,12 +46,25 @@ test("after login no command needs a URL or a token file, and the token is not c
   expect(readFileSync(stored(), "utf8")).not.toContain(plane.admin.token);
   expect((await run("hosts")).code).toBe(0);
   const who = await run("whoami", "--json");
-  expect(JSON.parse(who.lines[0] ?? "")).toMatchObject({ name: "admin", token: null, expires_at: null });
+  expect(JSON.parse(who.lines[0] ?? "")).toMatchObject({
+    name: "admin",
+    token: null,
+    expires_at: null,
+  });
 });
 
 test("whoami says what a token may, whatever its scopes", async () => {
   await run("login", "--url", url, "--token-file", tokenFile);
-  const { lines } = await run("token", "create", "--name", "ci", "--scope", "audit:read", "--expires", "1h");
+  const { lines } = await run(
+    "token",
+    "create",
+    "--name",
+    "ci",
+    "--scope",
+    "audit:read",
+    "--expires",
+    "1h",
+  );
   env["PORTCULLIS_TOKEN"] = lines[0] ?? "";
   const who = await run("whoami");
   expect(who).toMatchObject({ code: 0 });
@@ -68,7 +89,9 @@ test("several profiles: the last is meant, another is named, by option or enviro
   );
   env["PORTCULLIS_PROFILE"] = "main";
   expect((await run("whoami")).code).toBe(2);
-  expect((await run("whoami", "--profile", "none")).errors[0]).toContain('there is no profile "none"');
+  expect((await run("whoami", "--profile", "none")).errors[0]).toContain(
+    'there is no profile "none"',
+  );
 });
 
 test("a token that is not let in is not stored, and a file that is none of ours is named", async () => {

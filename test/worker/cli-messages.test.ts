@@ -22,7 +22,8 @@ async function said(...args: readonly string[]): Promise<string> {
   expect({ code, lines, count: errors.length }).toEqual({ code: 1, lines: [], count: 1 });
   return errors[0] ?? "";
 }
-const init = (folder: string) => h.run("root", "init", "--threshold", "1", "--keys", "2", "--out", folder);
+const init = (folder: string) =>
+  h.run("root", "init", "--threshold", "1", "--keys", "2", "--out", folder);
 
 test("root init on a control plane that has a root makes no keys, and names what to do", async () => {
   const [first, second] = [join(h.folder, "first"), join(h.folder, "second")];
@@ -39,14 +40,26 @@ test("root init on a control plane that has a root makes no keys, and names what
 test("root init that another one overtakes takes its key files away again", async () => {
   const other = await openCliPlane();
   const [winner, late] = [join(other.folder, "winner"), join(other.folder, "late")];
-  const words = (folder: string) => ["root", "init", "--threshold", "1", "--keys", "2", "--out", folder];
+  const words = (folder: string) => [
+    "root",
+    "init",
+    "--threshold",
+    "1",
+    "--keys",
+    "2",
+    "--out",
+    folder,
+  ];
   const target = other.env["PORTCULLIS_URL"] ?? "";
   const way = await openWay(target, async (method, path) => {
-    if (method === "PUT" && path === "/v1/root") expect((await other.run(...words(winner))).code).toBe(0);
+    if (method === "PUT" && path === "/v1/root")
+      expect((await other.run(...words(winner))).code).toBe(0);
   });
   const taken = await runCli([...words(late), "--url", way.url], { env: other.env });
   expect(taken).toMatchObject({ code: 1, lines: [] });
-  expect(taken.errors.join("\n")).toMatch(/nothing that was made here is in force; its files are removed/);
+  expect(taken.errors.join("\n")).toMatch(
+    /nothing that was made here is in force; its files are removed/,
+  );
   expect(existsSync(late)).toBe(false);
   expect(readdirSync(winner)).toHaveLength(3);
   await way.close();
@@ -67,7 +80,9 @@ async function openWay(target: string, before: (method: string, path: string) =>
         },
         ...(body.length === 0 ? {} : { body: new Uint8Array(body) }),
       });
-      response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" });
+      response.writeHead(answer.status, {
+        "content-type": answer.headers.get("content-type") ?? "",
+      });
       response.end(await answer.text());
     });
   });

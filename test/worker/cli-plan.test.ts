@@ -77,9 +77,14 @@ describe("a plan", () => {
   });
 
   test("shows what a new row says", async () => {
-    write((c) => ({ ...c, zones: { ...c.zones, dmz: { cidrs: ["203.0.113.0/24", "2001:db8:1::/64"] } } }));
+    write((c) => ({
+      ...c,
+      zones: { ...c.zones, dmz: { cidrs: ["203.0.113.0/24", "2001:db8:1::/64"] } },
+    }));
     const { text } = await planned();
-    expect(text).toMatch(/^\+ zone dmz\n {4}cidrs: 203\.0\.113\.0\/24\n {4}cidrs: 2001:db8:1::\/64$/m);
+    expect(text).toMatch(
+      /^\+ zone dmz\n {4}cidrs: 203\.0\.113\.0\/24\n {4}cidrs: 2001:db8:1::\/64$/m,
+    );
     expect(text).toContain("no host's rules change");
   });
 
@@ -111,7 +116,9 @@ test("rows of this source that no file declares are counted and named, and how t
   expect(text).toMatch(/1 row of source catalog stands in no file: zone lan; --prune deletes it/);
   expect(text).toMatch(/no change; revision \d+ says all that the files declare/);
   const printed = await h.run("plan", "-f", catalog, "--json");
-  expect(JSON.parse(printed.lines[0] ?? "")).toMatchObject({ undeclared: [{ kind: "zone", key: "lan" }] });
+  expect(JSON.parse(printed.lines[0] ?? "")).toMatchObject({
+    undeclared: [{ kind: "zone", key: "lan" }],
+  });
 });
 
 test("after a rollout went back, a plan without a change names what is withheld and from whom", async () => {

@@ -39,9 +39,14 @@ afterAll(async () => {
 const ports: number[] = [];
 function declare(): void {
   ports.push(443 + ports.length);
-  const declared = Object.fromEntries(hosts.map((host) => [host, { addresses: [], roles: ["web"] }]));
+  const declared = Object.fromEntries(
+    hosts.map((host) => [host, { addresses: [], roles: ["web"] }]),
+  );
   const ingress = ports.map((port) => ({ from: "any", port, proto: "tcp" }));
-  writeFileSync(catalog, JSON.stringify({ portcullis: 1, hosts: declared, services: { web: { ingress } } }));
+  writeFileSync(
+    catalog,
+    JSON.stringify({ portcullis: 1, hosts: declared, services: { web: { ingress } } }),
+  );
 }
 
 const run = (...args: readonly string[]) => runCli(args, { env });
@@ -168,7 +173,9 @@ test("what was stopped goes on with a reason, and the watch of what is paused en
   const watched = await run("rollout", "watch", id);
   expect(watched.code).toBe(3);
   expect(watched.lines.at(-1)).toMatch(/Z paused: pause by admin: lunch$/);
-  expect(await parsed("rollout", "resume", id, "--reason", "done")).toMatchObject({ status: "running" });
+  expect(await parsed("rollout", "resume", id, "--reason", "done")).toMatchObject({
+    status: "running",
+  });
   expect((await played(run("rollout", "watch", id))).code).toBe(0);
 });
 
@@ -194,7 +201,9 @@ test("apply --rollout stages, starts and watches in one command, for the hosts t
   await commit(plane.ports, "other", { ...said, release: "now", changes: [made] });
   await commit(plane.ports, "other", { ...said, release: "staged", changes });
   declare();
-  const applied = await played(run("apply", "-f", catalog, "--yes", "--rollout", "canary:100", "-m", "more"));
+  const applied = await played(
+    run("apply", "-f", catalog, "--yes", "--rollout", "canary:100", "-m", "more"),
+  );
   expect(applied).toMatchObject({ code: 0, errors: [] });
   expect(applied.lines.at(-1)).toMatch(/ completed$/);
   expect(await parsed("rollout", "show", String(await newest()))).toMatchObject({ note: "more" });
@@ -206,7 +215,10 @@ test("apply --rollout stages, starts and watches in one command, for the hosts t
 
 test("an emergency waits for a second token, and only then goes to everybody", async () => {
   await stage();
-  const scopes = ["rollouts:write", "rollouts:approve", "intent:read"].flatMap((scope) => ["--scope", scope]);
+  const scopes = ["rollouts:write", "rollouts:approve", "intent:read"].flatMap((scope) => [
+    "--scope",
+    scope,
+  ]);
   const person = async (name: string): Promise<readonly string[]> => {
     const made = await run("token", "create", "--name", name, ...scopes);
     const file = join(folder, `${name}.token`);
@@ -214,7 +226,14 @@ test("an emergency waits for a second token, and only then goes to everybody", a
     return ["--token-file", file];
   };
   const [first, second] = [await person("first"), await person("second")];
-  const { id } = (await parsed("rollout", "start", "--emergency", "--reason", "breach", ...first)) as {
+  const { id } = (await parsed(
+    "rollout",
+    "start",
+    "--emergency",
+    "--reason",
+    "breach",
+    ...first,
+  )) as {
     id: number;
   };
   expect((await run("rollout", "approve", String(id), ...first)).errors[0]).toContain("(conflict)");
@@ -228,11 +247,16 @@ test("a pinned host is passed by until it is unpinned", async () => {
   expect((await run("pin", "w1", "--reason", "migration")).lines).toEqual(["w1 is pinned"]);
   declare();
   const applied = await run("apply", "-f", catalog, "--yes");
-  expect(applied.lines.at(-1)).toMatch(/^revision \d+: published to 3 hosts, withheld from 1 pinned host$/);
+  expect(applied.lines.at(-1)).toMatch(
+    /^revision \d+: published to 3 hosts, withheld from 1 pinned host$/,
+  );
   const shown = (await run("hosts", "w1")).lines.join("\n");
   expect(shown).toMatch(/^warning +pinned: migration$/m);
   expect(shown).toMatch(/^warning +revisions withheld from it: 1$/m);
   expect((await run("unpin", "w1")).lines).toEqual(["w1 is not pinned"]);
   const { code, lines } = await played(run("rollout", "start", "--wait"));
-  expect({ code, first: lines[0] }).toEqual({ code: 0, first: expect.stringContaining("1 wave of 1 host ") });
+  expect({ code, first: lines[0] }).toEqual({
+    code: 0,
+    first: expect.stringContaining("1 wave of 1 host "),
+  });
 });

@@ -31,22 +31,37 @@ async function lines(...args: readonly string[]): Promise<readonly string[]> {
 const parsed = async (...args: readonly string[]): Promise<unknown> =>
   JSON.parse((await lines(...args, "--json"))[0] ?? "");
 const revision = async (): Promise<number> =>
-  ((await h.request("GET", "/v1/revisions?limit=1")) as { readonly items: readonly { revision: number }[] })
-    .items[0]?.revision ?? 0;
+  (
+    (await h.request("GET", "/v1/revisions?limit=1")) as {
+      readonly items: readonly { revision: number }[];
+    }
+  ).items[0]?.revision ?? 0;
 
 describe("members", () => {
   test("are set, listed, shown and deleted one by one, for somebody and with a reason", async () => {
     const set = ["member", "set", "office", "carol", "--group", "dev"];
-    const said = await lines(...set, "--address", "10.8.0.12", "-m", "joins", "--on-behalf-of", "hr");
+    const said = await lines(
+      ...set,
+      "--address",
+      "10.8.0.12",
+      "-m",
+      "joins",
+      "--on-behalf-of",
+      "hr",
+    );
     expect(said[0]).toMatch(/^member office\/carol created; revision \d+: published to 1 host$/);
-    expect(await lines(...set, "--address", "10.8.0.12")).toEqual(["member office/carol unchanged"]);
+    expect(await lines(...set, "--address", "10.8.0.12")).toEqual([
+      "member office/carol unchanged",
+    ]);
     expect(await parsed("member", "list", "office")).toMatchObject([
       { key: "office/carol", body: { group: "dev", addresses: ["10.8.0.12"] }, on_behalf_of: "hr" },
     ]);
     expect((await lines("member", "list", "office"))[1]).toMatch(
       /^office\/carol +dev +10\.8\.0\.12 +\d+ +admin +hr$/,
     );
-    expect((await lines("member", "show", "office", "carol")).join("\n")).toMatch(/addresses +10\.8\.0\.12/);
+    expect((await lines("member", "show", "office", "carol")).join("\n")).toMatch(
+      /addresses +10\.8\.0\.12/,
+    );
     const [last] = (await parsed("revisions")) as readonly { readonly message: string }[];
     expect(last).toMatchObject({ message: "joins", on_behalf_of: "hr" });
     expect((await lines("member", "delete", "office", "carol"))[0]).toMatch(
@@ -97,12 +112,20 @@ test("audit list says who did what, newest first, and no more than was asked for
 
 describe("revert", () => {
   const zone = (key: string) =>
-    h.request("GET", `/v1/zones/${key}`) as Promise<{ readonly body: unknown; readonly source: string }>;
+    h.request("GET", `/v1/zones/${key}`) as Promise<{
+      readonly body: unknown;
+      readonly source: string;
+    }>;
   const commit = async (source: string, changes: readonly object[]): Promise<number> => {
     await h.request("POST", "/v1/commits", { message: "m", source, changes });
     return revision();
   };
-  const put = (key: string, cidr: string) => ({ op: "put", kind: "zone", key, body: { cidrs: [cidr] } });
+  const put = (key: string, cidr: string) => ({
+    op: "put",
+    kind: "zone",
+    key,
+    body: { cidrs: [cidr] },
+  });
 
   test("makes a revision's rows what they were, in its source, once it is agreed to", async () => {
     await commit("netops", [put("lan", "10.1.0.0/16"), put("old", "10.2.0.0/16")]);
@@ -134,7 +157,10 @@ describe("revert", () => {
       put("b", "10.6.0.0/16"),
       put("c", "10.6.1.0/24"),
     ]);
-    const later = await commit("netops", [put("b", "10.7.0.0/16"), { op: "delete", kind: "zone", key: "c" }]);
+    const later = await commit("netops", [
+      put("b", "10.7.0.0/16"),
+      { op: "delete", kind: "zone", key: "c" },
+    ]);
     const { code, errors, lines: printed } = await h.run("revert", `${bad}`, "--yes");
     expect({ code, printed }).toEqual({ code: 1, printed: [] });
     expect(errors).toEqual([
@@ -152,7 +178,8 @@ test("hosts revoke asks first, and then the host's key is good for nothing", asy
   await h.request("PUT", "/v1/hosts/web9", { addresses: ["192.0.2.9"] });
   await enrolHost(h.plane, "web9");
   const revoked = async () =>
-    ((await h.request("GET", "/v1/hosts/web9/status")) as { readonly revoked_at: unknown }).revoked_at;
+    ((await h.request("GET", "/v1/hosts/web9/status")) as { readonly revoked_at: unknown })
+      .revoked_at;
   expect(await h.run("hosts", "revoke", "web9")).toMatchObject({ code: 2 });
   expect((await h.runWith({ answer: false }, "hosts", "revoke", "web9")).code).toBe(1);
   expect(await revoked()).toBeNull();
@@ -169,7 +196,12 @@ describe("hosts adopting", () => {
     await enrolHost(h.plane, "hub1");
     const guard = Guard.parse({ management: { interfaces: ["wg0"] } });
     const counters = await countersOf("hub1");
-    const report = reportOf(1, { state: "adopting", guard, counters, at: new Date().toISOString() });
+    const report = reportOf(1, {
+      state: "adopting",
+      guard,
+      counters,
+      at: new Date().toISOString(),
+    });
     await storeReport(sql, await speakerOf(sql, "hub1"), report, Date.now());
     const [head, line] = await lines("hosts", "adopting");
     expect(head).toMatch(/^HOST +PUBLISHED +REPORT +PACKETS +MOST OF +UNDECLARED$/);
@@ -177,7 +209,12 @@ describe("hosts adopting", () => {
     expect(await parsed("hosts", "adopting")).toMatchObject([
       { host: "hub1", report: { counted: { packets: 12 } } },
     ]);
-    await storeReport(sql, await speakerOf(sql, "hub1"), reportOf(2, { guard, counters }), Date.now());
+    await storeReport(
+      sql,
+      await speakerOf(sql, "hub1"),
+      reportOf(2, { guard, counters }),
+      Date.now(),
+    );
     expect(await lines("hosts", "adopting")).toEqual(["no host is adopting"]);
   });
 

@@ -39,7 +39,10 @@ const parsed = async (...args: readonly string[]): Promise<unknown> => {
 async function put(path: string, body: unknown): Promise<void> {
   const { ok, status } = await fetch(new URL(path, env["PORTCULLIS_URL"]), {
     method: "PUT",
-    headers: { authorization: `Bearer ${env["PORTCULLIS_TOKEN"] ?? ""}`, "content-type": "application/json" },
+    headers: {
+      authorization: `Bearer ${env["PORTCULLIS_TOKEN"] ?? ""}`,
+      "content-type": "application/json",
+    },
     body: JSON.stringify(body),
   });
   if (!ok) throw new Error(`PUT ${path}: ${status}`);
@@ -49,8 +52,20 @@ test("the root is made once, its keys to files of their own, then hosts may join
   const out = join(folder, "root");
   const made = await parsed("root", "init", "--threshold", "1", "--keys", "2", "--out", out);
   expect(made).toMatchObject({ version: 1, keys: 2, threshold: 1, root: join(out, "root.json") });
-  expect(JSON.parse(readFileSync(join(out, "root.json"), "utf8"))).toHaveProperty("signed.version", 1);
-  const again = await run("root", "init", "--threshold", "1", "--keys", "1", "--out", join(folder, "other"));
+  expect(JSON.parse(readFileSync(join(out, "root.json"), "utf8"))).toHaveProperty(
+    "signed.version",
+    1,
+  );
+  const again = await run(
+    "root",
+    "init",
+    "--threshold",
+    "1",
+    "--keys",
+    "1",
+    "--out",
+    join(folder, "other"),
+  );
   expect(again.code).toBe(1);
   expect(again.errors).toEqual([
     expect.stringMatching(/^portcullis: root version 1 is in force here already/),
@@ -70,7 +85,9 @@ describe("with two revisions", () => {
       expect.stringMatching(/^2 .* second$/),
       expect.stringMatching(/^1 .* first$/),
     ]);
-    expect(await parsed("revisions", "--limit", "1")).toMatchObject([{ revision: 2, message: "second" }]);
+    expect(await parsed("revisions", "--limit", "1")).toMatchObject([
+      { revision: 2, message: "second" },
+    ]);
   });
 
   test("revisions R shows what it changed, field by field", async () => {
@@ -82,7 +99,11 @@ describe("with two revisions", () => {
       "    addresses: + 192.0.2.2",
     ]);
     const none = await run("revisions", "99");
-    expect(none).toMatchObject({ code: 1, lines: [], errors: [expect.stringContaining("(not_found)")] });
+    expect(none).toMatchObject({
+      code: 1,
+      lines: [],
+      errors: [expect.stringContaining("(not_found)")],
+    });
   });
 
   test("ruleset shows the newest, or the one asked for, in nft or JSON", async () => {
@@ -100,13 +121,20 @@ describe("with two revisions", () => {
 
   test("enrol prints the command to join, with the root it pins", async () => {
     const { lines } = await run("enrol", "web1", "--ttl", "60");
-    expect(lines[1]).toMatch(/^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/);
+    expect(lines[1]).toMatch(
+      /^echo \S+ \| portcullis-agent join http:\S+ --root-sha256 [0-9a-f]{64}$/,
+    );
     expect(await parsed("enrol", "web1")).toMatchObject({ host: "web1", root_version: 1 });
   });
 
   test("invitations are listed without their tokens, and taken back by their id alone", async () => {
-    const { id, token } = (await parsed("enrol", "web1")) as { readonly id: string; readonly token: string };
-    expect(await parsed("invitation", "list")).toMatchObject([{ id, host: "web1", created_by: "admin" }]);
+    const { id, token } = (await parsed("enrol", "web1")) as {
+      readonly id: string;
+      readonly token: string;
+    };
+    expect(await parsed("invitation", "list")).toMatchObject([
+      { id, host: "web1", created_by: "admin" },
+    ]);
     expect((await run("invitation", "list")).lines[1]).toMatch(new RegExp(`^${id} +web1 +admin `));
     expect(await run("invitation", "revoke", token)).toMatchObject({ code: 2, lines: [] });
     expect((await run("invitation", "revoke", id)).lines).toEqual([`took back invitation ${id}`]);
@@ -133,7 +161,9 @@ describe("a host whose guard refuses what a catalog opens", () => {
       );
     }
     const allowed = [...catalog, "--allow-guard-refusal", "db1"];
-    expect((await run("plan", ...allowed)).lines.join("\n")).toContain("published all the same, as allowed");
+    expect((await run("plan", ...allowed)).lines.join("\n")).toContain(
+      "published all the same, as allowed",
+    );
     const applied = await run("apply", "--yes", ...allowed);
     expect(applied).toMatchObject({ code: 0, errors: [] });
     expect(applied.lines.at(-1)).toMatch(/published to 1 host/);
@@ -149,13 +179,20 @@ test("hosts history says what ran from when to when, page after page, and at one
       state: n % 2 === 0 ? "steady" : "applying",
       applied: null,
     });
-    await storeReport(plane.ports.sql, await speakerOf(plane.ports.sql, "web9"), report, minute.getTime());
+    await storeReport(
+      plane.ports.sql,
+      await speakerOf(plane.ports.sql, "web9"),
+      report,
+      minute.getTime(),
+    );
   }
   const { lines } = await run("hosts", "history", "web9");
   expect(lines).toHaveLength(121);
   expect(lines[1]).toMatch(/^2026-01-01T02:00:00.000Z +now +steady +- +- +-$/);
   const then = await parsed("hosts", "history", "web9", "--at", "2026-01-01T00:03:30Z");
-  expect(then).toMatchObject([{ from: "2026-01-01T00:03:00.000Z", to: "2026-01-01T00:04:00.000Z" }]);
+  expect(then).toMatchObject([
+    { from: "2026-01-01T00:03:00.000Z", to: "2026-01-01T00:04:00.000Z" },
+  ]);
   expect(await run("hosts", "web9", "--at", "2026-01-01T00:03:30Z")).toMatchObject({ code: 2 });
 });
 
@@ -175,7 +212,9 @@ describe("tokens", () => {
     const file = join(folder, "ci.token");
     writeFileSync(file, `${made.lines[0] ?? ""}\n`);
     const asCi = (...args: readonly string[]) =>
-      runCli([...args, "--token-file", file], { env: { PORTCULLIS_URL: env["PORTCULLIS_URL"] ?? "" } });
+      runCli([...args, "--token-file", file], {
+        env: { PORTCULLIS_URL: env["PORTCULLIS_URL"] ?? "" },
+      });
     expect((await asCi("revisions")).code).toBe(0);
     const refused = await asCi("token", "list");
     expect(refused.errors).toEqual([expect.stringContaining("(forbidden)")]);
@@ -189,7 +228,9 @@ describe("tokens", () => {
 
   test("a list of more than a page is followed to its end", async () => {
     for (let i = 0; i < 101; i += 1)
-      expect((await run("token", "create", "--name", `t${i}`, "--scope", "intent:read")).code).toBe(0);
+      expect((await run("token", "create", "--name", `t${i}`, "--scope", "intent:read")).code).toBe(
+        0,
+      );
     const names = (await parsed("token", "list")) as readonly { readonly name: string }[];
     expect(new Set(names.map(({ name }) => name)).size).toBeGreaterThanOrEqual(101);
   });

@@ -4,7 +4,14 @@ import { newRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
 import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { OnlineKeySet } from "#schema/api/trust.ts";
 import { enrolled, poll } from "#test/support/host.ts";
-import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
+import {
+  type Ceremony,
+  host,
+  installRoot,
+  openPlane,
+  overlay,
+  type Plane,
+} from "#test/support/plane.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import { readRepository } from "#worker/served/repository-rows.ts";
 import { verifyAudit } from "#worker/audit/verify.ts";
@@ -26,19 +33,28 @@ afterEach(() => plane.close());
 const show = async (): Promise<PendingDetail> =>
   PendingDetail.parse(await (await plane.operator("GET", "/v1/cosign/gw")).json());
 const send = (seq: number, text: string, ...keys: readonly RootKey[]): Promise<Response> =>
-  plane.operator("PUT", "/v1/cosign/gw", { seq, signatures: keys.map((key) => signatureOver(text, key)) });
+  plane.operator("PUT", "/v1/cosign/gw", {
+    seq,
+    signatures: keys.map((key) => signatureOver(text, key)),
+  });
 async function sign(...keys: readonly RootKey[]): Promise<CosignResponse> {
   const { seq, targets } = await show();
   return CosignResponse.parse(await (await send(seq, targets, ...keys)).json());
 }
-const waits = async (): Promise<boolean> => (await plane.operator("GET", "/v1/cosign/gw")).status === 200;
+const waits = async (): Promise<boolean> =>
+  (await plane.operator("GET", "/v1/cosign/gw")).status === 200;
 const stored = () => readRepository(plane.ports.sql, "gw");
 
 test("a commit publishes nothing before a threshold of targets keys signed it, then at once, and the audit chain holds", async () => {
   const before = await stored();
   await plane.commit(overlay("vpn", "gw"));
   expect(await stored()).toEqual(before);
-  expect(await sign(a)).toMatchObject({ seq: 2, signed_by: [a.keyid], threshold: 2, published: false });
+  expect(await sign(a)).toMatchObject({
+    seq: 2,
+    signed_by: [a.keyid],
+    threshold: 2,
+    published: false,
+  });
   expect(await sign(a)).toMatchObject({ signed_by: [a.keyid], published: false });
   expect(await stored()).toEqual(before);
   const { targets } = await show();
@@ -46,7 +62,9 @@ test("a commit publishes nothing before a threshold of targets keys signed it, t
   expect(await waits()).toBe(false);
   const after = await stored();
   expect(after).toMatchObject({ seq: 2, snapshot_version: 2, timestamp_version: 2 });
-  expect(JSON.stringify((JSON.parse(after?.targets ?? "") as { signed: object }).signed)).toBe(targets);
+  expect(JSON.stringify((JSON.parse(after?.targets ?? "") as { signed: object }).signed)).toBe(
+    targets,
+  );
   expect((await poll(plane, token)).headers.get("etag")).toMatch(/^"t2-/);
   expect(await verifyAudit(plane.ports.sql)).toMatchObject({ ok: true });
 });
@@ -99,7 +117,9 @@ test("leases go on over what operators signed; from half of its 90 days on it wa
 
 describe("a root edit switches", () => {
   test("to the control plane and one operator: its own signature is there, and never enough", async () => {
-    const { keys } = OnlineKeySet.parse(await (await plane.operator("GET", "/v1/root/keys")).json());
+    const { keys } = OnlineKeySet.parse(
+      await (await plane.operator("GET", "/v1/root/keys")).json(),
+    );
     await installRoot(plane, 3, ceremony, { keys: [keys.targets.key, a.key, b.key], threshold: 2 });
     await plane.commit(overlay("vpn", "gw"));
     expect(await show()).toMatchObject({ seq: 2, signed_by: [keys.targets.keyid] });

@@ -134,10 +134,13 @@ describe.each(pages)("the commands of %s", (document) => {
   });
   afterAll(() => reader.leave());
 
-  test.each(read(document).filter(runs))("work as they stand, from line $line on", async ({ text }) => {
-    const followed = await reader.follow(text.replaceAll(firstKeyId, keyId));
-    expect(followed, followed.printed).toMatchObject({ code: 0 });
-  });
+  test.each(read(document).filter(runs))(
+    "work as they stand, from line $line on",
+    async ({ text }) => {
+      const followed = await reader.follow(text.replaceAll(firstKeyId, keyId));
+      expect(followed, followed.printed).toMatchObject({ code: 0 });
+    },
+  );
 });
 
 describe("what the reference shows", () => {
@@ -146,7 +149,9 @@ describe("what the reference shows", () => {
   afterAll(() => reader.leave());
 
   test("is a catalog that a control plane takes", async () => {
-    const [catalog] = read("docs/reference/catalog.md").filter(({ language }) => language === "yaml");
+    const [catalog] = read("docs/reference/catalog.md").filter(
+      ({ language }) => language === "yaml",
+    );
     writeFileSync(join(reader.folder, "one.yaml"), catalog?.text ?? "");
     const followed = await reader.follow("portcullis apply -f one.yaml --token-file admin.token");
     expect(followed, followed.printed).toMatchObject({ code: 0 });
@@ -165,6 +170,9 @@ describe("what the reference shows", () => {
 
   test("is seen to fail where one command of a block fails", async () => {
     const text = "portcullis member show office nobody --token-file admin.token\ntrue";
-    expect(await reader.follow(text)).toMatchObject({ code: 1, printed: expect.stringContaining("nobody") });
+    expect(await reader.follow(text)).toMatchObject({
+      code: 1,
+      printed: expect.stringContaining("nobody"),
+    });
   });
 });

@@ -77,13 +77,16 @@ describe("a flood", () => {
     // As after long counting: there is an end to it.
     plane.advance(30_000);
     const end = 2 ** 48;
-    await plane.ports.sql.prepare(`UPDATE repository SET timestamp_version = ${end} WHERE host = 'a'`).run();
+    await plane.ports.sql
+      .prepare(`UPDATE repository SET timestamp_version = ${end} WHERE host = 'a'`)
+      .run();
     expect((await claim(end + 1)).status).toBe(200);
     expect(await version()).toBe(end);
   });
 
   test("of a host's own assertions leaves twenty rows, and it may come again when they are over", async () => {
-    const ask = async () => postJson(plane, "/v1/agent/token", tokenRequest(await hostA.assertion()));
+    const ask = async () =>
+      postJson(plane, "/v1/agent/token", tokenRequest(await hostA.assertion()));
     plane.advance(300_000);
     const statuses: number[] = [];
     for (let i = 0; i < 21; i += 1) statuses.push((await ask()).status);

@@ -22,7 +22,9 @@ async function enrol(name: string, token: string): Promise<number> {
 }
 
 async function open(): Promise<readonly Invitation[]> {
-  const answer = (await (await plane.operator("GET", "/v1/enrolments")).json()) as { items: unknown[] };
+  const answer = (await (await plane.operator("GET", "/v1/enrolments")).json()) as {
+    items: unknown[];
+  };
   return answer.items.map((item) => Invitation.parse(item));
 }
 const openIds = async (): Promise<readonly string[]> => (await open()).map(({ id }) => id);
@@ -39,7 +41,11 @@ describe("an invitation", () => {
   });
 
   test("is listed page by page", async () => {
-    const made = [await enrolment(plane, "a"), await enrolment(plane, "b"), await enrolment(plane, "c")];
+    const made = [
+      await enrolment(plane, "a"),
+      await enrolment(plane, "b"),
+      await enrolment(plane, "c"),
+    ];
     const page = async (query: string) =>
       (await (await plane.operator("GET", `/v1/enrolments?limit=2${query}`)).json()) as {
         readonly items: readonly { readonly id: string }[];

@@ -6,7 +6,14 @@ import { readRollout } from "#worker/rollouts/read.ts";
 import { startRollout } from "#worker/rollouts/start.ts";
 import { commit } from "#worker/commits/commit.ts";
 import { newRootKey } from "#cli/root/name.ts";
-import { type Ceremony, host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
+import {
+  type Ceremony,
+  host,
+  installRoot,
+  openPlane,
+  overlay,
+  type Plane,
+} from "#test/support/plane.ts";
 
 const hours = 3_600_000;
 
@@ -40,7 +47,12 @@ test("a rollout that cannot be read stops neither another rollout nor the leases
   await run(
     "INSERT INTO rollout (id, revision, at, by, note, strategy, gates, emergency, waves_sha256, status, reason, phase, wave) VALUES (1, 1, 0, 'somebody', '', '{\"kind\":\"unheard-of\"}', '{}', 0, printf('%064d', 0), 'running', '', 'widen', 1)",
   );
-  const staged = { message: "m", source: "api", release: "staged" as const, changes: [overlay("vpn", "a")] };
+  const staged = {
+    message: "m",
+    source: "api",
+    release: "staged" as const,
+    changes: [overlay("vpn", "a")],
+  };
   expect(await commit(plane.ports, "test", staged)).toMatchObject({ ok: true });
   const { id } = await startRollout(plane.ports, "test", RolloutRequest.parse({ note: "n" }));
   plane.advance(23 * hours);

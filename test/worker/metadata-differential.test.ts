@@ -40,7 +40,8 @@ interface Verdict extends MetadataMutant {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-differential-"));
-const sha256 = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");
+const sha256 = (content: string | Buffer): string =>
+  createHash("sha256").update(content).digest("hex");
 const root = readRoot(Buffer.from(rootText));
 const floors = { root: 1, timestamp: null, snapshot: null, targets: null };
 
@@ -79,7 +80,10 @@ const judging = (files: Files): Judging<Verified> => {
   return verifyMetadata(root, digested, owner, floors);
 };
 
-async function judgeSays(files: Files, by: (claim: Claim) => boolean | Promise<boolean>): Promise<Said> {
+async function judgeSays(
+  files: Files,
+  by: (claim: Claim) => boolean | Promise<boolean>,
+): Promise<Said> {
   try {
     const verified = await judgeAsync(judging(files), async (claim) => by(claim));
     requireTimesNear(verified, Date.now());
@@ -94,7 +98,8 @@ async function judgeSays(files: Files, by: (claim: Claim) => boolean | Promise<b
 function canonicalPayload(text: string): string | undefined {
   try {
     const file = JSON.parse(text) as { signed: unknown; signatures: unknown };
-    const isMade = z.array(Signature).safeParse(file.signatures).success && canonicalText(file) === text;
+    const isMade =
+      z.array(Signature).safeParse(file.signatures).success && canonicalText(file) === text;
     return isMade ? canonicalText(file.signed) : undefined;
   } catch {
     return undefined;

@@ -16,7 +16,8 @@ async function metrics(): Promise<ReadonlyMap<string, number>> {
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4");
   const lines = (await response.text()).trimEnd().split("\n");
   const samples = lines.filter((line) => !line.startsWith("#"));
-  for (const line of samples) expect(line).toMatch(/^portcullis_[a-z_]+(?:\{[a-z]+="[a-z_]+"\})? -?\d+$/);
+  for (const line of samples)
+    expect(line).toMatch(/^portcullis_[a-z_]+(?:\{[a-z]+="[a-z_]+"\})? -?\d+$/);
   return new Map(samples.map((line) => [line.split(" ")[0] ?? "", Number(line.split(" ")[1])]));
 }
 
@@ -35,7 +36,10 @@ test("says how long each role is good, the soonest over all hosts, and counts ho
     ["snapshot", 14 * day],
     ["timestamp", day],
   ] as const)
-    expect([role, Math.abs((now.get(expiry(role)) ?? 0) - (life - 3600)) < 60]).toEqual([role, true]);
+    expect([role, Math.abs((now.get(expiry(role)) ?? 0) - (life - 3600)) < 60]).toEqual([
+      role,
+      true,
+    ]);
   expect(now.get('portcullis_hosts{state="unknown"}')).toBe(1);
   expect(now.get('portcullis_hosts{state="unenrolled"}')).toBe(1);
   expect(now.get('portcullis_hosts{state="steady"}')).toBe(0);

@@ -17,7 +17,9 @@ function migrated(): DatabaseSync {
 
 const names = (database: DatabaseSync, type: string): readonly string[] =>
   database
-    .prepare("SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%' ORDER BY name")
+    .prepare(
+      "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    )
     .all(type)
     .map((row) => String(row["name"]));
 
@@ -48,10 +50,15 @@ describe("the migrations", () => {
   test("make strict tables, and give no foreign key a cascade", () => {
     const database = migrated();
     for (const table of names(database, "table").filter((name) => name !== "d1_migrations")) {
-      const [info] = database.prepare("SELECT strict FROM pragma_table_list WHERE name = ?").all(table);
+      const [info] = database
+        .prepare("SELECT strict FROM pragma_table_list WHERE name = ?")
+        .all(table);
       expect([table, info?.["strict"]]).toEqual([table, 1]);
-      const keys = database.prepare("SELECT on_delete, on_update FROM pragma_foreign_key_list(?)").all(table);
-      for (const key of keys) expect(key).toEqual({ on_delete: "NO ACTION", on_update: "NO ACTION" });
+      const keys = database
+        .prepare("SELECT on_delete, on_update FROM pragma_foreign_key_list(?)")
+        .all(table);
+      for (const key of keys)
+        expect(key).toEqual({ on_delete: "NO ACTION", on_update: "NO ACTION" });
     }
   });
 
@@ -97,7 +104,9 @@ describe("the migrations", () => {
       INSERT INTO token VALUES ('b', 'ci', '${"b".repeat(64)}', '["tokens:write"]', 1, 'token:ci', 9, NULL);
     `);
     migrate(database, migrations);
-    const tokens = database.prepare("SELECT id, name, revoked_at, parent, ancestor FROM token").all();
+    const tokens = database
+      .prepare("SELECT id, name, revoked_at, parent, ancestor FROM token")
+      .all();
     expect(tokens).toEqual([
       { id: "a", name: "ci", revoked_at: 2, parent: null, ancestor: "a" },
       { id: "b", name: "ci", revoked_at: null, parent: null, ancestor: "b" },
@@ -108,7 +117,9 @@ describe("the migrations", () => {
     expect(insert(`${c}, ${sha256}, NULL, NULL, 'b', 'a'`)).toThrow("token_line");
     expect(insert(`${c}, ${sha256}, NULL, NULL, 'a', 'a'`)).toThrow("token_line");
     expect(insert(`${c}, ${sha256}, NULL, NULL, 'b', 'b'`)).not.toThrow();
-    expect(() => database.exec("UPDATE token SET revoked_at = NULL WHERE id = 'a'")).toThrow("token_line");
+    expect(() => database.exec("UPDATE token SET revoked_at = NULL WHERE id = 'a'")).toThrow(
+      "token_line",
+    );
   });
 
   test("leave the newest invitation of each host open, and end those beside it", () => {
@@ -127,7 +138,9 @@ describe("the migrations", () => {
         `INSERT INTO enrolment VALUES ('${id}', '${host}', '${id.repeat(64)}', ${at}, 't', 99, ${used})`,
       );
     migrate(database, migrations);
-    const open = database.prepare("SELECT id FROM enrolment WHERE used_at IS NULL AND ended_at IS NULL");
+    const open = database.prepare(
+      "SELECT id FROM enrolment WHERE used_at IS NULL AND ended_at IS NULL",
+    );
     expect(open.all()).toEqual([{ id: "c" }, { id: "e" }]);
     expect(() => database.exec("UPDATE enrolment SET ended_at = NULL WHERE id = 'a'")).toThrow(
       "enrolment_ended",
@@ -147,7 +160,9 @@ describe("the migrations", () => {
       INSERT INTO report VALUES ('alone', 3, 99, '{}', NULL);
     `);
     migrate(database, migrations);
-    expect(database.prepare("SELECT host, n, enrolment, number FROM report ORDER BY host, n").all()).toEqual([
+    expect(
+      database.prepare("SELECT host, n, enrolment, number FROM report ORDER BY host, n").all(),
+    ).toEqual([
       { host: "alone", n: 3, enrolment: null, number: 3 },
       { host: "h", n: 7, enrolment: null, number: 7 },
       { host: "h", n: 8, enrolment: "new", number: 8 },
@@ -180,7 +195,10 @@ describe("a start on a database that was changed by hand", () => {
 
   test("leaves no half of a migration behind that fails", () => {
     const database = migrated();
-    const broken = { name: "9999_broken.sql", sql: "CREATE TABLE half (x); CREATE TABLE half (x);" };
+    const broken = {
+      name: "9999_broken.sql",
+      sql: "CREATE TABLE half (x); CREATE TABLE half (x);",
+    };
     expect(() => migrate(database, [...migrations, broken])).toThrow("9999_broken.sql");
     expect(names(database, "table")).not.toContain("half");
   });

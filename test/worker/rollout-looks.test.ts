@@ -31,7 +31,11 @@ async function baking(): Promise<void> {
       op: "put" as const,
       kind: "host" as const,
       key,
-      body: { addresses: [], roles: ["web"], labels: canaries.includes(key) ? { wave: "first" } : {} },
+      body: {
+        addresses: [],
+        roles: ["web"],
+        labels: canaries.includes(key) ? { wave: "first" } : {},
+      },
     })),
   );
   const body = { ingress: [{ from: "any", port: 443, proto: "tcp" as const }], to: ["role:web"] };
@@ -103,7 +107,9 @@ test("what a person does to a rollout or a host is seen by the next minute", asy
   await baking();
   await pin(ports, "alice", "h39", { reason: "r" });
   await minute();
-  expect((await readRollout(ports.sql, 1))?.attention).toMatchObject([{ host: "h39", standing: "skipped" }]);
+  expect((await readRollout(ports.sql, 1))?.attention).toMatchObject([
+    { host: "h39", standing: "skipped" },
+  ]);
   await minute();
   await act(ports, "alice", 1, "rollback", { reason: "r" });
   expect(await status()).toBe("rolled_back");

@@ -44,8 +44,11 @@ const start = (over: object = {}) =>
   startRollout(plane.ports, "token:alice", RolloutRequest.parse({ note: "n", ...over }));
 const view = (id: number) => readRollout(plane.ports.sql, id);
 const served = async () =>
-  (await plane.ports.sql.prepare("SELECT host, seq, bundle_sha256 FROM repository ORDER BY host").all())
-    .results;
+  (
+    await plane.ports.sql
+      .prepare("SELECT host, seq, bundle_sha256 FROM repository ORDER BY host")
+      .all()
+  ).results;
 const standings = async (id: number) => {
   const entries = await pageOfHosts(plane.ports.sql, id, { cursor: "", limit: 10 });
   return entries.map(({ standing }) => standing);

@@ -69,14 +69,20 @@ afterAll(async () => {
 test("the root in force is shown: version, expiry, digest, roles", async () => {
   const { lines, errors } = await cli("root", "show", "--json");
   expect(errors).toEqual([]);
-  const roles = { root: { keyids: keys.map(({ id }) => id), threshold: 2 }, timestamp: { threshold: 1 } };
+  const roles = {
+    root: { keyids: keys.map(({ id }) => id), threshold: 2 },
+    timestamp: { threshold: 1 },
+  };
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ version: 1, warning: null, roles });
-  expect((await cli("root", "show")).lines.join("\n")).toMatch(/^root +2 of 3 +[0-9a-f]{64} +signed$/m);
+  expect((await cli("root", "show")).lines.join("\n")).toMatch(
+    /^root +2 of 3 +[0-9a-f]{64} +signed$/m,
+  );
 });
 
 test("2 of 3 become another 2 of 3 with one key replaced, and the stock client follows", async () => {
   const [a, b, c] = keys;
-  if (a === undefined || b === undefined || c === undefined) throw new Error("three keys were made");
+  if (a === undefined || b === undefined || c === undefined)
+    throw new Error("three keys were made");
   const before = await inForce();
   const fresh = (await cli("root", "key", "--out", at("d.pem"))).lines[0] ?? "";
   const change = ["--add-key", at("d.pem.pub"), "--remove-key", a.id.slice(0, 16)];
@@ -99,9 +105,16 @@ test("2 of 3 become another 2 of 3 with one key replaced, and the stock client f
 
   await signed(at("2-c.json"), [c.file], at("keys/root.json"));
   const pushed = await cli("root", "push", at("2.json"), at("2-c.json"));
-  expect(pushed).toMatchObject({ code: 0, lines: [expect.stringMatching(/^root version 2 is in force/)] });
+  expect(pushed).toMatchObject({
+    code: 0,
+    lines: [expect.stringMatching(/^root version 2 is in force/)],
+  });
   expect((await cli("root", "push", at("2.json"), at("2-c.json"))).code).toBe(0);
-  expect(JSON.parse(await inForce())).toHaveProperty("signed.roles.root.keyids", [b.id, c.id, fresh]);
+  expect(JSON.parse(await inForce())).toHaveProperty("signed.roles.root.keyids", [
+    b.id,
+    c.id,
+    fresh,
+  ]);
   asked.length = 0;
   await client.update();
   expect(asked.slice(0, 2)).toEqual(["metadata/2.root.json", "metadata/3.root.json"]);
@@ -136,7 +149,9 @@ test("--online takes the control plane's keys as they are, and another plane's r
     const there = { PORTCULLIS_URL: other.urls[0] ?? "", PORTCULLIS_TOKEN: other.admin.token };
     const args = ["root", "rotate", "--from", at("3.json"), "--online", "--out", at("4.json")];
     const { lines } = await runCli(args, { env: there });
-    expect(lines.filter((line) => /^[-+] (?:targets|snapshot|timestamp) key/.test(line))).toHaveLength(6);
+    expect(
+      lines.filter((line) => /^[-+] (?:targets|snapshot|timestamp) key/.test(line)),
+    ).toHaveLength(6);
     await signed(at("4.json"), signersLeft(), at("3.json"));
     const pushed = await cli("root", "push", at("4.json"));
     expect(pushed).toMatchObject({ code: 1, errors: [expect.stringContaining("bad_request")] });
@@ -162,7 +177,12 @@ test("after all online keys were changed, --online puts the new ones in force an
   expect((await cli("root", "push", at("6.json"))).errors).toEqual([]);
   await maintain(plane.ports);
   await client.update();
-  const overlay = { host: "web1", interfaces: ["wg0"], subnets: ["10.8.0.0/24"], policy: "same-subnet" };
+  const overlay = {
+    host: "web1",
+    interfaces: ["wg0"],
+    subnets: ["10.8.0.0/24"],
+    policy: "same-subnet",
+  };
   expect((await operator("PUT", "/v1/overlays/vpn", overlay)).ok).toBe(true);
   expect(Buffer.from((await client.update()).bundle).toString()).toContain("wg0");
 });

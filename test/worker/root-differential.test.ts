@@ -84,7 +84,8 @@ async function pollUnder(): Promise<string> {
   cpSync(at("host"), directory, { recursive: true });
   const polling = believer(directory, first, "gw", token);
   const polled = await polling.cycle(plane).then(
-    (bundle) => `root ${polling.trust.seen().root}, ${bundle === undefined ? "nothing" : "a bundle"}`,
+    (bundle) =>
+      `root ${polling.trust.seen().root}, ${bundle === undefined ? "nothing" : "a bundle"}`,
     (error: Error) => error.message,
   );
   await plane.close();
@@ -107,7 +108,10 @@ beforeAll(async () => {
   plane = await openPlane({ data: at("data") });
   open();
   const { signed } = parseStrict(Buffer.from(text)) as unknown as { signed: Root };
-  for (const mutant of rootMutants({ ...signed, version: 2 }, keys as [RootKey, RootKey, RootKey])) {
+  for (const mutant of rootMutants(
+    { ...signed, version: 2 },
+    keys as [RootKey, RootKey, RootKey],
+  )) {
     const cli = await cliSays(mutant.text);
     const agentFollows = await agentSays(mutant.text);
     const said = await planeSays(mutant.text);
@@ -132,7 +136,9 @@ describe("over hundreds of mutated roots", () => {
 
   test("what the control plane takes, the command line passes and an agent follows", () => {
     const taken = verdicts.filter((one) => one.plane === undefined);
-    expect(titles(taken.filter(({ cli, agentFollows }) => cli !== undefined || !agentFollows))).toEqual([]);
+    expect(
+      titles(taken.filter(({ cli, agentFollows }) => cli !== undefined || !agentFollows)),
+    ).toEqual([]);
   });
 
   test("under what the control plane takes, an agent polls it and believes what it signs", () => {
@@ -143,9 +149,9 @@ describe("over hundreds of mutated roots", () => {
   });
 
   test("what the command line passes, an agent follows", () => {
-    expect(titles(verdicts.filter(({ cli, agentFollows }) => cli === undefined && !agentFollows))).toEqual(
-      [],
-    );
+    expect(
+      titles(verdicts.filter(({ cli, agentFollows }) => cli === undefined && !agentFollows)),
+    ).toEqual([]);
   });
 
   test("where the control plane is stricter than an agent, it is about time, form or its own keys", () => {
@@ -162,6 +168,8 @@ describe("over hundreds of mutated roots", () => {
         ? said === undefined || cli === undefined || agentFollows
         : wanted === "taken" && (said !== undefined || cli !== undefined || !agentFollows),
     );
-    expect(wrong.map(({ title, wanted, plane: said, cli }) => [title, wanted, said, cli])).toEqual([]);
+    expect(wrong.map(({ title, wanted, plane: said, cli }) => [title, wanted, said, cli])).toEqual(
+      [],
+    );
   });
 });

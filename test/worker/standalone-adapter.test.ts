@@ -42,8 +42,16 @@ describe("the D1 API over SQLite", () => {
   test.each([
     ["101 parameters", `SELECT ${Array.from({ length: 101 }, () => "?").join(",")}`, "variable"],
     ["a statement over 100 kB", `SELECT '${"x".repeat(100_001)}'`, "too big"],
-    ["6 selects in one", Array.from({ length: 6 }, () => "SELECT 1").join(" UNION ALL "), "too many terms"],
-    ["an expression 120 deep", `SELECT ${Array.from({ length: 120 }, () => "1").join("+")}`, "too large"],
+    [
+      "6 selects in one",
+      Array.from({ length: 6 }, () => "SELECT 1").join(" UNION ALL "),
+      "too many terms",
+    ],
+    [
+      "an expression 120 deep",
+      `SELECT ${Array.from({ length: 120 }, () => "1").join("+")}`,
+      "too large",
+    ],
     ["a text over 2 MB", "SELECT length(printf('%.*c', 2000001, 'x'))", "too big"],
     ["a pattern over 50 bytes", `SELECT 'a' LIKE '${"x".repeat(51)}'`, "too complex"],
     ["another database beside", "ATTACH ':memory:' AS other", "too many attached databases"],
@@ -53,7 +61,8 @@ describe("the D1 API over SQLite", () => {
 
   test("refuses to bind, and to answer, more than D1 does, and takes what it takes", async () => {
     const sql = open();
-    const bind = (bytes: number) => sql.prepare("SELECT length(?) AS n").bind("x".repeat(bytes)).first("n");
+    const bind = (bytes: number) =>
+      sql.prepare("SELECT length(?) AS n").bind("x".repeat(bytes)).first("n");
     expect(await bind(2_000_000)).toBe(2_000_000);
     await expect(bind(2_000_001)).rejects.toThrow("too big");
     await sql.prepare("CREATE TABLE t (x)").run();
@@ -61,13 +70,18 @@ describe("the D1 API over SQLite", () => {
     await sql.batch(Array.from({ length: 25 }, () => insert));
     expect((await sql.prepare("SELECT x FROM t").all()).results).toHaveLength(25);
     await insert.run();
-    await expect(sql.prepare("SELECT x FROM t").all()).rejects.toThrow("answer of more than 50000000");
-    await expect(sql.prepare("SELECT x FROM t").raw()).rejects.toThrow("answer of more than 50000000");
+    await expect(sql.prepare("SELECT x FROM t").all()).rejects.toThrow(
+      "answer of more than 50000000",
+    );
+    await expect(sql.prepare("SELECT x FROM t").raw()).rejects.toThrow(
+      "answer of more than 50000000",
+    );
   });
 
   test("refuses a batch of more statements than an invocation may ask", async () => {
     const sql = open();
-    const ask = (count: number) => sql.batch(Array.from({ length: count }, () => sql.prepare("SELECT 1")));
+    const ask = (count: number) =>
+      sql.batch(Array.from({ length: count }, () => sql.prepare("SELECT 1")));
     expect(await ask(1000)).toHaveLength(1000);
     await expect(ask(1001)).rejects.toThrow("more than 1000 statements");
   });
@@ -89,9 +103,9 @@ describe("the D1 API over SQLite", () => {
   test("counts changes, and reads rows as objects and as arrays", async () => {
     const sql = open();
     await sql.prepare("CREATE TABLE t (a, b)").run();
-    expect((await sql.prepare("INSERT INTO t VALUES (?, ?), (3, 4)").bind(1, "x").run()).meta.changes).toBe(
-      2,
-    );
+    expect(
+      (await sql.prepare("INSERT INTO t VALUES (?, ?), (3, 4)").bind(1, "x").run()).meta.changes,
+    ).toBe(2);
     const all = sql.prepare("SELECT a, b FROM t");
     expect((await all.all()).results).toEqual([
       { a: 1, b: "x" },
@@ -140,7 +154,9 @@ describe("blobs in a directory", () => {
           ? process.kill(process.pid, "SIGKILL")
           : setImmediate(look);
       look();`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", script, shelf], { stdio: "inherit" });
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script, shelf], {
+      stdio: "inherit",
+    });
     await once(child, "exit");
     const unfinished = readdirSync(shelf).filter((name) => name.endsWith(".tmp"));
     expect(unfinished).toHaveLength(1);
@@ -208,7 +224,8 @@ describe("a standalone control plane", () => {
         headers: { authorization: `Bearer ${admin.token}`, "content-type": "application/json" },
         body: JSON.stringify({ labels: Object.fromEntries(labels) }),
       });
-    const pages = async (limit: number) => ports.sql.prepare(`PRAGMA max_page_count = ${limit}`).all();
+    const pages = async (limit: number) =>
+      ports.sql.prepare(`PRAGMA max_page_count = ${limit}`).all();
     expect((await put("before")).status).toBe(201);
     const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     // No more pages than there are: SQLite's own word for a full disk.
@@ -237,7 +254,11 @@ describe("a standalone control plane", () => {
   });
 
   test("names the address that is taken", async () => {
-    const one = await openStandalone({ data: join(folder, "one"), fleet: "f1", endpoints: [loopback] });
+    const one = await openStandalone({
+      data: join(folder, "one"),
+      fleet: "f1",
+      endpoints: [loopback],
+    });
     const port = Number(new URL(one.urls[0] ?? "").port);
     const opening = openStandalone({
       data: join(folder, "two"),
@@ -317,7 +338,9 @@ describe("the command", () => {
     ["TLS without a certificate", ["--data", "x", "--tls-listen", "0.0.0.0:1"]],
     ["a lease too short", ["--data", "x", "--lease-seconds", "10"]],
   ])("refuses %s with one line and exit code 2", async (_, args) => {
-    const failure: unknown = await run(process.execPath, [program, ...args]).catch((error: unknown) => error);
+    const failure: unknown = await run(process.execPath, [program, ...args]).catch(
+      (error: unknown) => error,
+    );
     expect(failure).toMatchObject({
       code: 2,
       stderr: oneLine,
@@ -330,14 +353,30 @@ async function selfSigned() {
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"];
-  await promisify(execFile)("openssl", ["req", "-x509", ...curve, ...subject, "-keyout", key, "-out", cert]);
+  await promisify(execFile)("openssl", [
+    "req",
+    "-x509",
+    ...curve,
+    ...subject,
+    "-keyout",
+    key,
+    "-out",
+    cert,
+  ]);
   return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
 }
 
 const healthOver = (socketPath: string, ca: string): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     httpsRequest(
-      { socketPath, ca, host: "localhost", servername: "localhost", path: "/healthz", agent: false },
+      {
+        socketPath,
+        ca,
+        host: "localhost",
+        servername: "localhost",
+        path: "/healthz",
+        agent: false,
+      },
       (response) => {
         response.resume();
         response.on("end", () => resolve(response.statusCode));

@@ -37,7 +37,14 @@ describe("a start on a database that hosts trust", () => {
     );
   /** Starts, and stops once it listens. */
   const served = async (...args: readonly string[]): Promise<void> => {
-    const child = spawn(process.execPath, [program, "--data", data(), "--listen", "127.0.0.1:0", ...args]);
+    const child = spawn(process.execPath, [
+      program,
+      "--data",
+      data(),
+      "--listen",
+      "127.0.0.1:0",
+      ...args,
+    ]);
     await outputUntil(child, "first operator token");
     child.kill("SIGTERM");
     expect(await once(child, "exit")).toEqual([0, null]);
@@ -84,7 +91,10 @@ describe("a start on a database that hosts trust", () => {
     rmSync(keys());
     expect(await start("--fleet", "f1", "--prepare")).toMatchObject({ code: 1, stdout: "" });
     const said = `first operator token: ${join(data(), "admin.token")}\n`;
-    expect(await start("--fleet", "f1", "--new-keys", "--prepare")).toEqual({ stdout: said, stderr: "" });
+    expect(await start("--fleet", "f1", "--new-keys", "--prepare")).toEqual({
+      stdout: said,
+      stderr: "",
+    });
     await served("--fleet", "f1");
   });
 

@@ -34,7 +34,12 @@ afterAll(async () => {
 });
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => i.toString(36));
-const overlay = { host: "gw", interfaces: ["tun0"], subnets: ["10.8.0.0/24"], policy: "group-based" };
+const overlay = {
+  host: "gw",
+  interfaces: ["tun0"],
+  subnets: ["10.8.0.0/24"],
+  policy: "group-based",
+};
 const change = (body: object) => ({
   op: "put",
   kind: "overlay",
@@ -44,50 +49,54 @@ const change = (body: object) => ({
 const guard = { management: { interfaces: ["wg0"] } };
 
 /** Each body by the number of entries in it. */
-const requests: readonly (readonly [string, string, string, number, (count: number) => object])[] = [
+const requests: readonly (readonly [string, string, string, number, (count: number) => object])[] =
   [
-    "a report whose guard has that many interfaces",
-    "POST",
-    "/v1/agent/report",
-    36_000,
-    (count) => ({ ...reportOf(1, {}), guard: { ...guard, management: { interfaces: names(count) } } }),
-  ],
-  [
-    "a report with that many counters of a kind that is none",
-    "POST",
-    "/v1/agent/report",
-    18_000,
-    (count) => ({ ...reportOf(1, {}), counters: names(count) }),
-  ],
-  [
-    "a plan of one overlay with that many groups",
-    "POST",
-    "/v1/plan",
-    80_000,
-    (count) => ({ changes: [change({ groups: names(count) })] }),
-  ],
-  [
-    "an overlay with that many groups",
-    "PUT",
-    "/v1/overlays/office",
-    80_000,
-    (count) => ({ ...overlay, groups: names(count) }),
-  ],
-  [
-    "a plan for that many hosts whose guard may refuse",
-    "POST",
-    "/v1/plan",
-    140_000,
-    (count) => ({ allow_guard_refusals: names(count), changes: [] }),
-  ],
-  [
-    "a host with that many labels",
-    "PUT",
-    "/v1/hosts/gw",
-    60_000,
-    (count) => ({ labels: Object.fromEntries(names(count).map((name) => [name, "v"])) }),
-  ],
-];
+    [
+      "a report whose guard has that many interfaces",
+      "POST",
+      "/v1/agent/report",
+      36_000,
+      (count) => ({
+        ...reportOf(1, {}),
+        guard: { ...guard, management: { interfaces: names(count) } },
+      }),
+    ],
+    [
+      "a report with that many counters of a kind that is none",
+      "POST",
+      "/v1/agent/report",
+      18_000,
+      (count) => ({ ...reportOf(1, {}), counters: names(count) }),
+    ],
+    [
+      "a plan of one overlay with that many groups",
+      "POST",
+      "/v1/plan",
+      80_000,
+      (count) => ({ changes: [change({ groups: names(count) })] }),
+    ],
+    [
+      "an overlay with that many groups",
+      "PUT",
+      "/v1/overlays/office",
+      80_000,
+      (count) => ({ ...overlay, groups: names(count) }),
+    ],
+    [
+      "a plan for that many hosts whose guard may refuse",
+      "POST",
+      "/v1/plan",
+      140_000,
+      (count) => ({ allow_guard_refusals: names(count), changes: [] }),
+    ],
+    [
+      "a host with that many labels",
+      "PUT",
+      "/v1/hosts/gw",
+      60_000,
+      (count) => ({ labels: Object.fromEntries(names(count).map((name) => [name, "v"])) }),
+    ],
+  ];
 
 describe("is refused in steps that double with its bytes:", () => {
   test.each(requests)("%s", async (_, method, path, most, body) => {
@@ -103,7 +112,11 @@ describe("is refused in steps that double with its bytes:", () => {
       return counted;
     };
     await steps(most / 8);
-    const [least, less, more] = [await steps(most / 8), await steps(most / 4), await steps(most / 2)];
+    const [least, less, more] = [
+      await steps(most / 8),
+      await steps(most / 4),
+      await steps(most / 2),
+    ];
     expect((more - less) / (less - least)).toBeLessThan(2.4);
     // Its bytes are passed over once for keys that stand twice; little else is done for each entry.
     expect((await steps(most)) / most).toBeLessThan(100);

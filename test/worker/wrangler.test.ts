@@ -8,7 +8,12 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const env = { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
+const env = {
+  ...process.env,
+  CI: "1",
+  WRANGLER_SEND_METRICS: "false",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+};
 
 test(
   "bundles for Workers without an account, well below the size that starts in a second",
@@ -22,7 +27,8 @@ test(
         [program, "deploy", "--dry-run", "--outdir", out],
         { cwd: root, env },
       );
-      for (const binding of ["env.DB", "env.BUNDLES", "env.FLEET"]) expect(stdout).toContain(binding);
+      for (const binding of ["env.DB", "env.BUNDLES", "env.FLEET"])
+        expect(stdout).toContain(binding);
       expect(statSync(join(out, "index.js")).size).toBeLessThan(3 * 1024 * 1024);
     } finally {
       rmSync(out, { recursive: true, force: true });

@@ -10,7 +10,12 @@ const host = (key: string, address: string, ...roles: string[]): Change => ({
   key,
   body: { addresses: [address], roles, labels: {} },
 });
-const zone = (key: string, ...cidrs: string[]): Change => ({ op: "put", kind: "zone", key, body: { cidrs } });
+const zone = (key: string, ...cidrs: string[]): Change => ({
+  op: "put",
+  kind: "zone",
+  key,
+  body: { cidrs },
+});
 const service = (key: string, from: string, port: number): Change => ({
   op: "put",
   kind: "service",
@@ -40,7 +45,12 @@ beforeAll(async () => {
 afterAll(() => plane.close());
 
 const say = (...changes: readonly Change[]): Promise<CommitResult> =>
-  commit(plane.ports, "test", { message: "test", source: "api", release: "now", changes: [...changes] });
+  commit(plane.ports, "test", {
+    message: "test",
+    source: "api",
+    release: "now",
+    changes: [...changes],
+  });
 const published = async (...changes: readonly Change[]): Promise<readonly string[]> => {
   const result = await say(...changes);
   if (!result.ok) throw new Error(JSON.stringify(result));
@@ -58,7 +68,10 @@ describe("a commit publishes exactly the hosts it concerns", () => {
     expect(await published(host("proxy", "10.0.0.20", "reverse_proxy"))).toEqual(["photos"]);
   });
   test("a host that takes a role gets its rules, and is let in where the role is", async () => {
-    expect(await published(host("plain", "10.0.0.4", "reverse_proxy"))).toEqual(["photos", "plain"]);
+    expect(await published(host("plain", "10.0.0.4", "reverse_proxy"))).toEqual([
+      "photos",
+      "plain",
+    ]);
   });
   test("a label, nobody", async () => {
     const labelled: Change = {
@@ -89,6 +102,8 @@ describe("deleting what is still referenced is a conflict that says by whom", ()
   });
 
   test("with its referencers it may go, in one commit and any order", async () => {
-    expect(await say(gone("zone", "lan"), gone("service", "reverse_proxy"))).toMatchObject({ ok: true });
+    expect(await say(gone("zone", "lan"), gone("service", "reverse_proxy"))).toMatchObject({
+      ok: true,
+    });
   });
 });

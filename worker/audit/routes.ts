@@ -13,7 +13,10 @@ export function audit(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   serve(api, "GET /v1/audit", async (c, { query }) => {
     const { limit, cursor } = query;
-    const rows = await listAudit(ports.sql, { limit, ...(cursor === undefined ? {} : { before: cursor }) });
+    const rows = await listAudit(ports.sql, {
+      limit,
+      ...(cursor === undefined ? {} : { before: cursor }),
+    });
     return c.json(pageView(rows, limit, auditView, (row) => String(row.seq)));
   });
   serve(api, "GET /v1/audit/verify", async (c, { query }) =>

@@ -27,7 +27,13 @@ export async function verifyAudit(sql: Sql, after = 0): Promise<AuditVerified> {
       return broken(row.seq, `expected other rows of revision ${row.revision}`, unproven);
   }
   if (rows.length === linksMax)
-    return { ...sound, seq: verdict.seq, hash: verdict.hash, unproven, next_cursor: String(verdict.seq) };
+    return {
+      ...sound,
+      seq: verdict.seq,
+      hash: verdict.hash,
+      unproven,
+      next_cursor: String(verdict.seq),
+    };
   const revisions = await latestRevisionOfRows(sql);
   if (revisions.ofRows > revisions.head)
     return broken(verdict.seq, `expected no rows of revision ${revisions.ofRows}`, unproven);

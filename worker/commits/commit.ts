@@ -72,7 +72,9 @@ export const commitOnce = (
   request: Commit,
   once: Once<MadeCommit>,
 ): Promise<CommitResult | AnsweredBefore> =>
-  audited(ports.sql, () => attemptOnce<CommitResult>(ports, once, () => attempt(ports, author, request)));
+  audited(ports.sql, () =>
+    attemptOnce<CommitResult>(ports, once, () => attempt(ports, author, request)),
+  );
 
 async function attempt(
   ports: Ports,
@@ -98,7 +100,8 @@ async function attempt(
       held: [],
       warnings: [],
     });
-  if (mustBeStaged(ports, request, projected)) return unwritten({ ok: false, code: "release_staged" });
+  if (mustBeStaged(ports, request, projected))
+    return unwritten({ ok: false, code: "release_staged" });
   return written(ports, author, request, intent.revision, projected);
 }
 
@@ -127,7 +130,12 @@ async function written(
   author: Author,
   request: Commit,
   parent: number,
-  { plan: { closed, opened, rows }, hosts: changing, held, warnings }: Extract<Projected, { ok: true }>,
+  {
+    plan: { closed, opened, rows },
+    hosts: changing,
+    held,
+    warnings,
+  }: Extract<Projected, { ok: true }>,
 ): Promise<Extract<Attempt<MadeCommit>, { write: true }>> {
   const n = parent + 1;
   const published = await publish(ports, n, changing);
@@ -150,7 +158,10 @@ async function written(
       on_behalf_of,
       action: "commit",
       revision: n,
-      body: { ...auditBody(request, hosts, held), rows_sha256: await digestRows({ closed, opened }) },
+      body: {
+        ...auditBody(request, hosts, held),
+        rows_sha256: await digestRows({ closed, opened }),
+      },
     },
     result: { ok: true, changed: true, revision: n, rows, hosts, held, warnings },
   };

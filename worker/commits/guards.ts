@@ -77,7 +77,9 @@ function toBlame(rows: readonly string[], before: ReadonlySet<string>): readonly
 
 /** Whether the guard refuses as much of what the host is served now. */
 const isKnown = ({ line, things }: GuardRefusal, before: readonly GuardRefusal[]): boolean =>
-  before.some((other) => other.line === line && things.every((thing) => other.things.includes(thing)));
+  before.some(
+    (other) => other.line === line && things.every((thing) => other.things.includes(thing)),
+  );
 
 const because = {
   new: "",
@@ -111,5 +113,7 @@ function byRow(found: readonly Found[]): readonly Diagnostic[] {
       },
     ];
   });
-  return findings.toSorted((a, b) => compareText(a.severity, b.severity) || compareText(a.path, b.path));
+  return findings.toSorted(
+    (a, b) => compareText(a.severity, b.severity) || compareText(a.path, b.path),
+  );
 }

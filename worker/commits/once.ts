@@ -5,7 +5,13 @@
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import type { Attempt } from "#worker/db/audit.ts";
-import { findAnswer, keptAnswer, putAnswer, seeOf, type StoredAnswer } from "#worker/db/idempotency.ts";
+import {
+  findAnswer,
+  keptAnswer,
+  putAnswer,
+  seeOf,
+  type StoredAnswer,
+} from "#worker/db/idempotency.ts";
 
 /** Milliseconds. */
 const hour = 3_600_000;
@@ -17,7 +23,9 @@ export interface Once<Made> {
   /** Digest of the request, by which another one under the same key is known. */
   readonly request_sha256: string;
   /** `see`: the path at which the same can be read later. */
-  readonly answer: (made: Made) => Pick<StoredAnswer, "status" | "response"> & { readonly see: string };
+  readonly answer: (
+    made: Made,
+  ) => Pick<StoredAnswer, "status" | "response"> & { readonly see: string };
 }
 
 /** The answer that this key was given before; nothing was written this time. */
@@ -47,15 +55,28 @@ export async function attemptOnce<R extends Result>(
     throw new Refused("conflict", { detail: "This Idempotency-Key was used for another request." });
   if (known?.kept === 0) {
     const see = seeOf(known);
-    throw new Refused("answer_not_kept", { detail: `GET ${see} shows it.`, headers: { Location: see } });
+    throw new Refused("answer_not_kept", {
+      detail: `GET ${see} shows it.`,
+      headers: { Location: see },
+    });
   }
   if (known !== undefined)
-    return { write: false, result: { ok: "before", status: known.status, response: known.response } };
+    return {
+      write: false,
+      result: { ok: "before", status: known.status, response: known.response },
+    };
   const outcome = await attempt();
   if (!isMade(outcome.result)) return outcome;
   const expires_at = now + ports.settings.retention.answerHours * hour;
   const { status, response, see } = once.answer(outcome.result);
-  const row = { principal, key, request_sha256, status, ...(await keptAnswer(response, see)), expires_at };
+  const row = {
+    principal,
+    key,
+    request_sha256,
+    status,
+    ...(await keptAnswer(response, see)),
+    expires_at,
+  };
   const remember = putAnswer(ports.sql, row);
   if (outcome.write) return { ...outcome, statements: [...outcome.statements, remember] };
   // Intent already said all of it: nothing an auditor asks about is written, only what was answered.
@@ -63,4 +84,5 @@ export async function attemptOnce<R extends Result>(
   return outcome;
 }
 
-const isMade = <R extends Result>(result: R): result is Extract<R, { readonly ok: true }> => result.ok;
+const isMade = <R extends Result>(result: R): result is Extract<R, { readonly ok: true }> =>
+  result.ok;

@@ -25,12 +25,16 @@ export const planView = ({
   })),
   hosts: hosts.map(hostView),
   ...heldView(held, revision + 1),
-  behind: behind.map(({ revisions, hosts: lacking }) => ({ revisions: [...revisions], hosts: [...lacking] })),
+  behind: behind.map(({ revisions, hosts: lacking }) => ({
+    revisions: [...revisions],
+    hosts: [...lacking],
+  })),
   names: namesIn(hosts, ownerOf),
   warnings: warnings.map(warningView),
 });
 
-const bodyOrNull = (kind: Kind, body: string | null) => (body === null ? null : bodyOf({ kind, body }));
+const bodyOrNull = (kind: Kind, body: string | null) =>
+  body === null ? null : bodyOf({ kind, body });
 
 const hostView = ({
   host,

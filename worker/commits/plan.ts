@@ -73,7 +73,14 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
     }
     const op = body === undefined ? "delete" : before === undefined ? "create" : "update";
     const source_before = before?.source ?? null;
-    differences.push({ op, kind, key, before: before?.body ?? null, after: body ?? null, source_before });
+    differences.push({
+      op,
+      kind,
+      key,
+      before: before?.body ?? null,
+      after: body ?? null,
+      source_before,
+    });
     return { op: `${op}d`, kind, key, revision: intent.revision + 1 };
   });
   const deleted = closed.filter(({ kind, key }) => !next.has(rowName(kind, key)));
@@ -105,7 +112,10 @@ function* doubled(changes: readonly Change[]): Generator<Diagnostic> {
   }
 }
 
-function* missing(open: ReadonlyMap<string, Row>, changes: readonly Change[]): Generator<Diagnostic> {
+function* missing(
+  open: ReadonlyMap<string, Row>,
+  changes: readonly Change[],
+): Generator<Diagnostic> {
   for (const [i, { op, kind, key }] of changes.entries())
     if (op === "delete" && !open.has(rowName(kind, key)))
       yield finding("nothing_to_delete", `/changes/${i}/key`, "expected a row that exists");
@@ -141,7 +151,8 @@ function* stillReferenced(
 /** As many as a problem names; a person removes them in bulk from there. */
 const referencersMax = 100;
 
-const referencer = ({ kind, key }: Pick<Written, "kind" | "key">): string => `${collections[kind]}/${key}`;
+const referencer = ({ kind, key }: Pick<Written, "kind" | "key">): string =>
+  `${collections[kind]}/${key}`;
 
 /** Where a kind lives in the paths of diagnostics and in row ids. */
 export const collections = {

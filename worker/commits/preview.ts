@@ -62,16 +62,28 @@ export async function preview(ports: Ports, request: PreviewRequest): Promise<Pr
   const { parent } = request;
   const intent = await readHead(ports.sql);
   const { revision } = intent;
-  if (parent !== undefined && parent !== revision) return { ok: false, code: "stale_parent", head: revision };
+  if (parent !== undefined && parent !== revision)
+    return { ok: false, code: "stale_parent", head: revision };
   const projected = await project(ports.sql, intent, request, ports.clock.now());
   if (!projected.ok) return projected;
   const { held, warnings, plan, compiled } = projected;
-  const hosts = [...projected.hosts, ...held.flatMap(({ changing }) => changing ?? [])].sort(byHost);
+  const hosts = [...projected.hosts, ...held.flatMap(({ changing }) => changing ?? [])].sort(
+    byHost,
+  );
   const previews: HostPreview[] = [];
   for (const host of hosts) previews.push(await hostPreview(ports, compiled, host));
   const behind = behindOf(await readReleases(ports.sql));
   const ownerOf = owners(intent.rows, request.changes);
-  return { ok: true, revision, changes: plan.differences, hosts: previews, held, behind, ownerOf, warnings };
+  return {
+    ok: true,
+    revision,
+    changes: plan.differences,
+    hosts: previews,
+    held,
+    behind,
+    ownerOf,
+    warnings,
+  };
 }
 
 /** Hosts of one level share one value. */
@@ -84,11 +96,15 @@ const behindOf = ({ levels }: Releases): readonly Behind[] =>
 const Addressed = z.object({ addresses: z.array(z.string()).optional() });
 
 /** Hosts and members own addresses; what a change says goes before what was. */
-function owners(rows: readonly Row[], changes: readonly Change[]): (address: string) => string | undefined {
+function owners(
+  rows: readonly Row[],
+  changes: readonly Change[],
+): (address: string) => string | undefined {
   const own = (kind: string): boolean => kind === "host" || kind === "member";
   const known = new Map<string, string>();
   const add = (kind: string, key: string, body: unknown): void => {
-    for (const address of Addressed.parse(body).addresses ?? []) known.set(address, `${kind} ${key}`);
+    for (const address of Addressed.parse(body).addresses ?? [])
+      known.set(address, `${kind} ${key}`);
   };
   for (const { kind, key, body } of rows) if (own(kind)) add(kind, key, JSON.parse(body));
   for (const change of changes)
@@ -96,9 +112,14 @@ function owners(rows: readonly Row[], changes: readonly Change[]): (address: str
   return (address) => known.get(address);
 }
 
-async function hostPreview(ports: Ports, compiled: Compiler, changing: ChangingHost): Promise<HostPreview> {
+async function hostPreview(
+  ports: Ports,
+  compiled: Compiler,
+  changing: ChangingHost,
+): Promise<HostPreview> {
   const { host, mode, ruleset, bundle_sha256, served } = changing;
-  const now = served === undefined ? emptyRuleset : await servedRuleset(ports, compiled, host, served);
+  const now =
+    served === undefined ? emptyRuleset : await servedRuleset(ports, compiled, host, served);
   return {
     host,
     before: served === undefined ? null : sizeOf(served, now),
@@ -125,6 +146,7 @@ async function servedRuleset(
   if (ruleset !== undefined && (await bundleOf(host, ruleset)).sha256 === served) return ruleset;
   const bytes = await ports.blobs.get(served);
   const decoded = bytes === undefined ? undefined : decodeBundle(bytes);
-  if (decoded?.ok !== true) throw new Error(`the bundle that host ${host} is served cannot be read`);
+  if (decoded?.ok !== true)
+    throw new Error(`the bundle that host ${host} is served cannot be read`);
   return decoded.ruleset;
 }

@@ -64,7 +64,12 @@ export type Projected =
 type Request = Pick<Commit, "allow_guard_refusals" | "release" | "changes">;
 
 /** @param now milliseconds since the Unix epoch: what is past by it is warned of */
-export async function project(sql: Sql, intent: Intent, request: Request, now: number): Promise<Projected> {
+export async function project(
+  sql: Sql,
+  intent: Intent,
+  request: Request,
+  now: number,
+): Promise<Projected> {
   const { allow_guard_refusals = [], changes, release } = request;
   const planned = plan(intent, changes);
   if (!planned.ok) return planned;
@@ -114,7 +119,12 @@ interface Steps {
   readonly after: Bases;
 }
 
-function stepsOf(intent: Intent, versions: readonly Row[], level: Level, { closed, opened }: Plan): Steps {
+function stepsOf(
+  intent: Intent,
+  versions: readonly Row[],
+  level: Level,
+  { closed, opened }: Plan,
+): Steps {
   const gone = new Set([...closed, ...opened].map(({ kind, key }) => rowName(kind, key)));
   const next = { ...intent, revision: intent.revision + 1 };
   return {
@@ -160,7 +170,10 @@ async function projectBehind(
   made: Plan,
   { releases, release, touched }: Release,
 ): Promise<Behind> {
-  const levels = Map.groupBy(releases.levels.keys(), (host) => releases.levels.get(host) ?? released);
+  const levels = Map.groupBy(
+    releases.levels.keys(),
+    (host) => releases.levels.get(host) ?? released,
+  );
   const revisions = new Set([...levels.keys()].flatMap(({ withheld }) => withheld));
   const versions = await readVersions(sql, [...revisions]);
   const hosts: ChangingHost[] = [];
@@ -172,12 +185,17 @@ async function projectBehind(
     for (const host of group) before.set(host, compiler);
     const served = servedOf(steps.after);
     if (!served.ok) {
-      const because = served.diagnostics.find(({ severity }) => severity === "error")?.message ?? "";
-      held.push(...group.map((host): HeldHost => ({ host, as: "waiting", because, changing: undefined })));
+      const because =
+        served.diagnostics.find(({ severity }) => severity === "error")?.message ?? "";
+      held.push(
+        ...group.map((host): HeldHost => ({ host, as: "waiting", because, changing: undefined })),
+      );
       continue;
     }
     const own = affected(steps, made);
-    const now = group.filter((host) => own.has(host) && heldAs(host, releases, release) === undefined);
+    const now = group.filter(
+      (host) => own.has(host) && heldAs(host, releases, release) === undefined,
+    );
     hosts.push(...(await changed(sql, now, served.content)));
     for (const host of group) {
       const as = heldAs(host, releases, release);
@@ -198,13 +216,26 @@ function servedBy(bases: Bases): Compiler {
   };
 }
 
-const heldAs = (host: string, { pinned }: Releases, release: ReleaseTime): "pinned" | "staged" | undefined =>
+const heldAs = (
+  host: string,
+  { pinned }: Releases,
+  release: ReleaseTime,
+): "pinned" | "staged" | undefined =>
   pinned.has(host) ? "pinned" : release === "staged" ? "staged" : undefined;
 
-function sortOut(changing: readonly ChangingHost[], releases: Releases, release: ReleaseTime): Sorted {
+function sortOut(
+  changing: readonly ChangingHost[],
+  releases: Releases,
+  release: ReleaseTime,
+): Sorted {
   const as = Map.groupBy(changing, ({ host }) => heldAs(host, releases, release));
   const held = (["pinned", "staged"] as const).flatMap((why) =>
-    (as.get(why) ?? []).map((one): HeldHost => ({ host: one.host, as: why, because: "", changing: one })),
+    (as.get(why) ?? []).map((one): HeldHost => ({
+      host: one.host,
+      as: why,
+      because: "",
+      changing: one,
+    })),
   );
   return { hosts: as.get(undefined) ?? [], held };
 }

@@ -33,7 +33,12 @@ async function make(c: Context<AppEnv>, ports: Ports, request: Commit): Promise<
   return result.ok ? success(c, result, statusOf(result)) : refusal(c, result);
 }
 
-async function makeOnce(c: Context<AppEnv>, ports: Ports, request: Commit, key: string): Promise<Response> {
+async function makeOnce(
+  c: Context<AppEnv>,
+  ports: Ports,
+  request: Commit,
+  key: string,
+): Promise<Response> {
   const principal = principalOf(c).name;
   const result = await commitOnce(ports, principal, request, {
     principal,

@@ -17,7 +17,8 @@ export async function answerRow(
   key: string,
 ): Promise<Response> {
   const row = await findRow(ports.sql, kind, key);
-  if (row === undefined) return problem(c, "not_found", { detail: `There is no ${kind} of this name.` });
+  if (row === undefined)
+    return problem(c, "not_found", { detail: `There is no ${kind} of this name.` });
   c.header("ETag", rowTag(row.from_revision));
   return c.json(rowView(row));
 }

@@ -29,7 +29,9 @@ export async function writeRow(
   const claimed = c.req.header(onBehalfOfHeader);
   const request: Commit = {
     message: message ?? `${change.op} ${change.kind} ${change.key}`,
-    ...(claimed === undefined ? {} : { on_behalf_of: note(`/headers/${onBehalfOfHeader}`, claimed) }),
+    ...(claimed === undefined
+      ? {}
+      : { on_behalf_of: note(`/headers/${onBehalfOfHeader}`, claimed) }),
     source: "api",
     release,
     changes: [change],
@@ -108,7 +110,11 @@ const errorsOf = (diagnostics: readonly Diagnostic[]) =>
 function note(path: string, text: string): string {
   const parsed = Note.safeParse(text);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(({ message }) => ({ path, code: "schema" as const, message }));
+  const errors = parsed.error.issues.map(({ message }) => ({
+    path,
+    code: "schema" as const,
+    message,
+  }));
   throw new Refused("bad_request", { errors });
 }
 
@@ -118,10 +124,14 @@ function precondition(c: Context<AppEnv>, { kind, key }: Change): Precondition |
   const noneMatch = c.req.header("If-None-Match");
   if (match === undefined && noneMatch === undefined) return undefined;
   if (match !== undefined && noneMatch !== undefined)
-    throw new Refused("bad_request", { detail: "If-Match and If-None-Match together have no meaning here." });
+    throw new Refused("bad_request", {
+      detail: "If-Match and If-None-Match together have no meaning here.",
+    });
   if (noneMatch !== undefined) {
     if (noneMatch.trim() === "*") return { kind, key, expects: "absent" };
-    throw new Refused("bad_request", { detail: "If-None-Match takes * here: write only what is not there." });
+    throw new Refused("bad_request", {
+      detail: "If-None-Match takes * here: write only what is not there.",
+    });
   }
   if (match?.trim() === "*") return { kind, key, expects: "any" };
   const tags = (match ?? "").split(",").map((tag) => /^"(\d{1,15})"$/.exec(tag.trim())?.[1]);

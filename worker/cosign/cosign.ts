@@ -50,7 +50,9 @@ export const takeSignatures = (
     const waiting = await readPending(ports.sql, host);
     if (root === undefined || waiting === undefined) throw new Refused("not_found", nothingWaits);
     if (waiting.seq !== seq)
-      throw new Refused("conflict", { detail: `Seq ${waiting.seq} waits now: read it before you sign.` });
+      throw new Refused("conflict", {
+        detail: `Seq ${waiting.seq} waits now: read it before you sign.`,
+      });
     const pending = await withSignatures(waiting, root.signed, signatures);
     if (pending === undefined) throw new Refused("bad_request", { errors: [notOurs] });
     const keys = signatures.map(({ keyid }) => keyid);
@@ -84,8 +86,18 @@ async function take(
   const body = { host, seq, bundle_sha256, keys: by.keys, published: repository !== undefined };
   return {
     write: true,
-    entry: { at, actor: by.actor, on_behalf_of: null, action: "targets.sign", revision: null, body },
-    statements: [signaturesStatement(ports.sql, pending), ...publicationStatements(ports.sql, at, published)],
+    entry: {
+      at,
+      actor: by.actor,
+      on_behalf_of: null,
+      action: "targets.sign",
+      revision: null,
+      body,
+    },
+    statements: [
+      signaturesStatement(ports.sql, pending),
+      ...publicationStatements(ports.sql, at, published),
+    ],
     result: { pending, published: repository !== undefined },
   };
 }
@@ -97,7 +109,9 @@ const atOnce = 100;
 export async function tendPending(ports: Ports, root: RootInForce, part: Part): Promise<void> {
   if (operatorsSign(root.signed)) return proposeDue(ports, root.signed, part);
   for (const waiting of await listPending(ports.sql, "", atOnce))
-    await part(`what waits for host ${waiting.host}`, () => signWaiting(ports, root.signed, waiting));
+    await part(`what waits for host ${waiting.host}`, () =>
+      signWaiting(ports, root.signed, waiting),
+    );
 }
 
 const signWaiting = (ports: Ports, root: Root, waiting: Pending): Promise<unknown> =>

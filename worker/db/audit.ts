@@ -43,7 +43,8 @@ export interface RequestAuthor {
   readonly source: string | null;
 }
 
-export const nameOf = (author: Author): string => (typeof author === "string" ? author : author.name);
+export const nameOf = (author: Author): string =>
+  typeof author === "string" ? author : author.name;
 
 export interface AuditEntry {
   /** Milliseconds since the Unix epoch. */
@@ -157,7 +158,11 @@ export async function auditHead(sql: Sql): Promise<AuditHead> {
   return last ?? chainStart;
 }
 
-async function auditStatement(sql: Sql, head: AuditHead, entry: AuditEntry): Promise<D1PreparedStatement> {
+async function auditStatement(
+  sql: Sql,
+  head: AuditHead,
+  entry: AuditEntry,
+): Promise<D1PreparedStatement> {
   const { actor, body, ...said } = entry;
   const origin = typeof actor === "string" ? { request_id: null, source: null } : actor;
   const link = {
@@ -184,7 +189,9 @@ async function auditStatement(sql: Sql, head: AuditHead, entry: AuditEntry): Pro
 async function auditHash(row: Omit<AuditRow, "hash">): Promise<string> {
   const { seq, at, actor, on_behalf_of, action, revision, body, prev, request_id, source } = row;
   const request = request_id === null ? {} : { request_id, source };
-  return sha256Hex(canonicalText({ seq, at, actor, on_behalf_of, action, revision, body, prev, ...request }));
+  return sha256Hex(
+    canonicalText({ seq, at, actor, on_behalf_of, action, revision, body, prev, ...request }),
+  );
 }
 
 export interface AuditPage {

@@ -5,7 +5,10 @@ type Failure = Extract<ProblemCode, "storage_full" | "busy">;
 
 /** SQLite's result codes as both adapters print them, D1's own limit, and errno of the file system below blobs. */
 const words: readonly (readonly [RegExp, Failure])[] = [
-  [/database or disk is full|SQLITE_FULL|Exceeded maximum DB size|\b(?:ENOSPC|EDQUOT)\b/, "storage_full"],
+  [
+    /database or disk is full|SQLITE_FULL|Exceeded maximum DB size|\b(?:ENOSPC|EDQUOT)\b/,
+    "storage_full",
+  ],
   [/database is locked|SQLITE_BUSY/, "busy"],
 ];
 

@@ -11,7 +11,9 @@ export interface Fleet {
 }
 
 export async function readFleet(sql: Sql): Promise<Fleet> {
-  const [row] = await db(sql).select({ head: fleet.head, generation: fleet.generation }).from(fleet);
+  const [row] = await db(sql)
+    .select({ head: fleet.head, generation: fleet.generation })
+    .from(fleet);
   if (row === undefined) throw new Error("the fleet row is missing: migrations did not run");
   return row;
 }
@@ -26,5 +28,7 @@ export const raiseGeneration = (sql: Sql): D1PreparedStatement =>
     sql,
     db(sql)
       .update(fleet)
-      .set({ generation: raw`max(${fleet.generation} + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER))` }),
+      .set({
+        generation: raw`max(${fleet.generation} + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER))`,
+      }),
   );

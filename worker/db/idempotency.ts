@@ -32,7 +32,8 @@ export async function keptAnswer(
 }
 
 /** Where to look for an answer that was not kept. */
-export const seeOf = (answer: StoredAnswer): string => Digested.parse(JSON.parse(answer.response)).see;
+export const seeOf = (answer: StoredAnswer): string =>
+  Digested.parse(JSON.parse(answer.response)).see;
 
 export async function findAnswer(
   sql: Sql,
@@ -52,7 +53,10 @@ export async function findAnswer(
 export function putAnswer(sql: Sql, row: StoredAnswer): D1PreparedStatement {
   const { principal: _, key: __, ...set } = row;
   const target = [idempotency.principal, idempotency.key];
-  return statement(sql, db(sql).insert(idempotency).values(row).onConflictDoUpdate({ target, set }));
+  return statement(
+    sql,
+    db(sql).insert(idempotency).values(row).onConflictDoUpdate({ target, set }),
+  );
 }
 
 /** Forgets answers that expired by themselves. */

@@ -17,7 +17,11 @@ const Holder = z.array(z.object({ holder: z.string() }));
 
 /** Takes the turn for so many milliseconds, or keeps it for so many more. @returns false when it is another's */
 export async function takeTurn(sql: Sql, holder: string, milliseconds: number): Promise<boolean> {
-  const text = `INSERT INTO turn (id, holder, until) VALUES (1, ?1, ${now} + ?2) ON CONFLICT (id) DO UPDATE SET holder = ?1, until = ${now} + ?2 WHERE holder = ?1 OR NOT (${isTaken}) RETURNING holder`;
+  const text = `INSERT INTO turn (id, holder, until)
+    VALUES (1, ?1, ${now} + ?2)
+    ON CONFLICT (id) DO UPDATE SET holder = ?1, until = ${now} + ?2
+    WHERE holder = ?1 OR NOT (${isTaken})
+    RETURNING holder`;
   const { results } = await sql.prepare(text).bind(holder, Math.min(milliseconds, turnMax)).all();
   return Holder.parse(results).length === 1;
 }
@@ -28,4 +32,4 @@ export async function isTurnOfAnother(sql: Sql, holder: string): Promise<boolean
 }
 
 export const endTurn = (sql: Sql, holder: string): D1PreparedStatement =>
-  sql.prepare("DELETE FROM turn WHERE holder = ?1").bind(holder);
+  sql.prepare(`DELETE FROM turn WHERE holder = ?1`).bind(holder);

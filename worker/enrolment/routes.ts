@@ -67,7 +67,11 @@ export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes));
 
-async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: Author): Promise<Enrolment> {
+async function makeEnrolment(
+  ports: Ports,
+  request: EnrolmentRequest,
+  actor: Author,
+): Promise<Enrolment> {
   const { host, ttl_seconds, on_behalf_of = null } = request;
   const id = toHex(random(8));
   const token = `pce_${toBase64Url(random(32))}`;
@@ -80,7 +84,12 @@ async function makeEnrolment(ports: Ports, request: EnrolmentRequest, actor: Aut
     const expires = at + ttl_seconds * 1000;
     const made = { id, host, sha256, created_at: at, created_by: nameOf(actor) };
     const row = { ...made, expires_at: expires, used_at: null, ended_at: null };
-    const body = { enrolment: id, host, expires_at: expires, ends: await openOf(ports.sql, host, at) };
+    const body = {
+      enrolment: id,
+      host,
+      expires_at: expires,
+      ends: await openOf(ports.sql, host, at),
+    };
     return {
       write: true,
       entry: { at, actor, on_behalf_of, action: "enrolment.create", revision: null, body },
@@ -147,7 +156,13 @@ async function admitted(ports: Ports, request: EnrolRequest): Promise<StoredEnro
   return found;
 }
 
-const invitation = ({ id, host, created_at, created_by, expires_at }: StoredEnrolment): Invitation => ({
+const invitation = ({
+  id,
+  host,
+  created_at,
+  created_by,
+  expires_at,
+}: StoredEnrolment): Invitation => ({
   id,
   host,
   created_at: iso(created_at),
@@ -182,7 +197,11 @@ async function provesKey(request: EnrolRequest, tokenSha256: string): Promise<bo
   const key = fromBase64Url(request.public_key);
   const proof = fromBase64Url(request.proof);
   if (key === undefined || proof === undefined) return false;
-  return verifyEd25519(key, proof, enrolProof(tokenSha256, request.root_sha256, request.public_key));
+  return verifyEd25519(
+    key,
+    proof,
+    enrolProof(tokenSha256, request.root_sha256, request.public_key),
+  );
 }
 
 /** Revokes a host's key and takes its invitations back. */
@@ -193,7 +212,8 @@ async function revokeHost({ sql, clock }: Ports, host: string, actor: Author): P
     if (identity === undefined)
       throw new Refused("not_found", { detail: "This host has no key: it never joined." });
     const ends = await openOf(sql, host, at);
-    if (identity.revoked_at !== null && ends.length === 0) return { write: false, result: undefined };
+    if (identity.revoked_at !== null && ends.length === 0)
+      return { write: false, result: undefined };
     const body = { host, enrolment: identity.enrolment, ends };
     return {
       write: true,

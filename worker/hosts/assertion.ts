@@ -20,12 +20,16 @@ const Claims = z.object({ jti: z.string().min(8).max(128), exp: z.int(), iat: z.
  * @returns the identity that the assertion proves, undefined for any other assertion, the used ones too
  * @throws Refused `too_many_requests` when the host used many within their minutes
  */
-export async function redeemAssertion(ports: Ports, assertion: string): Promise<Identity | undefined> {
+export async function redeemAssertion(
+  ports: Ports,
+  assertion: string,
+): Promise<Identity | undefined> {
   const identity = await claimedIdentity(ports, assertion);
   if (identity === undefined || identity.revoked_at !== null) return undefined;
   const now = ports.clock.now();
   const claims = await verifiedClaims(ports, assertion, identity, now);
-  if (claims === undefined || claims.exp > now / 1000 + lifetimeMax + clockTolerance) return undefined;
+  if (claims === undefined || claims.exp > now / 1000 + lifetimeMax + clockTolerance)
+    return undefined;
   const { host } = identity;
   // Kept until no clock within the tolerance could still think it good.
   const expiresAt = (claims.exp + clockTolerance) * 1000;
@@ -41,7 +45,8 @@ async function claimedIdentity(ports: Ports, assertion: string): Promise<Identit
     const host = Key.safeParse(decodeJwt(assertion).sub);
     return host.success ? await findIdentity(ports.sql, host.data) : undefined;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_JWT_INVALID") return undefined;
+    if (error instanceof Error && "code" in error && error.code === "ERR_JWT_INVALID")
+      return undefined;
     throw error;
   }
 }

@@ -28,8 +28,10 @@ export async function changesSince(sql: Sql, since: number): Promise<Changes> {
   const [fleet, root, repositories, identities] = await sql.batch([
     read("SELECT generation FROM fleet"),
     read("SELECT coalesce(max(generation), 0) AS generation FROM root"),
-    read("SELECT host, generation FROM repository WHERE generation > ?1").bind(since),
-    read("SELECT host, enrolment, revoked_at, generation FROM identity WHERE generation > ?1").bind(since),
+    read(`SELECT host, generation FROM repository WHERE generation > ?1`).bind(since),
+    read(`SELECT host, enrolment, revoked_at, generation FROM identity WHERE generation > ?1`).bind(
+      since,
+    ),
   ]);
   const [head] = Generation.parse(fleet?.results);
   const [chain] = Generation.parse(root?.results);

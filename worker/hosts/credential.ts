@@ -114,10 +114,13 @@ export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
 const nameOf = (token: string): string => token.slice(-32);
 
 const importSecret = async (signer: Ports["signer"]): Promise<CryptoKey> =>
-  crypto.subtle.importKey("raw", await signer.tokenSecret(), { name: "HMAC", hash: "SHA-256" }, false, [
-    "sign",
-    "verify",
-  ]);
+  crypto.subtle.importKey(
+    "raw",
+    await signer.tokenSecret(),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign", "verify"],
+  );
 
 const nowhere = { hosts: new Map<string, HostState>(), host: undefined };
 

@@ -103,7 +103,8 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
       if (state !== undefined) return state;
       const now = ports.clock.now();
       // A flight that another request began may die with that request: it is joined only while young.
-      const joinable = flight !== undefined && now - flight.startedAt < 1_000 && flight.writes === writes;
+      const joinable =
+        flight !== undefined && now - flight.startedAt < 1_000 && flight.writes === writes;
       if (flight !== undefined && joinable && !isBehind(atLeast)) return flight.state;
       askedFor = Math.max(askedFor, atLeast);
       return refresh(now);
@@ -128,7 +129,8 @@ function fold(base: FleetState | undefined, changes: Changes, readAt: number): F
   const merge = (host: string, changed: number, enrolment: string | undefined): void => {
     hosts.set(host, { changed: Math.max(changed, hosts.get(host)?.changed ?? 0), enrolment });
   };
-  for (const row of changes.repositories) merge(row.host, row.generation, hosts.get(row.host)?.enrolment);
+  for (const row of changes.repositories)
+    merge(row.host, row.generation, hosts.get(row.host)?.enrolment);
   for (const row of changes.identities)
     merge(row.host, row.generation, row.revoked_at === null ? row.enrolment : undefined);
   return { generation, root, hosts, readAt };

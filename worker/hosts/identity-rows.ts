@@ -5,6 +5,7 @@ import * as z from "zod";
 import { assertion, fleet, identity } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { db, statement } from "#worker/db/drizzle.ts";
+import { inList } from "#worker/db/lists.ts";
 
 /** `enrolment` names the enrolment this key came from; `revoked_at` is null while the key is good. */
 export type Identity = Readonly<typeof identity.$inferSelect>;
@@ -55,16 +56,14 @@ export const suspectClone = (sql: Sql, host: string, at: number): D1PreparedStat
   );
 
 /** Hosts of these under whose key two agents reported. */
-export async function suspectedOf(sql: Sql, hosts: readonly string[]): Promise<ReadonlySet<string>> {
+export async function suspectedOf(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlySet<string>> {
   const rows = await db(sql)
     .select({ host: identity.host })
     .from(identity)
-    .where(
-      and(
-        isNotNull(identity.suspected_at),
-        inArray(identity.host, raw`(SELECT value FROM json_each(${JSON.stringify(hosts)}))`),
-      ),
-    );
+    .where(and(isNotNull(identity.suspected_at), inArray(identity.host, inList(hosts))));
   return new Set(rows.map(({ host }) => host));
 }
 
@@ -79,18 +78,26 @@ const Used = z.array(z.object({ known: z.int(), crowd: z.int() })).length(1);
  */
 export async function useAssertion(
   sql: Sql,
-  { jti, host, expires_at }: { readonly jti: string; readonly host: string; readonly expires_at: number },
+  {
+    jti,
+    host,
+    expires_at,
+  }: { readonly jti: string; readonly host: string; readonly expires_at: number },
   now: number,
 ): Promise<"first" | "known" | "crowded"> {
-  const crowd =
-    "(SELECT count(*) FROM assertion WHERE jti > ?2 || '/' AND jti < ?2 || '0' AND expires_at > ?3)";
+  const crowd = `(SELECT count(*)
+      FROM assertion
+      WHERE jti > ?2 || '/' AND jti < ?2 || '0' AND expires_at > ?3)`;
   const [before] = await sql.batch([
     sql
       .prepare(`SELECT EXISTS (SELECT 1 FROM assertion WHERE jti = ?1) AS known, ${crowd} AS crowd`)
       .bind(jti, host, now),
     sql
       .prepare(
-        `INSERT INTO assertion (jti, host, expires_at) SELECT ?1, ?2, ?4 WHERE ${crowd} < ${assertionsMax} ON CONFLICT DO NOTHING`,
+        `INSERT INTO assertion (jti, host, expires_at)
+          SELECT ?1, ?2, ?4
+          WHERE ${crowd} < ${assertionsMax}
+          ON CONFLICT DO NOTHING`,
       )
       .bind(jti, host, now, expires_at),
   ]);

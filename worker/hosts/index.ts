@@ -1,6 +1,11 @@
 /** The door of the feature. Who a host is, and when it was seen. */
 export { redeemAssertion } from "./assertion.ts";
-export { type Caller, type HostCredentials, hostCredentials, hostTokenLifetime } from "./credential.ts";
+export {
+  type Caller,
+  type HostCredentials,
+  hostCredentials,
+  hostTokenLifetime,
+} from "./credential.ts";
 export { type Fleet, openFleet } from "./fleet.ts";
 export {
   type Speaker,

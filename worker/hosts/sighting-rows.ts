@@ -12,7 +12,8 @@ const shares = 64;
 /** FNV-1a (32 bit) over UTF-16 units: any even spread would do, but never another one. */
 function shareOf(host: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < host.length; i += 1) hash = Math.imul(hash ^ host.charCodeAt(i), 0x01000193) >>> 0;
+  for (let i = 0; i < host.length; i += 1)
+    hash = Math.imul(hash ^ host.charCodeAt(i), 0x01000193) >>> 0;
   return hash % shares;
 }
 

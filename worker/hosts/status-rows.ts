@@ -19,8 +19,8 @@ const Identity = z.object({ enrolled_at: z.int(), revoked_at: z.int().nullable()
 const Stored = z.object({ received_at: z.int(), body: z.string() });
 
 /** The last report `p` of host `h.value` under its present key, which is of identity `i`: what was said under another is not its word. */
-const lastSaid =
-  "p.host = h.value AND p.n = (SELECT max(n) FROM report WHERE host = h.value AND enrolment IS i.enrolment)";
+const lastSaid = `p.host = h.value
+      AND p.n = (SELECT max(n) FROM report WHERE host = h.value AND enrolment IS i.enrolment)`;
 
 /** Times in milliseconds since the Unix epoch. */
 export interface HostStatus {
@@ -64,8 +64,15 @@ const enrolmentOf = (host: string) => raw`(SELECT enrolment FROM identity WHERE 
 const Guarded = z.object({ host: z.string(), guard: z.string() });
 
 /** The guard in the last report of each of these hosts, by host; those that reported none are left out. */
-export async function readGuards(sql: Sql, hosts: readonly string[]): Promise<ReadonlyMap<string, Guard>> {
-  const text = `SELECT p.host, p.body ->> '$.guard' AS guard FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON ${lastSaid} WHERE p.body ->> '$.guard' IS NOT NULL`;
+export async function readGuards(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, Guard>> {
+  const text = `SELECT p.host, p.body ->> '$.guard' AS guard
+    FROM json_each(?1) AS h
+    LEFT JOIN identity i ON i.host = h.value
+    JOIN report p ON ${lastSaid}
+    WHERE p.body ->> '$.guard' IS NOT NULL`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z
@@ -119,16 +126,22 @@ export async function readStandings(
 ): Promise<ReadonlyMap<string, Standing>> {
   const text = `
     SELECT h.value AS host,
-      r.seq, r.revision, r.bundle_sha256, r.lease_issued_at, r.lease_expires_at, r.snapshot_expires_at, r.targets_expires_at,
-      1000 * unixepoch(r.targets ->> '$.signed.targets."bundle.json".custom.issued') AS targets_issued_at,
+      r.seq, r.revision, r.bundle_sha256, r.lease_issued_at, r.lease_expires_at,
+      r.snapshot_expires_at, r.targets_expires_at,
+      1000 * unixepoch(r.targets ->> '$.signed.targets."bundle.json".custom.issued')
+        AS targets_issued_at,
       i.enrolled_at, i.revoked_at, i.suspected_at,
       p.received_at AS last_report_at,
       (SELECT 1000 * unixepoch(e.value ->> '$.expires_at') FROM json_each(p.body, '$.expires') AS e
-       WHERE e.value ->> '$.role' = 'timestamp') AS held_lease_expires_at, p.body ->> '$.state' AS state, p.body ->> '$.refusal.code' AS refusal,
-      p.body ->> '$.applied.seq' AS applied_seq, p.body ->> '$.applied.revision' AS applied_revision,
+       WHERE e.value ->> '$.role' = 'timestamp') AS held_lease_expires_at,
+      p.body ->> '$.state' AS state, p.body ->> '$.refusal.code' AS refusal,
+      p.body ->> '$.applied.seq' AS applied_seq,
+      p.body ->> '$.applied.revision' AS applied_revision,
       p.body ->> '$.applied.bundle_sha256' AS applied_bundle_sha256,
-      json_array_length(p.body, '$.listening.undeclared.entries') + (p.body ->> '$.listening.undeclared.more') AS undeclared,
-      json_array_length(p.body, '$.listening.silent.entries') + (p.body ->> '$.listening.silent.more') AS silent,
+      json_array_length(p.body, '$.listening.undeclared.entries') +
+        (p.body ->> '$.listening.undeclared.more') AS undeclared,
+      json_array_length(p.body, '$.listening.silent.entries') +
+        (p.body ->> '$.listening.silent.more') AS silent,
       CASE WHEN json_array_length(p.body, '$.addresses') < ${addressesReportedMax} THEN (
         SELECT json_group_array(a.value) FROM json_each(d.body, '$.addresses') AS a
         WHERE a.value NOT IN (SELECT value FROM json_each(p.body, '$.addresses'))
@@ -159,7 +172,12 @@ const Expiries = z.object({
 
 /** The soonest end of each role's metadata, milliseconds since the Unix epoch or null, and how many targets wait. */
 export async function readExpiries(sql: Sql) {
-  const text =
-    "SELECT (SELECT 1000 * unixepoch(body ->> '$.signed.expires') FROM root ORDER BY version DESC LIMIT 1) AS root, (SELECT min(targets_expires_at) FROM repository) AS targets, (SELECT min(snapshot_expires_at) FROM repository) AS snapshot, (SELECT min(lease_expires_at) FROM repository) AS timestamp, (SELECT count(*) FROM pending) AS pending";
+  const text = `SELECT
+        (SELECT 1000 * unixepoch(body ->> '$.signed.expires') FROM root
+          ORDER BY version DESC LIMIT 1) AS root,
+        (SELECT min(targets_expires_at) FROM repository) AS targets,
+        (SELECT min(snapshot_expires_at) FROM repository) AS snapshot,
+        (SELECT min(lease_expires_at) FROM repository) AS timestamp,
+        (SELECT count(*) FROM pending) AS pending`;
   return Expiries.parse(await sql.prepare(text).first());
 }

@@ -20,7 +20,8 @@ export function methodsOf(path: string): readonly string[] {
     const [method = "", pattern = ""] = name.split(" ");
     const parts = pattern.split("/");
     const fits =
-      parts.length === asked.length && parts.every((part, i) => part.startsWith(":") || part === asked[i]);
+      parts.length === asked.length &&
+      parts.every((part, i) => part.startsWith(":") || part === asked[i]);
     if (fits) methods.add(method);
   }
   return [...methods].sort();

@@ -23,7 +23,11 @@ export const bodyBytesMax = 1024 * 1024;
 export async function readRequest(c: Context<AppEnv>, route: Route) {
   const params = read(route.params, c.req.param(), "not_found", []);
   const query = read(route.query, queryOf(c), "bad_request", ["query"]);
-  return { params, query, body: route.body === undefined ? undefined : await readBody(c, route, route.body) };
+  return {
+    params,
+    query,
+    body: route.body === undefined ? undefined : await readBody(c, route, route.body),
+  };
 }
 
 /** @param within begins the path of each finding */
@@ -42,12 +46,16 @@ function read<T extends z.ZodType>(
 /** A parameter that is given more than once is a list, which no schema of one value takes. */
 const queryOf = (c: Context<AppEnv>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
-    Object.entries(c.req.queries()).map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+    Object.entries(c.req.queries()).map(([name, values]) => [
+      name,
+      values.length === 1 ? values[0] : values,
+    ]),
   );
 
 /** Intent that is not valid is a finding about intent, anything else a bad request. */
 async function readBody(c: Context<AppEnv>, route: Route, schema: z.ZodType) {
-  const code = route.problems?.includes("invalid_intent") === true ? "invalid_intent" : "bad_request";
+  const code =
+    route.problems?.includes("invalid_intent") === true ? "invalid_intent" : "bad_request";
   return read(schema, await parseBody(c, route.form === true), code, []);
 }
 
@@ -70,7 +78,11 @@ function unknownParameter(name: string, known: readonly string[]): Finding {
   const meant = isFieldName(name) ? closest(name, known) : undefined;
   const others = known.length === 0 ? "this takes none" : `this takes ${known.join(", ")}`;
   const hint = meant === undefined ? others : `did you mean ${meant}?`;
-  return { path: pointer(["query", ...named(name)]), code: "schema", message: `unknown parameter; ${hint}` };
+  return {
+    path: pointer(["query", ...named(name)]),
+    code: "schema",
+    message: `unknown parameter; ${hint}`,
+  };
 }
 
 /** @param form whether it may come as a form too. @throws Refused for any other type, and for what is not of its own */
@@ -112,15 +124,22 @@ function refuseForgiven(text: string): void {
   const found = forgiven(text);
   if (found === undefined) return;
   throw new Refused("bad_request", {
-    errors: [{ path: pointer(named(...found.path)), code: "schema", message: expected[found.what] }],
+    errors: [
+      { path: pointer(named(...found.path)), code: "schema", message: expected[found.what] },
+    ],
   });
 }
 
 /** More than a person reads is cut. */
 const findingsMax = 100;
 
-const findings = (issues: readonly z.core.$ZodIssue[], within: readonly string[]): readonly Finding[] =>
-  issues.slice(0, findingsMax).flatMap((issue) => finding({ ...issue, path: [...within, ...issue.path] }));
+const findings = (
+  issues: readonly z.core.$ZodIssue[],
+  within: readonly string[],
+): readonly Finding[] =>
+  issues
+    .slice(0, findingsMax)
+    .flatMap((issue) => finding({ ...issue, path: [...within, ...issue.path] }));
 
 function finding(issue: z.core.$ZodIssue): readonly Finding[] {
   if (issue.code === "unrecognized_keys")

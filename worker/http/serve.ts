@@ -6,7 +6,10 @@ import type { Given } from "#schema/api/types.ts";
 import type { AppEnv } from "./env.ts";
 import { readRequest } from "./input.ts";
 
-type Handler<N extends RouteName> = (c: Context<AppEnv>, given: Given<N>) => Response | Promise<Response>;
+type Handler<N extends RouteName> = (
+  c: Context<AppEnv>,
+  given: Given<N>,
+) => Response | Promise<Response>;
 
 /** @param before runs before anything of the request is read */
 export function serve<N extends RouteName>(

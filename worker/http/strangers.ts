@@ -35,6 +35,7 @@ function sourceOf(c: Context<AppEnv>): string {
 /** Where the request came from, as far as the adapter knows; an IPv4 address in IPv6 form is that IPv4 address. */
 export function addressOf(c: Context<AppEnv>): string | undefined {
   const { incoming } = (c.env ?? {}) as Bindings;
-  const said = incoming === undefined ? c.req.header("CF-Connecting-IP") : incoming.socket?.remoteAddress;
+  const said =
+    incoming === undefined ? c.req.header("CF-Connecting-IP") : incoming.socket?.remoteAddress;
   return said?.slice(0, 64).replace(/^::ffff:/, "");
 }

@@ -81,7 +81,8 @@ function numberAt(text: string, start: number): string | undefined {
 }
 
 /** Whole numbers are digits and nothing else. */
-const isPlain = (number: string): boolean => /^-?\d+$/.test(number) || !Number.isInteger(Number(number));
+const isPlain = (number: string): boolean =>
+  /^-?\d+$/.test(number) || !Number.isInteger(Number(number));
 
 /** Behind the quote that ends the string which begins at `start`; the end of the text where none does. */
 function endOfString(text: string, start: number): number {

@@ -24,7 +24,9 @@ export function revisions(ports: Ports): Hono<AppEnv> {
   });
   serve(api, "GET /v1/revisions/:revision", async (c, { params }) => {
     const found = await findRevision(ports.sql, params.revision);
-    return found === undefined ? problem(c, "not_found", noRevision) : c.json(revisionDetailView(found));
+    return found === undefined
+      ? problem(c, "not_found", noRevision)
+      : c.json(revisionDetailView(found));
   });
   serve(api, "GET /v1/revisions/:revision/hosts/:host/ruleset", (c, { params, query }) =>
     answerRuleset(c, ports, params, query.format),

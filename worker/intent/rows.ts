@@ -3,7 +3,20 @@
  * Bodies are parsed by their kind's schema on the way out: a row changed behind our back is an error, not an opinion.
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
-import { and, asc, desc, eq, gt, gte, isNull, lt, lte, or, sql as raw, type SQL } from "drizzle-orm";
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  gt,
+  gte,
+  isNull,
+  lt,
+  lte,
+  or,
+  sql as raw,
+  type SQL,
+} from "drizzle-orm";
 import * as z from "zod";
 import { type Bodies, type Kind, kinds, type Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
@@ -64,7 +77,9 @@ const headOf = (result: { readonly results: unknown } | undefined): number =>
 function rowsStatement(sql: Sql, at: number | undefined): D1PreparedStatement {
   const open = isNull(intent.to_revision);
   const then =
-    at === undefined ? open : and(lte(intent.from_revision, at), or(open, gt(intent.to_revision, at)));
+    at === undefined
+      ? open
+      : and(lte(intent.from_revision, at), or(open, gt(intent.to_revision, at)));
   return statement(sql, db(sql).select(rowColumns).from(intent).where(then));
 }
 
@@ -79,7 +94,9 @@ export function snapshotOf(
     parse: (value: unknown) => Bodies[K],
   ): ReadonlyMap<string, Bodies[K]> =>
     new Map(
-      ordered.filter((row) => row.kind === kind).map(({ key, body }) => [key, parse(JSON.parse(body))]),
+      ordered
+        .filter((row) => row.kind === kind)
+        .map(({ key, body }) => [key, parse(JSON.parse(body))]),
     );
   return {
     revision: revisionNow,
@@ -115,7 +132,11 @@ export async function listRows(sql: Sql, page: RowsPage): Promise<readonly Dated
     page.prefix === ""
       ? undefined
       : and(gte(intent.key, page.prefix), lt(intent.key, `${page.prefix}\u{10ffff}`));
-  return datedRows(sql, and(eq(intent.kind, page.kind), gt(intent.key, page.after), inPrefix), page.limit);
+  return datedRows(
+    sql,
+    and(eq(intent.kind, page.kind), gt(intent.key, page.after), inPrefix),
+    page.limit,
+  );
 }
 
 export interface Selection {
@@ -149,7 +170,11 @@ export async function selectRows(
   return { revision: headOf(head), rows: z.array(DatedRow).parse(rows?.results) };
 }
 
-async function datedRows(sql: Sql, where: SQL | undefined, limit: number): Promise<readonly DatedRow[]> {
+async function datedRows(
+  sql: Sql,
+  where: SQL | undefined,
+  limit: number,
+): Promise<readonly DatedRow[]> {
   const rows = await db(sql)
     .select({ ...rowColumns, at: revision.at })
     .from(intent)

@@ -13,7 +13,12 @@ import type { Root } from "#schema/tuf.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { advanceIfNews, openRollouts } from "#worker/rollouts/index.ts";
 import { renewRepository } from "#worker/poll/index.ts";
-import { givesLeaseTo, type RootInForce, rootInForce, unnamedRoles } from "#worker/signing/index.ts";
+import {
+  givesLeaseTo,
+  type RootInForce,
+  rootInForce,
+  unnamedRoles,
+} from "#worker/signing/index.ts";
 import { forgetAnswers } from "#worker/db/idempotency.ts";
 import { forgetAssertions } from "#worker/hosts/index.ts";
 import { leasesEndingBefore } from "#worker/served/index.ts";
@@ -41,7 +46,8 @@ export async function maintain(ports: Ports): Promise<void> {
     await part("leases", () => renewUnasked(ports, root, now, part));
     await part("signatures", () => tendPending(ports, root, part));
   });
-  if (failed.length > 0) throw new Error(`maintenance failed in part: ${failed.slice(0, 20).join(", ")}`);
+  if (failed.length > 0)
+    throw new Error(`maintenance failed in part: ${failed.slice(0, 20).join(", ")}`);
 }
 
 /** What no host accepts must not pass in silence, on any adapter. */
@@ -53,11 +59,18 @@ async function assertNamed({ signer }: Ports, root: Root): Promise<void> {
     );
 }
 
-async function renewUnasked(ports: Ports, root: RootInForce, now: number, part: Part): Promise<void> {
+async function renewUnasked(
+  ports: Ports,
+  root: RootInForce,
+  now: number,
+  part: Part,
+): Promise<void> {
   const lease = ports.settings.leaseSeconds * 1000;
   const before = Math.max(now + lease / 4, root.at + lease);
   const ending = await leasesEndingBefore(ports.sql, before, renewedAtOnce);
   // Losing to a publish or to the host's own renewal is as good as renewing.
   for (const previous of ending)
-    await part(`the lease of host ${previous.host}`, () => renewRepository(ports, root.signed, previous));
+    await part(`the lease of host ${previous.host}`, () =>
+      renewRepository(ports, root.signed, previous),
+    );
 }

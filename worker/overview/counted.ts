@@ -13,7 +13,8 @@ const rowsMax = 50;
 
 /** Null unless the host is adopting, under a guard that it reported. */
 export async function countedBy(ports: Ports, { served, report }: StoredStatus): Promise<Counted> {
-  if (report?.body.state !== "adopting" || report.body.guard === null || served === undefined) return null;
+  if (report?.body.state !== "adopting" || report.body.guard === null || served === undefined)
+    return null;
   const bytes = await ports.blobs.get(served.bundle_sha256);
   const decoded = bytes === undefined ? undefined : decodeBundle(bytes);
   if (decoded?.ok !== true) return null;

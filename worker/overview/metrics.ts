@@ -15,13 +15,20 @@ export function metrics(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   serve(api, "GET /v1/metrics", async (c) => {
     const lines = [...(await expiryLines(ports)), ...(await hostLines(ports, sightings))];
-    return c.body(`${lines.join("\n")}\n`, 200, { "Content-Type": media, "Cache-Control": "no-store" });
+    return c.body(`${lines.join("\n")}\n`, 200, {
+      "Content-Type": media,
+      "Cache-Control": "no-store",
+    });
   });
   return api;
 }
 
 function gauge(name: string, help: string, samples: readonly string[]): readonly string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...samples.map((sample) => `${name}${sample}`)];
+  return [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} gauge`,
+    ...samples.map((sample) => `${name}${sample}`),
+  ];
 }
 
 async function expiryLines(ports: Ports): Promise<readonly string[]> {
@@ -32,7 +39,11 @@ async function expiryLines(ports: Ports): Promise<readonly string[]> {
     return at === null ? [] : [`{role="${role}"} ${Math.floor((at - now) / 1000)}`];
   });
   return [
-    ...gauge("portcullis_role_expiry_seconds", "Until the soonest end of a role's metadata.", samples),
+    ...gauge(
+      "portcullis_role_expiry_seconds",
+      "Until the soonest end of a role's metadata.",
+      samples,
+    ),
     ...gauge("portcullis_pending_targets", "Hosts whose targets wait for operators' signatures.", [
       ` ${pending}`,
     ]),
@@ -48,7 +59,10 @@ async function hostLines(ports: Ports, sightings: Sightings): Promise<readonly s
   for (let after: string | undefined = ""; after !== undefined;) {
     const rows = await listRows(ports.sql, { kind: "host", prefix: "", after, limit: pageSize });
     const keys = rows.map(({ key }) => key);
-    const [standings, seen] = await Promise.all([readStandings(ports.sql, keys), sightings.lastOf(keys)]);
+    const [standings, seen] = await Promise.all([
+      readStandings(ports.sql, keys),
+      sightings.lastOf(keys),
+    ]);
     for (const key of keys) {
       const view = standingView(standings.get(key), seen.get(key), {
         pollSeconds: ports.settings.pollSeconds,
@@ -65,7 +79,11 @@ async function hostLines(ports: Ports, sightings: Sightings): Promise<readonly s
       "Declared hosts by the state of their last report.",
       samplesOf("state", states),
     ),
-    ...gauge("portcullis_host_warnings", "Declared hosts by what to look at.", samplesOf("code", warnings)),
+    ...gauge(
+      "portcullis_host_warnings",
+      "Declared hosts by what to look at.",
+      samplesOf("code", warnings),
+    ),
   ];
 }
 

@@ -24,7 +24,8 @@ export function hosts(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   addWrites(api, ports, "hosts");
   serve(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
     const { host } = params;
-    if ((await findRow(ports.sql, "host", host)) === undefined) return problem(c, "not_found", notDeclared);
+    if ((await findRow(ports.sql, "host", host)) === undefined)
+      return problem(c, "not_found", notDeclared);
     const stored = await readHostStatus(ports.sql, host);
     return c.json(statusView(host, stored, await countedBy(ports, stored)));
   });
@@ -55,7 +56,10 @@ function addHostReads(api: Hono<AppEnv>, ports: Ports, sightings: Sightings): vo
 
 async function hostViews(ports: Ports, sightings: Sightings, rows: readonly DatedRow[]) {
   const names = rows.map(({ key }) => key);
-  const [standings, seen] = await Promise.all([readStandings(ports.sql, names), sightings.lastOf(names)]);
+  const [standings, seen] = await Promise.all([
+    readStandings(ports.sql, names),
+    sightings.lastOf(names),
+  ]);
   const { pollSeconds } = ports.settings;
   const now = ports.clock.now();
   return rows.map((row) => ({
@@ -64,7 +68,11 @@ async function hostViews(ports: Ports, sightings: Sightings, rows: readonly Date
   }));
 }
 
-function statusView(host: string, { served, identity, report }: StoredStatus, counted: Counted): HostStatus {
+function statusView(
+  host: string,
+  { served, identity, report }: StoredStatus,
+  counted: Counted,
+): HostStatus {
   const applied = report?.body.applied ?? null;
   return {
     host,

@@ -123,7 +123,10 @@ function* expiryWarnings(standing: Standing, now: number): Generator<string> {
   }
 }
 
-function* listeningWarnings({ undeclared, silent }: Standing): Generator<StandingView["warnings"][number]> {
+function* listeningWarnings({
+  undeclared,
+  silent,
+}: Standing): Generator<StandingView["warnings"][number]> {
   if (undeclared !== null && undeclared > 0)
     yield {
       code: "undeclared_listeners",

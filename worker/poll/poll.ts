@@ -60,7 +60,9 @@ export async function answerPoll(ports: Ports, poll: Poll, leaps: Limiter): Prom
     timestamp: text(repository.timestamp),
     snapshot: text(repository.snapshot),
     targets: text(repository.targets),
-    ...(poll.bundle === repository.bundle_sha256 ? {} : { bundle: await bundleOf(ports, repository) }),
+    ...(poll.bundle === repository.bundle_sha256
+      ? {}
+      : { bundle: await bundleOf(ports, repository) }),
   };
   return { tag, update };
 }
@@ -69,7 +71,12 @@ export async function answerPoll(ports: Ports, poll: Poll, leaps: Limiter): Prom
  * The repository, with its lease renewed when the host asks for that past half of it, has seen more than we know, or
  * would not take the keys that signed it.
  */
-async function currentRepository(ports: Ports, poll: Poll, root: Root, leaps: Limiter): Promise<Repository> {
+async function currentRepository(
+  ports: Ports,
+  poll: Poll,
+  root: Root,
+  leaps: Limiter,
+): Promise<Repository> {
   // A renewal is lost only to one that was stored, so twice is enough for what the host asks; more is bad luck.
   for (let tries = 0; tries < 5; tries += 1) {
     const previous = await readRepository(ports.sql, poll.host);

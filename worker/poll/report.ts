@@ -71,7 +71,8 @@ async function moved(ports: Ports, host: string): Promise<number | null> {
 const suspect = (ports: Ports, host: string, report: number): Promise<void> =>
   audited(ports.sql, async () => {
     const identity = await findIdentity(ports.sql, host);
-    if (identity === undefined || identity.suspected_at !== null) return { write: false, result: undefined };
+    if (identity === undefined || identity.suspected_at !== null)
+      return { write: false, result: undefined };
     const at = ports.clock.now();
     return {
       write: true,

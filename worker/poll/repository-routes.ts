@@ -30,7 +30,11 @@ export function repository(ports: Ports, credentials: HostCredentials): Hono<App
 }
 
 /** An operator was let in by scope before; a host must be the one it asks for. */
-async function onlyReaderOf(c: Context<AppEnv>, credentials: HostCredentials, host: string): Promise<void> {
+async function onlyReaderOf(
+  c: Context<AppEnv>,
+  credentials: HostCredentials,
+  host: string,
+): Promise<void> {
   if (c.get("principal") !== undefined) return;
   const caller = await callerOf(c, credentials);
   if (caller.host !== host) throw new Refused("not_found");
@@ -52,7 +56,10 @@ const namesOf = (current: Repository): ReadonlyMap<string, string> =>
     [`${current.seq}.targets.json`, current.targets],
   ]);
 
-function answerExact(c: Context<AppEnv>, content: string | Uint8Array<ArrayBuffer> | undefined): Response {
+function answerExact(
+  c: Context<AppEnv>,
+  content: string | Uint8Array<ArrayBuffer> | undefined,
+): Response {
   if (content === undefined) throw new Refused("not_found");
   return c.body(content, 200, {
     "Content-Type": "application/json",

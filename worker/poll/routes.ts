@@ -37,7 +37,11 @@ const leapsOfHost = { atOnce: 5, perSecond: 1 / 30 };
 const reportBytesMax = 256 * 1024;
 const confirmBytesMax = 1024;
 
-export function agent(ports: Ports, credentials: HostCredentials, sightings: Sightings): Hono<AppEnv> {
+export function agent(
+  ports: Ports,
+  credentials: HostCredentials,
+  sightings: Sightings,
+): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   // Whose host it is comes before anything of the body is read.
   const knownHost: MiddlewareHandler<AppEnv> = async (c, next) => {

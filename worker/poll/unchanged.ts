@@ -28,7 +28,11 @@ export type Unchanged = (
   sent: Sent,
 ) => Given | undefined | Promise<Given | undefined>;
 
-export function unchanged(settings: Settings, credentials: HostCredentials, sightings: Sightings): Unchanged {
+export function unchanged(
+  settings: Settings,
+  credentials: HostCredentials,
+  sightings: Sightings,
+): Unchanged {
   const make = (number: number): Given =>
     Object.freeze({
       "Cache-Control": noCache,
@@ -79,7 +83,10 @@ const tag = "if-none-match";
 
 /** What of a request decides. */
 export function sentBy(all: Headers): Sent {
-  const named = [generation, renew, tag, "authorization"].map((name) => [name, all.get(name) ?? undefined]);
+  const named = [generation, renew, tag, "authorization"].map((name) => [
+    name,
+    all.get(name) ?? undefined,
+  ]);
   return Object.fromEntries(named) as Sent;
 }
 

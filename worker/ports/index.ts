@@ -22,7 +22,10 @@ export interface Blobs {
   put(sha256: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   get(sha256: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** What is kept, by name, from the one after `after`; `at`: when it was first put, milliseconds since the Unix epoch. */
-  list(after: string, limit: number): Promise<readonly { readonly sha256: string; readonly at: number }[]>;
+  list(
+    after: string,
+    limit: number,
+  ): Promise<readonly { readonly sha256: string; readonly at: number }[]>;
   /** Removing what is not there is a no-op. */
   remove(sha256: string): Promise<void>;
 }
@@ -33,7 +36,11 @@ export interface Clock {
 }
 
 export type OnlineRole = "targets" | "snapshot" | "timestamp";
-export const onlineRoles = ["targets", "snapshot", "timestamp"] as const satisfies readonly OnlineRole[];
+export const onlineRoles = [
+  "targets",
+  "snapshot",
+  "timestamp",
+] as const satisfies readonly OnlineRole[];
 
 /** The online keys. Private halves never leave the adapter. */
 export interface Signer {

@@ -6,10 +6,17 @@ import * as z from "zod";
 import { fromBase64Url } from "#worker/lib/encoding.ts";
 import { type OnlineRole, onlineRoles, type Signer } from "./index.ts";
 
-const KeyPart = z.string().regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected 32 bytes in base64url" });
+const KeyPart = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, { error: "expected 32 bytes in base64url" });
 
 /** An Ed25519 private key: `x` is its public half, `d` the secret. */
-const PrivateKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: KeyPart, d: KeyPart });
+const PrivateKey = z.object({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: KeyPart,
+  d: KeyPart,
+});
 
 /** One key for each online role; the same key for two roles is refused, because then one leak is two. */
 export const SigningKeys = z
@@ -40,7 +47,8 @@ export function createSigner(keys: SigningKeys, tokenSecret: string): Signer {
       if (raw === undefined) throw new Error(`the public key of ${role} is not base64url`);
       return raw;
     },
-    sign: async (role, bytes) => new Uint8Array(await crypto.subtle.sign("Ed25519", await key(role), bytes)),
+    sign: async (role, bytes) =>
+      new Uint8Array(await crypto.subtle.sign("Ed25519", await key(role), bytes)),
     tokenSecret: async () => secret,
   };
 }

@@ -38,8 +38,21 @@ export async function readEvidence(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, Evidence>> {
-  const text =
-    "SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at, p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state, p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256, p.body ->> '$.applied.program_sha256' AS program_sha256, p.body ->> '$.seen.targets' AS seen, json_type(p.body, '$.reverted_seq') IS NOT NULL AS says_reverted, p.body ->> '$.reverted_seq' AS reverted_seq, p.body ->> '$.refusal.code' AS refusal, p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops, i.suspected_at, json_type(p.body, '$.prev') IS NOT NULL AS chained FROM json_each(?1) AS h LEFT JOIN identity i ON i.host = h.value JOIN report p ON p.host = h.value AND p.n IN (SELECT n FROM report WHERE host = h.value AND enrolment IS i.enrolment ORDER BY n DESC LIMIT 2) ORDER BY p.n DESC";
+  const text = `SELECT h.value AS host, p.received_at, unixepoch(p.body ->> '$.at') AS at,
+        p.body ->> '$.boot_id' AS boot_id, p.body ->> '$.state' AS state,
+        p.body ->> '$.applied.seq' AS seq, p.body ->> '$.applied.bundle_sha256' AS bundle_sha256,
+        p.body ->> '$.applied.program_sha256' AS program_sha256,
+        p.body ->> '$.seen.targets' AS seen,
+        json_type(p.body, '$.reverted_seq') IS NOT NULL AS says_reverted,
+        p.body ->> '$.reverted_seq' AS reverted_seq, p.body ->> '$.refusal.code' AS refusal,
+        p.body ->> '$.drift.count' AS drift, p.body ->> '$.drops' AS drops, i.suspected_at,
+        json_type(p.body, '$.prev') IS NOT NULL AS chained
+      FROM json_each(?1) AS h
+      LEFT JOIN identity i ON i.host = h.value
+      JOIN report p ON p.host = h.value
+        AND p.n IN (SELECT n FROM report WHERE host = h.value AND enrolment IS i.enrolment
+          ORDER BY n DESC LIMIT 2)
+      ORDER BY p.n DESC`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     [...Map.groupBy(z.array(Told).parse(results), ({ host }) => host)].flatMap(

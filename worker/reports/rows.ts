@@ -39,7 +39,10 @@ const reportWindow = 60_000;
 const highest = "coalesce((SELECT max(number) FROM report WHERE host = ?1 AND enrolment IS ?2), 0)";
 const isCurrent = "?2 IS (SELECT enrolment FROM identity WHERE host = ?1)";
 /** When the oldest of the last `reportsAtOnce` came, where that is within the window; a clock set back counts nothing. */
-const crowdedSince = `(SELECT received_at FROM (SELECT received_at FROM report WHERE host = ?1 ORDER BY n DESC LIMIT 1 OFFSET ${reportsAtOnce - 1}) WHERE received_at > ?4 - ${reportWindow} AND received_at <= ?4)`;
+const crowdedSince = `(SELECT received_at
+  FROM (SELECT received_at FROM report WHERE host = ?1 ORDER BY n DESC
+    LIMIT 1 OFFSET ${reportsAtOnce - 1})
+  WHERE received_at > ?4 - ${reportWindow} AND received_at <= ?4)`;
 
 const Facts = z
   .array(z.object({ highest: z.int(), current: z.int(), crowded: z.int().nullable() }))
@@ -64,21 +67,32 @@ export async function storeReport(
   const results = await sql.batch([
     sql
       .prepare(
-        `SELECT ${highest} AS highest, ${isCurrent} AS current, ${crowdedSince} AS crowded, ?3 AS number`,
+        `SELECT ${highest} AS highest, ${isCurrent} AS current, ${crowdedSince} AS crowded,
+            ?3 AS number`,
       )
       .bind(host, enrolment, number, now),
     sql
       .prepare(
-        `INSERT INTO report (host, n, received_at, body, sha256, enrolment, number) SELECT ?1, 1 + coalesce((SELECT max(n) FROM report WHERE host = ?1), 0), ?4, ?5, ?6, ?2, ?3 WHERE ${isCurrent} AND ?3 > ${highest} AND ?3 <= ${highest} + ${aheadMax} AND ${crowdedSince} IS NULL`,
+        `INSERT INTO report (host, n, received_at, body, sha256, enrolment, number)
+          SELECT ?1, 1 + coalesce((SELECT max(n) FROM report WHERE host = ?1), 0), ?4, ?5, ?6, ?2,
+            ?3
+          WHERE ${isCurrent}
+            AND ?3 > ${highest}
+            AND ?3 <= ${highest} + ${aheadMax}
+            AND ${crowdedSince} IS NULL`,
       )
       .bind(host, enrolment, number, now, body, sha256),
     ...runStatements(sql, { host, enrolment, number }, body, now),
     sql
-      .prepare("DELETE FROM report WHERE host = ?1 AND n <= (SELECT max(n) FROM report WHERE host = ?1) - ?2")
+      .prepare(`DELETE
+        FROM report
+        WHERE host = ?1 AND n <= (SELECT max(n) FROM report WHERE host = ?1) - ?2`)
       .bind(host, kept),
     sql
       .prepare(
-        "SELECT number, sha256 FROM report WHERE host = ?1 AND enrolment IS ?2 AND number IN (?3 - 1, ?3)",
+        `SELECT number, sha256
+          FROM report
+          WHERE host = ?1 AND enrolment IS ?2 AND number IN (?3 - 1, ?3)`,
       )
       .bind(host, enrolment, number),
   ]);
@@ -87,7 +101,10 @@ export async function storeReport(
   if (facts.current !== 1) return { kind: "superseded" };
   if (number > facts.highest + aheadMax) return { kind: "ahead", highest: facts.highest };
   if (number > facts.highest && facts.crowded !== null)
-    return { kind: "too_soon", retryAfterSeconds: Math.ceil((facts.crowded + reportWindow - now) / 1000) };
+    return {
+      kind: "too_soon",
+      retryAfterSeconds: Math.ceil((facts.crowded + reportWindow - now) / 1000),
+    };
   const links = Link.parse(results.at(-1)?.results);
   return {
     kind: "known",
@@ -98,8 +115,11 @@ export async function storeReport(
 
 /** Forgets reports from before this time, oldest first; each host's last one stays. */
 export async function forgetReports(sql: Sql, before: number, most: number): Promise<void> {
-  const old =
-    "SELECT p.host, p.n FROM report p INDEXED BY report_received WHERE p.received_at < ?1 AND p.n < (SELECT max(n) FROM report WHERE host = p.host) ORDER BY p.received_at LIMIT ?2";
+  const old = `SELECT p.host, p.n
+      FROM report p INDEXED BY report_received
+      WHERE p.received_at < ?1 AND p.n < (SELECT max(n) FROM report WHERE host = p.host)
+      ORDER BY p.received_at
+      LIMIT ?2`;
   await sql.prepare(`DELETE FROM report WHERE (host, n) IN (${old})`).bind(before, most).run();
 }
 

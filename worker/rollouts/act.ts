@@ -32,7 +32,9 @@ export async function act(
     });
   const principal = nameOf(author);
   const input: Input =
-    action === "approve" ? { kind: action, by: principal } : { kind: action, by: principal, reason };
+    action === "approve"
+      ? { kind: action, by: principal }
+      : { kind: action, by: principal, reason };
   const by = { author, onBehalfOf: on_behalf_of ?? null };
   await audited(ports.sql, async (): Promise<Attempt<void>> => {
     const stored = await findRollout(ports.sql, id);
@@ -46,7 +48,11 @@ export async function act(
 }
 
 /** @throws Refused `conflict` when the approver may be one of those who approved already */
-async function refuseKin({ sql }: Ports, principal: string, approvals: readonly string[]): Promise<void> {
+async function refuseKin(
+  { sql }: Ports,
+  principal: string,
+  approvals: readonly string[],
+): Promise<void> {
   const kin = await kinOf(sql, principal, approvals);
   if (kin === undefined) return;
   const detail = `${principal} and ${kin} are of one line: somebody else must approve it.`;
@@ -54,8 +60,15 @@ async function refuseKin({ sql }: Ports, principal: string, approvals: readonly 
 }
 
 /** An approved emergency takes its hosts over from every other rollout, in the batch that approves it. */
-async function overtaking(ports: Ports, id: number, state: RolloutState, moved: Written): Promise<Written> {
-  const hosts = state.entries.flatMap(({ host, standing }) => (standing === "pending" ? [host] : []));
+async function overtaking(
+  ports: Ports,
+  id: number,
+  state: RolloutState,
+  moved: Written,
+): Promise<Written> {
+  const hosts = state.entries.flatMap(({ host, standing }) =>
+    standing === "pending" ? [host] : [],
+  );
   const { rollouts, statements } = await takeOver(ports, id, hosts);
   const entry = { ...moved.entry, body: { ...moved.entry.body, supersedes: rollouts } };
   return { ...moved, entry, statements: [...statements, ...moved.statements] };

@@ -4,9 +4,21 @@
  * nothing. Must hold no state of its own: everything is in the rows.
  */
 import type { Ports } from "#worker/ports/index.ts";
-import { type Effect, type Evidence, type Input, type RolloutState, step } from "#core/rollout/index.ts";
+import {
+  type Effect,
+  type Evidence,
+  type Input,
+  type RolloutState,
+  step,
+} from "#core/rollout/index.ts";
 import type { Entry } from "#core/rollout/state.ts";
-import { type Attempt, type AuditAction, audited, auditHead, type Author } from "#worker/db/audit.ts";
+import {
+  type Attempt,
+  type AuditAction,
+  audited,
+  auditHead,
+  type Author,
+} from "#worker/db/audit.ts";
 import { readEvidence } from "#worker/reports/index.ts";
 import { suspectedOf } from "#worker/hosts/index.ts";
 import { forget, readPinned } from "#worker/served/index.ts";
@@ -25,7 +37,12 @@ export async function advance(ports: Ports, id: number): Promise<void> {
     if (stored === undefined) return { write: false, result: undefined };
     const state = await passBy(ports, stored.state);
     const evidence = [...(await readEvidence(ports.sql, exposed(state))).values()];
-    const moved = await transition(ports, { ...stored, state }, { kind: "evidence", evidence }, stored.state);
+    const moved = await transition(
+      ports,
+      { ...stored, state },
+      { kind: "evidence", evidence },
+      stored.state,
+    );
     if ("refused" in moved) return { write: false, result: undefined };
     return moved.write ? moved : { write: false, result: { state, evidence, audit, at } };
   });
@@ -38,7 +55,9 @@ export async function advanceIfNews(ports: Ports, id: number): Promise<void> {
 }
 
 const exposed = ({ entries, phase }: RolloutState): readonly string[] =>
-  entries.filter((entry) => entry.phase === phase && entry.assignedAt !== null).map(({ host }) => host);
+  entries
+    .filter((entry) => entry.phase === phase && entry.assignedAt !== null)
+    .map(({ host }) => host);
 
 /**
  * Hosts that were pinned after the start are passed by, and nothing is widened on one whose key two agents use. What
@@ -97,7 +116,8 @@ export async function transition(
   const done = after.entries.filter(
     ({ standing }) => ends && (state.status === "completed" || standing === "committed"),
   );
-  const supersededBy = input.kind === "supersede" && state.status === "superseded" ? input.by : null;
+  const supersededBy =
+    input.kind === "supersede" && state.status === "superseded" ? input.by : null;
   return {
     write: true,
     result: undefined,
@@ -132,7 +152,8 @@ export async function transition(
   };
 }
 
-const isReleased = ({ phase, assignedAt }: Entry): boolean => phase === "widen" && assignedAt !== null;
+const isReleased = ({ phase, assignedAt }: Entry): boolean =>
+  phase === "widen" && assignedAt !== null;
 
 /** A step whose assignment does not compile any more pauses instead, and says why. */
 async function stepped(ports: Ports, { row, state }: StoredRollout, input: Input, now: number) {
@@ -164,7 +185,9 @@ async function filled(
     }),
   );
   if (given.size === 0) return state;
-  const before: ReadonlyMap<string, Evidence> = await readEvidence(sql, [...new Set(given.values())]);
+  const before: ReadonlyMap<string, Evidence> = await readEvidence(sql, [
+    ...new Set(given.values()),
+  ]);
   const entries = state.entries.map((entry): Entry => {
     if (entry.assignedAt === null || !given.has(`${entry.phase} ${entry.host}`)) return entry;
     const told = before.get(entry.host);

@@ -30,7 +30,11 @@ export async function isQuiet({ sql, clock }: Ports, id: number): Promise<boolea
 }
 
 /** A full look that found nothing to do. @param audit seq of the chain's last row before it was read */
-export const remember = ({ sql }: Ports, id: number, { state, evidence, audit, at }: Seen): Promise<void> =>
+export const remember = (
+  { sql }: Ports,
+  id: number,
+  { state, evidence, audit, at }: Seen,
+): Promise<void> =>
   writeLook(sql, id, { audit, lookedAt: at, quietUntil: quietUntil(state, evidence, at) });
 
 export interface Seen {

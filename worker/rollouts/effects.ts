@@ -44,7 +44,11 @@ export class Uncompilable extends Error {
  * @param upTo the rollout's revision: only what is withheld up to it changes its level
  * @throws Uncompilable for an assignment; a restoration always has an answer
  */
-export async function execute(ports: Ports, upTo: number, effects: readonly Effect[]): Promise<Executed> {
+export async function execute(
+  ports: Ports,
+  upTo: number,
+  effects: readonly Effect[],
+): Promise<Executed> {
   const { sql } = ports;
   const hosts = [...new Set(effects.flatMap((effect) => effect.hosts))];
   if (hosts.length === 0) return { statements: [], seqs: new Map() };
@@ -90,7 +94,11 @@ function levelAfter(effect: Effect): ReleaseLevel | undefined {
   }
 }
 
-const atLevel = (standings: readonly Standing[], upTo: number, level: ReleaseLevel): readonly Standing[] =>
+const atLevel = (
+  standings: readonly Standing[],
+  upTo: number,
+  level: ReleaseLevel,
+): readonly Standing[] =>
   standings.map((standing) => (standing.revision <= upTo ? { ...standing, level } : standing));
 
 interface Published extends Publications {

@@ -21,7 +21,11 @@ const looksPerHeartbeat = 7;
 export const viewTag = async (view: RolloutView): Promise<string> =>
   (await sha256Hex(JSON.stringify(view))).slice(0, 32);
 
-export async function streamRollout(c: Context<AppEnv>, ports: Ports, first: RolloutView): Promise<Response> {
+export async function streamRollout(
+  c: Context<AppEnv>,
+  ports: Ports,
+  first: RolloutView,
+): Promise<Response> {
   const seen = c.req.header("Last-Event-ID");
   if (isOver(first.status) && seen === (await viewTag(first))) return c.body(null, 204);
   const response = streamSSE(c, (stream) => follow(stream, ports, first, seen));
@@ -29,7 +33,8 @@ export async function streamRollout(c: Context<AppEnv>, ports: Ports, first: Rol
   return response;
 }
 
-const isOver = (status: RolloutStatus): boolean => status === "completed" || status === "superseded";
+const isOver = (status: RolloutStatus): boolean =>
+  status === "completed" || status === "superseded";
 
 /** @param seen the last event that the client has */
 async function follow(
@@ -45,7 +50,8 @@ async function follow(
     if (head !== told) view = (await readRollout(ports.sql, first.id)) ?? view;
     told = head;
     const id = await viewTag(view);
-    if (id !== sent) await stream.writeSSE({ event: "rollout", id, data: JSON.stringify(view), retry: 1000 });
+    if (id !== sent)
+      await stream.writeSSE({ event: "rollout", id, data: JSON.stringify(view), retry: 1000 });
     else if (look % looksPerHeartbeat === 0) await stream.write(": no news\n\n");
     sent = id;
     if (isOver(view.status)) return;

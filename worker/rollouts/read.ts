@@ -34,12 +34,16 @@ const viewOf = ({ row, state }: StoredRollout): RolloutView =>
     approved_by: [...state.approvals],
     superseded_by: row.superseded_by,
     attention: state.entries
-      .filter(({ standing, detail }) => needsAttention[standing] || (isForetold(standing) && detail !== ""))
+      .filter(
+        ({ standing, detail }) =>
+          needsAttention[standing] || (isForetold(standing) && detail !== ""),
+      )
       .slice(0, shownMax)
       .map(({ host, standing, detail }) => ({ host, standing, detail })),
   });
 
-const isForetold = (standing: HostStanding): boolean => standing === "skipped" || standing === "pending";
+const isForetold = (standing: HostStanding): boolean =>
+  standing === "skipped" || standing === "pending";
 
 const needsAttention: Readonly<Record<HostStanding, boolean>> = {
   pending: false,
@@ -58,7 +62,9 @@ const needsAttention: Readonly<Record<HostStanding, boolean>> = {
 /** An assigned or pending host of the wave has its own time; what it waits for then is its answer. */
 function bakesUntil({ status, phase, wave, gates, entries }: RolloutState): string | null {
   const own = entries.filter((entry) => entry.phase === phase && entry.wave === wave);
-  const commits = own.flatMap((entry) => (entry.standing === "committed" ? (entry.settledAt ?? []) : []));
+  const commits = own.flatMap((entry) =>
+    entry.standing === "committed" ? (entry.settledAt ?? []) : [],
+  );
   const open = own.some(({ standing }) => standing === "pending" || standing === "assigned");
   if (status !== "running" || open || commits.length === 0) return null;
   return iso(commits.reduce((last, at) => Math.max(last, at)) + gates.bake_seconds * 1000);

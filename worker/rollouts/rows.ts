@@ -10,8 +10,8 @@ import { approval, rollout, rolloutHost } from "#worker/db/tables/index.ts";
 import { AgentState } from "#schema/wire.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Entry, RolloutState } from "#core/rollout/state.ts";
-import { chunks } from "#worker/served/index.ts";
 import { db, statement } from "#worker/db/drizzle.ts";
+import { inList, splitChunks } from "#worker/db/lists.ts";
 
 const json = <T extends z.ZodType>(schema: T) =>
   z.string().transform((text) => schema.parse(JSON.parse(text)));
@@ -69,7 +69,10 @@ export async function findRollout(
   const wanted =
     only === undefined
       ? undefined
-      : and(inArray(rolloutHost.phase, [...Phase.options]), inArray(rolloutHost.host, listed(only)));
+      : and(
+          inArray(rolloutHost.phase, [...Phase.options]),
+          inArray(rolloutHost.host, inList(only)),
+        );
 
   const [rows, entries, approvals] = await sql.batch([
     statement(sql, db(sql).select().from(rollout).where(eq(rollout.id, id))),
@@ -81,7 +84,10 @@ export async function findRollout(
         .where(and(eq(rolloutHost.rollout, id), wanted))
         .orderBy(asc(rolloutHost.phase), asc(rolloutHost.wave), asc(rolloutHost.host)),
     ),
-    statement(sql, db(sql).select().from(approval).where(eq(approval.rollout, id)).orderBy(asc(approval.at))),
+    statement(
+      sql,
+      db(sql).select().from(approval).where(eq(approval.rollout, id)).orderBy(asc(approval.at)),
+    ),
   ]);
   const [row] = z.array(Row).parse(rows?.results);
   if (row === undefined) return undefined;
@@ -119,9 +125,6 @@ const entryOf = ({ host, phase, wave, seq, detail, ...row }: z.infer<typeof Host
 /** The standings that the column's CHECK does not know; a row of one says `skipped` there. */
 const asideOf = ({ standing }: Entry): "shown" | "apart" | null =>
   standing === "shown" || standing === "apart" ? standing : null;
-
-/** Any number of names in one bound parameter. */
-const listed = (names: readonly string[]) => raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`;
 
 const over = ["completed", "superseded"] as const satisfies readonly RolloutStatus[];
 
@@ -162,7 +165,11 @@ export async function listRollouts(
 
 /** Id that the next rollout gets. */
 export async function nextRollout(sql: Sql): Promise<number> {
-  const [last] = await db(sql).select({ id: rollout.id }).from(rollout).orderBy(desc(rollout.id)).limit(1);
+  const [last] = await db(sql)
+    .select({ id: rollout.id })
+    .from(rollout)
+    .orderBy(desc(rollout.id))
+    .limit(1);
   return (last?.id ?? 0) + 1;
 }
 
@@ -185,8 +192,13 @@ export interface Judged {
 
 /** Where open rollouts judge this host, the oldest first. */
 export async function judgedIn(sql: Sql, host: string): Promise<readonly Judged[]> {
-  const text =
-    "SELECT e.*, r.gates, r.wave AS current_wave, EXISTS (SELECT 1 FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase AND o.standing = 'assigned' AND o.host <> e.host) AS others FROM rollout r CROSS JOIN rollout_host e ON e.rollout = r.id AND e.phase = r.phase AND e.host = ?1 WHERE r.status NOT IN ('completed', 'superseded') AND e.assigned_at IS NOT NULL ORDER BY r.id";
+  const text = `SELECT e.*, r.gates, r.wave AS current_wave,
+        EXISTS (SELECT 1 FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase
+          AND o.standing = 'assigned' AND o.host <> e.host) AS others
+      FROM rollout r
+      CROSS JOIN rollout_host e ON e.rollout = r.id AND e.phase = r.phase AND e.host = ?1
+      WHERE r.status NOT IN ('completed', 'superseded') AND e.assigned_at IS NOT NULL
+      ORDER BY r.id`;
   const { results } = await sql.prepare(text).bind(host).all();
   return z
     .array(Judged)
@@ -211,8 +223,9 @@ export function insertRollout(
     gates: JSON.stringify(gates),
     emergency: emergency ? 1 : 0,
   };
-  const text =
-    "INSERT INTO rollout_host (rollout, phase, host, wave, standing, detail) SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?2)";
+  const text = `INSERT INTO rollout_host (rollout, phase, host, wave, standing, detail)
+      SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+      FROM json_each(?2)`;
   const entries = state.entries.map(({ phase, host, wave, standing, detail }) => [
     phase,
     host,
@@ -222,7 +235,7 @@ export function insertRollout(
   ]);
   return [
     statement(sql, db(sql).insert(rollout).values(values)),
-    ...chunks(entries).map((part) => sql.prepare(text).bind(row.id, part)),
+    ...splitChunks(entries).map((part) => sql.prepare(text).bind(row.id, part)),
     ...approve(sql, row.id, row.at, state.approvals),
   ];
 }
@@ -241,14 +254,32 @@ const approve = (
 export function updateRollout(
   sql: Sql,
   id: number,
-  { before, after, at }: { readonly before: RolloutState; readonly after: RolloutState; readonly at: number },
+  {
+    before,
+    after,
+    at,
+  }: { readonly before: RolloutState; readonly after: RolloutState; readonly at: number },
   supersededBy: number | null = null,
 ): readonly D1PreparedStatement[] {
-  const { status, reason, pausedBy: paused_by, phase, wave, waveStartedAt: wave_started_at } = after;
+  const {
+    status,
+    reason,
+    pausedBy: paused_by,
+    phase,
+    wave,
+    waveStartedAt: wave_started_at,
+  } = after;
   const known = new Set(before.entries);
   const entries = after.entries.filter((entry) => !known.has(entry));
-  const text =
-    "UPDATE rollout_host SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4, settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7, detail = n.value ->> 8, affirmed_at = n.value ->> 9, state_before = n.value ->> 11, aside = n.value ->> 12 FROM json_each(?1) AS n WHERE rollout = n.value ->> 10 AND phase = n.value ->> 0 AND rollout_host.host = n.value ->> 1";
+  const text = `UPDATE rollout_host
+      SET standing = n.value ->> 2, seq = n.value ->> 3, assigned_at = n.value ->> 4,
+        settled_at = n.value ->> 5, heard_at = n.value ->> 6, baseline = n.value ->> 7,
+        detail = n.value ->> 8, affirmed_at = n.value ->> 9, state_before = n.value ->> 11,
+        aside = n.value ->> 12
+      FROM json_each(?1) AS n
+      WHERE rollout = n.value ->> 10
+        AND phase = n.value ->> 0
+        AND rollout_host.host = n.value ->> 1`;
   const values = entries.map((entry) => [
     entry.phase,
     entry.host,
@@ -274,7 +305,7 @@ export function updateRollout(
         .set({ status, reason, paused_by, phase, wave, wave_started_at, ...superseded })
         .where(eq(rollout.id, id)),
     ),
-    ...chunks(values).map((part) => sql.prepare(text).bind(part)),
+    ...splitChunks(values).map((part) => sql.prepare(text).bind(part)),
     ...approve(
       sql,
       id,
@@ -320,12 +351,15 @@ export async function pageOfHosts(
 }
 
 /** Ids of open rollouts that one of these hosts stands in. */
-export async function openRolloutsOf(sql: Sql, hosts: readonly string[]): Promise<readonly number[]> {
+export async function openRolloutsOf(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<readonly number[]> {
   const rows = await db(sql)
     .selectDistinct({ id: rollout.id })
     .from(rollout)
     .innerJoin(rolloutHost, eq(rolloutHost.rollout, rollout.id))
-    .where(and(notInArray(rollout.status, [...over]), inArray(rolloutHost.host, listed(hosts))))
+    .where(and(notInArray(rollout.status, [...over]), inArray(rolloutHost.host, inList(hosts))))
     .orderBy(asc(rollout.id));
   return rows.map(({ id }) => id);
 }

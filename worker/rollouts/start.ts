@@ -38,22 +38,38 @@ export interface Started {
  * @throws Refused `bad_request` for a revision that does not exist; `nothing_to_release`; `conflict` when a host's
  * content would not compile on the way; `busy`
  */
-export async function startRollout(ports: Ports, author: Author, request: RolloutRequest): Promise<Started> {
+export async function startRollout(
+  ports: Ports,
+  author: Author,
+  request: RolloutRequest,
+): Promise<Started> {
   const started = await audited(ports.sql, () => attempt(ports, author, request));
   await advance(ports, started.id);
   return started;
 }
 
-async function attempt(ports: Ports, author: Author, request: RolloutRequest): Promise<Attempt<Started>> {
+async function attempt(
+  ports: Ports,
+  author: Author,
+  request: RolloutRequest,
+): Promise<Attempt<Started>> {
   const { sql, settings } = ports;
   const intent = await readHead(sql);
   const revision = request.revision ?? intent.revision;
   if (revision > intent.revision)
     throw new Refused("bad_request", { detail: `Head is revision ${intent.revision}.` });
   const releases = await readReleases(sql);
-  const { changing, same, pinned, states } = await hostsOf(ports, intent, releases, revision, request.hosts);
+  const { changing, same, pinned, states } = await hostsOf(
+    ports,
+    intent,
+    releases,
+    revision,
+    request.hosts,
+  );
   if (changing.length + pinned.length === 0 && same.length === 0)
-    throw new Refused("nothing_to_release", { detail: `Up to revision ${revision} every host has all.` });
+    throw new Refused("nothing_to_release", {
+      detail: `Up to revision ${revision} every host has all.`,
+    });
   const plan = wavesOf(changing, request);
   const { gates, emergency, strategy, note } = request;
   const state = begin({
@@ -85,7 +101,12 @@ async function attempt(ports: Ports, author: Author, request: RolloutRequest): P
     reason: state.reason,
     paused_by: state.pausedBy,
   };
-  const place = { phase: state.phase, wave: state.wave, wave_started_at: null, superseded_by: null };
+  const place = {
+    phase: state.phase,
+    wave: state.wave,
+    wave_started_at: null,
+    superseded_by: null,
+  };
   // An emergency takes nothing from anybody before it is approved.
   const taken = emergency
     ? nothingTaken
@@ -164,7 +185,8 @@ async function hostsOf(
     for (const [host] of group) {
       const [old, next] = [before(host), then(host)];
       const [a, b] = [old, next].map(bytesOf);
-      const { roles = [], labels = {} } = target.low.hosts.get(host) ?? now.low.hosts.get(host) ?? {};
+      const { roles = [], labels = {} } =
+        target.low.hosts.get(host) ?? now.low.hosts.get(host) ?? {};
       if (a === b) same.push(host);
       else {
         const state = states.get(host);
@@ -175,7 +197,12 @@ async function hostsOf(
       }
     }
   }
-  return { changing, same, states, pinned: due.flatMap(([host]) => (pinned.has(host) ? [host] : [])) };
+  return {
+    changing,
+    same,
+    states,
+    pinned: due.flatMap(([host]) => (pinned.has(host) ? [host] : [])),
+  };
 }
 
 const after = ({ withheld, narrowed }: Level, upTo: number): Level => ({

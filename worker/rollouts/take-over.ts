@@ -15,7 +15,11 @@ export interface Taken {
 export const nothingTaken: Taken = { rollouts: [], statements: [] };
 
 /** One open rollout a host: what another one has not finished becomes this one's. @throws Refused `conflict` while one of them rolls back */
-export async function takeOver({ sql, clock }: Ports, by: number, hosts: readonly string[]): Promise<Taken> {
+export async function takeOver(
+  { sql, clock }: Ports,
+  by: number,
+  hosts: readonly string[],
+): Promise<Taken> {
   const statements: D1PreparedStatement[] = [];
   const rollouts: number[] = [];
   for (const id of await openRolloutsOf(sql, hosts)) {
@@ -23,7 +27,8 @@ export async function takeOver({ sql, clock }: Ports, by: number, hosts: readonl
     const older = await findRollout(sql, id);
     if (older === undefined) continue;
     const outcome = step(older.state, { kind: "supersede", by, hosts }, clock.now());
-    if ("refused" in outcome) throw new Refused("conflict", { detail: `Rollout ${id} ${outcome.refused}.` });
+    if ("refused" in outcome)
+      throw new Refused("conflict", { detail: `Rollout ${id} ${outcome.refused}.` });
     const { state } = outcome;
     if (state === older.state) continue;
     rollouts.push(id);

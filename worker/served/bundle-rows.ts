@@ -21,7 +21,8 @@ export async function forgettable(
           AND NOT EXISTS (SELECT 1 FROM pending WHERE bundle_sha256 = b.value)
           AND NOT EXISTS (
             SELECT 1 FROM publication p WHERE p.bundle_sha256 = b.value AND NOT EXISTS (
-              SELECT 1 FROM publication later WHERE later.host = p.host AND later.seq > p.seq AND later.at < ?2))`,
+              SELECT 1 FROM publication later
+              WHERE later.host = p.host AND later.seq > p.seq AND later.at < ?2))`,
     )
     .bind(JSON.stringify(bundles), before)
     .all();

@@ -4,11 +4,12 @@
  * 100 a statement.
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
-import { inArray, sql as raw } from "drizzle-orm";
+import { inArray } from "drizzle-orm";
 import { pending as pendingTable, repository, revision } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Pending, Repository } from "#worker/signing/index.ts";
 import { db, statement } from "#worker/db/drizzle.ts";
+import { inList, splitChunks } from "#worker/db/lists.ts";
 import { raiseGeneration } from "#worker/db/fleet.ts";
 import type { RevisionRow, Row } from "#worker/intent/index.ts";
 import { proposeStatement, publishedStatement } from "./pending-rows.ts";
@@ -63,7 +64,10 @@ export function publicationStatements(
   ];
 }
 
-const withholdFrom = (sql: Sql, { revision: { n }, held }: CommitWrite): readonly D1PreparedStatement[] =>
+const withholdFrom = (
+  sql: Sql,
+  { revision: { n }, held }: CommitWrite,
+): readonly D1PreparedStatement[] =>
   held.length === 0
     ? []
     : [
@@ -75,18 +79,21 @@ const withholdFrom = (sql: Sql, { revision: { n }, held }: CommitWrite): readonl
       ];
 
 function closeRows(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
-  const text =
-    "UPDATE intent SET to_revision = ?1 WHERE to_revision IS NULL AND (kind, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
-  return chunks(write.closed.map(({ kind, key }) => [kind, key])).map((json) =>
+  const text = `UPDATE intent
+      SET to_revision = ?1
+      WHERE to_revision IS NULL
+        AND (kind, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))`;
+  return splitChunks(write.closed.map(({ kind, key }) => [kind, key])).map((json) =>
     sql.prepare(text).bind(write.revision.n, json),
   );
 }
 
 function openRows(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
   const { n, author, on_behalf_of, source } = write.revision;
-  const text =
-    'INSERT INTO intent (kind, key, body, from_revision, "by", on_behalf_of, source) SELECT value ->> 0, value ->> 1, value ->> 2, ?1, ?2, ?3, ?4 FROM json_each(?5)';
-  return chunks(write.opened.map(({ kind, key, body }) => [kind, key, body])).map((json) =>
+  const text = `INSERT INTO intent (kind, key, body, from_revision, "by", on_behalf_of, source)
+      SELECT value ->> 0, value ->> 1, value ->> 2, ?1, ?2, ?3, ?4
+      FROM json_each(?5)`;
+  return splitChunks(write.opened.map(({ kind, key, body }) => [kind, key, body])).map((json) =>
     sql.prepare(text).bind(n, author, on_behalf_of, source, json),
   );
 }
@@ -109,44 +116,36 @@ const repositoryColumns = [
 ] as const satisfies readonly (keyof Repository)[];
 
 const repositoryJson = (rows: readonly Repository[]): readonly string[] =>
-  chunks(rows.map((row) => [row.host, ...repositoryColumns.map((column) => row[column])]));
+  splitChunks(rows.map((row) => [row.host, ...repositoryColumns.map((column) => row[column])]));
 
 function updateRepositories(sql: Sql, rows: readonly Repository[]): readonly D1PreparedStatement[] {
   const sets = repositoryColumns.map((column, i) => `${column} = n.value ->> ${i + 1}`).join(", ");
-  const text = `UPDATE repository SET generation = (SELECT generation FROM fleet), ${sets} FROM json_each(?1) AS n WHERE repository.host = n.value ->> 0`;
+  const text = `UPDATE repository
+    SET generation = (SELECT generation FROM fleet), ${sets}
+    FROM json_each(?1) AS n
+    WHERE repository.host = n.value ->> 0`;
   return repositoryJson(rows).map((json) => sql.prepare(text).bind(json));
 }
 
 function addRepositories(sql: Sql, rows: readonly Repository[]): readonly D1PreparedStatement[] {
   const values = repositoryColumns.map((_, i) => `value ->> ${i + 1}`).join(", ");
-  const text = `INSERT INTO repository (generation, host, ${repositoryColumns.join(", ")}) SELECT (SELECT generation FROM fleet), value ->> 0, ${values} FROM json_each(?1)`;
+  const text = `INSERT INTO repository (generation, host, ${repositoryColumns.join(", ")})
+    SELECT (SELECT generation FROM fleet), value ->> 0, ${values}
+    FROM json_each(?1)`;
   return repositoryJson(rows).map((json) => sql.prepare(text).bind(json));
 }
 
-function addPublications(sql: Sql, at: number, rows: readonly Repository[]): readonly D1PreparedStatement[] {
-  const text =
-    "INSERT INTO publication (host, seq, revision, bundle_sha256, at) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?1 FROM json_each(?2)";
-  return chunks(rows.map((row) => [row.host, row.seq, row.revision, row.bundle_sha256])).map((json) =>
-    sql.prepare(text).bind(at, json),
+function addPublications(
+  sql: Sql,
+  at: number,
+  rows: readonly Repository[],
+): readonly D1PreparedStatement[] {
+  const text = `INSERT INTO publication (host, seq, revision, bundle_sha256, at)
+      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?1
+      FROM json_each(?2)`;
+  return splitChunks(rows.map((row) => [row.host, row.seq, row.revision, row.bundle_sha256])).map(
+    (json) => sql.prepare(text).bind(at, json),
   );
-}
-
-/** Bytes of one JSON parameter: D1 takes 2 MB a value, and a text of N UTF-16 units is at most 3 N bytes. */
-const chunkLengthMax = 500_000;
-
-/** Lists as JSON arrays, none longer than a parameter may be. */
-export function chunks(items: readonly (readonly unknown[])[]): readonly string[] {
-  const parts: string[][] = [];
-  let length = chunkLengthMax;
-  for (const text of items.map((item) => JSON.stringify(item))) {
-    if (length + text.length > chunkLengthMax) {
-      parts.push([]);
-      length = 0;
-    }
-    parts.at(-1)?.push(text);
-    length += text.length + 1;
-  }
-  return parts.map((part) => `[${part.join(",")}]`);
 }
 
 /** Digest of the bundle that each of these hosts is served now, or that waits to be. */
@@ -158,13 +157,10 @@ export async function servedBundles(
     db(sql)
       .select({ host: from.host, sha256: from.bundle_sha256 })
       .from(from)
-      .where(inArray(from.host, listed(hosts)));
+      .where(inArray(from.host, inList(hosts)));
   const rows = [...(await digests(repository)), ...(await digests(pendingTable))];
   return new Map(rows.map(({ host, sha256 }) => [host, sha256]));
 }
-
-/** Any number of names in one bound parameter. */
-const listed = (names: readonly string[]) => raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`;
 
 /** The stored repositories of these hosts, by host. */
 export async function readRepositories(
@@ -174,17 +170,20 @@ export async function readRepositories(
   const rows = await db(sql)
     .select()
     .from(repository)
-    .where(inArray(repository.host, listed(hosts)));
+    .where(inArray(repository.host, inList(hosts)));
   return new Map(rows.map((row) => [row.host, row]));
 }
 
 /** Seq that each of these hosts is served now, or that waits to be. */
-export async function servedSeqs(sql: Sql, hosts: readonly string[]): Promise<ReadonlyMap<string, number>> {
+export async function servedSeqs(
+  sql: Sql,
+  hosts: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
   const seqs = (from: typeof repository | typeof pendingTable) =>
     db(sql)
       .select({ host: from.host, seq: from.seq })
       .from(from)
-      .where(inArray(from.host, listed(hosts)));
+      .where(inArray(from.host, inList(hosts)));
   const rows = [...(await seqs(repository)), ...(await seqs(pendingTable))];
   return new Map(rows.map(({ host, seq }) => [host, seq]));
 }

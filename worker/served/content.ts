@@ -47,7 +47,10 @@ export function basesOf(
     snapshotOf(intent.revision, amend(without(intent, versions, revisions)));
   const low = base(level.withheld);
   if (level.narrowed.length === 0) return { low, high: low };
-  return { low, high: base(level.withheld.filter((revision) => !level.narrowed.includes(revision))) };
+  return {
+    low,
+    high: base(level.withheld.filter((revision) => !level.narrowed.includes(revision))),
+  };
 }
 
 /** Compiles what hosts of a level are served. */
@@ -57,7 +60,8 @@ export function servedOf({ low, high }: Bases): Served {
   const upper = high === low ? lower : prepare(high);
   if (!upper.ok) return upper;
   const content = (host: string): Content => {
-    if (!low.hosts.has(host) || !high.hosts.has(host)) return { mode: "closed", ruleset: emptyRuleset };
+    if (!low.hosts.has(host) || !high.hosts.has(host))
+      return { mode: "closed", ruleset: emptyRuleset };
     return { mode: "enforce", ruleset: met(lower, upper, host) };
   };
   return { ok: true, content, warnings: lower.warnings };

@@ -3,7 +3,6 @@ export { forgettable } from "./bundle-rows.ts";
 export { type ChangingHost, changed } from "./changed.ts";
 export {
   type Publications,
-  chunks,
   commitStatements,
   publicationStatements,
   servedSeqs,
@@ -27,4 +26,9 @@ export {
 export { listPending, readPending, signaturesStatement, unsignedTargets } from "./pending-rows.ts";
 export { pins } from "./pin-routes.ts";
 export { publish } from "./publish.ts";
-export { leasesEndingBefore, readRepository, storeRenewal, wasPublished } from "./repository-rows.ts";
+export {
+  leasesEndingBefore,
+  readRepository,
+  storeRenewal,
+  wasPublished,
+} from "./repository-rows.ts";

@@ -2,6 +2,7 @@
  * Release levels as stored: which revisions are withheld from which host, and which hosts are pinned. A host without a
  * row has everything. Lists travel as JSON in one parameter, because D1 binds at most 100 a statement.
  */
+import { inListAt } from "#worker/db/lists.ts";
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { asc, eq, ne } from "drizzle-orm";
 import * as z from "zod";
@@ -49,13 +50,18 @@ export const readPinned = async (sql: Sql): Promise<ReadonlySet<string>> =>
   pinnedIn((await pinsStatement(sql).all()).results);
 
 const pinsStatement = (sql: Sql) => statement(sql, db(sql).select({ host: pin.host }).from(pin));
-const pinnedIn = (rows: unknown): ReadonlySet<string> => new Set(Pins.parse(rows).map(({ host }) => host));
+const pinnedIn = (rows: unknown): ReadonlySet<string> =>
+  new Set(Pins.parse(rows).map(({ host }) => host));
 
 const levelsOf = (rows: z.infer<typeof Withheld>): ReadonlyMap<string, Level> =>
-  shareLevels([...Map.groupBy(rows, ({ host }) => host)].map(([host, own]) => [host, levelOf(own)]));
+  shareLevels(
+    [...Map.groupBy(rows, ({ host }) => host)].map(([host, own]) => [host, levelOf(own)]),
+  );
 
 /** Hosts of one level share one value, so that it names their group. */
-export function shareLevels(levels: Iterable<readonly [string, Level]>): ReadonlyMap<string, Level> {
+export function shareLevels(
+  levels: Iterable<readonly [string, Level]>,
+): ReadonlyMap<string, Level> {
   const known = new Map<string, Level>();
   return new Map(
     [...levels].map(([host, level]) => {
@@ -81,7 +87,10 @@ export async function readStandings(
 ): Promise<ReadonlyMap<string, readonly Standing[]>> {
   const { results } = await sql
     .prepare(
-      "SELECT w.host, w.revision, w.level FROM json_each(?1) AS h JOIN withheld w ON w.host = h.value ORDER BY w.revision",
+      `SELECT w.host, w.revision, w.level
+        FROM json_each(?1) AS h
+        JOIN withheld w ON w.host = h.value
+        ORDER BY w.revision`,
     )
     .bind(JSON.stringify(hosts))
     .all();
@@ -97,24 +106,33 @@ export const setLevel = (
 ): D1PreparedStatement =>
   sql
     .prepare(
-      "UPDATE withheld SET level = ?1 WHERE revision <= ?2 AND host IN (SELECT value FROM json_each(?3))",
+      `UPDATE withheld
+        SET level = ?1
+        WHERE revision <= ?2 AND host IN ${inListAt(3)}`,
     )
     .bind(level, upTo, JSON.stringify(hosts));
 
 /** Ends the withholding of every revision up to one from these hosts: there is no way back any more. */
 export const forget = (sql: Sql, upTo: number, hosts: readonly string[]): D1PreparedStatement =>
   sql
-    .prepare("DELETE FROM withheld WHERE revision <= ?1 AND host IN (SELECT value FROM json_each(?2))")
+    .prepare(`DELETE FROM withheld WHERE revision <= ?1 AND host IN ${inListAt(2)}`)
     .bind(upTo, JSON.stringify(hosts));
 
 /**
  * Every version, of every row that one of these revisions wrote or deleted, that was there when the first of them was
  * made or came later: what intent is without any of them can be told from these and the rows at head.
  */
-export async function readVersions(sql: Sql, revisions: readonly number[]): Promise<readonly Row[]> {
+export async function readVersions(
+  sql: Sql,
+  revisions: readonly number[],
+): Promise<readonly Row[]> {
   if (revisions.length === 0) return [];
-  const text =
-    'SELECT kind, key, body, from_revision, to_revision, "by", on_behalf_of, source FROM intent WHERE (kind, key) IN (SELECT kind, key FROM intent WHERE from_revision IN (SELECT value FROM json_each(?1)) UNION SELECT kind, key FROM intent WHERE to_revision IN (SELECT value FROM json_each(?1))) AND (to_revision IS NULL OR to_revision >= ?2)';
+  const text = `SELECT kind, key, body, from_revision, to_revision, "by", on_behalf_of, source
+      FROM intent
+      WHERE (kind, key) IN (SELECT kind, key FROM intent
+        WHERE from_revision IN ${inListAt(1)} UNION SELECT kind, key
+        FROM intent WHERE to_revision IN ${inListAt(1)})
+        AND (to_revision IS NULL OR to_revision >= ?2)`;
   const { results } = await sql
     .prepare(text)
     .bind(JSON.stringify(revisions), Math.min(...revisions))
@@ -123,10 +141,18 @@ export async function readVersions(sql: Sql, revisions: readonly number[]): Prom
 }
 
 /** Withholds a revision from hosts. */
-export const withhold = (sql: Sql, revision: number, hosts: readonly string[]): D1PreparedStatement =>
+export const withhold = (
+  sql: Sql,
+  revision: number,
+  hosts: readonly string[],
+): D1PreparedStatement =>
   sql
     .prepare(
-      "INSERT INTO withheld (host, revision, level) SELECT value, ?1, 'withheld' FROM json_each(?2) WHERE true ON CONFLICT (host, revision) DO UPDATE SET level = 'withheld'",
+      `INSERT INTO withheld (host, revision, level)
+        SELECT value, ?1, 'withheld'
+        FROM json_each(?2)
+        WHERE true
+        ON CONFLICT (host, revision) DO UPDATE SET level = 'withheld'`,
     )
     .bind(revision, JSON.stringify([...hosts].sort(compareText)));
 

@@ -20,11 +20,19 @@ export const pin = (
   },
 ): Promise<void> =>
   audited(sql, async () => {
-    if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found", notDeclared);
+    if ((await findRow(sql, "host", host)) === undefined)
+      throw new Refused("not_found", notDeclared);
     const at = clock.now();
     const statements = [addPin(sql, host, { at, by: nameOf(author), reason })];
     const body = { host, reason };
-    const entry = { at, actor: author, on_behalf_of, action: "host.pin" as const, revision: null, body };
+    const entry = {
+      at,
+      actor: author,
+      on_behalf_of,
+      action: "host.pin" as const,
+      revision: null,
+      body,
+    };
     return { write: true, statements, entry, result: undefined };
   });
 
@@ -32,7 +40,8 @@ export const pin = (
 export const unpin = ({ sql, clock }: Ports, author: Author, host: string): Promise<void> =>
   audited(sql, async () => {
     if (!(await readReleases(sql)).pinned.has(host)) {
-      if ((await findRow(sql, "host", host)) === undefined) throw new Refused("not_found", notDeclared);
+      if ((await findRow(sql, "host", host)) === undefined)
+        throw new Refused("not_found", notDeclared);
       return { write: false, result: undefined };
     }
     const plain = { at: clock.now(), actor: author, on_behalf_of: null, revision: null };

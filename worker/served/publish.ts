@@ -80,7 +80,8 @@ async function sign(
     previous,
   };
   // What waits from a time when operators signed has used its seq: the next one counts from there.
-  if (root === undefined || !(operatorsSign(root) || waiting !== undefined)) return publishHost(input);
+  if (root === undefined || !(operatorsSign(root) || waiting !== undefined))
+    return publishHost(input);
   const proposed = await proposeHost({ ...input, root, waiting });
   if (proposed === undefined) return undefined;
   const repository = await publishPending({ ...input, root }, proposed.pending);
@@ -89,7 +90,10 @@ async function sign(
 
 async function storeBundles(ports: Ports, made: readonly Signed[]): Promise<void> {
   const blobs = new Map(
-    made.map((one) => [("pending" in one ? one.pending : one.repository).bundle_sha256, one.bundle]),
+    made.map((one) => [
+      ("pending" in one ? one.pending : one.repository).bundle_sha256,
+      one.bundle,
+    ]),
   );
   await Promise.all([...blobs].map(([sha256, bytes]) => ports.blobs.put(sha256, bytes)));
 }

@@ -30,7 +30,12 @@ export async function storeRenewal(
   next: Repository,
   now: number,
 ): Promise<boolean> {
-  const text = `UPDATE repository SET seq = ?3, targets = ?4, targets_expires_at = ?5, snapshot_version = ?6, snapshot = ?7, snapshot_expires_at = ?8, timestamp_version = ?9, timestamp = ?10, lease_issued_at = ?11, lease_expires_at = ?12 WHERE host = ?1 AND timestamp_version = ?2 RETURNING host`;
+  const text = `UPDATE repository
+    SET seq = ?3, targets = ?4, targets_expires_at = ?5, snapshot_version = ?6, snapshot = ?7,
+      snapshot_expires_at = ?8, timestamp_version = ?9, timestamp = ?10, lease_issued_at = ?11,
+      lease_expires_at = ?12
+    WHERE host = ?1 AND timestamp_version = ?2
+    RETURNING host`;
   const update = sql
     .prepare(text)
     .bind(
@@ -50,7 +55,12 @@ export async function storeRenewal(
   // A seq that the renewal made is a publication too; none is made when the update above changed nothing.
   const publish = sql
     .prepare(
-      "INSERT INTO publication (host, seq, revision, bundle_sha256, at) SELECT host, seq, revision, bundle_sha256, ?1 FROM repository r WHERE host = ?2 AND seq = ?3 AND NOT EXISTS (SELECT 1 FROM publication p WHERE p.host = r.host AND p.seq >= r.seq)",
+      `INSERT INTO publication (host, seq, revision, bundle_sha256, at)
+        SELECT host, seq, revision, bundle_sha256, ?1
+        FROM repository r
+        WHERE host = ?2
+          AND seq = ?3
+          AND NOT EXISTS (SELECT 1 FROM publication p WHERE p.host = r.host AND p.seq >= r.seq)`,
     )
     .bind(now, next.host, next.seq);
   const [updated] = await sql.batch(next.seq === previous.seq ? [update] : [update, publish]);

@@ -12,7 +12,14 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import { type Root, Signature, Targets, tufKey } from "#schema/tuf.ts";
 import { toHex, utf8 } from "#worker/lib/encoding.ts";
 import type { Signer } from "#worker/ports/index.ts";
-import { bundleOf, type Content, type Lease, nextTargets, publishTargets, readCustom } from "./repository.ts";
+import {
+  bundleOf,
+  type Content,
+  type Lease,
+  nextTargets,
+  publishTargets,
+  readCustom,
+} from "./repository.ts";
 import { operatorsLifetime } from "./metadata.ts";
 import { holds } from "./verify.ts";
 import type { Pending, Proposed, Repository } from "./types.ts";
@@ -50,7 +57,9 @@ export async function proposeHost(input: ProposeInput): Promise<Proposed | undef
 }
 
 /** The published content once more under the next seq, where it must be signed by other keys or for longer. */
-export function proposeAgain(lease: Lease & Standing & { readonly previous: Repository }): Promise<Pending> {
+export function proposeAgain(
+  lease: Lease & Standing & { readonly previous: Repository },
+): Promise<Pending> {
   const { previous } = lease;
   const { min_revision: minRevision, mode } = readCustom(previous);
   const bundle = { sha256: previous.bundle_sha256, length: previous.bundle_length };

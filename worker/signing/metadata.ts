@@ -4,7 +4,13 @@
  * lease (schema/tuf.ts).
  */
 import { bundlePath, type BundleCustom, type SnapshotCustom } from "#schema/bundle.ts";
-import { longestLife, type Snapshot, specVersion, type Targets, type Timestamp } from "#schema/tuf.ts";
+import {
+  longestLife,
+  type Snapshot,
+  specVersion,
+  type Targets,
+  type Timestamp,
+} from "#schema/tuf.ts";
 import { sha256Hex, utf8 } from "#worker/lib/encoding.ts";
 
 const day = 86_400_000;
@@ -54,7 +60,11 @@ export const snapshotPayload = (
   custom,
 });
 
-export const timestampPayload = (version: number, snapshot: Pinned, expiresAt: number): Timestamp => ({
+export const timestampPayload = (
+  version: number,
+  snapshot: Pinned,
+  expiresAt: number,
+): Timestamp => ({
   _type: "timestamp",
   spec_version: specVersion,
   version,

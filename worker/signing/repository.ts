@@ -61,7 +61,12 @@ export class BundleTooLarge extends Error {
   constructor(host: string, what: string, bytes: number, most: number) {
     const message = `${what} of host ${host} has ${bytes} bytes, the limit is ${most}`;
     super(message);
-    this.diagnostic = { severity: "error", code: "bundle_too_large", path: `/hosts/${host}`, message };
+    this.diagnostic = {
+      severity: "error",
+      code: "bundle_too_large",
+      path: `/hosts/${host}`,
+      message,
+    };
   }
 }
 
@@ -212,7 +217,11 @@ async function signSnapshot(lease: Lease, base: WithTargets): Promise<Repository
 async function signTimestamp(lease: Lease, base: WithSnapshot): Promise<Repository> {
   const version = Math.max(base.timestamp_version, lease.floor?.timestamp ?? 0) + 1;
   const expiresAt = wholeSecond(lease.now + lease.leaseSeconds * 1000);
-  const payload = timestampPayload(version, await pin(base.snapshot_version, base.snapshot), expiresAt);
+  const payload = timestampPayload(
+    version,
+    await pin(base.snapshot_version, base.snapshot),
+    expiresAt,
+  );
   const timestamp = await signMetadata(lease.signer, "timestamp", payload);
   limit(base.host, "timestamp", utf8(timestamp).length);
   return {
@@ -228,12 +237,18 @@ async function signTimestamp(lease: Lease, base: WithSnapshot): Promise<Reposito
 function continues({ fleet }: Lease, previous: Repository): void {
   const { fleet: signed, host } = readCustom(previous);
   if (signed !== fleet)
-    throw new Error(`host ${host} belongs to fleet ${signed} and this control plane is set up for ${fleet}`);
+    throw new Error(
+      `host ${host} belongs to fleet ${signed} and this control plane is set up for ${fleet}`,
+    );
 }
 
 const wholeSecond = (milliseconds: number): number => Math.floor(milliseconds / 1000) * 1000;
 
-function limit(host: string, what: "bundle" | "targets" | "snapshot" | "timestamp", bytes: number): void {
+function limit(
+  host: string,
+  what: "bundle" | "targets" | "snapshot" | "timestamp",
+  bytes: number,
+): void {
   if (bytes > sizeLimits[what]) throw new BundleTooLarge(host, what, bytes, sizeLimits[what]);
 }
 

@@ -20,7 +20,9 @@ import type { AppEnv } from "#worker/http/env.ts";
 export function root(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   serve(api, "GET /v1/root/keys", async (c) => c.json(await describeKeys(ports)));
-  serve(api, "GET /v1/root", async (c) => exactBytes(c, await latestRoot(ports.sql), "root_missing"));
+  serve(api, "GET /v1/root", async (c) =>
+    exactBytes(c, await latestRoot(ports.sql), "root_missing"),
+  );
   serve(api, "GET /v1/root/:version", async (c, { params }) =>
     exactBytes(c, await rootByVersion(ports.sql, params.version), "not_found"),
   );
@@ -53,13 +55,24 @@ async function putRoot(ports: Ports, text: string, next: RootFile, actor: Author
   return audited(ports.sql, async () => {
     const at = ports.clock.now();
     const stored = await latestRoot(ports.sql);
-    if (stored?.sha256 === sha256) return { write: false, result: { created: false, version, sha256 } };
+    if (stored?.sha256 === sha256)
+      return { write: false, result: { created: false, version, sha256 } };
     const check = await checkSuccessor(reread(stored), next, at, ports.signer);
     if (!check.ok) throw refused(check);
     return {
       write: true,
-      entry: { at, actor, on_behalf_of: null, action: "root.put", revision: null, body: { version, sha256 } },
-      statements: [raiseGeneration(ports.sql), insertRoot(ports.sql, { version, body: text, sha256, at })],
+      entry: {
+        at,
+        actor,
+        on_behalf_of: null,
+        action: "root.put",
+        revision: null,
+        body: { version, sha256 },
+      },
+      statements: [
+        raiseGeneration(ports.sql),
+        insertRoot(ports.sql, { version, body: text, sha256, at }),
+      ],
       result: { created: true, version, sha256 },
     };
   });

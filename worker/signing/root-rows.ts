@@ -42,7 +42,11 @@ export async function rootByVersion(sql: Sql, version: number): Promise<StoredRo
 }
 
 /** Roots in order, the oldest first, beginning with the one after `version`. */
-export async function rootsAfter(sql: Sql, version: number, limit: number): Promise<readonly StoredRoot[]> {
+export async function rootsAfter(
+  sql: Sql,
+  version: number,
+  limit: number,
+): Promise<readonly StoredRoot[]> {
   return db(sql)
     .select(columns)
     .from(root)
@@ -53,12 +57,18 @@ export async function rootsAfter(sql: Sql, version: number, limit: number): Prom
 
 /** Was a root with this digest ever in force? */
 export async function isStoredRoot(sql: Sql, sha256: string): Promise<boolean> {
-  const rows = await db(sql).select({ version: root.version }).from(root).where(eq(root.sha256, sha256));
+  const rows = await db(sql)
+    .select({ version: root.version })
+    .from(root)
+    .where(eq(root.sha256, sha256));
   return rows.length > 0;
 }
 
 /** Stores the next root. In its batch it must follow `raiseGeneration`, so that every host is told. */
-export const insertRoot = (sql: Sql, row: StoredRoot & { readonly at: number }): D1PreparedStatement =>
+export const insertRoot = (
+  sql: Sql,
+  row: StoredRoot & { readonly at: number },
+): D1PreparedStatement =>
   statement(
     sql,
     db(sql)

@@ -24,7 +24,9 @@ const codes: Partial<Record<RefusalCode, RootRefusalCode>> = {
 };
 
 /** Reads root.json: canonical bytes, our strict shape, keys named by their own digest, strong, and in one role each. */
-export function readRoot(text: string): { readonly ok: true; readonly root: RootFile } | RootRefusal {
+export function readRoot(
+  text: string,
+): { readonly ok: true; readonly root: RootFile } | RootRefusal {
   try {
     return { ok: true, root: readCanonicalRoot(utf8(text)) };
   } catch (error) {
@@ -47,7 +49,11 @@ export async function checkSuccessor(
   const [fault] = await judgeAsync(candidateFaults(current, next, now), holds);
   if (fault !== undefined) return { ok: false, ...fault };
   const { targets, snapshot, timestamp } = await onlineKeys(signer);
-  const own = { targets: keyIdOf(targets), snapshot: keyIdOf(snapshot), timestamp: keyIdOf(timestamp) };
+  const own = {
+    targets: keyIdOf(targets),
+    snapshot: keyIdOf(snapshot),
+    timestamp: keyIdOf(timestamp),
+  };
   const message = onlineFault(next.signed, own);
   return message === undefined ? { ok: true } : { ok: false, code: "root_online_keys", message };
 }

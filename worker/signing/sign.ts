@@ -8,7 +8,11 @@ import { tufKey } from "#schema/tuf.ts";
 import { toHex } from "#worker/lib/encoding.ts";
 import type { OnlineRole, Signer } from "#worker/ports/index.ts";
 
-export async function signMetadata(signer: Signer, role: OnlineRole, signed: object): Promise<string> {
+export async function signMetadata(
+  signer: Signer,
+  role: OnlineRole,
+  signed: object,
+): Promise<string> {
   const keyid = keyIdOf(tufKey(toHex(await signer.publicKey(role))));
   const sig = toHex(await signer.sign(role, canonicalBytes(signed)));
   return canonicalText({ signatures: [{ keyid, sig }], signed });

@@ -17,7 +17,9 @@ export async function verifyEd25519(
 ): Promise<boolean> {
   if (!isPinnableKey(publicKey) || signature.length !== 64) return false;
   try {
-    const key = await crypto.subtle.importKey("raw", publicKey, { name: "Ed25519" }, false, ["verify"]);
+    const key = await crypto.subtle.importKey("raw", publicKey, { name: "Ed25519" }, false, [
+      "verify",
+    ]);
     return await crypto.subtle.verify({ name: "Ed25519" }, key, signature, bytes);
   } catch {
     // 32 bytes that are no point on the curve: WebCrypto throws where the answer is no.

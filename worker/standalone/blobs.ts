@@ -13,7 +13,8 @@ export function openBlobs(directory: string): Blobs {
   return checkedBlobs({
     put: async (sha256, bytes) => {
       const found = await read(path(sha256));
-      if (found !== undefined && createHash("sha256").update(found).digest("hex") === sha256) return;
+      if (found !== undefined && createHash("sha256").update(found).digest("hex") === sha256)
+        return;
       await mkdir(folder(sha256), { recursive: true, mode: 0o700 });
       await writeDurably(path(sha256), bytes, 0o600);
     },

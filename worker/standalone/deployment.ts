@@ -8,7 +8,14 @@ import type { Sql } from "#worker/ports/index.ts";
 import { rootInForce, unnamedRoles } from "#worker/signing/index.ts";
 import { createSigner } from "#worker/ports/signer.ts";
 import { signedFleet } from "#worker/db/deployment.ts";
-import { keepSecrets, makeSecrets, openSecrets, readSecrets, type Secrets, secretsFile } from "./secrets.ts";
+import {
+  keepSecrets,
+  makeSecrets,
+  openSecrets,
+  readSecrets,
+  type Secrets,
+  secretsFile,
+} from "./secrets.ts";
 
 export interface Start {
   readonly data: string;
@@ -33,7 +40,9 @@ export async function openDeployment(sql: Sql, { data, fleet, keys }: Start): Pr
   if (found !== undefined && wrong === undefined) return found;
   if (keys === "new")
     return keepSecrets(file, { ...(found ?? makeSecrets()), instead_of_root: root.version });
-  throw new Error(`${file} ${wrong}, and hosts trust the keys that root ${root.version} names: ${remedy}`);
+  throw new Error(
+    `${file} ${wrong}, and hosts trust the keys that root ${root.version} names: ${remedy}`,
+  );
 }
 
 /** Undefined when the root names these keys. */

@@ -66,35 +66,53 @@ const Limits = z.object({
 function limited(options: StandaloneOptions): z.infer<typeof Limits> {
   const parsed = Limits.safeParse(options);
   if (parsed.success) return parsed.data;
-  throw new Error(parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+  throw new Error(
+    parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "),
+  );
 }
 
 const migrations = new URL("../../schema/migrations/", import.meta.url);
 
 /** Opens everything and listens. @throws Error with one sentence for the operator */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
-  const { fleet, leaseSeconds, pollSeconds, release, retention, maintainSeconds } = limited(options);
+  const { fleet, leaseSeconds, pollSeconds, release, retention, maintainSeconds } =
+    limited(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   await sweepUnfinished(options.data);
   const database = openDatabase(await privateDatabase(options.data));
   try {
     migrate(database, readMigrations(migrations));
     const sql = openSql(database);
-    const secrets = await openDeployment(sql, { data: options.data, fleet, keys: options.keys ?? "known" });
+    const secrets = await openDeployment(sql, {
+      data: options.data,
+      fleet,
+      keys: options.keys ?? "known",
+    });
     const admin = await openAdminToken(options.data);
     const ports: Ports = {
       sql,
       blobs: openBlobs(join(options.data, "blobs")),
       clock: options.clock ?? { now: () => Date.now() },
       signer: createSigner(secrets.signing_keys, secrets.token_secret),
-      settings: { fleet, adminTokenSha256: admin.sha256, leaseSeconds, pollSeconds, release, retention },
+      settings: {
+        fleet,
+        adminTokenSha256: admin.sha256,
+        leaseSeconds,
+        pollSeconds,
+        release,
+        retention,
+      },
     };
     const app = createApp(ports);
     const listeners = await listenAll(app, options.endpoints);
     const timer = repeat(maintainSeconds, () => maintain(ports));
     const sightings = repeat(maintainSeconds, async () => app.sightings.writeDue());
     const close = async (): Promise<void> => {
-      await Promise.all([...listeners.map((listener) => listener.close()), timer.stop(), sightings.stop()]);
+      await Promise.all([
+        ...listeners.map((listener) => listener.close()),
+        timer.stop(),
+        sightings.stop(),
+      ]);
       database.close();
     };
     return { ports, app, urls: listeners.map(({ url }) => url), admin, close };
@@ -129,7 +147,9 @@ function repeat(seconds: number, task: () => Promise<void>): { stop(): Promise<v
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     running ??= task()
-      .catch((error: unknown) => console.error(error instanceof Error ? error.message : String(error)))
+      .catch((error: unknown) =>
+        console.error(error instanceof Error ? error.message : String(error)),
+      )
       .finally(() => {
         running = undefined;
       });

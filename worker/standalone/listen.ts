@@ -22,7 +22,12 @@ export interface Certificate {
 
 export type Endpoint =
   | { readonly kind: "plain"; readonly host: string; readonly port: number }
-  | { readonly kind: "tls"; readonly host: string; readonly port: number; readonly certificate: Certificate }
+  | {
+      readonly kind: "tls";
+      readonly host: string;
+      readonly port: number;
+      readonly certificate: Certificate;
+    }
   | { readonly kind: "unix"; readonly path: string; readonly certificate: Certificate };
 
 export interface Listener {
@@ -83,7 +88,8 @@ function listenerOf(app: App): RequestListener {
   };
   return (incoming, outgoing) => {
     const unchanged = app.unchanged(incoming.method, incoming.url, incoming.headers);
-    if (unchanged instanceof Promise) void unchanged.then((late) => answer(incoming, outgoing, late));
+    if (unchanged instanceof Promise)
+      void unchanged.then((late) => answer(incoming, outgoing, late));
     else answer(incoming, outgoing, unchanged);
   };
 }
@@ -102,7 +108,8 @@ function urlOf(endpoint: Endpoint, port: number): string {
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
 function reason(endpoint: Endpoint, error: Error): string {
-  const where = endpoint.kind === "unix" ? endpoint.path : `${bracketed(endpoint.host)}:${endpoint.port}`;
+  const where =
+    endpoint.kind === "unix" ? endpoint.path : `${bracketed(endpoint.host)}:${endpoint.port}`;
   const code = "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE") return `${where} is taken: another process listens there`;
   if (code === "EACCES") return `${where} is not ours to listen on`;

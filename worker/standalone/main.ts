@@ -73,7 +73,12 @@ function read(argv: readonly string[]): Asked | undefined {
   const values = parse(argv);
   if (values.help === true) return undefined;
   if (values.data === undefined) throw new Usage("--data is needed");
-  const leaseSeconds = whole("--lease-seconds", values["lease-seconds"], 900, longestLife.timestamp / 1000);
+  const leaseSeconds = whole(
+    "--lease-seconds",
+    values["lease-seconds"],
+    900,
+    longestLife.timestamp / 1000,
+  );
   const pollSeconds = whole("--poll-seconds", values["poll-seconds"], 5, 900);
   const prepare = values.prepare === true;
   const release = releaseOf(values.release ?? process.env["PORTCULLIS_RELEASE"]);
@@ -123,28 +128,36 @@ const flags = {
 
 function parse(argv: readonly string[]) {
   try {
-    return parseArgs({ args: [...argv], options: flags, allowPositionals: false, strict: true }).values;
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: false, strict: true })
+      .values;
   } catch (error) {
     throw new Usage(error instanceof Error ? error.message : String(error));
   }
 }
 
 function endpointsOf(values: ReturnType<typeof parse>): readonly Endpoint[] {
-  const plain: Endpoint = { kind: "plain", ...address("--listen", values.listen ?? "127.0.0.1:8787") };
+  const plain: Endpoint = {
+    kind: "plain",
+    ...address("--listen", values.listen ?? "127.0.0.1:8787"),
+  };
   const { "tls-listen": tls, "tls-socket": socket, "tls-cert": cert, "tls-key": key } = values;
   if (tls === undefined && socket === undefined) return [plain];
-  if (cert === undefined || key === undefined) throw new Usage("TLS needs --tls-cert and --tls-key");
+  if (cert === undefined || key === undefined)
+    throw new Usage("TLS needs --tls-cert and --tls-key");
   const certificate = { cert: readFileSync(cert), key: readFileSync(key) };
   return [
     plain,
-    ...(tls === undefined ? [] : [{ kind: "tls", ...address("--tls-listen", tls), certificate } as const]),
+    ...(tls === undefined
+      ? []
+      : [{ kind: "tls", ...address("--tls-listen", tls), certificate } as const]),
     ...(socket === undefined ? [] : [{ kind: "unix", path: socket, certificate } as const]),
   ];
 }
 
 /** `127.0.0.1:8787` or `[::1]:8787`. */
 function address(flag: string, value: string): { readonly host: string; readonly port: number } {
-  const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/.exec(value) ?? [];
+  const [, v6, v4, port] =
+    /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/.exec(value) ?? [];
   const host = v6 ?? v4;
   if (host === undefined || Number(port) > 65_535) throw new Usage(`${flag} takes HOST:PORT`);
   return { host, port: Number(port) };
@@ -155,10 +168,16 @@ function releaseOf(value: string | undefined): "open" | "staged" | undefined {
   throw new Usage("--release takes open or staged");
 }
 
-function whole(flag: string, value: string | undefined, min: number, max: number): number | undefined {
+function whole(
+  flag: string,
+  value: string | undefined,
+  min: number,
+  max: number,
+): number | undefined {
   if (value === undefined) return undefined;
   const number = /^[0-9]{1,9}$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= min && number <= max)) throw new Usage(`${flag} takes a number from ${min} to ${max}`);
+  if (!(number >= min && number <= max))
+    throw new Usage(`${flag} takes a number from ${min} to ${max}`);
   return number;
 }
 

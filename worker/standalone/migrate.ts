@@ -35,9 +35,13 @@ export function migrate(database: DatabaseSync, migrations: readonly Migration[]
   fresh.close();
   const found = objects(database);
   const names = new Set([...expected.keys(), ...found.keys()]);
-  const wrong = [...names].filter((name) => expected.get(name) !== found.get(name)).sort(compareText);
+  const wrong = [...names]
+    .filter((name) => expected.get(name) !== found.get(name))
+    .sort(compareText);
   if (wrong.length > 0)
-    throw new Error(`the database was changed by hand: expected other definitions of ${wrong.join(", ")}`);
+    throw new Error(
+      `the database was changed by hand: expected other definitions of ${wrong.join(", ")}`,
+    );
 }
 
 function apply(database: DatabaseSync, migrations: readonly Migration[]): void {

@@ -32,7 +32,9 @@ const batchMax = 1000;
 /** Opens or makes a database file (`:memory:` for one that dies with the process). */
 export function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { enableForeignKeyConstraints: true, limits });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;");
+  database.exec(
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;",
+  );
   return database;
 }
 
@@ -45,7 +47,9 @@ export function openSql(database: DatabaseSync): Sql {
       if (statements.length > batchMax)
         throw new Error(`D1_ERROR: more than ${batchMax} statements in a batch`);
       // What only reads waits for no writer of another process.
-      connection.exec(statements.every((statement) => own(statement).reads) ? "BEGIN" : "BEGIN IMMEDIATE");
+      connection.exec(
+        statements.every((statement) => own(statement).reads) ? "BEGIN" : "BEGIN IMMEDIATE",
+      );
       try {
         const results = statements.map((statement) => own(statement).execute() as Results<T>);
         connection.exec("COMMIT");
@@ -124,7 +128,7 @@ class Statement implements Prepared {
 
   /** It is a query alone. What begins otherwise, such as WITH, may be one too, and is taken for a change. */
   get reads(): boolean {
-    return this.#text.startsWith("SELECT ") || this.#text.startsWith("select ");
+    return /^\s*select\s/i.test(this.#text);
   }
 
   /** Runs the statement, and says what D1 says about it. */
@@ -171,7 +175,9 @@ class Statement implements Prepared {
     return this.#connection.use(this.#text, (statement) => {
       statement.setReturnArrays(true);
       const rows = bounded(statement.all(...this.#values)) as T[];
-      return options?.columnNames === true ? [statement.columns().map(({ name }) => name), ...rows] : rows;
+      return options?.columnNames === true
+        ? [statement.columns().map(({ name }) => name), ...rows]
+        : rows;
     });
   }
 }

@@ -3,10 +3,11 @@
  * enrol. One is open until it is used, ended or over; a host has one open at most.
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
-import { and, asc, eq, gt, inArray, isNull, sql as raw } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull } from "drizzle-orm";
 import { enrolment, intent } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { db, statement } from "#worker/db/drizzle.ts";
+import { inList } from "#worker/db/lists.ts";
 
 /** Times in milliseconds since the Unix epoch; `used_at` is null until the one use, `ended_at` unless it was taken back. */
 export type Enrolment = Readonly<typeof enrolment.$inferSelect>;
@@ -24,7 +25,12 @@ export async function enrolmentById(sql: Sql, id: string): Promise<Enrolment | u
 const neitherUsedNorEnded = and(isNull(enrolment.used_at), isNull(enrolment.ended_at));
 
 /** Open invitations by host, from the one after `after`. */
-export const listOpen = (sql: Sql, now: number, limit: number, after = ""): Promise<readonly Enrolment[]> =>
+export const listOpen = (
+  sql: Sql,
+  now: number,
+  limit: number,
+  after = "",
+): Promise<readonly Enrolment[]> =>
   db(sql)
     .select()
     .from(enrolment)
@@ -75,18 +81,17 @@ export const endAllOf = (sql: Sql, host: string, at: number): D1PreparedStatemen
   );
 
 /** Takes back what these principals made. */
-export const endAllBy = (sql: Sql, principals: readonly string[], at: number): D1PreparedStatement =>
+export const endAllBy = (
+  sql: Sql,
+  principals: readonly string[],
+  at: number,
+): D1PreparedStatement =>
   statement(
     sql,
     db(sql)
       .update(enrolment)
       .set({ ended_at: at })
-      .where(
-        and(
-          inArray(enrolment.created_by, raw`(SELECT value FROM json_each(${JSON.stringify(principals)}))`),
-          neitherUsedNorEnded,
-        ),
-      ),
+      .where(and(inArray(enrolment.created_by, inList(principals)), neitherUsedNorEnded)),
   );
 
 /** Does intent declare this host now? */

@@ -60,7 +60,9 @@ async function mint(
 ): Promise<{ readonly row: Token; readonly token: string }> {
   const excess = request.scopes.filter((scope) => !maker.scopes.has(scope));
   if (excess.length > 0)
-    throw new Refused("forbidden", { detail: `You cannot give what you do not have: ${excess.join(", ")}.` });
+    throw new Refused("forbidden", {
+      detail: `You cannot give what you do not have: ${excess.join(", ")}.`,
+    });
   const at = ports.clock.now();
   const wanted = expiryOf(request, at) ?? maker.expires_at;
   if (wanted !== null && wanted <= at)
@@ -86,11 +88,18 @@ async function mint(
   return audited(ports.sql, async () => {
     if (await tokenNameTaken(ports.sql, row.name))
       throw new Refused("conflict", {
-        detail: "There was a token of this name, and the audit log tells tokens by name: take another one.",
+        detail:
+          "There was a token of this name, and the audit log tells tokens by name: take another one.",
       });
     const line = maker.token === null ? undefined : await lineToJoin(ports.sql, maker.token);
     const made = line === undefined ? row : { ...row, ancestor: line.ancestor };
-    const body = { id, name: row.name, scopes: row.scopes, expires_at: row.expires_at, parent: row.parent };
+    const body = {
+      id,
+      name: row.name,
+      scopes: row.scopes,
+      expires_at: row.expires_at,
+      parent: row.parent,
+    };
     const entry = {
       at,
       actor: author,
@@ -140,11 +149,21 @@ function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response>
     const row = await findToken(sql, id);
     // What it could not have made is not there for it.
     if (row === undefined || (own !== null && !(await descends(sql, id, own))))
-      return { write: false, result: problem(c, "not_found", { detail: "There is no token of this id." }) };
+      return {
+        write: false,
+        result: problem(c, "not_found", { detail: "There is no token of this id." }),
+      };
     if (row.revoked_at !== null) return { write: false, result: c.json(tokenView(row)) };
     const heirs = await livingDescendants(sql, id);
     const body = { id, name: row.name, with: heirs };
-    const entry = { at, actor, on_behalf_of: null, action: "token.revoke", revision: null, body } as const;
+    const entry = {
+      at,
+      actor,
+      on_behalf_of: null,
+      action: "token.revoke",
+      revision: null,
+      body,
+    } as const;
     const result = c.json(tokenView({ ...row, revoked_at: at }));
     // An invitation is a way in of its own: it ends with whoever made it.
     const made = endAllBy(sql, [row.name, ...heirs].map(principalName), at);

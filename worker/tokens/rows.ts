@@ -9,6 +9,7 @@ import { token } from "#worker/db/tables/index.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { db, statement } from "#worker/db/drizzle.ts";
+import { inList } from "#worker/db/lists.ts";
 
 export interface Token {
   readonly id: string;
@@ -41,13 +42,17 @@ export async function findToken(sql: Sql, id: string): Promise<Token | undefined
 
 /** Was a token of this name ever made? Names stand in the audit for ever, so one means one. */
 export async function tokenNameTaken(sql: Sql, name: string): Promise<boolean> {
-  const rows = await db(sql).select({ id: token.id }).from(token).where(eq(token.name, name)).limit(1);
+  const rows = await db(sql)
+    .select({ id: token.id })
+    .from(token)
+    .where(eq(token.name, name))
+    .limit(1);
   return rows.length > 0;
 }
 
 /** A token by id and all that descends from it, as `line (id)`; parameter 1 is the id. */
-const lineOf =
-  "WITH RECURSIVE line (id) AS (SELECT ?1 UNION ALL SELECT token.id FROM token JOIN line ON token.parent = line.id)";
+const lineOf = `WITH RECURSIVE line (id) AS (SELECT ?1 UNION ALL SELECT token.id FROM token
+      JOIN line ON token.parent = line.id)`;
 
 /** Tokens by id, from the one after `after`: all, or one and what descends from it. */
 export async function listTokens(
@@ -56,7 +61,10 @@ export async function listTokens(
   after = "",
   of: string | null = null,
 ): Promise<readonly Token[]> {
-  const line = raw`(WITH RECURSIVE line (id) AS (SELECT ${of} UNION ALL SELECT token.id FROM token JOIN line ON token.parent = line.id) SELECT id FROM line)`;
+  const line = raw`(WITH RECURSIVE line (id) AS (SELECT ${of} UNION ALL SELECT token.id FROM token
+      JOIN line ON token.parent = line.id)
+    SELECT id
+    FROM line)`;
   const within = of === null ? undefined : inArray(token.id, line);
   const rows = await db(sql)
     .select()
@@ -71,7 +79,10 @@ const Ids = z.array(z.object({ id: z.string() }));
 
 /** Is the one this token, or does it descend from it? */
 export async function descends(sql: Sql, one: string, from: string): Promise<boolean> {
-  const found = await sql.prepare(`${lineOf} SELECT id FROM line WHERE id = ?2`).bind(from, one).all();
+  const found = await sql
+    .prepare(`${lineOf} SELECT id FROM line WHERE id = ?2`)
+    .bind(from, one)
+    .all();
   return Ids.parse(found.results).length > 0;
 }
 
@@ -79,7 +90,11 @@ export async function descends(sql: Sql, one: string, from: string): Promise<boo
 export async function livingDescendants(sql: Sql, id: string): Promise<readonly string[]> {
   const { results } = await sql
     .prepare(
-      `${lineOf} SELECT name FROM token WHERE id IN (SELECT id FROM line) AND id <> ?1 AND revoked_at IS NULL ORDER BY id`,
+      `${lineOf}
+        SELECT name
+        FROM token
+        WHERE id IN (SELECT id FROM line) AND id <> ?1 AND revoked_at IS NULL
+        ORDER BY id`,
     )
     .bind(id)
     .all();
@@ -96,7 +111,10 @@ export async function sizeOfLine(
 ): Promise<{ depth: number; tokens: number }> {
   const { results } = await sql
     .prepare(
-      "WITH RECURSIVE up (id, parent) AS (SELECT id, parent FROM token WHERE id = ?1 UNION ALL SELECT token.id, token.parent FROM token JOIN up ON token.id = up.parent) SELECT (SELECT count(*) FROM up) AS depth, (SELECT count(*) FROM token WHERE ancestor = ?2) AS tokens",
+      `WITH RECURSIVE up (id, parent) AS (SELECT id, parent FROM token WHERE id = ?1
+          UNION ALL SELECT token.id, token.parent FROM token JOIN up ON token.id = up.parent)
+        SELECT (SELECT count(*) FROM up) AS depth,
+          (SELECT count(*) FROM token WHERE ancestor = ?2) AS tokens`,
     )
     .bind(id, ancestor)
     .all();
@@ -112,7 +130,7 @@ export async function ancestorsByName(
   const rows = await db(sql)
     .select({ id: token.id, name: token.name, ancestor: token.ancestor })
     .from(token)
-    .where(inArray(token.name, raw`(SELECT value FROM json_each(${JSON.stringify(names)}))`));
+    .where(inArray(token.name, inList(names)));
   const byName = Map.groupBy(rows, ({ name }) => name);
   return new Map(
     [...byName].map(([name, of]) => [name, new Set(of.map(({ id, ancestor }) => ancestor ?? id))]),
@@ -131,6 +149,8 @@ export const insertToken = (sql: Sql, row: Token): D1PreparedStatement =>
 export const revokeToken = (sql: Sql, id: string, at: number): D1PreparedStatement =>
   sql
     .prepare(
-      `${lineOf} UPDATE token SET revoked_at = ?2 WHERE id IN (SELECT id FROM line) AND revoked_at IS NULL`,
+      `${lineOf} UPDATE token
+        SET revoked_at = ?2
+        WHERE id IN (SELECT id FROM line) AND revoked_at IS NULL`,
     )
     .bind(id, at);

@@ -19,9 +19,15 @@ export interface Calls {
   readonly loadAndList: (text: string, purpose: Purpose, detail: Detail) => Promise<Listing>;
 }
 
-const failure: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "load_failed" };
+const failure: Readonly<Record<Purpose, ApplyCode>> = {
+  check: "check_failed",
+  load: "load_failed",
+};
 /** What it means that nft does not list afterwards: a check has touched nothing, a load may have. */
-const unlisted: Readonly<Record<Purpose, ApplyCode>> = { check: "check_failed", load: "readback_mismatch" };
+const unlisted: Readonly<Record<Purpose, ApplyCode>> = {
+  check: "check_failed",
+  load: "readback_mismatch",
+};
 
 /** Told of whatever is listed. */
 export interface Seen {
@@ -42,7 +48,10 @@ export function callsBy(exec: Exec, path: string, seen: Seen): Calls {
     seen.ours(ours);
     return ours;
   };
-  const list = async (detail: Detail, failed: ApplyCode = "readback_mismatch"): Promise<Listing> => {
+  const list = async (
+    detail: Detail,
+    failed: ApplyCode = "readback_mismatch",
+  ): Promise<Listing> => {
     if (detail === "full") return own(detail, failed);
     const all = await everyTable(exec, path);
     seen.others(all.others);
@@ -78,9 +87,13 @@ async function everyTable(
   path: string,
 ): Promise<{ readonly own: Listing | undefined; readonly others: Others }> {
   try {
-    const { status, stdout, stderr } = await exec([path, ...flags.terse, "-j", ...questions.terse], "");
+    const { status, stdout, stderr } = await exec(
+      [path, ...flags.terse, "-j", ...questions.terse],
+      "",
+    );
     if (status === 0) return read(stdout);
-    const why = firstError(stderr) ?? `nft ended with ${status ?? "a signal"}: ${stderr.slice(0, 200)}`;
+    const why =
+      firstError(stderr) ?? `nft ended with ${status ?? "a signal"}: ${stderr.slice(0, 200)}`;
     return { own: undefined, others: { ...unknownOthers, unlisted: why.trim() } };
   } catch (error) {
     // It was not started, and will not be for our own table.
@@ -123,5 +136,8 @@ function read(text: string): { readonly own: Listing; readonly others: Others } 
 
 function demand(code: ApplyCode, { status, stderr }: ExecResult): void {
   if (status !== 0)
-    throw new ApplyError(code, firstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`);
+    throw new ApplyError(
+      code,
+      firstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`,
+    );
 }

@@ -34,7 +34,8 @@ export function structureDifferences(
 
 const spell = ({ name, shape }: Shaped): string => `${name} (${shape})`;
 
-const lost = ({ name, lines }: Chain): string => `missing chain: ${name} with ${lines.length} rules`;
+const lost = ({ name, lines }: Chain): string =>
+  `missing chain: ${name} with ${lines.length} rules`;
 
 function policyDifference(chain: Chain, listing: Listing): readonly string[] {
   const listed = listing.chains.find(({ name }) => name === chain.name);
@@ -83,7 +84,9 @@ function without(these: readonly string[], those: readonly string[]): readonly n
 
 /** Every difference in the elements of sets and maps; needs a full listing. */
 export function elementDifferences(program: Program, listing: Listing): readonly string[] {
-  const listed = new Map([...listing.sets, ...listing.maps].map((set) => [set.name, set.elem ?? []]));
+  const listed = new Map(
+    [...listing.sets, ...listing.maps].map((set) => [set.name, set.elem ?? []]),
+  );
   const compare = (name: string, want: readonly string[]): readonly string[] =>
     compareNames(`element of ${name}`, want, (listed.get(name) ?? []).map(elementText));
   return [
@@ -93,7 +96,11 @@ export function elementDifferences(program: Program, listing: Listing): readonly
 }
 
 /** A listing's order is a hash's. */
-function compareNames(what: string, want: readonly string[], have: readonly string[]): readonly string[] {
+function compareNames(
+  what: string,
+  want: readonly string[],
+  have: readonly string[],
+): readonly string[] {
   const wanted = new Set(want);
   const found = new Set(have);
   return [

@@ -10,7 +10,9 @@ import { printable } from "#agent/machine/refusal.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 /** As cheap as it gets: others may have many rules. */
-const Json = z.custom<Json>((value) => typeof value === "object" && value !== null && !Array.isArray(value));
+const Json = z.custom<Json>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
 
 const Family = ForeignDrop.shape.family;
 const Chain = z.object({
@@ -53,7 +55,10 @@ export const besideOurs = (
 ): readonly ForeignDrop[] =>
   drops.filter(({ hook }) => chains.some((chain) => chain.hook === hook)).slice(0, foreignDropsMax);
 
-function judged({ family, table, name, hook, prio, policy }: Chain, fate: Fate): readonly ForeignDrop[] {
+function judged(
+  { family, table, name, hook, prio, policy }: Chain,
+  fate: Fate,
+): readonly ForeignDrop[] {
   if (hook === undefined || fate === "accept" || (fate === "open" && policy !== "drop")) return [];
   const by = fate === "drop" ? "rule" : "policy";
   return [{ family, table: named(table), chain: named(name), hook, priority: prio ?? 0, by }];
@@ -112,9 +117,11 @@ const passing: ReadonlySet<string> = new Set(["counter", "log", "mangle"]);
 function unconditional(expr: readonly Json[]): Decision | undefined {
   for (const [kind, value] of expr.flatMap((statement) => Object.entries(statement))) {
     if (passing.has(kind)) continue;
-    if (kind === "accept" || kind === "return" || kind === "drop") return { kind, target: undefined };
+    if (kind === "accept" || kind === "return" || kind === "drop")
+      return { kind, target: undefined };
     if (kind === "reject") return { kind: "drop", target: undefined };
-    if (kind === "jump" || kind === "goto") return { kind, target: Target.safeParse(value).data?.target };
+    if (kind === "jump" || kind === "goto")
+      return { kind, target: Target.safeParse(value).data?.target };
     return undefined;
   }
   return undefined;

@@ -11,13 +11,19 @@ import { type ForeignRedirect, redirectsOf } from "./redirects.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 /** Cheaper than a record of unknowns, and a listing has many. */
-const Json = z.custom<Json>((value) => typeof value === "object" && value !== null && !Array.isArray(value));
+const Json = z.custom<Json>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
 
 const Document = z.object({ nftables: z.array(Json) });
 const Owned = z.object({ family: z.string(), table: z.string() });
 const names = { family: z.string(), table: z.string(), name: z.string() };
 
-const ListedTable = z.object({ family: z.string(), name: z.string(), flags: z.unknown().optional() });
+const ListedTable = z.object({
+  family: z.string(),
+  name: z.string(),
+  flags: z.unknown().optional(),
+});
 const KeyType = z.union([z.string(), z.array(z.string())]);
 const ListedSet = z.object({
   ...names,
@@ -75,7 +81,8 @@ export function parseListing(text: string): { readonly own: Listing; readonly ot
   } as Writable;
   const theirs: Json[] = [];
   for (const entry of Document.parse(JSON.parse(text)).nftables)
-    for (const [kind, value] of Object.entries(entry)) if (!gather(found, kind, value)) theirs.push(entry);
+    for (const [kind, value] of Object.entries(entry))
+      if (!gather(found, kind, value)) theirs.push(entry);
   const others = { drops: droppingChains(theirs), redirects: redirectsOf(theirs), unlisted: null };
   return { own: found, others };
 }
@@ -92,7 +99,8 @@ function gather(found: Writable, kind: string, value: unknown): boolean {
     return true;
   }
   const owner = Owned.safeParse(value);
-  if (!owner.success || owner.data.family !== table.family || owner.data.table !== table.name) return false;
+  if (!owner.success || owner.data.family !== table.family || owner.data.table !== table.name)
+    return false;
   gatherOwn(found, kind, value);
   return true;
 }
@@ -133,7 +141,10 @@ export const inventoryOfListing = (listing: Listing): Inventory => ({
     name: chain.name,
     shape: chain.hook === undefined ? "" : `${chain.type} ${chain.hook} ${chain.prio}`,
   })),
-  sets: listing.sets.map((set) => ({ name: set.name, shape: flagged(spelled(set.type), set.flags) })),
+  sets: listing.sets.map((set) => ({
+    name: set.name,
+    shape: flagged(spelled(set.type), set.flags),
+  })),
   maps: listing.maps.map((map) => ({
     name: map.name,
     shape: flagged(`${spelled(map.type)} : ${spelled(map.map)}`, map.flags),

@@ -160,7 +160,18 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     memory.inventory = undefined;
     return load(removal);
   };
-  return { check, load, inventory, readback, differences, apply, amend, others, remove, ...asking(list) };
+  return {
+    check,
+    load,
+    inventory,
+    readback,
+    differences,
+    apply,
+    amend,
+    others,
+    remove,
+    ...asking(list),
+  };
 }
 
 interface Loader {

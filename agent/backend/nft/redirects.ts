@@ -127,11 +127,16 @@ const named = (name: string): string => printable(name).slice(0, 128);
 /** Whether packets to a socket may be handed on. @param address of the socket; of a wildcard every one */
 export function handsOn(
   redirect: ForeignRedirect,
-  { protocol, address, port }: { readonly protocol: string; readonly address: string; readonly port: number },
+  {
+    protocol,
+    address,
+    port,
+  }: { readonly protocol: string; readonly address: string; readonly port: number },
 ): boolean {
   const v6 = address.includes(":");
   // A socket on `::` most often takes IPv4 too.
-  const family = address === "::" || redirect.family === "inet" || (redirect.family === "ip6") === v6;
+  const family =
+    address === "::" || redirect.family === "inet" || (redirect.family === "ip6") === v6;
   const wild = address === "::" || address === "0.0.0.0" || redirect.address === null;
   return (
     family &&
@@ -149,7 +154,8 @@ export const describeChain = ({ family, table, chain }: ForeignRedirect): string
 /** For people: `tcp 8090 by ip nat DOCKER`. */
 export function describeRedirect(redirect: ForeignRedirect): string {
   const { protocol, from, to, address } = redirect;
-  const ports = from === 0 && to === 65_535 ? "every port" : from === to ? `${from}` : `${from}-${to}`;
+  const ports =
+    from === 0 && to === 65_535 ? "every port" : from === to ? `${from}` : `${from}-${to}`;
   const where = address === null ? "" : ` of ${address}`;
   return `${protocol === null ? "" : `${protocol} `}${ports}${where} by ${describeChain(redirect)}`;
 }

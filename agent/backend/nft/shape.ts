@@ -81,4 +81,6 @@ export function elementText(element: unknown): string {
 }
 
 const concatText = (parts: readonly (string | number)[]): string =>
-  parts.map((part, i) => (i === parts.length - 2 ? (protocolNames.get(part) ?? part) : part)).join(" . ");
+  parts
+    .map((part, i) => (i === parts.length - 2 ? (protocolNames.get(part) ?? part) : part))
+    .join(" . ");

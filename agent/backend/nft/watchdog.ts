@@ -29,7 +29,14 @@ export function openWatchdog(
     arm: (slot, deadline, seconds) => {
       const times = [String(Math.ceil(deadline)), String(Math.ceil(seconds))];
       const words = [state, resolve(fallback), join(state, "slots", slot), ...times, program];
-      return startDetached([...prefix, "/bin/sh", "-c", watchdogScript, "portcullis-watchdog", ...words]);
+      return startDetached([
+        ...prefix,
+        "/bin/sh",
+        "-c",
+        watchdogScript,
+        "portcullis-watchdog",
+        ...words,
+      ]);
     },
   };
 }

@@ -41,7 +41,9 @@ const aboutMax = 60;
 /** Names and numbers of an entry, shortened; lists and digests are for `--json`. */
 function aboutText(body: Readonly<Record<string, unknown>>): string {
   const said = Object.entries(body).flatMap(([name, told]) =>
-    (typeof told === "string" && told.length <= 40) || typeof told === "number" || typeof told === "boolean"
+    (typeof told === "string" && told.length <= 40) ||
+    typeof told === "number" ||
+    typeof told === "boolean"
       ? [`${name}=${String(told)}`]
       : [],
   );

@@ -22,7 +22,9 @@ import { printSuperseded } from "../rollout/start.ts";
 
 const options = {
   ...catalogOptions,
-  message: value("TEXT", "why, for the revision (default: apply of the source's name)", { short: "m" }),
+  message: value("TEXT", "why, for the revision (default: apply of the source's name)", {
+    short: "m",
+  }),
   "on-behalf-of": behalfOption,
   stage: flag("change no host: portcullis rollout start brings it to them"),
   rollout: value(
@@ -48,7 +50,8 @@ export const apply = command(
   },
   async ({ values }, context) => {
     const { env, output } = context;
-    const strategy = values.rollout === undefined ? undefined : strategyOf("--rollout", values.rollout);
+    const strategy =
+      values.rollout === undefined ? undefined : strategyOf("--rollout", values.rollout);
     const release: ReleaseTime = values.stage || strategy !== undefined ? "staged" : "now";
     const chosen = planOptions(values);
     const message = note("--message", values.message ?? `apply ${chosen.source}`);
@@ -61,14 +64,17 @@ export const apply = command(
     const { answer } = proposal;
     const planned = describeProposal(proposal);
     if (answer.changes.length === 0) {
-      if (json) output.line(JSON.stringify({ changed: false, revision: answer.revision, plan: planned }));
+      if (json)
+        output.line(JSON.stringify({ changed: false, revision: answer.revision, plan: planned }));
       return exitCodes.ok;
     }
     if (!values.yes) await agreed(output, proposal);
     const described: Described = { message, source: chosen.source, release, ...behalf };
     const written = await commit(client, proposal, described);
     if (json)
-      output.line(JSON.stringify({ changed: written.changed, revision: written.revision, plan: planned }));
+      output.line(
+        JSON.stringify({ changed: written.changed, revision: written.revision, plan: planned }),
+      );
     else output.line(writtenText(written));
     const hosts = [...written.staged, ...written.waiting.map(({ host }) => host)];
     if (strategy === undefined || hosts.length === 0) return exitCodes.ok;

@@ -46,8 +46,10 @@ export const cosignList = command(
   },
 );
 
-const signedText = ({ signed_by, threshold }: Pick<PendingItem, "signed_by" | "threshold">): string =>
-  `${signed_by.length} of ${threshold}`;
+const signedText = ({
+  signed_by,
+  threshold,
+}: Pick<PendingItem, "signed_by" | "threshold">): string => `${signed_by.length} of ${threshold}`;
 
 export const cosignShow = command(
   {
@@ -67,7 +69,12 @@ export const cosignShow = command(
   },
   async ({ values, positionals }, { env, output, now }) => {
     const client = openClient(values, env);
-    const shown = await readToSign(client, await rootOf(client, values.root), positionals.host, now());
+    const shown = await readToSign(
+      client,
+      await rootOf(client, values.root),
+      positionals.host,
+      now(),
+    );
     if (values.json) output.line(JSON.stringify(describe(shown)));
     else printLines(output, signingLines(shown));
     return exitCodes.ok;
@@ -91,7 +98,13 @@ const describe = ({ detail, custom, expires, change, compared }: ToSign) => ({
 });
 
 /** All that a signature would say, for people. */
-export function signingLines({ detail, custom, expires, change, compared }: ToSign): readonly Line[] {
+export function signingLines({
+  detail,
+  custom,
+  expires,
+  change,
+  compared,
+}: ToSign): readonly Line[] {
   const { fleet, mode, revision, seq, ...rest } = custom;
   const notes = [
     ...(compared
@@ -133,7 +146,8 @@ export const cosignSign = command(
     examples: ["cosign sign web1 web2 --key erin.pem", "cosign sign --all --key erin.pem"],
   },
   async ({ values, positionals }, { env, output, now }) => {
-    if (positionals.hosts.length > 0 === values.all) throw new UsageError("name hosts, or give --all");
+    if (positionals.hosts.length > 0 === values.all)
+      throw new UsageError("name hosts, or give --all");
     const key = readPrivateKey(values.key);
     const client = openClient(values, env);
     const root = await rootOf(client, values.root);
@@ -159,7 +173,8 @@ export const cosignSign = command(
 /** @throws Failure */
 async function agreed(output: Output, count: number, yes: boolean | undefined): Promise<void> {
   if (yes === true || count === 0) return;
-  if (output.confirm === undefined) throw new Failure("nobody is here to ask; --yes signs without asking");
+  if (output.confirm === undefined)
+    throw new Failure("nobody is here to ask; --yes signs without asking");
   if (!(await output.confirm(`Sign for ${count} host${count === 1 ? "" : "s"}?`)))
     throw new Failure("nothing was signed");
 }

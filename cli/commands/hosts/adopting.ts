@@ -58,5 +58,7 @@ function most(report: HostStatus["report"]): string | null {
 
 function undeclared(report: HostStatus["report"]): number | null {
   const listening = report?.listening ?? null;
-  return listening === null ? null : listening.undeclared.entries.length + listening.undeclared.more;
+  return listening === null
+    ? null
+    : listening.undeclared.entries.length + listening.undeclared.more;
 }

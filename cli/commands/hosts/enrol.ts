@@ -2,7 +2,13 @@
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { Answered, Asked } from "#schema/api/types.ts";
-import { type Client, connectionOptions, openClient, Refusal, withRequest } from "#cli/http/client.ts";
+import {
+  type Client,
+  connectionOptions,
+  openClient,
+  Refusal,
+  withRequest,
+} from "#cli/http/client.ts";
 import { command, print } from "#cli/run/command.ts";
 import { Failure } from "#cli/text/output.ts";
 
@@ -24,7 +30,8 @@ export const enrol = command(
   },
   async ({ values, positionals }, context) => {
     const { ttl } = values;
-    if (ttl !== undefined && !/^\d{1,5}$/.test(ttl)) throw new UsageError("--ttl is a number of seconds");
+    if (ttl !== undefined && !/^\d{1,5}$/.test(ttl))
+      throw new UsageError("--ttl is a number of seconds");
     const client = openClient(values, context.env);
     const enrolment = await invite(client, {
       host: positionals.host,

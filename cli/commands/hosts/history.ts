@@ -22,7 +22,11 @@ export const hostsHistory = command(
   },
   async ({ values, positionals }, context) => {
     const asked = { params: { host: positionals.host }, query: { at: values.at } };
-    const runs = await listItems(openClient(values, context.env), "GET /v1/hosts/:host/history", asked);
+    const runs = await listItems(
+      openClient(values, context.env),
+      "GET /v1/hosts/:host/history",
+      asked,
+    );
     print(context, values.json, runs, () => historyTable(runs));
     return exitCodes.ok;
   },

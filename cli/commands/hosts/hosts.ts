@@ -45,12 +45,19 @@ export const hostsShow = command(
     showHost(openClient(values, context.env), positionals.host, values.json, context),
 );
 
-async function showHost(client: Client, host: string, json: boolean, context: Context): Promise<ExitCode> {
+async function showHost(
+  client: Client,
+  host: string,
+  json: boolean,
+  context: Context,
+): Promise<ExitCode> {
   const params = { host };
   const item = await client.call("GET /v1/hosts/:host", { params });
   const { report } = await client.call("GET /v1/hosts/:host/status", { params });
   const listening = report?.listening ?? null;
-  print(context, json, { ...item, listening }, () => hostProperties(item, listening, context.now()));
+  print(context, json, { ...item, listening }, () =>
+    hostProperties(item, listening, context.now()),
+  );
   return exitCodes.ok;
 }
 
@@ -112,7 +119,8 @@ function listeningProperties({ undeclared, silent }: Listening): readonly [strin
   ];
 }
 
-const held = (value: Held | null): Cell => (value === null ? null : `${value.seq}/r${value.revision}`);
+const held = (value: Held | null): Cell =>
+  value === null ? null : `${value.seq}/r${value.revision}`;
 
 function left(expires: string | null, now: number): Cell {
   if (expires === null) return null;

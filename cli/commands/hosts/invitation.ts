@@ -38,7 +38,11 @@ export const invitationRevoke = command(
       "The host can no longer join with it. One that was used is not taken back: revoke the host's key.",
     ],
     positionals: {
-      id: { value: "ID", required: true, ask: "which one? portcullis invitation list shows their ids" },
+      id: {
+        value: "ID",
+        required: true,
+        ask: "which one? portcullis invitation list shows their ids",
+      },
     },
     options,
     examples: ["invitation revoke 3f0c9a51d2e47b68"],

@@ -14,7 +14,11 @@ export const hostsRevoke = command(
         "does what its guard says: it closes, or holds. It stays declared, and joins anew by portcullis enrol.",
     ],
     positionals: { host: { value: "HOST", required: true } },
-    options: { yes: flag("do not ask; needed where nobody can answer"), ...jsonOption, ...connectionOptions },
+    options: {
+      yes: flag("do not ask; needed where nobody can answer"),
+      ...jsonOption,
+      ...connectionOptions,
+    },
     examples: ["hosts revoke web1"],
   },
   async ({ values, positionals: params }, context) => {

@@ -25,7 +25,9 @@ export const revert = command(
     ],
     positionals: { revision: { value: "REVISION", required: true, ask: "which revision?" } },
     options: {
-      message: value("TEXT", "why, for the new revision (default: revert of REVISION)", { short: "m" }),
+      message: value("TEXT", "why, for the new revision (default: revert of REVISION)", {
+        short: "m",
+      }),
       "on-behalf-of": behalfOption,
       stage: flag("change no host: portcullis rollout start brings it to them"),
       overwrite: flag("take rows back too that later revisions changed again"),
@@ -67,13 +69,16 @@ export const revert = command(
     if (!values.yes) await agreed(output, proposal);
     const written = await commit(client, proposal, { message, source, release, ...behalf });
     output.line(
-      json ? JSON.stringify({ ...written, plan: describeProposal(proposal) }) : writtenText(written),
+      json
+        ? JSON.stringify({ ...written, plan: describeProposal(proposal) })
+        : writtenText(written),
     );
     return exitCodes.ok;
   },
 );
 
-const nameOf = ({ kind, key }: { readonly kind: string; readonly key: string }): string => `${kind} ${key}`;
+const nameOf = ({ kind, key }: { readonly kind: string; readonly key: string }): string =>
+  `${kind} ${key}`;
 
 /** A sentence for each row of the revision that is no longer as the revision left it. */
 function changedSince(
@@ -86,7 +91,9 @@ function changedSince(
     if (change.after === null)
       return row === undefined
         ? []
-        : [`${nameOf(change)}: revision ${revision} deleted it, revision ${row.revision} made it anew`];
+        : [
+            `${nameOf(change)}: revision ${revision} deleted it, revision ${row.revision} made it anew`,
+          ];
     if (row === undefined) return [`${nameOf(change)}: it was deleted since revision ${revision}`];
     return row.revision === revision
       ? []
@@ -95,7 +102,10 @@ function changedSince(
 }
 
 /** What takes a revision back; what is as it was before already needs nothing. @throws Failure */
-function inverseOf({ revision, changes }: RevisionDetail, current: readonly CurrentRow[]): readonly Change[] {
+function inverseOf(
+  { revision, changes }: RevisionDetail,
+  current: readonly CurrentRow[],
+): readonly Change[] {
   const there = new Set(current.map(nameOf));
   return changes.flatMap(({ kind, key, before }) => {
     if (before === null && !there.has(nameOf({ kind, key }))) return [];

@@ -20,7 +20,8 @@ export const revisions = command(
   },
   async ({ values, positionals }, context) => {
     const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
-    const revision = positionals.revision === undefined ? undefined : revisionNumber(positionals.revision);
+    const revision =
+      positionals.revision === undefined ? undefined : revisionNumber(positionals.revision);
     const client = openClient(values, context.env);
     if (revision === undefined) {
       const items = await listItems(client, "GET /v1/revisions", {}, limit);
@@ -36,7 +37,14 @@ export const revisions = command(
 const revisionTable = (items: readonly RevisionItem[]): readonly string[] =>
   table(
     ["REVISION", "AT", "AUTHOR", "FOR", "SOURCE", "MESSAGE"],
-    items.map((item) => [item.revision, item.at, item.author, item.on_behalf_of, item.source, item.message]),
+    items.map((item) => [
+      item.revision,
+      item.at,
+      item.author,
+      item.on_behalf_of,
+      item.source,
+      item.message,
+    ]),
   );
 
 const revisionLines = (output: Output, detail: RevisionDetail): readonly string[] => [
@@ -61,5 +69,8 @@ function changeLines(
   const head = paint(output, tone, printable(`${sign} ${kind} ${key}`));
   if (tone !== "changed") return [head];
   const fields = bodyDifferences(before, after);
-  return [head, ...fields.map((field) => paint(output, field.tone, `    ${printable(field.text)}`))];
+  return [
+    head,
+    ...fields.map((field) => paint(output, field.tone, `    ${printable(field.text)}`)),
+  ];
 }

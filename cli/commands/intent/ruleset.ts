@@ -24,7 +24,8 @@ export const ruleset = command(
   },
   async ({ values, positionals }, { env, output }) => {
     const format = values.format ?? (values.json ? "json" : "nft");
-    if (format === "nft" && values.json) throw new UsageError("--json and --format nft exclude each other");
+    if (format === "nft" && values.json)
+      throw new UsageError("--json and --format nft exclude each other");
     const asked = values.revision === undefined ? undefined : revisionNumber(values.revision);
     const client = openClient(values, env);
     const revision = asked ?? (await newest(client));

@@ -37,7 +37,9 @@ export const rolloutActions: readonly Command[] = RolloutAction.options.map((act
         json: flag("the rollout afterwards as JSON"),
         ...connectionOptions,
       },
-      examples: [`rollout ${action} 7${needsReason(action) ? " --reason 'web1 is being repaired'" : ""}`],
+      examples: [
+        `rollout ${action} 7${needsReason(action) ? " --reason 'web1 is being repaired'" : ""}`,
+      ],
     },
     async ({ values, positionals }, context) => {
       const id = rolloutId(positionals.id);

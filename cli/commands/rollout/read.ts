@@ -27,7 +27,12 @@ export const rolloutList = command(
   async ({ values }, context) => {
     const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
     const query = { status: values.status };
-    const views = await listItems(openClient(values, context.env), "GET /v1/rollouts", { query }, limit);
+    const views = await listItems(
+      openClient(values, context.env),
+      "GET /v1/rollouts",
+      { query },
+      limit,
+    );
     print(context, values.json, views, () => rolloutTable(views));
     return exitCodes.ok;
   },
@@ -67,7 +72,11 @@ export const rolloutHosts = command(
     const { standing, phase } = values;
     const wave = values.wave === undefined ? undefined : wholeNumber("--wave", values.wave, 99_999);
     const asked = { params, query: { standing, phase, wave } };
-    const items = await listItems(openClient(values, context.env), "GET /v1/rollouts/:id/hosts", asked);
+    const items = await listItems(
+      openClient(values, context.env),
+      "GET /v1/rollouts/:id/hosts",
+      asked,
+    );
     print(context, values.json, items, () =>
       table(
         ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY", "IT REPORTED"],
@@ -89,7 +98,8 @@ export const rolloutHosts = command(
 /** What the host itself said last: a standing such as `rolled_back` says what it was told, not what it did. */
 function reportedText({ reported }: RolloutHost): string {
   if (reported === null) return "nothing yet";
-  const holds = reported.applied_seq === null ? "holds nothing" : `holds seq ${reported.applied_seq}`;
+  const holds =
+    reported.applied_seq === null ? "holds nothing" : `holds seq ${reported.applied_seq}`;
   const refusal = reported.refusal === null ? "" : `, refused: ${reported.refusal}`;
   return `${reported.state}, ${holds}${refusal}`;
 }

@@ -3,7 +3,14 @@ import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { StartedRollout } from "#schema/api/rollouts.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { behalfOption, command, note, onBehalfOf, revisionNumber, wholeNumber } from "#cli/run/command.ts";
+import {
+  behalfOption,
+  command,
+  note,
+  onBehalfOf,
+  revisionNumber,
+  wholeNumber,
+} from "#cli/run/command.ts";
 import type { Output } from "#cli/text/output.ts";
 import { gateOptions, gatesOf, strategyHelp, strategyOf } from "#cli/rollout/request.ts";
 import { rolloutLines } from "#cli/rollout/text.ts";
@@ -26,7 +33,9 @@ export const rolloutStart = command(
       revision: value("R", "nothing newer than this (default: the newest)"),
       host: value("HOST", "only this host; may be repeated", { many: true }),
       reason: value("TEXT", "why; needed for an emergency"),
-      emergency: flag("everybody at once without waves, after somebody else ran portcullis rollout approve"),
+      emergency: flag(
+        "everybody at once without waves, after somebody else ran portcullis rollout approve",
+      ),
       wait: flag("watch it as portcullis rollout watch does, and end as that does"),
       ...gateOptions,
       "on-behalf-of": behalfOption,
@@ -47,7 +56,9 @@ export const rolloutStart = command(
       note: note("--reason", reason ?? "portcullis rollout start"),
       emergency,
       gates: gatesOf(values),
-      ...(values.strategy === undefined ? {} : { strategy: strategyOf("--strategy", values.strategy) }),
+      ...(values.strategy === undefined
+        ? {}
+        : { strategy: strategyOf("--strategy", values.strategy) }),
       ...(revision === undefined ? {} : { revision: revisionNumber(revision) }),
       ...(hosts.length === 0 ? {} : { hosts: [...hosts] }),
       ...onBehalfOf(values["on-behalf-of"]),

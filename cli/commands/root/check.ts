@@ -18,7 +18,10 @@ export const rootCheck = command(
     ],
     positionals: { file: { value: "FILE", required: true } },
     options: {
-      from: value("CURRENT", "the file of the root in force, instead of asking the control plane for it"),
+      from: value(
+        "CURRENT",
+        "the file of the root in force, instead of asking the control plane for it",
+      ),
       json: flag("what is wrong as JSON"),
       ...connectionOptions,
     },

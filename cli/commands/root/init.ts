@@ -7,7 +7,13 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { type Client, connectionOptions, openClient, Refusal, Unreachable } from "#cli/http/client.ts";
+import {
+  type Client,
+  connectionOptions,
+  openClient,
+  Refusal,
+  Unreachable,
+} from "#cli/http/client.ts";
 import { command, wholeNumber } from "#cli/run/command.ts";
 import { Failure } from "#cli/text/output.ts";
 import { writeNew, writePrivateKey } from "#cli/root/key-files.ts";
@@ -62,14 +68,20 @@ export const rootInit = command(
     const rootFile = written.root;
     if (values.json) {
       const { version, expires } = signed;
-      output.line(JSON.stringify({ root: rootFile, version, sha256, expires, keys: count, threshold }));
+      output.line(
+        JSON.stringify({ root: rootFile, version, sha256, expires, keys: count, threshold }),
+      );
       return exitCodes.ok;
     }
     output.line(`root      ${rootFile}`);
-    output.line(`keys      ${count} in ${values.out}, any ${threshold} sign; expires ${signed.expires}`);
+    output.line(
+      `keys      ${count} in ${values.out}, any ${threshold} sign; expires ${signed.expires}`,
+    );
     output.line(`sha256    ${sha256}`);
     output.line("");
-    output.line("Move the key files to separate offline places, then enrol hosts: portcullis enrol HOST");
+    output.line(
+      "Move the key files to separate offline places, then enrol hosts: portcullis enrol HOST",
+    );
     return exitCodes.ok;
   },
 );
@@ -88,7 +100,9 @@ function writeFiles(directory: string, text: string, keys: readonly RootKey[]): 
   try {
     made = mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new Failure(`cannot write to ${directory}: ${error instanceof Error ? error.message : ""}`);
+    throw new Failure(
+      `cannot write to ${directory}: ${error instanceof Error ? error.message : ""}`,
+    );
   }
   const files = keys.map((key) => join(directory, `root-${key.keyid.slice(0, 16)}.pem`));
   for (const [i, key] of keys.entries()) writePrivateKey(files[i] ?? "", key);
@@ -100,7 +114,11 @@ function writeFiles(directory: string, text: string, keys: readonly RootKey[]): 
  * Keys of a root that is not in force open nothing, and whoever finds them would take them for more. Where no answer
  * came they may be in force, so they stay. @throws Failure, Unreachable
  */
-async function putInForce(client: Client, text: string, written: Written): Promise<{ sha256: string }> {
+async function putInForce(
+  client: Client,
+  text: string,
+  written: Written,
+): Promise<{ sha256: string }> {
   try {
     return await putRoot(client, text);
   } catch (error) {
@@ -111,7 +129,9 @@ async function putInForce(client: Client, text: string, written: Written): Promi
     if (!(error instanceof Refusal)) throw error;
     for (const file of [written.root, ...written.keys]) rmSync(file);
     removeEmpty(resolve(dirname(written.root)), written.made);
-    throw new Failure(`${error.message}; nothing that was made here is in force; its files are removed`);
+    throw new Failure(
+      `${error.message}; nothing that was made here is in force; its files are removed`,
+    );
   }
 }
 

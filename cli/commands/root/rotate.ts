@@ -18,7 +18,9 @@ const daysMax = longestLife.root / 86_400_000;
 const options = {
   out: value("FILE", "where it goes; nothing is overwritten", { required: true }),
   from: value("FILE", "the file of the root in force, instead of asking the control plane for it"),
-  "add-key": value("FILE", "a new root key: the .pub file of root key; may be repeated", { many: true }),
+  "add-key": value("FILE", "a new root key: the .pub file of root key; may be repeated", {
+    many: true,
+  }),
   "remove-key": value(
     "KEYID",
     "a root key to remove, or the first 8 digits or more of its id; may be repeated",
@@ -65,10 +67,15 @@ export const rootRotate = command(
     const threshold = number("threshold", rootKeysMax);
     const days = number("days", daysMax);
     const open = () => openClient(values, env);
-    const current = values.from === undefined ? await rootInForce(open()) : loadRootFile(values.from);
+    const current =
+      values.from === undefined ? await rootInForce(open()) : loadRootFile(values.from);
     const asksForKeys = values.online || values.targets === "online" || values.targets === "cosign";
     const online = asksForKeys ? (await onlineKeysOf(open())).online : undefined;
-    const targets = targetsOf(values, number("targets-threshold", rootKeysMax) ?? 2, online?.targets);
+    const targets = targetsOf(
+      values,
+      number("targets-threshold", rootKeysMax) ?? 2,
+      online?.targets,
+    );
     const change = {
       add: values["add-key"].map(readPublicKey),
       remove: values["remove-key"],
@@ -103,11 +110,17 @@ interface TargetsValues {
 }
 
 /** @throws UsageError */
-function targetsOf(values: TargetsValues, threshold: number, own: TufKey | undefined): RootChange["targets"] {
+function targetsOf(
+  values: TargetsValues,
+  threshold: number,
+  own: TufKey | undefined,
+): RootChange["targets"] {
   const operators = values["targets-key"].map(readPublicKey);
   const isOperators = values.targets === "cosign" || values.targets === "sealed";
   if (!isOperators && (operators.length > 0 || values["targets-threshold"] !== undefined))
-    throw new UsageError("--targets-key and --targets-threshold go with --targets cosign or sealed");
+    throw new UsageError(
+      "--targets-key and --targets-threshold go with --targets cosign or sealed",
+    );
   switch (values.targets) {
     case undefined:
       return undefined;

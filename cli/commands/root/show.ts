@@ -25,13 +25,18 @@ export const rootShow = command(
   },
   async ({ values, positionals }, { env, output, now }) => {
     const path = positionals.file;
-    if (path === undefined && values.from !== undefined) throw new UsageError("--from goes with a FILE");
-    const file = path === undefined ? await rootInForce(openClient(values, env)) : loadRootFile(path);
+    if (path === undefined && values.from !== undefined)
+      throw new UsageError("--from goes with a FILE");
+    const file =
+      path === undefined ? await rootInForce(openClient(values, env)) : loadRootFile(path);
     const before = values.from === undefined ? undefined : loadRootFile(values.from);
     const changes = before === undefined ? [] : changeLines(before, file);
     if (values.json) {
       output.line(
-        JSON.stringify({ ...describeRoot(file, now()), ...(before === undefined ? {} : { changes }) }),
+        JSON.stringify({
+          ...describeRoot(file, now()),
+          ...(before === undefined ? {} : { changes }),
+        }),
       );
       return exitCodes.ok;
     }

@@ -50,7 +50,9 @@ export const rootSign = command(
     else {
       output.line(`signed root version ${version} with ${key.keyid}`);
       for (const need of needs)
-        output.line(`${need.signed} of ${need.threshold} needed by the root keys of version ${need.version}`);
+        output.line(
+          `${need.signed} of ${need.threshold} needed by the root keys of version ${need.version}`,
+        );
     }
     return Promise.resolve(exitCodes.ok);
   },

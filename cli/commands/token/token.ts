@@ -33,8 +33,10 @@ export const tokenCreate = command(
   },
   async ({ values }, context) => {
     const name = Key.safeParse(values.name);
-    if (!name.success) throw new UsageError(`--name: ${name.error.issues[0]?.message ?? "expected a name"}`);
-    const expires = values.expires === undefined ? {} : { expires_at: expiry(values.expires, context.now()) };
+    if (!name.success)
+      throw new UsageError(`--name: ${name.error.issues[0]?.message ?? "expected a name"}`);
+    const expires =
+      values.expires === undefined ? {} : { expires_at: expiry(values.expires, context.now()) };
     const body = { name: name.data, scopes: [...values.scope], ...expires };
     const made = await openClient(values, context.env).call("POST /v1/tokens", { body });
     print(context, values.json, made, () => [made.token]);
@@ -71,7 +73,14 @@ export const tokenList = command(
     print(context, values.json, items, () =>
       table(
         ["ID", "NAME", "SCOPES", "BY", "EXPIRES", "REVOKED"],
-        items.map((t) => [t.id, t.name, t.scopes.join(","), t.created_by, t.expires_at, t.revoked_at]),
+        items.map((t) => [
+          t.id,
+          t.name,
+          t.scopes.join(","),
+          t.created_by,
+          t.expires_at,
+          t.revoked_at,
+        ]),
       ),
     );
     return exitCodes.ok;
@@ -84,7 +93,11 @@ export const tokenRevoke = command(
     summary: "revoke a token",
     about: ["It ends at once, and so do the tokens that it made."],
     positionals: {
-      id: { value: "ID", required: true, ask: "which token? portcullis token list shows their ids" },
+      id: {
+        value: "ID",
+        required: true,
+        ask: "which token? portcullis token list shows their ids",
+      },
     },
     options: answering,
     examples: ["token revoke a1b2c3d4e5f60718"],
@@ -92,8 +105,11 @@ export const tokenRevoke = command(
   async ({ values, positionals }, context) => {
     const { id } = positionals;
     // Whoever pastes the token itself must not find it in a log of requests.
-    if (!/^[a-z0-9]{1,32}$/.test(id)) throw new UsageError("a token is revoked by its id, not by itself");
-    const revoked = await openClient(values, context.env).call("DELETE /v1/tokens/:id", { params: { id } });
+    if (!/^[a-z0-9]{1,32}$/.test(id))
+      throw new UsageError("a token is revoked by its id, not by itself");
+    const revoked = await openClient(values, context.env).call("DELETE /v1/tokens/:id", {
+      params: { id },
+    });
     print(context, values.json, revoked, () => [`revoked ${revoked.name} (${revoked.id})`]);
     return exitCodes.ok;
   },

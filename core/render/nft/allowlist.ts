@@ -33,7 +33,11 @@ export function allowlist(rules: readonly Rule[], place: string, context: Contex
   const ports = portStep(exactAt(placed, steps.ports), place, context);
   const rest = placed.filter(({ step }) => step === steps.line);
   return {
-    lines: [...hosts.lines, ...ports.lines, ...rest.flatMap(({ rule }) => ruleLines(rule, context))],
+    lines: [
+      ...hosts.lines,
+      ...ports.lines,
+      ...rest.flatMap(({ rule }) => ruleLines(rule, context)),
+    ],
     chains: [...hosts.chains, ...ports.chains],
     maps: [...hosts.maps, ...ports.maps],
   };
@@ -67,7 +71,8 @@ function assign(rules: readonly Rule[], context: Context): readonly Placed[] {
 
 function exactOf(rule: Rule): Exact | null {
   const { protocol, source, destination, state, expires } = rule;
-  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any") return null;
+  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
+    return null;
   const { ranges } = protocol.ports;
   if (ranges.some(({ from, to }) => from !== to) || source.kind === "class") return null;
   if (destination.kind !== "any" || state !== "any" || expires !== null) return null;
@@ -91,7 +96,8 @@ class LinePorts {
         return;
       case "tcp":
       case "udp": {
-        const ranges = protocol.ports.kind === "any" ? [{ from: 0, to: portMax }] : protocol.ports.ranges;
+        const ranges =
+          protocol.ports.kind === "any" ? [{ from: 0, to: portMax }] : protocol.ports.ranges;
         for (const { from, to } of ranges) this.#ports[protocol.kind].add(from, to);
       }
     }
@@ -117,7 +123,11 @@ class PortSet {
     const start = this.#firstEndingAt(from);
     let end = start;
     let [least, most] = [from, to];
-    for (let range = this.#ranges[end]; range !== undefined && range.from <= to; range = this.#ranges[end]) {
+    for (
+      let range = this.#ranges[end];
+      range !== undefined && range.from <= to;
+      range = this.#ranges[end]
+    ) {
       least = Math.min(least, range.from);
       most = Math.max(most, range.to);
       end += 1;
@@ -190,7 +200,9 @@ function portStep(exacts: readonly Exact[], place: string, context: Context): Fr
     const [grant] = grants;
     if (grant === undefined) return [];
     const chain = `${map}_${service}`;
-    const lines = grants.flatMap(({ rule }) => ruleLines({ ...rule, protocol: { kind: "any" } }, context));
+    const lines = grants.flatMap(({ rule }) =>
+      ruleLines({ ...rule, protocol: { kind: "any" } }, context),
+    );
     chains.push({ name: chain, hook: null, lines });
     return [{ key: nft`${word(grant.proto)} . ${grant.port}`, chain }];
   });

@@ -26,7 +26,11 @@ export function judge(rules: readonly Rule[], place: string, context: Context): 
       case "accepts":
         return allowlist(segment.rules, `${place}${i}`, context);
       case "plain":
-        return { lines: segment.rules.flatMap((rule) => ruleLines(rule, context)), chains: [], maps: [] };
+        return {
+          lines: segment.rules.flatMap((rule) => ruleLines(rule, context)),
+          chains: [],
+          maps: [],
+        };
     }
   });
   return {
@@ -49,14 +53,24 @@ function segments(rules: readonly Rule[], context: Context): readonly Segment[] 
 
 function segmentOf(rule: Rule, { scope }: Context): Segment {
   if (rule.source.kind === "class") return { kind: "class", map: rule.source.map, rules: [rule] };
-  return { kind: scope.kind === "host" && rule.verdict === "accept" ? "accepts" : "plain", rules: [rule] };
+  return {
+    kind: scope.kind === "host" && rule.verdict === "accept" ? "accepts" : "plain",
+    rules: [rule],
+  };
 }
 
 const sameSegment = (a: Segment, b: Segment): boolean =>
   a.kind === "class" ? b.kind === "class" && a.map === b.map : a.kind === b.kind;
 
-function dispatchByClass(mapOf: string, rules: readonly Rule[], place: string, context: Context): Fragment {
-  const byClass = Map.groupBy(rules, (rule) => (rule.source.kind === "class" ? rule.source.class : ""));
+function dispatchByClass(
+  mapOf: string,
+  rules: readonly Rule[],
+  place: string,
+  context: Context,
+): Fragment {
+  const byClass = Map.groupBy(rules, (rule) =>
+    rule.source.kind === "class" ? rule.source.class : "",
+  );
   const chainOf = new Map([...byClass.keys()].map((name) => [name, `c_${place}_${name}`]));
   const elements = context.index.classes.get(mapOf)?.elements ?? [];
   const maps = families.map((family): KernelMap => ({

@@ -37,7 +37,8 @@ const passing = (chain: Chain): Chain => ({
   lines: chain.lines.map((each) => (isRefusal(each) ? counted(each) : each)),
 });
 
-const isRefusal = ({ decision }: Line): boolean => decision.kind === "drop" || decision.kind === "reject";
+const isRefusal = ({ decision }: Line): boolean =>
+  decision.kind === "drop" || decision.kind === "reject";
 
 const counted = (refusal: Line): Line => {
   const accepting = line(
@@ -47,7 +48,12 @@ const counted = (refusal: Line): Line => {
       kind: "accept",
     },
   );
-  return { ...accepting, counters: [...refusal.counters, ...accepting.counters], sets: refusal.sets };
+  return {
+    ...accepting,
+    counters: [...refusal.counters, ...accepting.counters],
+    sets: refusal.sets,
+  };
 };
 
-const countersOf = ({ lines }: Chain): readonly string[] => lines.flatMap(({ counters }) => counters);
+const countersOf = ({ lines }: Chain): readonly string[] =>
+  lines.flatMap(({ counters }) => counters);

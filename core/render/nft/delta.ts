@@ -15,7 +15,11 @@ interface Holder {
 }
 
 const holders = (program: Program): readonly Holder[] => [
-  ...program.sets.map(({ name, kind, elements }) => ({ name, interval: kind === "networks", elements })),
+  ...program.sets.map(({ name, kind, elements }) => ({
+    name,
+    interval: kind === "networks",
+    elements,
+  })),
   ...program.maps.map((map) => ({ name: map.name, interval: false, elements: mapElements(map) })),
 ];
 
@@ -37,7 +41,10 @@ export function transactionBetween(from: Program, to: Program): string | undefin
   const changes = holders(to).map((holder) => changeOf(before.get(holder.name) ?? [], holder));
   const size = changes.reduce((sum, change) => sum + change.size, 0);
   if (size > Math.min(elementCount(to), oneTransactionMax)) return undefined;
-  const lines = [...changes.flatMap((change) => change.out), ...changes.flatMap((change) => change.in)];
+  const lines = [
+    ...changes.flatMap((change) => change.out),
+    ...changes.flatMap((change) => change.in),
+  ];
   return lines.map((line) => `${line}\n`).join("");
 }
 

@@ -3,7 +3,14 @@
  * flips the rules to them. A program's sets therefore have two names each, and which one is live can be read from an
  * inventory. Where both are present a load was cut off; then the whole goes in one transaction, which deletes the other.
  */
-import { elementCount, elementLines, groundwork, keepsTable, mapElements, overFilled } from "./print.ts";
+import {
+  elementCount,
+  elementLines,
+  groundwork,
+  keepsTable,
+  mapElements,
+  overFilled,
+} from "./print.ts";
 import { type Inventory, inventoryOf, type Program } from "./program.ts";
 import { isIdentifier, namesPrefixed } from "./quote.ts";
 
@@ -68,7 +75,9 @@ function chunks(program: Program): readonly string[] {
   ];
   const count = Math.ceil(lines.length / linesPerChunk);
   return [
-    ...Array.from({ length: count }, (_, i) => lines.slice(i * linesPerChunk, (i + 1) * linesPerChunk)),
+    ...Array.from({ length: count }, (_, i) =>
+      lines.slice(i * linesPerChunk, (i + 1) * linesPerChunk),
+    ),
     ...intervals.map((set) => elementLines("create", set.name, set.elements)),
   ]
     .filter((chunk) => chunk.length > 0)

@@ -32,13 +32,17 @@ export function hostJudging(
   since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
   const scope = ruleset.scopes.find((candidate) => candidate.kind === "host");
-  if (scope === undefined) return { chains: [...nothingIn(guard), ...leftToGuard(guard)], maps: [] };
+  if (scope === undefined)
+    return { chains: [...nothingIn(guard), ...leftToGuard(guard)], maps: [] };
   const judged = judgedDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
     .filter((direction) => judged.includes(direction))
     .map((direction) => judgeHost(index, ruleset.scopes, scope, direction, guard, since));
   return {
-    chains: [...parts.flatMap((part) => part.chains), ...(judged.includes("out") ? [] : leftToGuard(guard))],
+    chains: [
+      ...parts.flatMap((part) => part.chains),
+      ...(judged.includes("out") ? [] : leftToGuard(guard)),
+    ],
     maps: parts.flatMap((part) => part.maps),
   };
 }
@@ -54,14 +58,21 @@ function judgeHost(
   const context = { scope, index, accepting: { kind: "accept" }, since } as const;
   const { lines, chains, maps } = judge(index.rules("host", direction), direction, context);
   const spoofed = direction === "in" ? spoofedLines(scopes, "input") : [];
-  return { chains: [...chains, ...hookChains(direction, guard, [...spoofed, ...lines, final])], maps };
+  return {
+    chains: [...chains, ...hookChains(direction, guard, [...spoofed, ...lines, final])],
+    maps,
+  };
 }
 
 /** Where a packet goes on that the guard lets this host begin. */
 const begun = "host_out";
 
 /** @param rest what judges a packet that no step before it has decided */
-function hookChains(direction: HostDirection, guard: Guard, rest: readonly Line[]): readonly Chain[] {
+function hookChains(
+  direction: HostDirection,
+  guard: Guard,
+  rest: readonly Line[],
+): readonly Chain[] {
   const steps = always[direction].flatMap((step) => alwaysLines(step, direction, guard));
   const base = { name: hooks[direction].hook, hook: hooks[direction] };
   return direction === "out" && guard.output !== undefined
@@ -102,7 +113,9 @@ function alwaysLines(step: Always, direction: HostDirection, guard: Guard): read
       ];
     case "icmp": {
       const types = oneOf(step.types.map((type) => word(type.name)));
-      const icmp = match(step.family === "v4" ? nft`icmp type ${types}` : nft`icmpv6 type ${types}`);
+      const icmp = match(
+        step.family === "v4" ? nft`icmp type ${types}` : nft`icmpv6 type ${types}`,
+      );
       return [decide([...ends(step.family, step.source, null), icmp], step)];
     }
     case "igmp":
@@ -112,17 +125,24 @@ function alwaysLines(step: Always, direction: HostDirection, guard: Guard): read
   }
 }
 
-const decide = (matches: readonly Match[], step: Always): Line => line(matches, null, { kind: step.verdict });
+const decide = (matches: readonly Match[], step: Always): Line =>
+  line(matches, null, { kind: step.verdict });
 
 /** What the guard allows goes on, everything else ends here. */
 function narrowingLines(step: Always, guard: Guard): readonly Line[] {
   if (guard.output === undefined) return [];
   const allowed = guard.output.allow.map((flow) => [flowMatch(flow, daddr, nft`dport`)]);
-  return [...allowed.map((matches) => line(matches, null, { kind: "goto", chain: begun })), decide([], step)];
+  return [
+    ...allowed.map((matches) => line(matches, null, { kind: "goto", chain: begun })),
+    decide([], step),
+  ];
 }
 
 /** The management plane as it comes in, or its answers as they go out. */
-function managementMatches({ management }: Guard, direction: HostDirection): readonly (readonly Match[])[] {
+function managementMatches(
+  { management }: Guard,
+  direction: HostDirection,
+): readonly (readonly Match[])[] {
   const interfaces = management.interfaces.map(interfaceName);
   const key = direction === "in" ? nft`iifname` : nft`oifname`;
   const byInterface = interfaces.length === 0 ? [] : [[match(nft`${key} ${oneOf(interfaces)}`)]];
@@ -142,7 +162,11 @@ function dhcpMatches(step: Extract<Always, { readonly kind: "dhcp" }>): readonly
   const known = ends(step.family, step.source, step.destination);
   const family = match(step.family === "v4" ? nft`meta nfproto ipv4` : nft`meta nfproto ipv6`);
   const from = step.sourcePort === null ? [] : [match(nft`udp sport ${step.sourcePort}`)];
-  return [...(known.length === 0 ? [family] : known), ...from, match(nft`udp dport ${step.destinationPort}`)];
+  return [
+    ...(known.length === 0 ? [family] : known),
+    ...from,
+    match(nft`udp dport ${step.destinationPort}`),
+  ];
 }
 
 const igmpMatches = (step: Extract<Always, { readonly kind: "igmp" }>): readonly Match[] => [
@@ -152,7 +176,11 @@ const igmpMatches = (step: Extract<Always, { readonly kind: "igmp" }>): readonly
 ];
 
 /** The networks of source and destination, where a step names them. */
-const ends = (family: Family, source: string | null, destination: string | null): readonly Match[] => [
+const ends = (
+  family: Family,
+  source: string | null,
+  destination: string | null,
+): readonly Match[] => [
   ...(source === null ? [] : [match(nft`${saddr[family]} ${network(source)}`)]),
   ...(destination === null ? [] : [match(nft`${daddr[family]} ${network(destination)}`)]),
 ];

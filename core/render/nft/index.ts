@@ -43,9 +43,12 @@ export function renderClosed(guard: Guard): Program {
 }
 
 const countersOf = (chains: readonly Chain[], others: readonly string[] = []): readonly string[] =>
-  [...new Set([...others, ...chains.flatMap(({ lines }) => lines.flatMap(({ counters }) => counters))])].sort(
-    compareText,
-  );
+  [
+    ...new Set([
+      ...others,
+      ...chains.flatMap(({ lines }) => lines.flatMap(({ counters }) => counters)),
+    ]),
+  ].sort(compareText);
 
 function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Program {
   const index = indexOf(ruleset);
@@ -55,9 +58,14 @@ function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Progra
   const named = new Set(chains.flatMap((chain) => chain.lines.flatMap(({ sets }) => sets)));
   return {
     backend: "nft",
-    counters: countersOf(chains, [...forward.counters, ...ruleset.rules.map((rule) => rule.counter)]),
+    counters: countersOf(chains, [
+      ...forward.counters,
+      ...ruleset.rules.map((rule) => rule.counter),
+    ]),
     // A set that became keys of a map is not held twice.
-    sets: [...kernelSets(ruleset), ...subnetSets(ruleset.scopes)].filter(({ name }) => named.has(name)),
+    sets: [...kernelSets(ruleset), ...subnetSets(ruleset.scopes)].filter(({ name }) =>
+      named.has(name),
+    ),
     maps: [...host.maps, ...forward.maps],
     chains,
   };

@@ -12,7 +12,10 @@ export interface Match {
 export const match = (text: NftText): Match => ({ text });
 
 /** `<key> @set` */
-export const inSet = (key: NftText, set: string): Match => ({ text: nft`${key} @${identifier(set)}`, set });
+export const inSet = (key: NftText, set: string): Match => ({
+  text: nft`${key} @${identifier(set)}`,
+  set,
+});
 
 /** `<key> != @set` */
 export const outsideSet = (key: NftText, set: string): Match => ({
@@ -20,7 +23,9 @@ export const outsideSet = (key: NftText, set: string): Match => ({
   set,
 });
 
-const decisionTexts: { readonly [K in Exclude<Decision["kind"], "vmap">]: (chain: string) => NftText } = {
+const decisionTexts: {
+  readonly [K in Exclude<Decision["kind"], "vmap">]: (chain: string) => NftText;
+} = {
   accept: () => nft`accept`,
   drop: () => nft`drop`,
   reject: () => nft`reject with icmpx admin-prohibited`,
@@ -37,7 +42,9 @@ export function line(
   verdictText: NftText = decisionTexts[decision.kind]("chain" in decision ? decision.chain : ""),
 ): Line {
   const counting = counter === null ? [] : [nft`counter name "${identifier(counter)}"`];
-  const parts = [...matches.map((m) => m.text), ...counting, verdictText].filter((part) => part !== "");
+  const parts = [...matches.map((m) => m.text), ...counting, verdictText].filter(
+    (part) => part !== "",
+  );
   return {
     text: join(parts, " "),
     counters: counter === null ? [] : [counter],

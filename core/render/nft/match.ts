@@ -17,7 +17,9 @@ const header: Readonly<Record<Family, NftText>> = { v4: nft`ip`, v6: nft`ip6` };
 export const saddr: Readonly<Record<Family, NftText>> = { v4: nft`ip saddr`, v6: nft`ip6 saddr` };
 export const daddr: Readonly<Record<Family, NftText>> = { v4: nft`ip daddr`, v6: nft`ip6 daddr` };
 
-export type Accepting = { readonly kind: "accept" } | { readonly kind: "goto"; readonly chain: string };
+export type Accepting =
+  | { readonly kind: "accept" }
+  | { readonly kind: "goto"; readonly chain: string };
 
 /** What rules of one scope and direction share. `accepting`: what its accept does, as another scope may still judge. */
 export interface Context {
@@ -160,7 +162,11 @@ function timeMatches({ expires, verdict }: Rule, { since }: Context): readonly M
   return [...bound, match(nft`meta time < ${expires}`)];
 }
 
-function verdictLines(rule: Rule, matches: readonly Match[], accepting: Accepting): readonly Line[] {
+function verdictLines(
+  rule: Rule,
+  matches: readonly Match[],
+  accepting: Accepting,
+): readonly Line[] {
   switch (rule.verdict) {
     case "accept": {
       const accept = line(matches, rule.counter, accepting);

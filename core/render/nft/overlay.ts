@@ -7,7 +7,14 @@
  * and then `in_` of the second: it needs accept from both.
  */
 import { encodeName } from "#schema/names.ts";
-import { type Direction, type Ruleset, type Scope, scopeId, type Tally, tallies } from "#schema/ruleset.ts";
+import {
+  type Direction,
+  type Ruleset,
+  type Scope,
+  scopeId,
+  type Tally,
+  tallies,
+} from "#schema/ruleset.ts";
 import { judge } from "./classes.ts";
 import { line, type Match, match } from "./line.ts";
 import { type Accepting, type Context, pairMatches } from "./match.ts";
@@ -33,11 +40,19 @@ export interface Forwarding {
 }
 
 /** No overlay, no chain. */
-export function forwarding(ruleset: Ruleset, index: RulesetIndex, since: number | null): Forwarding {
-  const overlays = ruleset.scopes.flatMap((scope, at) => (scope.kind === "overlay" ? [{ scope, at }] : []));
+export function forwarding(
+  ruleset: Ruleset,
+  index: RulesetIndex,
+  since: number | null,
+): Forwarding {
+  const overlays = ruleset.scopes.flatMap((scope, at) =>
+    scope.kind === "overlay" ? [{ scope, at }] : [],
+  );
   if (overlays.length === 0) return { chains: [], maps: [], counters: [] };
   const judged = overlays.flatMap(({ scope, at }) =>
-    (["peer", "out", "in"] as const).map((direction) => judgeOverlay(index, scope, at, direction, since)),
+    (["peer", "out", "in"] as const).map((direction) =>
+      judgeOverlay(index, scope, at, direction, since),
+    ),
   );
   const scopes = overlays.map(({ scope }) => scope);
   const forward: Chain = {
@@ -45,7 +60,9 @@ export function forwarding(ruleset: Ruleset, index: RulesetIndex, since: number 
     hook: { hook: "forward", policy: "accept" },
     lines: [
       ...spoofedLines(scopes, "forward"),
-      ...scopes.map((scope) => line([by("iifname", scope), by("oifname", scope)], null, to("tally", scope))),
+      ...scopes.map((scope) =>
+        line([by("iifname", scope), by("oifname", scope)], null, to("tally", scope)),
+      ),
       ...scopes.map((scope) => tallied([by("iifname", scope)], "c_egress", to("out", scope))),
       ...scopes.map((scope) => tallied([by("oifname", scope)], "c_ingress", to("in", scope))),
     ],
@@ -59,7 +76,12 @@ export function forwarding(ruleset: Ruleset, index: RulesetIndex, since: number 
     ],
   };
   return {
-    chains: [forward, enteringChain, ...scopes.map(tallyChain), ...judged.flatMap((part) => part.chains)],
+    chains: [
+      forward,
+      enteringChain,
+      ...scopes.map(tallyChain),
+      ...judged.flatMap((part) => part.chains),
+    ],
     maps: judged.flatMap((part) => part.maps),
     counters: tallies,
   };
@@ -76,8 +98,11 @@ function by(key: "iifname" | "oifname", overlay: Overlay): Match {
   return match(key === "iifname" ? nft`iifname ${names}` : nft`oifname ${names}`);
 }
 
-const tallied = (matches: readonly Match[], tally: Tally, decision: Parameters<typeof line>[2]): Line =>
-  line(matches, tally, decision);
+const tallied = (
+  matches: readonly Match[],
+  tally: Tally,
+  decision: Parameters<typeof line>[2],
+): Line => line(matches, tally, decision);
 
 /** Counts a peer packet by topology, whatever its verdict will be. */
 function tallyChain(overlay: Overlay): Chain {

@@ -28,7 +28,8 @@ const lines = (texts: readonly string[]): string => `${texts.join("\n")}\n`;
  * The whole apply as one file. All or nothing: the kernel holds the program afterwards, or what it held before.
  * @param present what our table holds now; when it lies the kernel refuses, or a readback tells
  */
-export const transaction = (program: Program, present: Inventory): string => print(program, present).text;
+export const transaction = (program: Program, present: Inventory): string =>
+  print(program, present).text;
 
 export interface Printed {
   /** What to load. */
@@ -43,7 +44,10 @@ export function print(program: Program, present: Inventory): Printed {
   const tail = elements(program);
   const canonical = lines([`add table ${ours}`, `flush table ${ours}`, ...head, ...tail]);
   if (!keepsTable(program, present))
-    return { canonical, text: lines([`add table ${ours}`, `delete table ${ours}`, ...head, ...tail]) };
+    return {
+      canonical,
+      text: lines([`add table ${ours}`, `delete table ${ours}`, ...head, ...tail]),
+    };
   const stale = deletions(program, present);
   if (stale.length === 0) return { canonical, text: canonical };
   return {

@@ -95,9 +95,18 @@ export interface Shaped {
   readonly shape: string;
 }
 
-export const emptyInventory: Inventory = { chains: [], sets: [], maps: [], counters: [], foreign: false };
+export const emptyInventory: Inventory = {
+  chains: [],
+  sets: [],
+  maps: [],
+  counters: [],
+  foreign: false,
+};
 
-export const addressTypes = { v4: "ipv4_addr", v6: "ipv6_addr" } as const satisfies Record<Family, KeyPart>;
+export const addressTypes = { v4: "ipv4_addr", v6: "ipv6_addr" } as const satisfies Record<
+  Family,
+  KeyPart
+>;
 
 /** nft's type expression of a set's key. */
 export const keyType = (set: Pick<KernelSet, "family" | "kind">): string =>

@@ -15,7 +15,10 @@ export class Unsupported extends Error {}
 const mint = (text: string): NftText => text as NftText;
 
 /** Joins literal text of this program with minted text and integers. */
-export function nft(literals: TemplateStringsArray, ...values: readonly (NftText | number)[]): NftText {
+export function nft(
+  literals: TemplateStringsArray,
+  ...values: readonly (NftText | number)[]
+): NftText {
   return mint(
     String.raw(
       { raw: literals },
@@ -36,7 +39,8 @@ export function withoutEnd(text: NftText, ends: readonly NftText[]): NftText {
 }
 
 function integer(value: number): NftText {
-  if (!Number.isSafeInteger(value) || value < 0) throw new Unsupported(`expected a number, got ${value}`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Unsupported(`expected a number, got ${value}`);
   return mint(String(value));
 }
 

@@ -10,7 +10,11 @@ import { network, nft, type NftText } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 
 /** In names. */
-const kindLetters: Readonly<Record<NamedSet["kind"], string>> = { addresses: "a", hosts: "h", networks: "n" };
+const kindLetters: Readonly<Record<NamedSet["kind"], string>> = {
+  addresses: "a",
+  hosts: "h",
+  networks: "n",
+};
 export const familyDigits: Readonly<Record<Family, string>> = { v4: "4", v6: "6" };
 
 /** @throws RangeError for a set that the ruleset does not declare; its schema excludes that. */

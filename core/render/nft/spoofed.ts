@@ -20,7 +20,8 @@ const overlaysOf = (scopes: readonly Scope[]): readonly Overlay[] =>
 const devices = (overlays: readonly Overlay[]): NftText =>
   oneOf(overlays.flatMap(({ interfaces }) => interfaces.map(interfaceName)));
 
-const ownSet = ({ name }: Overlay, family: Family): string => `o${familyDigits[family]}_${encodeName(name)}`;
+const ownSet = ({ name }: Overlay, family: Family): string =>
+  `o${familyDigits[family]}_${encodeName(name)}`;
 const allSet = (family: Family): string => `all${familyDigits[family]}_overlays`;
 
 /** What refuses them: all that comes in, or what is forwarded out of an overlay or into one. */
@@ -71,5 +72,10 @@ function setOf(name: string, family: Family, subnets: readonly string[]): Kernel
     const before = apart.at(-1);
     if (before === undefined || !contains(before.network, each.network)) apart.push(each);
   }
-  return { name, family, kind: "networks", elements: apart.map(({ text }) => asListed(text, family)) };
+  return {
+    name,
+    family,
+    kind: "networks",
+    elements: apart.map(({ text }) => asListed(text, family)),
+  };
 }

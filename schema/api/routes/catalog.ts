@@ -14,7 +14,14 @@ const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text
 const writes = {
   tag: "catalog",
   query: WriteQuery,
-  problems: ["conflict", "release_staged", "stale_parent", "precondition_failed", "invalid_intent", "busy"],
+  problems: [
+    "conflict",
+    "release_staged",
+    "stale_parent",
+    "precondition_failed",
+    "invalid_intent",
+    "busy",
+  ],
 } as const;
 const writeHeaders = ["If-Match", "If-None-Match", "Portcullis-On-Behalf-Of"] as const;
 

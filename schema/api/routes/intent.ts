@@ -31,7 +31,14 @@ export const intentRoutes = {
     headers: ["Idempotency-Key"],
     body: Commit,
     answers: { 200: Committed, 201: Committed },
-    problems: ["conflict", "answer_not_kept", "release_staged", "stale_parent", "invalid_intent", "busy"],
+    problems: [
+      "conflict",
+      "answer_not_kept",
+      "release_staged",
+      "stale_parent",
+      "invalid_intent",
+      "busy",
+    ],
   },
   "GET /v1/revisions": {
     id: "listRevisions",

@@ -56,7 +56,10 @@ export const rolloutRoutes = {
     query: RolloutHostsQuery,
     answers: { 200: pageOf(RolloutHost) },
   },
-  "POST /v1/rollouts/:id/pause": action("pauseRollout", "Reach no further wave until somebody resumes it"),
+  "POST /v1/rollouts/:id/pause": action(
+    "pauseRollout",
+    "Reach no further wave until somebody resumes it",
+  ),
   "POST /v1/rollouts/:id/resume": action(
     "resumeRollout",
     "Go on after a pause, a halt or a rollback; hosts that did not commit are tried again",

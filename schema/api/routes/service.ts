@@ -34,7 +34,8 @@ export const serviceRoutes = {
   },
   "GET /v1/audit/verify": {
     id: "verifyAudit",
-    summary: "Whether the audit chain and the rows of each commit are as they were written, part by part",
+    summary:
+      "Whether the audit chain and the rows of each commit are as they were written, part by part",
     tag: "operators",
     query: VerifyQuery,
     answers: { 200: AuditVerified },

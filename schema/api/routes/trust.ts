@@ -4,7 +4,14 @@ import type { RouteName } from "../access.ts";
 import { Page, pageOf } from "../common.ts";
 import { HostParam, InvitationParam, MetadataParams, RootParam, TargetParams } from "../params.ts";
 import type { Route } from "../route.ts";
-import { Enrolment, EnrolmentRequest, Invitation, OnlineKeySet, RootRequest, StoredRoot } from "../trust.ts";
+import {
+  Enrolment,
+  EnrolmentRequest,
+  Invitation,
+  OnlineKeySet,
+  RootRequest,
+  StoredRoot,
+} from "../trust.ts";
 
 /** Bytes that are signed over: no schema may make a reader write them anew. */
 const exactJson = { content: { "application/json": null } } as const;

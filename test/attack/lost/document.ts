@@ -16,6 +16,9 @@ export function readLosses(markdown: string): {
   const [before = "", ...sections] = markdown.split(/^## /m);
   return {
     before: fencesOf(before).join(""),
-    sections: sections.map((text) => ({ title: text.slice(0, text.indexOf("\n")), fences: fencesOf(text) })),
+    sections: sections.map((text) => ({
+      title: text.slice(0, text.indexOf("\n")),
+      fences: fencesOf(text),
+    })),
   };
 }

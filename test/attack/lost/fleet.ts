@@ -1,5 +1,12 @@
 /** Puts a fleet on new machines, and stops them: a root of three keys, tokens, rows, and web1, which enforces them. */
-import { copyFileSync, cpSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { guardText } from "../victim.ts";
 import { until } from "#lab/run/process.ts";
 import type { Machines } from "./machines.ts";
@@ -33,7 +40,9 @@ export async function settle(machines: Machines): Promise<void> {
     renameSync(at(`desk/keys/${files[i]}`), at(`desk/${name}.pem`));
   machines.means("4f1c09aa", files[2]?.slice("root-".length, "root-".length + 8) ?? "");
   copyFileSync(at("desk/keys/root.json"), at("desk/root.json"));
-  await machines.run("portcullis token create --name ci --scope intent:read --scope intent:write > ci.token");
+  await machines.run(
+    "portcullis token create --name ci --scope intent:read --scope intent:write > ci.token",
+  );
   await machines.run("portcullis apply -f catalog/ --yes");
   await machines.run(`portcullis enrol web1 | sed '$s/$/ --enforce/' | ssh root@web1 sh`);
   await machines.run("systemctl start portcullis-agent");

@@ -104,10 +104,22 @@ export class Machines {
       .toSorted(([a], [b]) => b.length - a.length)
       .reduce((words, [word, here]) => words.replaceAll(word, here), `${this.#before}\n${text}`);
     const run = spawnExec({
-      prefix: ["ip", "netns", "exec", this.#namespace, "env", "-C", this.at("desk"), ...this.#environment()],
+      prefix: [
+        "ip",
+        "netns",
+        "exec",
+        this.#namespace,
+        "env",
+        "-C",
+        this.at("desk"),
+        ...this.#environment(),
+      ],
       timeoutSeconds: 300,
     });
-    const { status, stdout, stderr } = await run(["bash", "--norc", "-euo", "pipefail", "-c", script], "");
+    const { status, stdout, stderr } = await run(
+      ["bash", "--norc", "-euo", "pipefail", "-c", script],
+      "",
+    );
     return { code: status ?? -1, out: stdout, error: stderr };
   }
 
@@ -194,7 +206,13 @@ function certify(folder: string, by: string, name: string): void {
   const at = (file: string): string => join(folder, `${name}-${file}`);
   openssl("req", ...newKey, "-subj", "/CN=control", "-keyout", at("key.pem"), "-out", at("csr"));
   writeFileSync(at("ext"), "subjectAltName=IP:127.0.0.1\n");
-  const ca = ["-CA", join(folder, `${by}-ca.pem`), "-CAkey", join(folder, `${by}-ca.key`), "-CAcreateserial"];
+  const ca = [
+    "-CA",
+    join(folder, `${by}-ca.pem`),
+    "-CAkey",
+    join(folder, `${by}-ca.key`),
+    "-CAcreateserial",
+  ];
   openssl(
     "x509",
     "-req",

@@ -79,7 +79,10 @@ export function apiPage(): string {
     ]),
     "## Shapes",
     "A field with `?` may be left out.",
-    ...Object.entries(components.schemas).flatMap(([name, shape]) => [`### ${name}`, fieldsOf(shape)]),
+    ...Object.entries(components.schemas).flatMap(([name, shape]) => [
+      `### ${name}`,
+      fieldsOf(shape),
+    ]),
   );
 }
 
@@ -88,7 +91,9 @@ const neededBy = ({ security }: Operation): string =>
     ? "nothing"
     : security
         .flatMap((one) => Object.entries(one))
-        .map(([who, scopes]) => (who === "host" ? "a host's credential" : scopes.map(code).join(", ")))
+        .map(([who, scopes]) =>
+          who === "host" ? "a host's credential" : scopes.map(code).join(", "),
+        )
         .join(" or ");
 
 const takenBy = ({ parameters, requestBody }: Operation): string =>
@@ -110,7 +115,9 @@ const answeredBy = ({ responses }: Operation): string =>
 
 const refusedBy = ({ responses }: Operation): string =>
   Object.values(responses)
-    .flatMap((answer) => ("$ref" in answer ? (answer.$ref.split("/").at(-1) ?? "").split("_or_") : []))
+    .flatMap((answer) =>
+      "$ref" in answer ? (answer.$ref.split("/").at(-1) ?? "").split("_or_") : [],
+    )
     .filter((name) => !everywhere.has(name))
     .map(code)
     .join(", ");

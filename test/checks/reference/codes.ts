@@ -2,12 +2,20 @@
 import { findingEntry } from "#schema/diagnostics.ts";
 import { hostWarningCodes, hostWarningText } from "#schema/api/hosts.ts";
 import { problemCodes, problemEntry } from "#schema/problems.ts";
-import { findingCodes, guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
+import {
+  findingCodes,
+  guardLineNames,
+  refusalCodes,
+  refusalEntry,
+  remedyOf,
+} from "#schema/refusals.ts";
 import { code, made, page, table } from "./markdown.ts";
 
 export const codesPage = (): string =>
   page(
-    made("`schema/refusals.ts`, `schema/problems.ts`, `schema/diagnostics.ts` and `schema/api/hosts.ts`"),
+    made(
+      "`schema/refusals.ts`, `schema/problems.ts`, `schema/diagnostics.ts` and `schema/api/hosts.ts`",
+    ),
     "# Codes",
     "Codes do not change. Messages are for people and may change.",
     "## What an agent refuses",

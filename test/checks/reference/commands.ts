@@ -14,7 +14,8 @@ export interface Documented {
   readonly from: string;
 }
 
-const anchor = (program: string, name: string): string => `#${program}-${name.replaceAll(" ", "-")}`;
+const anchor = (program: string, name: string): string =>
+  `#${program}-${name.replaceAll(" ", "-")}`;
 
 export const commandPage = ({ name, about, exits, specs, from }: Documented): string =>
   page(
@@ -26,5 +27,8 @@ export const commandPage = ({ name, about, exits, specs, from }: Documented): st
       ["command", "does"],
       specs.map((spec) => [`[${code(spec.name)}](${anchor(name, spec.name)})`, spec.summary]),
     ),
-    ...specs.flatMap((spec) => [`## ${name} ${spec.name}`, `\`\`\`text\n${helpOf(name, spec)}\n\`\`\``]),
+    ...specs.flatMap((spec) => [
+      `## ${name} ${spec.name}`,
+      `\`\`\`text\n${helpOf(name, spec)}\n\`\`\``,
+    ]),
   );

@@ -44,7 +44,8 @@ export function typeText(schema: JsonSchema): string {
   if (schema.$ref !== undefined) return linked(schema.$ref.split("/").at(-1) ?? "");
   if (several !== undefined) return eachOnce(several.map(typeText)).join(" or ");
   if (schema.const !== undefined) return code(JSON.stringify(schema.const));
-  if (schema.enum !== undefined) return schema.enum.map((value) => code(JSON.stringify(value))).join(" or ");
+  if (schema.enum !== undefined)
+    return schema.enum.map((value) => code(JSON.stringify(value))).join(" or ");
   if (schema.type === undefined) return "any value";
   return namedType(schema.type, schema);
 }

@@ -73,7 +73,11 @@ function expectation(entry: Access, scope: string): "through" | 401 | 403 {
 }
 
 /** How far a request gets: refused, or through to its route. Its body fits no schema, so that it changes nothing. */
-async function outcome(h: Harness, route: string, token: string | null): Promise<"through" | 401 | 403> {
+async function outcome(
+  h: Harness,
+  route: string,
+  token: string | null,
+): Promise<"through" | 401 | 403> {
   const [method = "", pattern = ""] = route.split(" ");
   const values: Readonly<Record<string, string>> = {
     revision: "1",
@@ -115,14 +119,16 @@ function tokenRules(h: () => Harness): void {
   test("refuses a token more scopes than its maker has", async () => {
     const maker = await mint(h(), "maker", ["tokens:write", "intent:read"]);
     expect((await make(maker, { name: "child", scopes: ["intent:read"] })).status).toBe(201);
-    expect((await make(maker, { name: "thief", scopes: ["intent:read", "intent:write"] })).status).toBe(403);
+    expect(
+      (await make(maker, { name: "thief", scopes: ["intent:read", "intent:write"] })).status,
+    ).toBe(403);
   });
 
   test("refuses a token a longer life than its maker has, and gives it that life by default", async () => {
     const maker = await mint(h(), "mortal", ["tokens:write"], 3600);
-    expect((await make(maker, { name: "heir", scopes: ["tokens:write"], ttl_seconds: 7200 })).status).toBe(
-      403,
-    );
+    expect(
+      (await make(maker, { name: "heir", scopes: ["tokens:write"], ttl_seconds: 7200 })).status,
+    ).toBe(403);
     const child = await make(maker, { name: "twin", scopes: ["tokens:write"] });
     const expiry = (child.json as { readonly expires_at: string }).expires_at;
     expect(Date.parse(expiry) - h().ports.clock.now()).toBe(3_600_000);

@@ -60,7 +60,10 @@ function faults(h: () => Harness): void {
     const response = await app.request(path, { headers });
     const text = await response.text();
     const { status } = response;
-    return { logged, answer: { status, headers: response.headers, text, json: JSON.parse(text) as unknown } };
+    return {
+      logged,
+      answer: { status, headers: response.headers, text, json: JSON.parse(text) as unknown },
+    };
   };
 
   test("a fault is logged with what was asked for and where it happened, and its caller is told the id alone", async () => {
@@ -88,7 +91,10 @@ function faults(h: () => Harness): void {
       "the file system's",
       Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
     ],
-    ["a quota's", new Error("wrapped", { cause: Object.assign(new Error("x"), { code: "EDQUOT" }) })],
+    [
+      "a quota's",
+      new Error("wrapped", { cause: Object.assign(new Error("x"), { code: "EDQUOT" }) }),
+    ],
   ])("a full disk by %s own word is said as one, with what to do", async (_, error) => {
     const { logged, answer } = await failing(error, "/v1/hosts/gw");
     expectProblem(answer, 507, "storage_full");

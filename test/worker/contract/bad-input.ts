@@ -33,7 +33,12 @@ const badChanges: readonly (readonly [string, unknown, string, string])[] = [
   ],
   ["host bits", overlay({ subnets: ["10.9.0.1/24"] }), "/changes/0/body/subnets/0", "schema"],
   ["no subnet", overlay({ subnets: [] }), "/changes/0/body/subnets", "schema"],
-  ["a policy that does not exist", overlay({ policy: "same-group" }), "/changes/0/body/policy", "schema"],
+  [
+    "a policy that does not exist",
+    overlay({ policy: "same-group" }),
+    "/changes/0/body/policy",
+    "schema",
+  ],
   [
     "v4-mapped v6",
     member("office/bob", { group: "dev", addresses: ["::ffff:10.8.0.9"] }),
@@ -47,12 +52,27 @@ const badChanges: readonly (readonly [string, unknown, string, string])[] = [
     "schema",
   ],
   ["NUL in a name", member("office/bob\0", { group: "dev" }), "/changes/0/key", "schema"],
-  ["a newline in a name", { op: "put", kind: "host", key: "gw\nx", body: {} }, "/changes/0/key", "schema"],
+  [
+    "a newline in a name",
+    { op: "put", kind: "host", key: "gw\nx", body: {} },
+    "/changes/0/key",
+    "schema",
+  ],
   ["an empty cn", member("office/", { group: "dev" }), "/changes/0/key", "schema"],
   ["an empty group", member("office/bob", { group: "" }), "/changes/0/body/group", "schema"],
   ["no group", member("office/bob", {}), "/changes/0/body/group", "schema"],
-  ["an unknown group", member("office/bob", { group: "nope" }), "/changes/0/body/group", "unknown_group"],
-  ["an unknown overlay", member("nowhere/bob", { group: "dev" }), "/changes/0/body", "unknown_overlay"],
+  [
+    "an unknown group",
+    member("office/bob", { group: "nope" }),
+    "/changes/0/body/group",
+    "unknown_group",
+  ],
+  [
+    "an unknown overlay",
+    member("nowhere/bob", { group: "dev" }),
+    "/changes/0/body",
+    "unknown_overlay",
+  ],
   ["an unknown host", overlay({ host: "nobody" }), "/changes/0/body/host", "unknown_host"],
   [
     "an address outside the overlay",
@@ -88,13 +108,16 @@ function member(key: string, body: object): unknown {
 }
 
 export function badInput(h: () => Harness): void {
-  const written = () => h().count("SELECT (SELECT head FROM fleet) + (SELECT count(*) FROM audit) AS n");
+  const written = () =>
+    h().count("SELECT (SELECT head FROM fleet) + (SELECT count(*) FROM audit) AS n");
 
   test.each(badChanges)(
     "refuses %s with the path of it, and writes nothing",
     async (_, change, path, code) => {
       const before = await written();
-      const answer = await h().call("POST", "/v1/commits", { body: { message: "bad", changes: [change] } });
+      const answer = await h().call("POST", "/v1/commits", {
+        body: { message: "bad", changes: [change] },
+      });
       const { errors } = expectProblem(answer, 422, "invalid_intent");
       expect(errors).toContainEqual({ path, code, message: aText });
       expect(await written()).toBe(before);
@@ -107,10 +130,9 @@ export function badInput(h: () => Harness): void {
       member("office/x2", { group: "dev", addresses: ["192.0.2.1"] }),
     ];
     const answer = await h().call("POST", "/v1/commits", { body: { message: "bad", changes } });
-    expect(expectProblem(answer, 422, "invalid_intent").errors?.map((error) => error.path)).toEqual([
-      "/changes/0/body/group",
-      "/changes/1/body/addresses/0",
-    ]);
+    expect(expectProblem(answer, 422, "invalid_intent").errors?.map((error) => error.path)).toEqual(
+      ["/changes/0/body/group", "/changes/1/body/addresses/0"],
+    );
   });
 
   test("refuses two changes of one row in one commit", async () => {
@@ -141,6 +163,8 @@ export function badInput(h: () => Harness): void {
       expect(answer.status).toBe(422);
       expect(answer.text).not.toContain(secret);
     }
-    expect((await h().call("POST", "/v1/commits", { text: `{"${secret}` })).text).not.toContain(secret);
+    expect((await h().call("POST", "/v1/commits", { text: `{"${secret}` })).text).not.toContain(
+      secret,
+    );
   });
 }

@@ -44,7 +44,9 @@ export function blobContract(name: string, open: () => Promise<Adapter>): void {
     test("takes no bytes under another name than their digest, and no name that is no digest", async () => {
       const { blobs } = h.ports;
       const bytes = new TextEncoder().encode("bundle");
-      await expect(blobs.put("0".repeat(64), new Uint8Array(bytes))).rejects.toThrow("not those of its name");
+      await expect(blobs.put("0".repeat(64), new Uint8Array(bytes))).rejects.toThrow(
+        "not those of its name",
+      );
       await expect(blobs.get("../../etc/passwd")).rejects.toThrow("SHA-256");
       expect(await blobs.get("0".repeat(64))).toBeUndefined();
     });

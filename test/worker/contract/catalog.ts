@@ -1,12 +1,23 @@
 /** What the routes of the catalog promise on every adapter: the verbs, who is touched, and what is refused. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
-import { type Adapter, everything, expectProblem, firstError, type Harness, openHarness } from "./harness.ts";
+import {
+  type Adapter,
+  everything,
+  expectProblem,
+  firstError,
+  type Harness,
+  openHarness,
+} from "./harness.ts";
 
 const aTime: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
 const aText: unknown = expect.any(String);
 
-const host = (role: string, ...addresses: readonly string[]) => ({ addresses, roles: [role], labels: {} });
+const host = (role: string, ...addresses: readonly string[]) => ({
+  addresses,
+  roles: [role],
+  labels: {},
+});
 const proxy = { ingress: [{ from: "lan", port: 443, proto: "tcp" }] };
 const photos = { ingress: [{ from: "role:reverse_proxy", port: 2342, proto: "tcp" }] };
 
@@ -46,7 +57,12 @@ export function catalogContract(name: string, open: () => Promise<Adapter>): voi
 
 const kinds = [
   ["zone", "zones", { cidrs: ["10.1.0.0/16"] }, { cidrs: [] }],
-  ["service", "services", { ingress: [] }, { ingress: [{ from: "any", port: "8000-8010", proto: "udp" }] }],
+  [
+    "service",
+    "services",
+    { ingress: [] },
+    { ingress: [{ from: "any", port: "8000-8010", proto: "udp" }] },
+  ],
   ["host", "hosts", { addresses: ["192.0.2.9"] }, { addresses: [] }],
   [
     "overlay",
@@ -64,7 +80,10 @@ function verbs(h: () => Harness): void {
       const put = (body: unknown, headers = {}) => h().call("PUT", path, { body, headers });
       expectProblem(await h().call("GET", path), 404, "not_found");
       const made = await put(one, { "if-none-match": "*" });
-      expect(made).toMatchObject({ status: 201, json: { rows: [{ op: "created", kind, key: "verbs" }] } });
+      expect(made).toMatchObject({
+        status: 201,
+        json: { rows: [{ op: "created", kind, key: "verbs" }] },
+      });
       const tag = made.headers.get("etag") ?? "";
       const read = await h().call("GET", path);
       expect(read.headers.get("etag")).toBe(tag);
@@ -82,7 +101,8 @@ function verbs(h: () => Harness): void {
         readonly items: readonly { readonly key: string; readonly body: unknown }[];
       };
       expect(items.items.find(({ key }) => key === "verbs")?.body).toMatchObject(other);
-      const remove = (match: string) => h().call("DELETE", path, { headers: { "if-match": match } });
+      const remove = (match: string) =>
+        h().call("DELETE", path, { headers: { "if-match": match } });
       expectProblem(await remove(tag), 412, "precondition_failed");
       expect((await remove(moved.headers.get("etag") ?? "")).status).toBe(200);
       expectProblem(await h().call("DELETE", path), 404, "not_found");
@@ -105,7 +125,8 @@ function lists(h: () => Harness): void {
     let cursor: string | null = "";
     while (cursor !== null) {
       const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-      const page = (await h().call("GET", `/v1/rows?limit=2&source=catalog${query}`)).json as RowsPage;
+      const page = (await h().call("GET", `/v1/rows?limit=2&source=catalog${query}`))
+        .json as RowsPage;
       expect(page.revision).toBe(revision);
       seen.push(...page.rows.map((row) => `${row.kind} ${row.key}`));
       cursor = page.next_cursor;
@@ -162,7 +183,12 @@ interface RowsPage {
 
 function references(h: () => Harness): void {
   test.each([
-    ["a zone", "zones/lan", { ingress: [{ from: "lan", port: 1, proto: "tcp" }] }, "ingress/0/from"],
+    [
+      "a zone",
+      "zones/lan",
+      { ingress: [{ from: "lan", port: 1, proto: "tcp" }] },
+      "ingress/0/from",
+    ],
     ["a host", "hosts/plain", { ingress: [], to: ["host:plain"] }, "to/0"],
   ])("refuses to delete %s while a service names it", async (_, row, service, at) => {
     await h().put("service", "a_namer", service);
@@ -182,13 +208,21 @@ function references(h: () => Harness): void {
 function touching(h: () => Harness): void {
   const served = async () => {
     const { results } = await h()
-      .ports.sql.prepare("SELECT host, seq, bundle_sha256, timestamp_version FROM repository ORDER BY host")
+      .ports.sql.prepare(
+        "SELECT host, seq, bundle_sha256, timestamp_version FROM repository ORDER BY host",
+      )
       .all<{ host: string; seq: number }>();
     return new Map(results.map((row) => [row.host, row]));
   };
 
   test.each([
-    ["a service", "service", "photoprism", { ingress: [{ ...photos.ingress[0], port: 2343 }] }, ["app1"]],
+    [
+      "a service",
+      "service",
+      "photoprism",
+      { ingress: [{ ...photos.ingress[0], port: 2343 }] },
+      ["app1"],
+    ],
     ["a zone that a service reads", "zone", "lan", { cidrs: ["192.168.2.0/24"] }, ["edge1"]],
     [
       "a role's address, for who lets that role in",
@@ -197,32 +231,68 @@ function touching(h: () => Harness): void {
       host("reverse_proxy", "192.0.2.11"),
       ["app1"],
     ],
-    ["a label, for nobody", "host", "plain", { ...host("client", "192.0.2.3"), labels: { os: "deb" } }, []],
+    [
+      "a label, for nobody",
+      "host",
+      "plain",
+      { ...host("client", "192.0.2.3"), labels: { os: "deb" } },
+      [],
+    ],
     ["a zone that nothing reads", "zone", "spare", { cidrs: ["10.0.0.0/8"] }, []],
-  ] as const)("signs exactly the hosts concerned by an edit of %s", async (_, kind, key, body, concerned) => {
-    const before = await served();
-    const answer = await h().put(kind, key, body);
-    const { hosts } = answer.json as { readonly hosts: readonly { readonly host: string }[] };
-    expect(hosts.map((one) => one.host)).toEqual(concerned);
-    const expected = [...before].map(([name, row]) =>
-      concerned.some((one) => one === name) ? { host: name, seq: row.seq + 1 } : row,
-    );
-    expect([...(await served()).values()]).toMatchObject(expected);
-  });
+  ] as const)(
+    "signs exactly the hosts concerned by an edit of %s",
+    async (_, kind, key, body, concerned) => {
+      const before = await served();
+      const answer = await h().put(kind, key, body);
+      const { hosts } = answer.json as { readonly hosts: readonly { readonly host: string }[] };
+      expect(hosts.map((one) => one.host)).toEqual(concerned);
+      const expected = [...before].map(([name, row]) =>
+        concerned.some((one) => one === name) ? { host: name, seq: row.seq + 1 } : row,
+      );
+      expect([...(await served()).values()]).toMatchObject(expected);
+    },
+  );
 }
 
-const grant = (over: object): unknown => ({ ingress: [{ from: "any", port: 80, proto: "tcp", ...over }] });
+const grant = (over: object): unknown => ({
+  ingress: [{ from: "any", port: 80, proto: "tcp", ...over }],
+});
 const put = (kind: string, key: string, body: unknown): unknown => ({ op: "put", kind, key, body });
 
 const bad: readonly (readonly [string, unknown, string, string])[] = [
   ["port 0", put("service", "bad", grant({ port: 0 })), "/body/ingress/0/port", "schema"],
   ["port 65536", put("service", "bad", grant({ port: 65_536 })), "/body/ingress/0/port", "schema"],
-  ["a reversed range", put("service", "bad", grant({ port: "90-80" })), "/body/ingress/0/port", "schema"],
-  ["a port and a macro", put("service", "bad", grant({ macro: "ssh" })), "/body/ingress/0", "schema"],
-  ["an unknown field", put("service", "bad", grant({ form: "lan" })), "/body/ingress/0/form", "schema"],
-  ["an unknown macro", put("service", "bad", grant({ macro: "shh" })), "/body/ingress/0/macro", "schema"],
+  [
+    "a reversed range",
+    put("service", "bad", grant({ port: "90-80" })),
+    "/body/ingress/0/port",
+    "schema",
+  ],
+  [
+    "a port and a macro",
+    put("service", "bad", grant({ macro: "ssh" })),
+    "/body/ingress/0",
+    "schema",
+  ],
+  [
+    "an unknown field",
+    put("service", "bad", grant({ form: "lan" })),
+    "/body/ingress/0/form",
+    "schema",
+  ],
+  [
+    "an unknown macro",
+    put("service", "bad", grant({ macro: "shh" })),
+    "/body/ingress/0/macro",
+    "schema",
+  ],
   ["no target at all", put("service", "bad", { ingress: [], to: [] }), "/body/to", "schema"],
-  ["a zone with host bits", put("zone", "bad", { cidrs: ["10.0.0.1/8"] }), "/body/cidrs/0", "schema"],
+  [
+    "a zone with host bits",
+    put("zone", "bad", { cidrs: ["10.0.0.1/8"] }),
+    "/body/cidrs/0",
+    "schema",
+  ],
   ["a zone named any", put("zone", "any", { cidrs: [] }), "/key", "schema"],
   [
     "a name that does not exist",
@@ -242,7 +312,12 @@ const bad: readonly (readonly [string, unknown, string, string])[] = [
     "/body/ingress/0/from",
     "empty_source",
   ],
-  ["another host's address", put("host", "bad", host("x", "192.0.2.3")), "/addresses/0", "duplicate_address"],
+  [
+    "another host's address",
+    put("host", "bad", host("x", "192.0.2.3")),
+    "/addresses/0",
+    "duplicate_address",
+  ],
 ];
 
 function badCatalogs(h: () => Harness): void {
@@ -254,7 +329,10 @@ function badCatalogs(h: () => Harness): void {
         const message = route === "/v1/plan" ? {} : { message: "bad" };
         const answer = await h().call("POST", route, { body: { ...message, changes: [change] } });
         const { errors = [] } = expectProblem(answer, 422, "invalid_intent");
-        expect(errors.map((error) => [error.path.endsWith(path), error.code])).toContainEqual([true, code]);
+        expect(errors.map((error) => [error.path.endsWith(path), error.code])).toContainEqual([
+          true,
+          code,
+        ]);
       }
       expect(await everything(h())).toEqual(before);
     },
@@ -276,7 +354,11 @@ function badCatalogs(h: () => Harness): void {
     const before = await everything(h());
     const long = "k".repeat(1024 * 1024);
     const body = (key: string) => ({ message: "m", changes: [put("zone", key, { cidrs: [] })] });
-    expectProblem(await h().call("POST", "/v1/commits", { body: body(long) }), 413, "body_too_large");
+    expectProblem(
+      await h().call("POST", "/v1/commits", { body: body(long) }),
+      413,
+      "body_too_large",
+    );
     const answer = await h().call("POST", "/v1/commits", { body: body(long.slice(500)) });
     expectProblem(answer, 422, "invalid_intent");
     expect(firstError(answer).path).toBe("/changes/0/key");
@@ -292,7 +374,9 @@ function deletedHosts(h: () => Harness): void {
       .ports.sql.prepare("SELECT targets FROM repository WHERE host = 'gone'")
       .first("targets");
     const metadata = JSON.parse(String(text)) as {
-      readonly signed: { readonly targets: { readonly "bundle.json": { readonly custom: unknown } } };
+      readonly signed: {
+        readonly targets: { readonly "bundle.json": { readonly custom: unknown } };
+      };
     };
     return metadata.signed.targets["bundle.json"].custom;
   };

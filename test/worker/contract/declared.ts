@@ -40,7 +40,10 @@ export function expectDeclared(method: string, path: string, answer: Received): 
 }
 
 /** Schemas by media type; none where there is nothing to say, undefined where the status is not declared. */
-function contentsOf({ answers }: Route, status: number): ReadonlyMap<string, z.ZodType | null> | undefined {
+function contentsOf(
+  { answers }: Route,
+  status: number,
+): ReadonlyMap<string, z.ZodType | null> | undefined {
   const declared = (answers as Readonly<Record<number, DeclaredAnswer>>)[status];
   if (declared === undefined) return undefined;
   if (declared === null) return new Map();
@@ -68,6 +71,7 @@ function routeFor(method: string, path: string): RouteName | undefined {
       parts.every((part, i) => (part.startsWith(":") ? asked[i] !== "" : part === asked[i]))
     );
   });
-  const words = (name: string): number => name.split("/").filter((part) => !part.startsWith(":")).length;
+  const words = (name: string): number =>
+    name.split("/").filter((part) => !part.startsWith(":")).length;
   return fitting.toSorted((a, b) => words(b) - words(a))[0];
 }

@@ -231,7 +231,9 @@ function denied(h: () => Harness): void {
 
 const suspected = async (h: Harness, host: string): Promise<boolean> => {
   const { json } = await h.call("GET", `/v1/hosts/${host}`);
-  const { status } = json as { readonly status: { readonly warnings: readonly { readonly code: string }[] } };
+  const { status } = json as {
+    readonly status: { readonly warnings: readonly { readonly code: string }[] };
+  };
   return status.warnings.some(({ code }) => code === "suspected_clone");
 };
 
@@ -303,7 +305,10 @@ function clones(h: () => Harness): void {
       attention: [{ host: "c", standing: "skipped", detail: "two agents report under its key" }],
     });
     const { json } = await h().call("GET", "/v1/hosts/c/status");
-    expect(json).toMatchObject({ revoked_at: null, published: { seq: expect.any(Number) as unknown } });
+    expect(json).toMatchObject({
+      revoked_at: null,
+      published: { seq: expect.any(Number) as unknown },
+    });
   });
 }
 
@@ -321,7 +326,11 @@ function apart(h: () => Harness): void {
     const c = chainOf(h(), "c");
     const before = await c.next();
     await c.deliver(before);
-    const ill = { state: "hold", applied: before.applied, reverted_seq: before.seen.targets } as const;
+    const ill = {
+      state: "hold",
+      applied: before.applied,
+      reverted_seq: before.seen.targets,
+    } as const;
     await c.report(ill);
     const id = await start(h(), "c");
     expect((await view(h(), id)).status).toBe("running");
@@ -332,7 +341,10 @@ function apart(h: () => Harness): void {
       detail: "in hold since before its assignment",
       reported: { state: "hold", applied_seq: before.applied?.seq },
     });
-    expect(await view(h(), id)).toMatchObject({ status: "paused", waves: [{ tally: { apart: 1 } }] });
+    expect(await view(h(), id)).toMatchObject({
+      status: "paused",
+      waves: [{ tally: { apart: 1 } }],
+    });
     const filtered = await h().call("GET", `/v1/rollouts/${id}/hosts?standing=apart`);
     expect(filtered.json).toMatchObject({ items: [{ host: "c" }] });
     await c.report({ reverted_seq: null });
@@ -366,7 +378,11 @@ function apart(h: () => Harness): void {
     expect((await view(h(), id)).status).toBe("rolled_back");
     await a.report({
       applied: before.applied,
-      refusal: { code: "guard_refused", message: "no", at: new Date(h().ports.clock.now()).toISOString() },
+      refusal: {
+        code: "guard_refused",
+        message: "no",
+        at: new Date(h().ports.clock.now()).toISOString(),
+      },
     });
     expect(await hostIn(h(), id, "a")).toMatchObject({
       standing: "reverted",

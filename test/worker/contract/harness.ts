@@ -136,7 +136,11 @@ export const overlayChange = (key: string, host: string, octet: number): Change 
   },
 });
 
-export const memberChange = (key: string, group: string, ...addresses: readonly string[]): Change => ({
+export const memberChange = (
+  key: string,
+  group: string,
+  ...addresses: readonly string[]
+): Change => ({
   op: "put",
   kind: "member",
   key,

@@ -37,14 +37,20 @@ async function report(
     agent_version: "0",
     renderer: "r",
     state: "steady",
-    applied: seq === null ? null : { seq, revision: 1, bundle_sha256: bundle, program_sha256: bundle },
+    applied:
+      seq === null ? null : { seq, revision: 1, bundle_sha256: bundle, program_sha256: bundle },
     seen: { root: 1, timestamp: 1, targets: 1 },
     guard_sha256: digest("c"),
     refusal: null,
     counters: [],
     ...more,
   });
-  await storeReport(h.ports.sql, await speakerOf(h.ports.sql, "gw"), said, start + at * 1000 + 1000);
+  await storeReport(
+    h.ports.sql,
+    await speakerOf(h.ports.sql, "gw"),
+    said,
+    start + at * 1000 + 1000,
+  );
 }
 
 interface Item {
@@ -60,7 +66,8 @@ async function history(h: Harness, search = ""): Promise<readonly Item[]> {
   return (answer.json as { readonly items: readonly Item[] }).items;
 }
 
-const brief = (items: readonly Item[]) => items.map(({ from, to, seq, state }) => [seq, state, from, to]);
+const brief = (items: readonly Item[]) =>
+  items.map(({ from, to, seq, state }) => [seq, state, from, to]);
 
 function intervals(h: () => Harness): void {
   test("a row opens when what runs changes, and ends the one before at the same moment", async () => {

@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Access, access } from "#schema/api/access.ts";
 import { hostToken } from "./enrolled.ts";
-import { type Adapter, everything, expectProblem, type Harness, office, openHarness } from "./harness.ts";
+import {
+  type Adapter,
+  everything,
+  expectProblem,
+  type Harness,
+  office,
+  openHarness,
+} from "./harness.ts";
 import { pathOf } from "./paths.ts";
 
 const routes = Object.entries(access as Record<string, Access>);
@@ -39,18 +46,24 @@ export function inputContract(name: string, open: () => Promise<Adapter>): void 
       },
     );
 
-    test.each(withBody)("%s refuses a body with a key twice, and names it", async (route, entry) => {
-      const [method = "", pattern = ""] = route.split(" ");
-      for (const [text, path] of [
-        ['{"a":1,"a":1}', "/a"],
-        ['{"b":[{"c":{}},{"d":1,"e":{"d":1},"\\u0064":2}]}', "/b/1/d"],
-        ['{"__proto__":{}}', "/__proto__"],
-      ]) {
-        const answer = await h.call(method, pathOf(pattern), { token: token(entry), text: text ?? "" });
-        const { errors } = expectProblem(answer, 400, "bad_request");
-        expect(errors).toEqual([{ path, code: "schema", message: "expected this key once" }]);
-      }
-    });
+    test.each(withBody)(
+      "%s refuses a body with a key twice, and names it",
+      async (route, entry) => {
+        const [method = "", pattern = ""] = route.split(" ");
+        for (const [text, path] of [
+          ['{"a":1,"a":1}', "/a"],
+          ['{"b":[{"c":{}},{"d":1,"e":{"d":1},"\\u0064":2}]}', "/b/1/d"],
+          ['{"__proto__":{}}', "/__proto__"],
+        ]) {
+          const answer = await h.call(method, pathOf(pattern), {
+            token: token(entry),
+            text: text ?? "",
+          });
+          const { errors } = expectProblem(answer, 400, "bad_request");
+          expect(errors).toEqual([{ path, code: "schema", message: "expected this key once" }]);
+        }
+      },
+    );
 
     misspelt(() => h);
   });
@@ -77,7 +90,11 @@ function misspelt(h: () => Harness): void {
     const answer = await h().call("PUT", "/v1/overlays/office?relase=staged", { body: office });
     const { errors } = expectProblem(answer, 400, "bad_request");
     expect(errors).toEqual([
-      { path: "/query/relase", code: "schema", message: "unknown parameter; did you mean release?" },
+      {
+        path: "/query/relase",
+        code: "schema",
+        message: "unknown parameter; did you mean release?",
+      },
     ]);
     expect(await everything(h())).toEqual(before);
   });
@@ -93,17 +110,27 @@ function misspelt(h: () => Harness): void {
   });
 
   test("a parameter that is read is refused when it stands twice or is not what it should be", async () => {
-    for (const query of ["release=now&release=staged", "release=later", "message=", "message=a%0Ab"]) {
+    for (const query of [
+      "release=now&release=staged",
+      "release=later",
+      "message=",
+      "message=a%0Ab",
+    ]) {
       const answer = await h().call("PUT", `/v1/overlays/office?${query}`, { body: office });
       const path = `/query/${query.slice(0, query.indexOf("="))}`;
       expect(expectProblem(answer, 400, "bad_request").errors).toMatchObject([{ path }]);
     }
     const page = await h().call("GET", "/v1/hosts?limit=1&limit=2");
-    expect(expectProblem(page, 400, "bad_request").errors).toMatchObject([{ path: "/query/limit" }]);
+    expect(expectProblem(page, 400, "bad_request").errors).toMatchObject([
+      { path: "/query/limit" },
+    ]);
   });
 
   test("never says back a name that could not be a parameter's", async () => {
-    const answer = await h().call("GET", `/v1/hosts?${encodeURIComponent("pc_hunter2 is secret")}=1`);
+    const answer = await h().call(
+      "GET",
+      `/v1/hosts?${encodeURIComponent("pc_hunter2 is secret")}=1`,
+    );
     expect(expectProblem(answer, 400, "bad_request").errors).toMatchObject([{ path: "/query" }]);
     expect(answer.text).not.toContain("hunter2");
   });

@@ -49,7 +49,8 @@ function linesOf(h: () => Harness): Lines {
       expect(answer.status).toBe(201);
       return answer.json as Made;
     },
-    revoke: (one, by) => h().call("DELETE", `/v1/tokens/${one.id}`, { token: by?.token ?? h().admin }),
+    revoke: (one, by) =>
+      h().call("DELETE", `/v1/tokens/${one.id}`, { token: by?.token ?? h().admin }),
     works: async ({ token }) => (await h().call("GET", "/v1/hosts", { token })).status === 200,
   };
 }
@@ -73,7 +74,10 @@ function ends({ h, make, revoke, works }: Lines): void {
     const a = await make();
     const body = { name: "late", scopes: ["intent:read"] };
     // Both begin together: whichever is first, no child outlives its maker.
-    const [child] = await Promise.all([h().call("POST", "/v1/tokens", { body, token: a.token }), revoke(a)]);
+    const [child] = await Promise.all([
+      h().call("POST", "/v1/tokens", { body, token: a.token }),
+      revoke(a),
+    ]);
     expect([201, 401]).toContain(child.status);
     const alive = await h().count(
       "SELECT count(*) AS n FROM token WHERE name = 'late' AND revoked_at IS NULL",
@@ -87,7 +91,9 @@ function ends({ h, make, revoke, works }: Lines): void {
     const c = await make(b);
     const seen = async (one: Made) => {
       const { json } = await h().call("GET", "/v1/tokens?limit=1000", { token: one.token });
-      return (json as { readonly items: readonly Made[] }).items.map(({ name: title }) => title).sort();
+      return (json as { readonly items: readonly Made[] }).items
+        .map(({ name: title }) => title)
+        .sort();
     };
     expect(await seen(a)).toEqual([a.name, b.name, c.name].sort());
     expect(await seen(b)).toEqual([b.name, c.name].sort());
@@ -119,7 +125,8 @@ function bounds({ h, make, revoke }: Lines): void {
 
   test("take no name that was ever given", async () => {
     const a = await make();
-    const again = () => h().call("POST", "/v1/tokens", { body: { name: a.name, scopes: ["intent:read"] } });
+    const again = () =>
+      h().call("POST", "/v1/tokens", { body: { name: a.name, scopes: ["intent:read"] } });
     expect((await again()).status).toBe(409);
     await revoke(a);
     expect(expectProblem(await again(), 409, "conflict").detail).toContain("take another one");
@@ -130,7 +137,11 @@ function bounds({ h, make, revoke }: Lines): void {
     const first = last;
     for (let i = 1; i < 8; i += 1) last = await make(last);
     const body = { name: "ninth", scopes: ["intent:read"] };
-    expectProblem(await h().call("POST", "/v1/tokens", { body, token: last.token }), 409, "conflict");
+    expectProblem(
+      await h().call("POST", "/v1/tokens", { body, token: last.token }),
+      409,
+      "conflict",
+    );
     const rows = Array.from({ length: 992 }, (_, i) => [`filler${i}`, `${i}`.padStart(64, "0")]);
     await h()
       .ports.sql.prepare(
@@ -138,7 +149,11 @@ function bounds({ h, make, revoke }: Lines): void {
       )
       .bind(first.id, JSON.stringify(rows))
       .run();
-    expectProblem(await h().call("POST", "/v1/tokens", { body, token: first.token }), 409, "conflict");
+    expectProblem(
+      await h().call("POST", "/v1/tokens", { body, token: first.token }),
+      409,
+      "conflict",
+    );
     expect((await revoke(first)).status).toBe(200);
   });
 }

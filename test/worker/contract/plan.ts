@@ -41,7 +41,10 @@ const plan = (h: Harness, body: unknown) => h.call("POST", "/v1/plan", { body })
 
 interface Planned {
   readonly revision: number;
-  readonly hosts: readonly { readonly host: string; readonly after: { readonly bundle_sha256: string } }[];
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly after: { readonly bundle_sha256: string };
+  }[];
 }
 
 const size = (rules: number, elements: number) => ({
@@ -52,7 +55,12 @@ const size = (rules: number, elements: number) => ({
 const line = (text: string): unknown => expect.stringMatching(text);
 
 /** New flows to the host, from these addresses. */
-const passing = (service: string, what: string, name: string | null, addresses: readonly string[]) => ({
+const passing = (
+  service: string,
+  what: string,
+  name: string | null,
+  addresses: readonly string[],
+) => ({
   scope: "host",
   direction: "in",
   what,
@@ -78,7 +86,13 @@ const expectedHosts = [
       removed: [line("^accept tcp 2342 in from role reverse_proxy \\(services/photoprism#")],
     },
     sets: [
-      { name: "role reverse_proxy", added: [], removed: ["192.0.2.1"], added_count: 0, removed_count: 1 },
+      {
+        name: "role reverse_proxy",
+        added: [],
+        removed: ["192.0.2.1"],
+        added_count: 0,
+        removed_count: 1,
+      },
       {
         name: "zone lan",
         added: ["192.168.1.0/24", "192.168.7.0/24"],
@@ -133,11 +147,18 @@ function warning(h: () => Harness): void {
     const now = h().ports.clock.now();
     const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
     const ending = (expires_at: string) => ({ from: "lan", port: 8443, proto: "tcp", expires_at });
-    const ingress = [...photos.body.ingress, ending(iso(now - 60_000)), ending(iso(now + 3_600_000))];
+    const ingress = [
+      ...photos.body.ingress,
+      ending(iso(now - 60_000)),
+      ending(iso(now + 3_600_000)),
+    ];
     const changes = [wider, { ...photos, body: { ingress } }];
     const at = photos.body.ingress.length;
     const expected = [
-      expect.objectContaining({ code: "already_expired", path: `/changes/1/body/ingress/${at}/expires_at` }),
+      expect.objectContaining({
+        code: "already_expired",
+        path: `/changes/1/body/ingress/${at}/expires_at`,
+      }),
     ];
     const planned = (await plan(h(), { changes })).json as { readonly warnings: readonly object[] };
     expect(planned.warnings).toEqual(expected);
@@ -174,11 +195,19 @@ function planning(h: () => Harness): void {
   });
 
   test("means what the commit then does: the same hosts and the same bytes", async () => {
-    const changes = [photos, { op: "put", kind: "host", key: "new1", body: { roles: ["photoprism"] } }];
+    const changes = [
+      photos,
+      { op: "put", kind: "host", key: "new1", body: { roles: ["photoprism"] } },
+    ];
     const planned = (await plan(h(), { parent: 1, changes })).json as Planned;
-    const answer = await h().call("POST", "/v1/commits", { body: { message: "m", parent: 1, changes } });
+    const answer = await h().call("POST", "/v1/commits", {
+      body: { message: "m", parent: 1, changes },
+    });
     const made = answer.json as { readonly hosts: readonly object[] };
-    const digests = planned.hosts.map(({ host, after }) => ({ host, bundle_sha256: after.bundle_sha256 }));
+    const digests = planned.hosts.map(({ host, after }) => ({
+      host,
+      bundle_sha256: after.bundle_sha256,
+    }));
     expect(digests.map(({ host }) => host)).toEqual(["app1", "new1"]);
     expect(made.hosts).toEqual(digests.map((digest) => expect.objectContaining(digest) as unknown));
     expect(planned.hosts.find(({ host }) => host === "new1")).toMatchObject({ before: null });
@@ -259,7 +288,9 @@ function once(h: () => Harness): void {
   test("remembers also that there was nothing to do", async () => {
     const body = {
       message: "m",
-      changes: [{ op: "put", kind: "zone", key: "lan", body: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] } }],
+      changes: [
+        { op: "put", kind: "zone", key: "lan", body: { cidrs: ["192.168.1.0/24", "fd00:1::/64"] } },
+      ],
     };
     const first = await send(h(), "key-2", body);
     expect(first).toMatchObject({ status: 200, json: { changed: false } });
@@ -283,7 +314,9 @@ function once(h: () => Harness): void {
     const before = await everything(h());
     const again = await send(h(), "key-large", body);
     const { revision } = first.json as { readonly revision: number };
-    expect(expectProblem(again, 409, "answer_not_kept").detail).toContain(`/v1/revisions/${revision}`);
+    expect(expectProblem(again, 409, "answer_not_kept").detail).toContain(
+      `/v1/revisions/${revision}`,
+    );
     const see = again.headers.get("location") ?? "";
     expect((await h().call("GET", see)).json).toMatchObject({ revision, message: "large" });
     expect(await everything(h())).toEqual(before);
@@ -301,7 +334,9 @@ function once(h: () => Harness): void {
   test("refuses a key for another request, and lets each caller have their own", async () => {
     const answer = await send(h(), "key-1", { message: "other", changes: [zone("other")] });
     expectProblem(answer, 409, "conflict");
-    const made = await h().call("POST", "/v1/tokens", { body: { name: "ci", scopes: ["intent:write"] } });
+    const made = await h().call("POST", "/v1/tokens", {
+      body: { name: "ci", scopes: ["intent:write"] },
+    });
     const { token } = made.json as { readonly token: string };
     const other = await send(h(), "key-1", { message: "other", changes: [zone("other")] }, token);
     expect(other.status).toBe(201);

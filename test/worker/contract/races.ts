@@ -39,9 +39,13 @@ function crowds(h: () => Harness): void {
     const results = await Promise.all(
       keys.map((key, i) => h().commit([memberChange(key, "dev", `10.8.7.${i}`)])),
     );
-    const revisions = results.map((result) => (result.ok ? result.revision : -1)).sort((a, b) => a - b);
+    const revisions = results
+      .map((result) => (result.ok ? result.revision : -1))
+      .sort((a, b) => a - b);
     expect(revisions).toEqual(Array.from({ length: 50 }, (_, i) => head + 1 + i));
-    expect(await h().count("SELECT count(*) AS n FROM firewall_groups WHERE cn LIKE 'racer%'")).toBe(50);
+    expect(
+      await h().count("SELECT count(*) AS n FROM firewall_groups WHERE cn LIKE 'racer%'"),
+    ).toBe(50);
     expect(await verifyAudit(h().ports.sql)).toMatchObject({ ok: true });
   });
 
@@ -111,16 +115,23 @@ function turns(h: () => Harness): void {
 
   test.each([
     ["by a writer that was killed ends by itself", 1_500],
-    ["into a future that no turn reaches, as after the clock was set back, counts nothing", 86_400_000],
+    [
+      "into a future that no turn reaches, as after the clock was set back, counts nothing",
+      86_400_000,
+    ],
   ])("a turn taken %s", async (_, milliseconds) => {
     const now = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
-    await h().ports.sql.prepare(`INSERT INTO turn VALUES (1, 'gone', ${now} + ${milliseconds})`).run();
+    await h()
+      .ports.sql.prepare(`INSERT INTO turn VALUES (1, 'gone', ${now} + ${milliseconds})`)
+      .run();
     const result = await h().commit([
       memberChange(`office/later${milliseconds}`, "dev", `10.8.4.${milliseconds % 7}`),
     ]);
     expect(result).toMatchObject({ ok: true, changed: true });
     expect(
-      await h().count(`SELECT count(*) AS n FROM turn WHERE until > ${now} AND until <= ${now} + 60000`),
+      await h().count(
+        `SELECT count(*) AS n FROM turn WHERE until > ${now} AND until <= ${now} + 60000`,
+      ),
     ).toBe(0);
     await h().ports.sql.prepare("DELETE FROM turn").run();
   });

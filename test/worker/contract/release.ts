@@ -65,8 +65,10 @@ async function served(h: Harness, host: string): Promise<Ruleset> {
   return decoded.ruleset;
 }
 
-const rowsOf = ({ rules }: Ruleset): readonly string[] => rules.map(({ row }) => row.replace(/#.*/, ""));
-const elementsOf = (ruleset: Ruleset): readonly string[] => ruleset.sets.flatMap(({ elements }) => elements);
+const rowsOf = ({ rules }: Ruleset): readonly string[] =>
+  rules.map(({ row }) => row.replace(/#.*/, ""));
+const elementsOf = (ruleset: Ruleset): readonly string[] =>
+  ruleset.sets.flatMap(({ elements }) => elements);
 
 function stagedCommits(h: () => Harness): void {
   test("publish nothing, and say which hosts would change", async () => {
@@ -77,11 +79,21 @@ function stagedCommits(h: () => Harness): void {
     const answer = await h().call("POST", "/v1/commits", {
       body: { message: "m", release: "staged", changes: [service("web", 8443)] },
     });
-    expect(answer.json).toMatchObject({ revision: 4, hosts: [], staged: ["gw"], pinned: [], waiting: [] });
+    expect(answer.json).toMatchObject({
+      revision: 4,
+      hosts: [],
+      staged: ["gw"],
+      pinned: [],
+      waiting: [],
+    });
   });
 
   test("hold nobody back whose bytes stay the same", async () => {
-    const result = await made(h(), [{ op: "put", kind: "zone", key: "lan", body: { cidrs: [] } }], "staged");
+    const result = await made(
+      h(),
+      [{ op: "put", kind: "zone", key: "lan", body: { cidrs: [] } }],
+      "staged",
+    );
     expect(result).toMatchObject({ changed: true, hosts: [], held: [] });
   });
 
@@ -119,7 +131,11 @@ function stagedCommits(h: () => Harness): void {
   test("leave a host running that they delete, and a host unserved that they declare", async () => {
     await made(h(), [hostChange("leaving")]);
     const before = await repository(h(), "leaving");
-    await made(h(), [{ op: "delete", kind: "host", key: "leaving" }, hostChange("coming")], "staged");
+    await made(
+      h(),
+      [{ op: "delete", kind: "host", key: "leaving" }, hostChange("coming")],
+      "staged",
+    );
     await made(h(), [memberChange("office/dave", "dev", "10.8.0.5")]);
     expect(await repository(h(), "leaving")).toEqual(before);
     expect(await repository(h(), "coming")).toBeNull();
@@ -152,8 +168,13 @@ function stagedOnly(h: () => Harness): void {
     expect(await say("now", ssh)).toEqual({ ok: false, code: "release_staged" });
     const zone: Change = { op: "put", kind: "zone", key: "wan", body: { cidrs: [] } };
     expect(await say("now", zone)).toMatchObject({ ok: true, hosts: [] });
-    expect(await say("now", memberChange("office/eve", "ops", "10.8.0.9"))).toMatchObject({ ok: true });
-    expect(await say("staged", ssh)).toMatchObject({ ok: true, held: [{ host: "gw", as: "staged" }] });
+    expect(await say("now", memberChange("office/eve", "ops", "10.8.0.9"))).toMatchObject({
+      ok: true,
+    });
+    expect(await say("staged", ssh)).toMatchObject({
+      ok: true,
+      held: [{ host: "gw", as: "staged" }],
+    });
     const refused = await createApp(ports).request("/v1/hosts/third", {
       method: "PUT",
       headers: { authorization: `Bearer ${h().admin}`, "content-type": "application/json" },

@@ -55,14 +55,21 @@ function counting({ h, gw, send, shown }: Numbers): void {
     const honest = await hostToken(h(), gw());
     expect(await shown()).toMatchObject({ report: null });
     const standing = (await h().call("GET", `/v1/hosts/${gw()}`)).json;
-    expect(standing).toMatchObject({ status: { state: "unknown", applied: null, last_report_at: null } });
+    expect(standing).toMatchObject({
+      status: { state: "unknown", applied: null, last_report_at: null },
+    });
     expect((await readEvidence(h().ports.sql, [gw()])).size).toBe(0);
     expect((await send(honest, 1, applied(2))).json).toEqual({ n: 1 });
     expect(await shown()).toMatchObject({ report: { applied_seq: 2 } });
     const runs = await h().call("GET", `/v1/hosts/${gw()}/history`);
     expect(runs.json).toMatchObject({ items: [{ seq: 2, to: null }, { seq: 9 }] });
     // His key may be believed for some seconds more, but it is not the host's.
-    const late = await storeReport(h().ports.sql, key, reportOf(top + 1, applied(9)), h().ports.clock.now());
+    const late = await storeReport(
+      h().ports.sql,
+      key,
+      reportOf(top + 1, applied(9)),
+      h().ports.clock.now(),
+    );
     expect(late).toEqual({ kind: "superseded" });
     expectProblem(await send(thief, top + 1, applied(9)), 401, "unauthenticated");
     expect((await h().call("GET", `/v1/hosts/${gw()}/history`)).json).toEqual(runs.json);

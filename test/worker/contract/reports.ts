@@ -64,7 +64,8 @@ export const reportOf = (n: number, over: object): Report =>
     ...over,
   });
 
-const guard = (over: object = {}): Guard => Guard.parse({ management: { interfaces: ["wg0"] }, ...over });
+const guard = (over: object = {}): Guard =>
+  Guard.parse({ management: { interfaces: ["wg0"] }, ...over });
 const service = (key: string, port: number | string, from = "any") => ({
   op: "put",
   kind: "service",
@@ -80,7 +81,11 @@ function guards(h: () => Harness, report: Tell, send: Send): void {
     await report("app1", { guard: guard() });
     const before = await everything(h());
     for (const path of ["plan", "commits"] as const) {
-      const { errors = [] } = expectProblem(await send(path, { changes: [ssh] }), 422, "invalid_intent");
+      const { errors = [] } = expectProblem(
+        await send(path, { changes: [ssh] }),
+        422,
+        "invalid_intent",
+      );
       expect(errors).toMatchObject([{ path: "/changes/0/body", code: "guard_refused" }]);
       expect(errors[0]?.message).toMatch(
         /^the guard of app1 \(never_accept_from_any\) refuses row services\/photoprism#[0-9a-f]{12}: .*tcp 22 /,
@@ -90,9 +95,14 @@ function guards(h: () => Harness, report: Tell, send: Send): void {
   });
 
   test("count as they were reported last, and not at all where none was", async () => {
-    expect(await send("plan", { changes: [service("reverse_proxy", 22)] })).toMatchObject({ status: 200 });
+    expect(await send("plan", { changes: [service("reverse_proxy", 22)] })).toMatchObject({
+      status: 200,
+    });
     await report("app1", { guard: guard({ never_accept_from_any: [] }) });
-    expect(await send("plan", { changes: [ssh] })).toMatchObject({ status: 200, json: { warnings: [] } });
+    expect(await send("plan", { changes: [ssh] })).toMatchObject({
+      status: 200,
+      json: { warnings: [] },
+    });
     await report("app1", { guard: guard() });
     expect(await send("plan", { changes: [ssh] })).toMatchObject({ status: 422 });
   });
@@ -113,7 +123,11 @@ function guards(h: () => Harness, report: Tell, send: Send): void {
     ],
   ])("refuse by %s", async (line, over, path, change) => {
     await report("app1", { guard: guard(over) });
-    const { errors = [] } = expectProblem(await send("plan", { changes: [change] }), 422, "invalid_intent");
+    const { errors = [] } = expectProblem(
+      await send("plan", { changes: [change] }),
+      422,
+      "invalid_intent",
+    );
     expect(errors).toMatchObject([
       { path, code: "guard_refused", message: expect.stringContaining(line) as unknown },
     ]);
@@ -129,12 +143,19 @@ function blame(report: Tell, send: Send): void {
   /** Ports of the rows that are named as refused. */
   const named = (answer: Answer): readonly string[] => {
     const { errors = [] } = expectProblem(answer, 422, "invalid_intent");
-    return errors.map(({ message }) => /refuses row services\/\w+#(\w+)/.exec(message)?.[1] ?? message);
+    return errors.map(
+      ({ message }) => /refuses row services\/\w+#(\w+)/.exec(message)?.[1] ?? message,
+    );
   };
   const rowOf = async (from: string, port: number): Promise<string> => {
-    const { json } = await send("plan", { changes: [grants([from, port])], allow_guard_refusals: ["app1"] });
+    const { json } = await send("plan", {
+      changes: [grants([from, port])],
+      allow_guard_refusals: ["app1"],
+    });
     const [host] = (
-      json as { readonly hosts: readonly { readonly rules: { readonly added: readonly string[] } }[] }
+      json as {
+        readonly hosts: readonly { readonly rules: { readonly added: readonly string[] } }[];
+      }
     ).hosts;
     return /#(\w+)\)$/.exec(host?.rules.added[0] ?? "")?.[1] ?? "";
   };
@@ -144,11 +165,15 @@ function blame(report: Tell, send: Send): void {
     const answer = await send("plan", { changes: [grants(["any", 22], ["lan", 22])] });
     expect(named(answer)).toEqual([await rowOf("any", 22)]);
 
-    expect(await send("commits", { changes: [grants(["any", 80])] })).toMatchObject({ status: 201 });
+    expect(await send("commits", { changes: [grants(["any", 80])] })).toMatchObject({
+      status: 201,
+    });
     await report("app1", { guard: guard({ limits: { max_any_accept: 1 } }) });
     const more = await send("plan", { changes: [grants(["any", 80], ["any", 81])] });
     expect(named(more)).toEqual([await rowOf("any", 81)]);
-    expect(await send("commits", { changes: [grants(["lan", 2342])] })).toMatchObject({ status: 201 });
+    expect(await send("commits", { changes: [grants(["lan", 2342])] })).toMatchObject({
+      status: 201,
+    });
     await report("app1", { guard: guard() });
   });
 
@@ -167,11 +192,17 @@ function allowances(h: () => Harness, send: Send): void {
     const allowed = { changes: [ssh], allow_guard_refusals: ["app1"] };
     expect(await send("plan", allowed)).toMatchObject({
       status: 200,
-      json: { hosts: [{ host: "app1" }], warnings: [{ code: "guard_refused", severity: "warning" }] },
+      json: {
+        hosts: [{ host: "app1" }],
+        warnings: [{ code: "guard_refused", severity: "warning" }],
+      },
     });
     expect(await send("commits", allowed)).toMatchObject({
       status: 201,
-      json: { hosts: [{ host: "app1" }], warnings: [{ code: "guard_refused", path: "/changes/0/body" }] },
+      json: {
+        hosts: [{ host: "app1" }],
+        warnings: [{ code: "guard_refused", path: "/changes/0/body" }],
+      },
     });
     const audit = await h().call("GET", "/v1/audit?limit=1");
     expect(audit.json).toMatchObject({ items: [{ body: { allow_guard_refusals: ["app1"] } }] });
@@ -247,7 +278,9 @@ function sightings(h: () => Harness): void {
     await h().put("host", "seen2", {});
     const token = await hostToken(h(), "seen2");
     const contact = async (): Promise<unknown> => {
-      const { status } = (await h().call("GET", "/v1/hosts/seen2")).json as { status: { contact: unknown } };
+      const { status } = (await h().call("GET", "/v1/hosts/seen2")).json as {
+        status: { contact: unknown };
+      };
       return status.contact;
     };
     expect(await contact()).toBeNull();
@@ -265,14 +298,23 @@ function listening(h: () => Harness, report: Tell): void {
         entries: [{ protocol: "tcp", port: 8080, addresses: ["0.0.0.0"], process: "node" }],
         more: 2,
       },
-      silent: { entries: [{ protocol: "tcp", port: 443, last_port: 443, row: "services/web#1" }], more: 0 },
+      silent: {
+        entries: [{ protocol: "tcp", port: 443, last_port: 443, row: "services/web#1" }],
+        more: 0,
+      },
     };
     await report("edge1", { listening: said });
     expect((await h().call("GET", "/v1/hosts/edge1")).json).toMatchObject({
       status: {
         warnings: expect.arrayContaining([
-          { code: "undeclared_listeners", message: expect.stringContaining("3 ports are") as unknown },
-          { code: "silent_services", message: expect.stringContaining("1 port or range is") as unknown },
+          {
+            code: "undeclared_listeners",
+            message: expect.stringContaining("3 ports are") as unknown,
+          },
+          {
+            code: "silent_services",
+            message: expect.stringContaining("1 port or range is") as unknown,
+          },
         ]) as unknown,
       },
     });
@@ -288,14 +330,23 @@ function listening(h: () => Harness, report: Tell): void {
 
 function addresses(h: () => Harness, report: Tell): void {
   test.each<[string, readonly string[] | null, readonly string[]]>([
-    ["a declared one", ["192.0.2.77"], ["it does not say that it has 192.0.2.1, which is declared"]],
+    [
+      "a declared one",
+      ["192.0.2.77"],
+      ["it does not say that it has 192.0.2.1, which is declared"],
+    ],
     ["nothing, having more than is declared", ["10.0.0.1", "192.0.2.1"], []],
     ["nothing, where the agent does not say", null, []],
-    ["nothing, where it could not say all", Array.from({ length: 256 }, (_, i) => `10.0.0.${i}`), []],
+    [
+      "nothing, where it could not say all",
+      Array.from({ length: 256 }, (_, i) => `10.0.0.${i}`),
+      [],
+    ],
   ])("warn of an address that the host lacks: %s", async (_, has, messages) => {
     await report("edge1", { addresses: has });
     const { json } = await h().call("GET", "/v1/hosts/edge1");
-    const { warnings } = (json as { readonly status: { readonly warnings: readonly Warning[] } }).status;
+    const { warnings } = (json as { readonly status: { readonly warnings: readonly Warning[] } })
+      .status;
     const mismatches = warnings.filter(({ code }) => code === "addresses_mismatch");
     expect(mismatches.map(({ message }) => message)).toEqual(messages);
     expect(json).toMatchObject({ body: { addresses: ["192.0.2.1"] } });

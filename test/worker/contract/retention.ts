@@ -24,7 +24,8 @@ export function retentionContract(name: string, open: () => Promise<Adapter>): v
 
     test("reports go after a month, and each host's last one stays", async () => {
       const token = await hostToken(h, host());
-      const send = (n: number) => h.call("POST", "/v1/agent/report", { token: token, body: reportOf(n, {}) });
+      const send = (n: number) =>
+        h.call("POST", "/v1/agent/report", { token: token, body: reportOf(n, {}) });
       const numbers = async () => {
         const { results } = await h.ports.sql
           .prepare("SELECT number FROM report WHERE host = ?1 ORDER BY n")
@@ -49,7 +50,8 @@ export function retentionContract(name: string, open: () => Promise<Adapter>): v
 
     test("answers are given again for a day", async () => {
       const body = { message: "m", changes: [{ op: "put", kind: "zone", key: host(), body: {} }] };
-      const send = () => h.call("POST", "/v1/commits", { body, headers: { "idempotency-key": host() } });
+      const send = () =>
+        h.call("POST", "/v1/commits", { body, headers: { "idempotency-key": host() } });
       const first = await send();
       h.advance(day - 1);
       expect((await send()).text).toBe(first.text);
@@ -80,7 +82,8 @@ function shelfOf(h: () => Harness, host: () => string) {
     const [first] = made.hosts;
     return first?.bundle_sha256 ?? "";
   };
-  const has = async (sha256: string): Promise<boolean> => (await h().ports.blobs.get(sha256)) !== undefined;
+  const has = async (sha256: string): Promise<boolean> =>
+    (await h().ports.blobs.get(sha256)) !== undefined;
   /** Ports of another process: its writers do not wait for those of this one. */
   const beside = (over: Partial<Blobs>): Ports => {
     const { prepare, batch } = h().ports.sql;
@@ -115,7 +118,9 @@ function bundles({ h, host, publish, has }: Shelf): void {
     await maintain(h().ports);
     expect([await has(old), await has(served)]).toEqual([false, true]);
     const { results } = await h()
-      .ports.sql.prepare("SELECT body FROM audit WHERE action = 'bundles.forget' ORDER BY seq DESC LIMIT 1")
+      .ports.sql.prepare(
+        "SELECT body FROM audit WHERE action = 'bundles.forget' ORDER BY seq DESC LIMIT 1",
+      )
       .all();
     expect(results).toEqual([{ body: JSON.stringify({ bundles: [old] }) }]);
     h().advance(3650 * day);
@@ -160,7 +165,9 @@ function races({ h, publish, has, beside }: Shelf): void {
     h().advance(91 * day);
     const ports = beside({});
     const batch: Ports["sql"]["batch"] = () => Promise.reject(new Error("the store is away"));
-    await expect(maintain({ ...ports, sql: { ...ports.sql, batch } })).rejects.toThrow("old bundles");
+    await expect(maintain({ ...ports, sql: { ...ports.sql, batch } })).rejects.toThrow(
+      "old bundles",
+    );
     expect(await has(old)).toBe(true);
   });
 }

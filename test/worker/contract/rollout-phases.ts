@@ -28,7 +28,9 @@ export function twoPhases(h: () => Harness): void {
     await report(h(), "cache");
     await bake(h());
     expect(await view(h(), id)).toMatchObject({ status: "completed" });
-    expect(await h().count("SELECT count(*) AS n FROM withheld WHERE host IN ('db', 'cache')")).toBe(0);
+    expect(
+      await h().count("SELECT count(*) AS n FROM withheld WHERE host IN ('db', 'cache')"),
+    ).toBe(0);
   });
 }
 
@@ -94,7 +96,10 @@ export function betweenPhases(h: () => Harness): void {
       key,
       body: { ingress, to: [target] },
     });
-    await commit(h(), [to("move", "host:db", tcp("any", 443), tcp("any", 22)), to("also", "host:cache")]);
+    await commit(h(), [
+      to("move", "host:db", tcp("any", 443), tcp("any", 22)),
+      to("also", "host:cache"),
+    ]);
     await commit(
       h(),
       [to("move", "host:db", tcp("any", "443-444")), to("also", "host:cache", tcp("any", 22))],

@@ -24,7 +24,11 @@ export const grant = (key: string, to: string, ...ports: readonly number[]): Cha
   body: { ingress: ports.map((port) => ({ from: "any", port, proto: "tcp" })), to: [to] },
 });
 
-export async function commit(h: Harness, changes: readonly Change[], release: "now" | "staged" = "now") {
+export async function commit(
+  h: Harness,
+  changes: readonly Change[],
+  release: "now" | "staged" = "now",
+) {
   const result = await h.commit(changes, undefined, release);
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result)}`);
   return result;
@@ -107,7 +111,10 @@ export async function bake(h: Harness): Promise<void> {
   await maintain(h.ports);
 }
 
-export async function digests(h: Harness, keys: readonly string[] = webs): Promise<readonly string[]> {
+export async function digests(
+  h: Harness,
+  keys: readonly string[] = webs,
+): Promise<readonly string[]> {
   const all: string[] = [];
   for (const key of keys) all.push((await served(h, key)).bundle_sha256);
   return all;

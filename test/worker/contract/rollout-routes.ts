@@ -26,8 +26,15 @@ const ports = { next: 8000 };
 /** Commits what changes every host, and gives it to none. */
 async function stage(h: Harness): Promise<void> {
   ports.next += 1;
-  const body = { ingress: [{ from: "any", port: ports.next, proto: "tcp" as const }], to: ["role:web"] };
-  const result = await h.commit([{ op: "put", kind: "service", key: "web", body }], undefined, "staged");
+  const body = {
+    ingress: [{ from: "any", port: ports.next, proto: "tcp" as const }],
+    to: ["role:web"],
+  };
+  const result = await h.commit(
+    [{ op: "put", kind: "service", key: "web", body }],
+    undefined,
+    "staged",
+  );
   if (!result.ok) throw new Error("refused");
 }
 
@@ -82,7 +89,8 @@ interface Listed<T> {
 }
 
 function listed(h: () => Harness): void {
-  const list = async <T>(path: string): Promise<Listed<T>> => (await h().call("GET", path)).json as Listed<T>;
+  const list = async <T>(path: string): Promise<Listed<T>> =>
+    (await h().call("GET", path)).json as Listed<T>;
   type Standing = Record<"host" | "phase" | "standing", string> & { readonly wave: number };
 
   test("rollouts come newest first, page by page, and by status", async () => {
@@ -111,12 +119,15 @@ function listed(h: () => Harness): void {
     // One host has the revision before, so it loses too: it stands in both phases.
     expect(hosts.map(({ host, phase }) => `${host} ${phase}`)).toHaveLength(names.length + 1);
     expect(new Set(hosts.map(({ host }) => host))).toEqual(new Set(names));
-    const of = async (only: string) => (await list<Standing>(`/v1/rollouts/${id}/hosts?${only}`)).items;
+    const of = async (only: string) =>
+      (await list<Standing>(`/v1/rollouts/${id}/hosts?${only}`)).items;
     const narrow = hosts.filter(({ phase }) => phase === "narrow");
     expect(narrow).toHaveLength(1);
     expect(await of("phase=narrow")).toEqual(narrow);
     expect(await of("wave=1")).toEqual(hosts.filter(({ wave }) => wave === 1));
-    expect(await of("standing=pending")).toEqual(hosts.filter(({ standing }) => standing === "pending"));
+    expect(await of("standing=pending")).toEqual(
+      hosts.filter(({ standing }) => standing === "pending"),
+    );
     expect(await of("phase=widen&standing=assigned&wave=2")).toEqual([]);
   });
 }
@@ -199,7 +210,8 @@ async function follow(h: Harness, id: number, seen?: string): Promise<Following>
 
 function pinned(h: () => Harness): void {
   test("pinning and unpinning say the same when said again, and need a host", async () => {
-    const pin = (host: string) => h().call("PUT", `/v1/hosts/${host}/pin`, { body: { reason: "migration" } });
+    const pin = (host: string) =>
+      h().call("PUT", `/v1/hosts/${host}/pin`, { body: { reason: "migration" } });
     const unpin = (host: string) => h().call("DELETE", `/v1/hosts/${host}/pin`);
     for (const call of [pin, pin, unpin, unpin]) {
       const { status, json } = await call("b");

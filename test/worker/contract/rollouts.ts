@@ -26,7 +26,11 @@ export function rolloutContract(name: string, open: () => Promise<Adapter>): voi
     let h: Harness;
     beforeAll(async () => {
       h = await openHarness(open);
-      await commit(h, [...webs.map((key) => host(key, "web")), host("db", "base"), host("cache", "base")]);
+      await commit(h, [
+        ...webs.map((key) => host(key, "web")),
+        host("db", "base"),
+        host("cache", "base"),
+      ]);
     });
     afterAll(() => h.close());
     promoted(() => h);
@@ -113,13 +117,19 @@ function halted(h: () => Harness): void {
 
   test("going on needs a reason, halting does not, and what does not fit is refused", async () => {
     const id = await h().count("SELECT max(id) AS n FROM rollout");
-    expectProblem(await h().call("POST", `/v1/rollouts/${id}/resume`, { body: {} }), 400, "bad_request");
+    expectProblem(
+      await h().call("POST", `/v1/rollouts/${id}/resume`, { body: {} }),
+      400,
+      "bad_request",
+    );
     expectProblem(
       await h().call("POST", `/v1/rollouts/${id}/pause`, { body: { reason: "x" } }),
       409,
       "conflict",
     );
-    const resumed = await h().call("POST", `/v1/rollouts/${id}/resume`, { body: { reason: "fixed" } });
+    const resumed = await h().call("POST", `/v1/rollouts/${id}/resume`, {
+      body: { reason: "fixed" },
+    });
     expect(resumed.json).toMatchObject({ status: "running", wave: 1 });
     const halt = await h().call("POST", `/v1/rollouts/${id}/halt`, { body: {} });
     expect(halt.json).toMatchObject({ status: "halted" });
@@ -140,7 +150,9 @@ function goingBack(h: () => Harness): void {
     await bake(h());
     expect(await view(h(), id)).toMatchObject({ phase: "widen", wave: 1 });
     await report(h(), "db");
-    const back = await h().call("POST", `/v1/rollouts/${id}/rollback`, { body: { reason: "not that one" } });
+    const back = await h().call("POST", `/v1/rollouts/${id}/rollback`, {
+      body: { reason: "not that one" },
+    });
     expect(back.json).toMatchObject({ status: "halted" });
     expect(await served(h(), "db")).toMatchObject({ bundle_sha256: before.db.bundle_sha256 });
     expect((await served(h(), "cache")).bundle_sha256).not.toBe(before.cache.bundle_sha256);
@@ -149,7 +161,9 @@ function goingBack(h: () => Harness): void {
     await report(h(), "db");
     expect(await view(h(), id)).toMatchObject({ status: "rolled_back", phase: "narrow" });
     expect(await served(h(), "cache")).toMatchObject({ bundle_sha256: before.cache.bundle_sha256 });
-    const resumed = await h().call("POST", `/v1/rollouts/${id}/resume`, { body: { reason: "it is" } });
+    const resumed = await h().call("POST", `/v1/rollouts/${id}/resume`, {
+      body: { reason: "it is" },
+    });
     expect(resumed.json).toMatchObject({ status: "running", phase: "narrow" });
     await report(h(), "cache");
     await bake(h());
@@ -167,7 +181,10 @@ function takenOver(h: () => Harness): void {
     await commit(h(), [grant("web", "role:web", 443, 445)], "staged");
     const newer = await start(h());
     expect(newer.supersedes).toEqual([older.id]);
-    expect(await view(h(), older.id)).toMatchObject({ status: "superseded", superseded_by: newer.id });
+    expect(await view(h(), older.id)).toMatchObject({
+      status: "superseded",
+      superseded_by: newer.id,
+    });
     await h().call("POST", `/v1/rollouts/${newer.id}/rollback`, { body: { reason: "all back" } });
     await bake(h());
     expect(await digests(h())).toEqual(old);
@@ -212,11 +229,15 @@ function emergencies(h: () => Harness): void {
     const started = await h().call("POST", "/v1/rollouts", { body, token: first });
     const { id, status } = RolloutView.parse(started.json);
     expect(status).toBe("awaiting_approval");
-    const approve = (token: string) => h().call("POST", `/v1/rollouts/${id}/approve`, { body: {}, token });
+    const approve = (token: string) =>
+      h().call("POST", `/v1/rollouts/${id}/approve`, { body: {}, token });
     expectProblem(await approve(first), 409, "conflict");
     expect(await digests(h())).toEqual(old);
     const approved = await approve(second);
-    expect(approved.json).toMatchObject({ status: "running", approved_by: ["token:first", "token:second"] });
+    expect(approved.json).toMatchObject({
+      status: "running",
+      approved_by: ["token:first", "token:second"],
+    });
     expect((await digests(h())).every((digest, i) => digest !== old[i])).toBe(true);
     for (const key of webs) await report(h(), key);
     await maintain(h().ports);
@@ -242,7 +263,9 @@ function reading(h: () => Harness): void {
     const { items, next_cursor } = list.json as { items: RolloutView[]; next_cursor: string };
     const [newest, before] = items.map(({ id }) => id);
     expect(newest).toBe((before ?? 0) + 1);
-    expect((await h().call("GET", `/v1/rollouts?limit=1&cursor=${next_cursor}`)).json).toMatchObject({
+    expect(
+      (await h().call("GET", `/v1/rollouts?limit=1&cursor=${next_cursor}`)).json,
+    ).toMatchObject({
       items: [{ id: (before ?? 0) - 1 }],
     });
     const hosts = async (search: string) =>
@@ -261,7 +284,9 @@ function reading(h: () => Harness): void {
 
   test("a rollout that is over is one event, and the stream ends", async () => {
     const id = await h().count("SELECT max(id) AS n FROM rollout");
-    const stream = await h().call("GET", `/v1/rollouts/${id}`, { headers: { accept: "text/event-stream" } });
+    const stream = await h().call("GET", `/v1/rollouts/${id}`, {
+      headers: { accept: "text/event-stream" },
+    });
     expect(stream.headers.get("content-type")).toContain("text/event-stream");
     const [data = ""] = [...stream.text.matchAll(/^data: (.*)$/gm)].map(([, text]) => text);
     expect(JSON.parse(data)).toEqual(await view(h(), id));

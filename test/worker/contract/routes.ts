@@ -75,9 +75,12 @@ function problems(h: () => Harness): void {
       "bad_request",
     ],
   ];
-  test.each(cases)("answers %s with a problem: %s %s", async (_, method, path, options, status, code) => {
-    expect(expectProblem(await h().call(method, path, options), status, code).code).toBe(code);
-  });
+  test.each(cases)(
+    "answers %s with a problem: %s %s",
+    async (_, method, path, options, status, code) => {
+      expect(expectProblem(await h().call(method, path, options), status, code).code).toBe(code);
+    },
+  );
 
   test("says which methods a resource knows", async () => {
     const answer = await h().call("DELETE", "/v1/root");
@@ -110,7 +113,10 @@ function rows(h: () => Harness): void {
 
   test("answers the same body twice with 200, the same tag and no revision", async () => {
     const head = await h().count("SELECT head AS n FROM fleet");
-    const answer = await h().put("member", "office/alice", { addresses: ["10.8.0.2"], group: "dev" });
+    const answer = await h().put("member", "office/alice", {
+      addresses: ["10.8.0.2"],
+      group: "dev",
+    });
     expect(answer).toMatchObject({ status: 200, json: { changed: false, revision: head } });
     expect(answer.headers.get("etag")).toBe('"3"');
   });
@@ -149,17 +155,24 @@ function claims(h: () => Harness): void {
       },
     ]);
     const hostAnswer = await h().call("DELETE", "/v1/hosts/gw");
-    expect(expectProblem(hostAnswer, 409, "conflict").errors?.[0]?.message).toContain("overlays/office");
+    expect(expectProblem(hostAnswer, 409, "conflict").errors?.[0]?.message).toContain(
+      "overlays/office",
+    );
   });
 
   test("keeps who claimed to ask apart from who asked", async () => {
     const headers = { "portcullis-on-behalf-of": "carol" };
-    const answer = await h().call("PUT", "/v1/hosts/claimed?message=for%20carol", { body: {}, headers });
+    const answer = await h().call("PUT", "/v1/hosts/claimed?message=for%20carol", {
+      body: {},
+      headers,
+    });
     expect(answer.status).toBe(201);
     const { items } = (await h().call("GET", "/v1/audit?limit=1")).json as {
       readonly items: readonly unknown[];
     };
-    expect(items).toMatchObject([{ actor: "admin", on_behalf_of: "carol", body: { message: "for carol" } }]);
+    expect(items).toMatchObject([
+      { actor: "admin", on_behalf_of: "carol", body: { message: "for carol" } },
+    ]);
     const forged = { "portcullis-on-behalf-of": "x".repeat(501) };
     expectProblem(
       await h().call("PUT", "/v1/hosts/claimed", { body: {}, headers: forged }),
@@ -220,7 +233,11 @@ function commits(h: () => Harness): void {
   });
 
   test("refuses a commit whose parent is no longer head, even one with nothing new to say", async () => {
-    const body = { parent: 1, message: "late", changes: [memberChange("office/alice", "dev", "10.8.0.2")] };
+    const body = {
+      parent: 1,
+      message: "late",
+      changes: [memberChange("office/alice", "dev", "10.8.0.2")],
+    };
     const answer = await h().call("POST", "/v1/commits", { body });
     expect(expectProblem(answer, 412, "stale_parent").detail).toMatch(/^Head is revision \d+\.$/);
   });
@@ -234,7 +251,10 @@ function commits(h: () => Harness): void {
       { op: "delete", kind: "member", key: "lab/zed" },
     ];
     const answer = await h().call("POST", "/v1/commits", { body: { message: "away", changes } });
-    expect(answer).toMatchObject({ status: 201, json: { rows: [{ op: "deleted" }, { op: "deleted" }] } });
+    expect(answer).toMatchObject({
+      status: 201,
+      json: { rows: [{ op: "deleted" }, { op: "deleted" }] },
+    });
   });
 
   test("warns of a group that matches nobody, without refusing", async () => {
@@ -257,7 +277,10 @@ function reading(h: () => Harness): void {
     const published = await h().ports.blobs.get(status.published.bundle_sha256);
     expect(encodeBundle(Ruleset.parse(answer.json))).toEqual(published);
     const earlier = await h().call("GET", "/v1/revisions/1/hosts/gw/ruleset");
-    expect(earlier.json).toMatchObject({ scopes: [{ kind: "host" }], rules: [{ verdict: "drop" }] });
+    expect(earlier.json).toMatchObject({
+      scopes: [{ kind: "host" }],
+      rules: [{ verdict: "drop" }],
+    });
     expectProblem(await h().call("GET", "/v1/revisions/0/hosts/gw/ruleset"), 404, "not_found");
   });
 
@@ -310,7 +333,9 @@ function reading(h: () => Harness): void {
     };
     expect(document.openapi).toMatch(/^3\.1/);
     const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`),
+      Object.keys(methods).map(
+        (method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`,
+      ),
     );
     expect(documented.sort()).toEqual(Object.keys(access).sort());
     for (const methods of Object.values(document.paths))

@@ -52,7 +52,10 @@ const forgeries: readonly (readonly [string, string])[] = [
   ["intent_append_only", "UPDATE intent SET body = '{}' WHERE to_revision IS NULL"],
   ["intent_append_only", "UPDATE intent SET \"by\" = 'mallory'"],
   ["intent_append_only", "UPDATE intent SET to_revision = NULL WHERE to_revision IS NOT NULL"],
-  ["intent_append_only", "UPDATE intent SET to_revision = 2 WHERE to_revision IS NULL AND from_revision = 1"],
+  [
+    "intent_append_only",
+    "UPDATE intent SET to_revision = 2 WHERE to_revision IS NULL AND from_revision = 1",
+  ],
   ["intent_append_only", "UPDATE OR REPLACE intent SET id = 1 WHERE id = 2"],
   ["intent_append_only", "DELETE FROM intent"],
   [
@@ -86,9 +89,15 @@ const forgeries: readonly (readonly [string, string])[] = [
     "stale_repository",
     "UPDATE repository SET seq = seq - 1, timestamp_version = timestamp_version + 1 WHERE host = 'gw'",
   ],
-  ["stale_repository", "UPDATE repository SET targets = '{}', timestamp_version = timestamp_version + 1"],
+  [
+    "stale_repository",
+    "UPDATE repository SET targets = '{}', timestamp_version = timestamp_version + 1",
+  ],
   ["stale_repository", "UPDATE repository SET timestamp = '{}'"],
-  ["repository_exists", "INSERT OR REPLACE INTO repository SELECT * FROM repository WHERE host = 'gw'"],
+  [
+    "repository_exists",
+    "INSERT OR REPLACE INTO repository SELECT * FROM repository WHERE host = 'gw'",
+  ],
   ["publication_append_only", "DELETE FROM publication"],
   ["publication_append_only", "UPDATE publication SET bundle_sha256 = ''"],
   [
@@ -156,14 +165,22 @@ function history(h: () => Harness): void {
 function writing(h: () => Harness): void {
   test("writes nothing at all for what intent says already", async () => {
     const before = await everything(h());
-    const result = await h().commit([memberChange("office/alice", "ops", "10.8.0.2"), hostChange("gw")]);
+    const result = await h().commit([
+      memberChange("office/alice", "ops", "10.8.0.2"),
+      hostChange("gw"),
+    ]);
     expect(result).toMatchObject({ ok: true, changed: false, revision: 3 });
     expect(await everything(h())).toEqual(before);
   });
 
   test("drops a change that says nothing new from a commit that does", async () => {
-    const revision = await committed(h(), [hostChange("gw"), memberChange("office/bob", "dev", "10.8.0.3")]);
-    expect(await h().count(`SELECT count(*) AS n FROM intent WHERE from_revision = ${revision}`)).toBe(1);
+    const revision = await committed(h(), [
+      hostChange("gw"),
+      memberChange("office/bob", "dev", "10.8.0.3"),
+    ]);
+    expect(
+      await h().count(`SELECT count(*) AS n FROM intent WHERE from_revision = ${revision}`),
+    ).toBe(1);
   });
 
   test("keeps seq and digest of a host that a commit does not change", async () => {
@@ -197,9 +214,14 @@ function writing(h: () => Harness): void {
       prepare: (text) => sql.prepare(text),
       // The writer reads in batches of two; what is longer is the commit itself.
       batch: (statements) =>
-        sql.batch(statements.length > 2 ? [...statements, sql.prepare("DELETE FROM audit")] : statements),
+        sql.batch(
+          statements.length > 2 ? [...statements, sql.prepare("DELETE FROM audit")] : statements,
+        ),
     };
-    const request = Commit.parse({ message: "m", changes: [memberChange("office/zoe", "dev", "10.8.0.99")] });
+    const request = Commit.parse({
+      message: "m",
+      changes: [memberChange("office/zoe", "dev", "10.8.0.99")],
+    });
     await expect(commit({ ...h().ports, sql: failing }, "test", request)).rejects.toThrow(
       "audit_append_only",
     );
@@ -217,12 +239,16 @@ function writing(h: () => Harness): void {
     );
     await committed(h(), [overlayChange("big", "other", 9), ...members]);
     expect(
-      await h().count("SELECT count(*) AS n FROM intent WHERE kind = 'member' AND key LIKE 'big/%'"),
+      await h().count(
+        "SELECT count(*) AS n FROM intent WHERE kind = 'member' AND key LIKE 'big/%'",
+      ),
     ).toBe(5000);
     await committed(
       h(),
       members.map(({ kind, key }) => ({ op: "delete", kind, key }) as Change),
     );
-    expect(await h().count("SELECT count(*) AS n FROM firewall_groups WHERE overlay = 'big'")).toBe(0);
+    expect(await h().count("SELECT count(*) AS n FROM firewall_groups WHERE overlay = 'big'")).toBe(
+      0,
+    );
   });
 }

@@ -78,7 +78,9 @@ function operation(name: RouteName, schemas: Schemas, refusals: Map<string, Json
     tags: [route.tag],
     ...securityOf(access[name]),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: requestBody(route.body, route.form, schemas) }),
+    ...(route.body === undefined
+      ? {}
+      : { requestBody: requestBody(route.body, route.form, schemas) }),
     responses: {
       ...Object.fromEntries(
         Object.entries(route.answers).map(([status, answer]) => [
@@ -87,7 +89,10 @@ function operation(name: RouteName, schemas: Schemas, refusals: Map<string, Json
         ]),
       ),
       ...Object.fromEntries(
-        [...problemsOf(name)].map(([status, codes]) => [status, refusalOf(codes, schemas, refusals)]),
+        [...problemsOf(name)].map(([status, codes]) => [
+          status,
+          refusalOf(codes, schemas, refusals),
+        ]),
       ),
     },
   };
@@ -128,7 +133,14 @@ function parametersOf(
 
 function headerParameter(name: RequestHeader, schemas: Schemas): Json {
   const { description, schema, example } = requestHeaders[name];
-  return { name, in: "header", required: false, description, schema: schemas.request(schema), example };
+  return {
+    name,
+    in: "header",
+    required: false,
+    description,
+    schema: schemas.request(schema),
+    example,
+  };
 }
 
 function requestBody(body: z.ZodType, form: true | undefined, schemas: Schemas): Json {
@@ -166,13 +178,21 @@ function answered(route: Route, answer: Answer, schemas: Schemas): Json {
 }
 
 const requestIdHeader = {
-  [wireHeaders.requestId]: { description: "Names the request in logs.", schema: { type: "string" } },
+  [wireHeaders.requestId]: {
+    description: "Names the request in logs.",
+    schema: { type: "string" },
+  },
 };
 
-const anything = (media: string): JsonSchema => (media === "application/json" ? {} : { type: "string" });
+const anything = (media: string): JsonSchema =>
+  media === "application/json" ? {} : { type: "string" };
 
 /** A reference to the answer that refuses with one of these codes; they have one status. */
-function refusalOf(codes: readonly ProblemCode[], schemas: Schemas, refusals: Map<string, Json>): Json {
+function refusalOf(
+  codes: readonly ProblemCode[],
+  schemas: Schemas,
+  refusals: Map<string, Json>,
+): Json {
   const name = codes.join("_or_");
   if (!refusals.has(name)) refusals.set(name, refusalResponse(codes, schemas));
   return { $ref: `#/components/responses/${name}` };

@@ -98,7 +98,9 @@ function withExample(name: string, schema: JsonSchema): JsonSchema {
 
 /** Names whose two forms differ, by themselves or by what they refer to. */
 function differing(a: Generated["named"], b: Generated["named"]): ReadonlySet<string> {
-  const found = new Set(Object.keys(a).filter((name) => canonicalText(a[name]) !== canonicalText(b[name])));
+  const found = new Set(
+    Object.keys(a).filter((name) => canonicalText(a[name]) !== canonicalText(b[name])),
+  );
   for (let before = -1; before < found.size;) {
     before = found.size;
     for (const [name, schema] of Object.entries(a))
