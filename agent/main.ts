@@ -8,7 +8,7 @@ import { type Command, exitCodes, parseCommand, UsageError } from "./commands/ar
 import { adopt } from "./commands/adopt.ts";
 import { once, run } from "./commands/cycle.ts";
 import { enrol } from "./commands/enrol.ts";
-import { closed, leave, print, status } from "./commands/local.ts";
+import { closeHost, leave, print, showStatus } from "./commands/local.ts";
 import type { Terminal } from "./commands/open.ts";
 import { isErrno } from "./disk/files.ts";
 import { printable, Refused } from "./machine/refusal.ts";
@@ -29,11 +29,11 @@ async function dispatch(command: Command, terminal: Terminal): Promise<number> {
     case "once":
       return once(command.options, terminal);
     case "status":
-      return status(command.options, terminal);
+      return showStatus(command.options, terminal);
     case "render":
       return print(command.options, terminal);
     case "closed":
-      return closed(command.options, terminal);
+      return closeHost(command.options, terminal);
     case "leave":
       return leave(command.options, terminal);
   }

@@ -16,15 +16,15 @@ interface Completed {
   readonly commands: readonly { readonly spec: Spec }[];
 }
 
-export function completionScript(shell: Shell, program: Completed): string {
+export function formatCompletions(shell: Shell, program: Completed): string {
   const specs = program.commands.map(({ spec }) => spec);
   switch (shell) {
     case "bash":
-      return bash(program.name, specs);
+      return formatBash(program.name, specs);
     case "zsh":
-      return zsh(program.name, specs);
+      return formatZsh(program.name, specs);
     case "fish":
-      return fish(program.name, specs);
+      return formatFish(program.name, specs);
   }
 }
 
@@ -43,7 +43,7 @@ function pathsOf(specs: readonly Spec[]): readonly string[] {
 }
 
 /** Words that come after a path: the next word of a command, or the options of one that is whole. */
-function wordsAfter(specs: readonly Spec[], path: string): readonly Word[] {
+function listWordsAfter(specs: readonly Spec[], path: string): readonly Word[] {
   const begun = path === "" ? specs : specs.filter(({ name }) => name.startsWith(`${path} `));
   const next = new Map<string, string>();
   for (const { name, summary } of begun) {
@@ -82,7 +82,7 @@ interface AfterOption {
 
 const takesFile = ({ value }: Value | Positional): boolean => /FILE|DIR|PATH/.test(value);
 
-function valuesAfter(specs: readonly Spec[]): readonly AfterOption[] {
+function listValuesAfter(specs: readonly Spec[]): readonly AfterOption[] {
   return specs.flatMap(({ name: path, options }) =>
     Object.entries(options).flatMap(([name, option]): readonly AfterOption[] =>
       option.kind === "flag"
@@ -101,23 +101,23 @@ function valuesAfter(specs: readonly Spec[]): readonly AfterOption[] {
 const namesOf = (name: string, { short }: Flag | Value): readonly string[] =>
   short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`];
 
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+const quoteText = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-function bash(program: string, specs: readonly Spec[]): string {
+function formatBash(program: string, specs: readonly Spec[]): string {
   const paths = pathsOf(specs);
-  const after = valuesAfter(specs).map(({ path, options, takes }) => {
-    const pattern = options.map((option) => quoted(`${path}:${option}`)).join("|");
+  const after = listValuesAfter(specs).map(({ path, options, takes }) => {
+    const pattern = options.map((option) => quoteText(`${path}:${option}`)).join("|");
     const action =
       takes === "file"
         ? 'COMPREPLY=($(compgen -f -- "$cur"))'
         : takes === "anything"
           ? "COMPREPLY=()"
-          : `COMPREPLY=($(compgen -W ${quoted(takes.join(" "))} -- "$cur"))`;
+          : `COMPREPLY=($(compgen -W ${quoteText(takes.join(" "))} -- "$cur"))`;
     return `    ${pattern}) ${action}; return ;;`;
   });
   const words = paths.map((path) => {
-    const texts = wordsAfter(specs, path).map(({ text }) => text);
-    return `    ${quoted(path)}) words=${quoted(texts.join(" "))} ;;`;
+    const texts = listWordsAfter(specs, path).map(({ text }) => text);
+    return `    ${quoteText(path)}) words=${quoteText(texts.join(" "))} ;;`;
   });
   return `# bash completion for ${program}: ${program} completion bash
 _${ident(program)}() {
@@ -126,7 +126,7 @@ _${ident(program)}() {
     case "\${path:+$path }$word" in
       ${paths
         .filter((path) => path !== "")
-        .map(quoted)
+        .map(quoteText)
         .join("|")}) path="\${path:+$path }$word" ;;
     esac
   done
@@ -142,23 +142,23 @@ complete -o bashdefault -o default -F _${ident(program)} ${program}
 `;
 }
 
-function zsh(program: string, specs: readonly Spec[]): string {
+function formatZsh(program: string, specs: readonly Spec[]): string {
   const paths = pathsOf(specs);
-  const after = valuesAfter(specs).map(({ path, options, takes }) => {
-    const pattern = options.map((option) => quoted(`${path}:${option}`)).join("|");
+  const after = listValuesAfter(specs).map(({ path, options, takes }) => {
+    const pattern = options.map((option) => quoteText(`${path}:${option}`)).join("|");
     const action =
       takes === "file"
         ? "_files"
         : takes === "anything"
           ? ":"
-          : `compadd -- ${takes.map(quoted).join(" ")}`;
+          : `compadd -- ${takes.map(quoteText).join(" ")}`;
     return `    ${pattern}) ${action}; return ;;`;
   });
   const words = paths.map((path) => {
-    const texts = wordsAfter(specs, path).map(({ text, about }) =>
-      quoted(`${text.replaceAll(":", "\\:")}:${about}`),
+    const texts = listWordsAfter(specs, path).map(({ text, about }) =>
+      quoteText(`${text.replaceAll(":", "\\:")}:${about}`),
     );
-    return `    ${quoted(path)}) list=(${texts.join(" ")}) ;;`;
+    return `    ${quoteText(path)}) list=(${texts.join(" ")}) ;;`;
   });
   return `#compdef ${program}
 # zsh completion for ${program}: ${program} completion zsh
@@ -169,7 +169,7 @@ _${ident(program)}() {
     case "\${at:+$at }$word" in
       ${paths
         .filter((path) => path !== "")
-        .map(quoted)
+        .map(quoteText)
         .join("|")}) at="\${at:+$at }$word" ;;
     esac
   done
@@ -179,21 +179,22 @@ ${after.join("\n")}
   case "$at" in
 ${words.join("\n")}
   esac
-  _describe ${quoted(program)} list || _files
+  _describe ${quoteText(program)} list || _files
 }
 if [ "$funcstack[1]" = _${ident(program)} ]; then _${ident(program)} "$@"; else compdef _${ident(program)} ${program}; fi
 `;
 }
 
-function fish(program: string, specs: readonly Spec[]): string {
+function formatFish(program: string, specs: readonly Spec[]): string {
   const paths = pathsOf(specs);
-  const at = (path: string): string => `-n ${quoted(`__${ident(program)}_at ${quoted(path)}`)}`;
+  const at = (path: string): string =>
+    `-n ${quoteText(`__${ident(program)}_at ${quoteText(path)}`)}`;
   const words = paths.flatMap((path) =>
-    wordsAfter(specs, path)
+    listWordsAfter(specs, path)
       .filter(({ text }) => !text.startsWith("-"))
       .map(
         ({ text, about }) =>
-          `complete -c ${program} ${at(path)} -a ${quoted(text)} -d ${quoted(about)}`,
+          `complete -c ${program} ${at(path)} -a ${quoteText(text)} -d ${quoteText(about)}`,
       ),
   );
   const options = specs.flatMap(({ name: path, options: known }) =>
@@ -203,11 +204,11 @@ function fish(program: string, specs: readonly Spec[]): string {
         option.kind === "flag"
           ? ""
           : option.choices !== undefined
-            ? ` -x -a ${quoted(option.choices.join(" "))}`
+            ? ` -x -a ${quoteText(option.choices.join(" "))}`
             : takesFile(option)
               ? " -r -F"
               : " -x";
-      return `complete -c ${program} ${at(path)} -l ${name}${short}${takes} -d ${quoted(firstLine(option.help))}`;
+      return `complete -c ${program} ${at(path)} -l ${name}${short}${takes} -d ${quoteText(firstLine(option.help))}`;
     }),
   );
   return `# fish completion for ${program}: ${program} completion fish
@@ -217,7 +218,7 @@ function __${ident(program)}_at
     set -l next (string trim "$at $word")
     contains -- $next ${paths
       .filter((path) => path !== "")
-      .map(quoted)
+      .map(quoteText)
       .join(" ")}; and set at $next
   end
   test "$at" = "$argv[1]"

@@ -1,5 +1,5 @@
 /** Which command a command line means; what is no command is told with what was probably meant. Pure. */
-import { closest } from "#schema/closest.ts";
+import { findClosest } from "#schema/closest.ts";
 import { type Spec, wordsOf } from "./spec.ts";
 
 export type Found<C> =
@@ -18,7 +18,7 @@ export function findCommand<C extends Named>(
   commands: readonly C[],
   args: readonly string[],
 ): Found<C> {
-  const words = args.slice(0, firstOption(args));
+  const words = args.slice(0, findFirstOption(args));
   const [first] = words;
   if (first === undefined) return { kind: "none" };
   const fitting = commands
@@ -31,15 +31,15 @@ export function findCommand<C extends Named>(
   const [, second] = words;
   if (group.length > 0 && second === undefined)
     return { kind: "group", name: first, commands: group };
-  return { kind: "unknown", message: unknownCommand(commands, group, first, second) };
+  return { kind: "unknown", message: describeUnknownCommand(commands, group, first, second) };
 }
 
-const firstOption = (args: readonly string[]): number => {
+const findFirstOption = (args: readonly string[]): number => {
   const at = args.findIndex((arg) => arg.startsWith("-"));
   return at < 0 ? args.length : at;
 };
 
-function unknownCommand<C extends Named>(
+function describeUnknownCommand<C extends Named>(
   commands: readonly C[],
   group: readonly C[],
   first: string,
@@ -47,12 +47,12 @@ function unknownCommand<C extends Named>(
 ): string {
   if (group.length > 0) {
     const words = group.map(({ spec }) => wordsOf(spec.name)[1] ?? "");
-    const meant = closest(second ?? "", words);
+    const meant = findClosest(second ?? "", words);
     return meant === undefined
       ? `${first} is one of ${words.map((word) => `${first} ${word}`).join(", ")}`
       : `no such command; did you mean ${first} ${meant}?`;
   }
-  const meant = closest(first, [
+  const meant = findClosest(first, [
     ...new Set(commands.map(({ spec }) => wordsOf(spec.name)[0] ?? "")),
   ]);
   return `no such command${meant === undefined ? "" : `; did you mean ${meant}?`}`;

@@ -15,13 +15,13 @@ const column = 22;
 /** All that a command says of itself. */
 export function helpOf(program: string, spec: Spec): string {
   const sections = [
-    wrapped(usageOf(program, spec), width, "    "),
-    ...(spec.about ?? [`${capital(spec.summary)}.`]).map((text) => wrapped(text, width, "")),
+    wrapText(usageOf(program, spec), width, "    "),
+    ...(spec.about ?? [`${capital(spec.summary)}.`]).map((text) => wrapText(text, width, "")),
     optionLines(spec.options),
     ...(spec.examples.length === 0
       ? []
       : [["Examples:", ...spec.examples.map((line) => `  ${program} ${line}`)]]),
-    ...(spec.exits === undefined ? [] : [wrapped(`Exit codes: ${spec.exits}`, width, "")]),
+    ...(spec.exits === undefined ? [] : [wrapText(`Exit codes: ${spec.exits}`, width, "")]),
   ];
   return sections
     .filter((lines) => lines.length > 0)
@@ -31,7 +31,7 @@ export function helpOf(program: string, spec: Spec): string {
 
 function usageOf(program: string, { name, positionals, options }: Spec): string {
   const needed = Object.entries(options).flatMap(([key, option]) =>
-    option.kind === "value" && option.required === true ? [`${written(key, option)}`] : [],
+    option.kind === "value" && option.required === true ? [`${formatOption(key, option)}`] : [],
   );
   const words = [program, ...wordsOf(name), ...placesOf(positionals), ...needed];
   return [...words, "[OPTIONS]"].join(" ");
@@ -43,7 +43,7 @@ const placesOf = (positionals: Positionals): readonly string[] =>
     return required === true ? text : `[${text}]`;
   });
 
-const written = (name: string, option: Flag | Value): string => {
+const formatOption = (name: string, option: Flag | Value): string => {
   const dashes =
     option.short === undefined
       ? `--${name}`
@@ -53,19 +53,19 @@ const written = (name: string, option: Flag | Value): string => {
 
 const optionLines = (options: Options): readonly string[] =>
   Object.entries(options).flatMap(([name, option]) =>
-    beside(`  ${written(name, option)}`, option.help),
+    formatBeside(`  ${formatOption(name, option)}`, option.help),
   );
 
 /** A name and what it means beside it, or below where the name is long. */
-function beside(name: string, text: string): readonly string[] {
-  const lines = wrapped(text, width - column, "");
+function formatBeside(name: string, text: string): readonly string[] {
+  const lines = wrapText(text, width - column, "");
   const indented = lines.map((line) => " ".repeat(column) + line);
   if (name.length > column - 2) return [name, ...indented];
   return [name.padEnd(column) + (lines[0] ?? ""), ...indented.slice(1)];
 }
 
 /** Lines of at most `most` characters; those after the first begin with `indent`. */
-function wrapped(text: string, most: number, indent: string): readonly string[] {
+function wrapText(text: string, most: number, indent: string): readonly string[] {
   const lines: string[] = [];
   for (const paragraph of text.split("\n")) {
     let line = "";
@@ -83,15 +83,15 @@ function wrapped(text: string, most: number, indent: string): readonly string[] 
 }
 
 /** A text in lines that fit. */
-export const paragraph = (text: string): string => wrapped(text, width, "").join("\n");
+export const paragraph = (text: string): string => wrapText(text, width, "").join("\n");
 
 const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 /** A list of commands, each with its line. */
-export function commandLines(specs: readonly Spec[]): readonly string[] {
+export function formatCommands(specs: readonly Spec[]): readonly string[] {
   const widest = Math.max(...specs.map(({ name }) => name.length));
   return specs.flatMap(({ name, summary }) => {
-    const lines = wrapped(summary, width - widest - 4, "");
+    const lines = wrapText(summary, width - widest - 4, "");
     return lines.map((line, i) => `  ${(i === 0 ? name : "").padEnd(widest)}  ${line}`);
   });
 }

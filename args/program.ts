@@ -1,6 +1,6 @@
 /** What a whole command line asks for: help, the version, or a command with its arguments. Pure. */
 import { findCommand } from "./find.ts";
-import { commandLines, helpOf, paragraph } from "./help.ts";
+import { formatCommands, helpOf, paragraph } from "./help.ts";
 import type { Spec } from "./spec.ts";
 
 export interface Program<C extends Command> {
@@ -61,7 +61,7 @@ const overview = <C extends Command>({ name, about, commands, exits }: Program<C
   [
     `${name}: ${about}`,
     `${name} COMMAND [OPTIONS]`,
-    commandLines(commands.map(({ spec }) => spec)).join("\n"),
+    formatCommands(commands.map(({ spec }) => spec)).join("\n"),
     `${name} COMMAND --help says more.`,
     paragraph(`Exit codes: ${exits}`),
   ].join("\n\n");
@@ -73,6 +73,6 @@ const groupHelp = <C extends Command>(
 ): string =>
   [
     `${name} ${group} COMMAND [OPTIONS]`,
-    commandLines(commands.map(({ spec }) => spec)).join("\n"),
+    formatCommands(commands.map(({ spec }) => spec)).join("\n"),
     `${name} ${group} COMMAND --help says more.`,
   ].join("\n\n");

@@ -4,7 +4,7 @@
  * a message names the option, says what was probably meant, and never quotes a value.
  */
 import { parseArgs } from "node:util";
-import { closest } from "#schema/closest.ts";
+import { findClosest } from "#schema/closest.ts";
 import { UsageError } from "./exits.ts";
 import type { Flag, Given, Options, Positional, Positionals, Spec, Value } from "./spec.ts";
 
@@ -29,7 +29,7 @@ export function readArgs<O extends Options, P extends Positionals>(
     values: Object.fromEntries(
       Object.entries(spec.options).map(([name, option]) => [
         name,
-        optionValue(name, option, found.get(name)),
+        parseOption(name, option, found.get(name)),
       ]),
     ) as Given<O, P>["values"],
     positionals: readPositionals(spec.positionals, rest) as Given<O, P>["positionals"],
@@ -54,7 +54,7 @@ interface Token {
 
 function take(options: Options, found: Map<string, string[]>, token: Token): void {
   const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
-  if (option === undefined) throw new UsageError(unknownOption(options, token.rawName));
+  if (option === undefined) throw new UsageError(describeUnknownOption(options, token.rawName));
   const { rawName } = token;
   const before = found.get(token.name) ?? [];
   if (option.kind === "flag") {
@@ -75,46 +75,47 @@ function take(options: Options, found: Map<string, string[]>, token: Token): voi
 }
 
 /** Names the option where it can be one; what cannot may be a value in the wrong place, such as a token. */
-function unknownOption(options: Options, rawName: string): string {
+function describeUnknownOption(options: Options, rawName: string): string {
   if (!/^--?[a-z][a-z0-9-]{0,20}$/.test(rawName)) return "an option that there is none of";
-  const meant = closest(rawName.replace(/^--?/, ""), Object.keys(options));
+  const meant = findClosest(rawName.replace(/^--?/, ""), Object.keys(options));
   return `unknown option ${rawName}${meant === undefined ? "" : `; did you mean --${meant}?`}`;
 }
 
-function optionValue(name: string, option: Flag | Value, given: readonly string[] | undefined) {
+function parseOption(name: string, option: Flag | Value, given: readonly string[] | undefined) {
   if (option.kind === "flag") return given !== undefined;
   if (given === undefined && option.required === true)
-    throw new UsageError(`${dashed(name, option)} is needed`);
+    throw new UsageError(`${formatOptionName(name, option)} is needed`);
   for (const text of given ?? [])
     if (option.choices?.includes(text) === false)
-      throw new UsageError(`--${name} is ${listed(option.choices)}`);
+      throw new UsageError(`--${name} is ${formatChoices(option.choices)}`);
   return option.many === true ? (given ?? []) : given?.[0];
 }
 
 /** As people know it: by its letter where it has one. */
-const dashed = (name: string, { short }: Value): string =>
+const formatOptionName = (name: string, { short }: Value): string =>
   short === undefined ? `--${name}` : `-${short}`;
 
-const listed = (choices: readonly string[]): string =>
+const formatChoices = (choices: readonly string[]): string =>
   choices.length === 2 ? choices.join(" or ") : `one of ${choices.join(", ")}`;
 
 function readPositionals(positionals: Positionals, given: readonly string[]) {
   const read = Object.entries(positionals).map(([name, positional], i, all) => {
     const last = i === all.length - 1;
     const texts = last && positional.many === true ? given.slice(i) : given.slice(i, i + 1);
-    return [name, positionalValue(positional, texts)] as const;
+    return [name, parsePositional(positional, texts)] as const;
   });
   const takesAll = Object.values(positionals).at(-1)?.many === true;
   if (!takesAll && given.length > read.length) throw new UsageError("too many arguments");
   return Object.fromEntries(read);
 }
 
-function positionalValue(
+function parsePositional(
   { value, choices, required, many, ask }: Positional,
   texts: readonly string[],
 ) {
   if (texts.length === 0 && required === true) throw new UsageError(ask ?? `${value} is needed`);
   for (const text of texts)
-    if (choices?.includes(text) === false) throw new UsageError(`${value} is ${listed(choices)}`);
+    if (choices?.includes(text) === false)
+      throw new UsageError(`${value} is ${formatChoices(choices)}`);
   return many === true ? texts : texts[0];
 }

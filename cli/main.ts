@@ -6,7 +6,7 @@ import { type ExitCode, exitCodes, UsageError } from "#args/exits.ts";
 import { readCommandLine } from "#args/program.ts";
 import type { Command, Context } from "./run/command.ts";
 import { program } from "./commands/index.ts";
-import { Failure, Failures, terminal } from "./text/output.ts";
+import { Failure, Failures, openTerminal } from "./text/output.ts";
 
 /** Runs one command line. @returns the exit code */
 export async function main(args: readonly string[], context: Context): Promise<ExitCode> {
@@ -30,13 +30,13 @@ async function run(command: Command, args: readonly string[], context: Context):
   try {
     return await command.run(args, context);
   } catch (error) {
-    for (const line of failureLines(error, command.spec.name)) context.output.error(line);
+    for (const line of listFailureLines(error, command.spec.name)) context.output.error(line);
     return error instanceof UsageError ? (command.misused ?? exitCodes.usage) : exitCodes.failed;
   }
 }
 
 /** Findings in files stand alone, so that editors find `file:line:column`. */
-function failureLines(error: unknown, command: string): readonly string[] {
+function listFailureLines(error: unknown, command: string): readonly string[] {
   if (error instanceof Failures) return error.lines;
   if (error instanceof UsageError)
     return [`portcullis: ${error.message}; portcullis ${command} --help says more`];
@@ -52,7 +52,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   });
   process.exitCode = await main(process.argv.slice(2), {
     env: process.env,
-    output: terminal(process.env),
+    output: openTerminal(process.env),
     now: () => Date.now(),
     wait: (milliseconds) => setTimeout(milliseconds),
   });

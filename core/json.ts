@@ -28,7 +28,7 @@ export function parseStrict(bytes: Uint8Array): Json {
     throw new StrictJsonError("expected UTF-8");
   }
   const reader = new Reader(text);
-  const value = reader.value(0);
+  const value = reader.readValue(0);
   reader.end();
   return value;
 }
@@ -41,7 +41,7 @@ class Reader {
     this.#text = text;
   }
 
-  value(depth: number): Json {
+  readValue(depth: number): Json {
     if (depth > depthMax) throw this.#expected(`at most ${depthMax} levels`);
     this.#space();
     switch (this.#text[this.#at]) {
@@ -71,7 +71,7 @@ class Reader {
       const key = this.#string();
       if (entries.has(key) || key === "__proto__") throw this.#expected("no duplicate key");
       if (!this.#take(":")) throw this.#expected("':'");
-      entries.set(key, this.value(depth + 1));
+      entries.set(key, this.readValue(depth + 1));
     } while (this.#take(","));
     if (!this.#take("}")) throw this.#expected("'}'");
     return Object.fromEntries(entries);
@@ -81,7 +81,7 @@ class Reader {
     const items: Json[] = [];
     this.#at++;
     if (this.#take("]")) return items;
-    do items.push(this.value(depth + 1));
+    do items.push(this.readValue(depth + 1));
     while (this.#take(","));
     if (!this.#take("]")) throw this.#expected("']'");
     return items;

@@ -9,15 +9,15 @@ process.exitCode = await clean();
 async function clean(): Promise<number> {
   const { values } = parseArgs({ options: { data: { type: "string", default: ".portcullis" } } });
   const data = resolve(values.data);
-  if (!existsSync(data)) return said("nothing to clean", 0);
+  if (!existsSync(data)) return printResult("nothing to clean", 0);
   const state = await openState(data);
-  if (state === undefined) return said(`a lab runs in ${data}: end it first`, 1);
+  if (state === undefined) return printResult(`a lab runs in ${data}: end it first`, 1);
   const { namespaces, processes } = await state.sweep();
   state.release();
-  return said(`removed ${namespaces} namespaces and ended ${processes} processes`, 0);
+  return printResult(`removed ${namespaces} namespaces and ended ${processes} processes`, 0);
 }
 
-function said(text: string, code: number): number {
+function printResult(text: string, code: number): number {
   process.stdout.write(`lab: ${text}\n`);
   return code;
 }

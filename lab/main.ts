@@ -9,13 +9,13 @@ import { ensureRoot, openControlPlane } from "./fleet/control-plane.ts";
 import { showInvitation, showWithoutLab } from "./story/invitation.ts";
 import { openLab } from "./story/lab.ts";
 import { homeOf, type Options, parseOptions, usage } from "./run/options.ts";
-import { missing } from "./net/preflight.ts";
-import { printer } from "./run/print.ts";
+import { findMissing } from "./net/preflight.ts";
+import { makePrinter } from "./run/print.ts";
 import { CannotTell } from "./run/process.ts";
 import { type LabState, openState } from "./net/state.ts";
-import { tell } from "./story/story.ts";
+import { runStory } from "./story/story.ts";
 
-const print = printer(process.stdout, process.env);
+const print = makePrinter(process.stdout, process.env);
 
 /** Rejects what is under way when somebody asks the lab to end. */
 const ended = new AbortController();
@@ -27,7 +27,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   ended.abort();
 });
 
-const whenEnded = async (): Promise<void> => {
+const waitForEnd = async (): Promise<void> => {
   if (!ended.signal.aborted) await once(ended.signal, "abort");
 };
 
@@ -51,34 +51,36 @@ async function runIn(options: Options): Promise<number> {
   mkdirSync(options.data, { recursive: true, mode: 0o700 });
   const state = await openState(options.data);
   if (state === undefined)
-    return failed(new Error(`another lab runs in ${options.data}: end it, or give --data DIR`));
+    return reportFailure(
+      new Error(`another lab runs in ${options.data}: end it, or give --data DIR`),
+    );
   try {
     print.heading("Portcullis lab");
     const { namespaces, processes } = await state.sweep();
     if (namespaces + processes > 0)
       print.progress(`swept a killed lab: ${namespaces} namespaces, ${processes} processes`);
-    const lacking = await missing(process.env, state);
+    const lacking = await findMissing(process.env, state);
     return lacking.length > 0
-      ? await withoutLab(options, state, lacking)
-      : await withLab(options, state);
+      ? await runWithoutLab(options, state, lacking)
+      : await runLab(options, state);
   } catch (error) {
-    return failed(error);
+    return reportFailure(error);
   } finally {
     state.release();
   }
 }
 
-async function withLab(options: Options, state: LabState): Promise<number> {
+async function runLab(options: Options, state: LabState): Promise<number> {
   const checks = openChecks(print);
   const lab = await openLab(options, state, (text) => print.progress(text));
   try {
-    const story = tell({ lab, print, checks }, options.runtime);
-    await Promise.race([story, whenEnded()]);
+    const story = runStory({ lab, print, checks }, options.runtime);
+    await Promise.race([story, waitForEnd()]);
     if (ended.signal.aborted) return 130;
     print.heading(`${checks.agree} checks agree, ${checks.differ} differ`);
     if (options.once) return checks.differ === 0 ? 0 : 1;
     showInvitation(lab, print);
-    await whenEnded();
+    await waitForEnd();
     return 0;
   } finally {
     print.progress("cleaning up");
@@ -87,7 +89,7 @@ async function withLab(options: Options, state: LabState): Promise<number> {
 }
 
 /** Without root or nft there is no lab, but the control plane is still worth a look. */
-async function withoutLab(
+async function runWithoutLab(
   options: Options,
   state: LabState,
   lacking: readonly string[],
@@ -103,14 +105,14 @@ async function withoutLab(
   try {
     await ensureRoot(control, home);
     showWithoutLab(control, print);
-    await whenEnded();
+    await waitForEnd();
     return 0;
   } finally {
     await control.close();
   }
 }
 
-function failed(error: unknown): number {
+function reportFailure(error: unknown): number {
   if (error instanceof CannotTell) {
     process.stderr.write(`lab: too busy to tell, or something broke: ${error.message}\n`);
     return 3;

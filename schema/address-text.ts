@@ -11,9 +11,9 @@ const [dot, colon] = [0x2e, 0x3a];
 
 /** Undefined for any text but a canonical address; IPv4-mapped IPv6 is none. */
 export const canonicalGroups = (text: string): Groups | undefined =>
-  text.includes(":") ? groups6(text) : groups4(text);
+  text.includes(":") ? parseGroups6(text) : parseGroups4(text);
 
-function groups4(text: string): Groups | undefined {
+function parseGroups4(text: string): Groups | undefined {
   const octets: number[] = [];
   let [value, digits] = [0, 0];
   for (let at = 0; at <= text.length; at += 1) {
@@ -37,7 +37,7 @@ const hexDigit = (code: number): number =>
 
 const size = 8;
 
-function groups6(text: string): Groups | undefined {
+function parseGroups6(text: string): Groups | undefined {
   const written: number[] = [];
   let gap = -1;
   let at = 0;
@@ -57,16 +57,16 @@ function groups6(text: string): Groups | undefined {
       [gap, at] = [written.length, at + 1];
     } else if (at === text.length) return undefined;
   }
-  return expanded(written, gap);
+  return expandGroups(written, gap);
 }
 
 /** With the zeros that `::` stands for, if it stands for the run that it must. @param gap -1: there is none */
-function expanded(written: readonly number[], gap: number): Groups | undefined {
+function expandGroups(written: readonly number[], gap: number): Groups | undefined {
   const missing = size - written.length;
   if (gap < 0 ? missing !== 0 : missing < 2) return undefined;
   const groups =
     gap < 0 ? written : [...written.slice(0, gap), ...zeros(missing), ...written.slice(gap)];
-  const longest = longestZeros(groups);
+  const longest = findLongestZeros(groups);
   if (gap < 0 ? longest.length >= 2 : longest.first !== gap || longest.length !== missing)
     return undefined;
   return isMapped(groups) ? undefined : groups;
@@ -75,7 +75,7 @@ function expanded(written: readonly number[], gap: number): Groups | undefined {
 const zeros = (count: number): readonly number[] => Array.from({ length: count }, () => 0);
 
 /** The first of the longest runs. */
-function longestZeros(groups: Groups): { readonly first: number; readonly length: number } {
+function findLongestZeros(groups: Groups): { readonly first: number; readonly length: number } {
   let longest = { first: 0, length: 0 };
   let length = 0;
   for (let at = 0; at < size; at += 1) {

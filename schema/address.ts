@@ -29,10 +29,10 @@ const refuse = (expected: string): { ok: false; expected: string } => ({ ok: fal
 /** Reads one address; the error says what was expected, never what was given. */
 export function parseAddress(text: string): Parsed<Network> {
   const groups = canonicalGroups(text);
-  return groups === undefined ? refuseAddress(text) : { ok: true, value: networkOfGroups(groups) };
+  return groups === undefined ? refuseAddress(text) : { ok: true, value: makeNetwork(groups) };
 }
 
-function networkOfGroups(groups: Groups): Network {
+function makeNetwork(groups: Groups): Network {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
   if (groups.length === 4) {
     const value = BigInt(((a * 256 + b) * 256 + c) * 256 + d);
@@ -98,7 +98,7 @@ export function formatAddress(family: Family, value: bigint): string {
 }
 
 /** The address or network that `text` means. @throws RangeError when it is not canonical: parse at the edge first. */
-export function knownNetwork(text: string): Network {
+export function requireNetwork(text: string): Network {
   const parsed = text.includes("/") ? parseCidr(text) : parseAddress(text);
   if (!parsed.ok)
     throw new RangeError(`not a canonical address or network: ${JSON.stringify(text)}`);

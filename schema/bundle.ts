@@ -6,7 +6,7 @@
  * - 1, 2026-11: overlay and host scopes; address and network sets; class maps.
  */
 import * as z from "zod";
-import { canonicalBytes, parseCanonical } from "./canonical.ts";
+import { encodeCanonical, parseCanonical } from "./canonical.ts";
 import { Key, list, Ordinal, Revision, Sha256, textUpTo } from "./primitives.ts";
 import { Ruleset } from "./ruleset.ts";
 import { UtcTime } from "./time.ts";
@@ -33,7 +33,7 @@ export const Bundle = z.strictObject({
 export type Bundle = z.infer<typeof Bundle>;
 
 export const encodeBundle = (ruleset: Ruleset): Uint8Array<ArrayBuffer> =>
-  canonicalBytes({ format: bundleFormat, ruleset } satisfies Bundle);
+  encodeCanonical({ format: bundleFormat, ruleset } satisfies Bundle);
 
 export type DecodedBundle =
   | { readonly ok: true; readonly ruleset: Ruleset }

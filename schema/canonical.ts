@@ -8,12 +8,12 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** @throws TypeError for what the form cannot say: a fraction, undefined, a function. */
-export function canonicalText(value: unknown): string {
+export function formatCanonical(value: unknown): string {
   return canonicalize(value);
 }
 
-export function canonicalBytes(value: unknown): Uint8Array<ArrayBuffer> {
-  return encoder.encode(canonicalText(value));
+export function encodeCanonical(value: unknown): Uint8Array<ArrayBuffer> {
+  return encoder.encode(formatCanonical(value));
 }
 
 /**
@@ -53,7 +53,7 @@ export function parseCanonical(bytes: Uint8Array): unknown {
     const text = decoder.decode(bytes);
     if (isTooDeep(text)) return undefined;
     const value: unknown = JSON.parse(text);
-    return canonicalText(value) === text ? value : undefined;
+    return formatCanonical(value) === text ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
 /** The one of some short words that was probably meant by another. */
 
 /** @returns undefined where none is near: at most a third of the letters may differ */
-export function closest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((name) => ({ name, by: distance(word, name) }));
+export function findClosest(word: string, known: readonly string[]): string | undefined {
+  const ranked = known.map((name) => ({ name, by: countEdits(word, name) }));
   const best = ranked.reduce<(typeof ranked)[number] | undefined>(
     (nearest, next) => (nearest === undefined || next.by < nearest.by ? next : nearest),
     undefined,
@@ -13,7 +13,7 @@ export function closest(word: string, known: readonly string[]): string | undefi
 }
 
 /** Letters to insert, delete, replace or swap with their neighbour (optimal string alignment). */
-function distance(a: string, b: string): number {
+function countEdits(a: string, b: string): number {
   let before: readonly number[] = [];
   let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {

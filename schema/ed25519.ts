@@ -22,10 +22,10 @@ const d = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
 function isOnCurve(y: bigint): boolean {
   const square = (y * y) % prime;
   const product = ((square - 1n + prime) * (d * square + 1n)) % prime;
-  return product === 0n || power(product, (prime - 1n) / 2n) === 1n;
+  return product === 0n || computePower(product, (prime - 1n) / 2n) === 1n;
 }
 
-function power(base: bigint, exponent: bigint): bigint {
+function computePower(base: bigint, exponent: bigint): bigint {
   let result = 1n;
   for (
     let bits = exponent, square = base;

@@ -26,7 +26,11 @@ const signedByPeople = 60 * day;
  * @param left milliseconds until the end
  * @param life milliseconds from signing to the end; null where people sign
  */
-export function expiryWarning(what: string, left: number, life: number | null): string | undefined {
+export function describeExpiry(
+  what: string,
+  left: number,
+  life: number | null,
+): string | undefined {
   if (left <= 0) return `${what} expired; hosts refuse it`;
   if (life !== null && life <= signedByPeople)
     return left * 8 < life

@@ -16,12 +16,12 @@ import {
   Note,
   Port,
   Revision,
-  table,
+  makeTable,
   textUpTo,
   unique,
 } from "./primitives.ts";
 import { SourceExpression, TargetExpression } from "./source.ts";
-import { unixSeconds } from "./time.ts";
+import { parseUnixSeconds } from "./time.ts";
 
 /**
  * A machine with an agent. Addresses are intent: they are declared here, never learned from a report.
@@ -30,7 +30,7 @@ import { unixSeconds } from "./time.ts";
 export const Host = z.strictObject({
   addresses: unique(Address, { max: 64 }).default([]),
   roles: unique(Name, { max: 64 }).default([]),
-  labels: table(
+  labels: makeTable(
     Key,
     z.string().regex(/^[A-Za-z0-9._-]{0,63}$/, { error: "expected a label value" }),
     {
@@ -50,12 +50,12 @@ const expectedPort = "expected a port from 1 to 65535 or a range such as 8000-80
 const PortExpression = z
   .union([Port, textUpTo("65535-65535".length)], { error: expectedPort })
   .check((ctx) => {
-    if (portRange(ctx.value) === undefined)
+    if (parsePortRange(ctx.value) === undefined)
       ctx.issues.push({ code: "custom", input: ctx.value, message: expectedPort });
   });
 
 /** First and last port of a port expression; undefined when it is none, or reversed. */
-export function portRange(
+export function parsePortRange(
   value: number | string,
 ): { readonly from: number; readonly to: number } | undefined {
   const match = /^([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?$/.exec(String(value));
@@ -82,7 +82,7 @@ export const Ingress = z
     expires_at: z
       .string({ error: expectedTime })
       .max("2026-12-31T23:59:59Z".length, { error: expectedTime, abort: true })
-      .refine((text) => unixSeconds(text) !== undefined, { error: expectedTime })
+      .refine((text) => parseUnixSeconds(text) !== undefined, { error: expectedTime })
       .optional(),
     reason: Note.optional(),
   })

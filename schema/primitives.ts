@@ -8,7 +8,7 @@ import * as z from "zod";
 import { parseAddress, parseCidr } from "./address.ts";
 
 /** What is of another form is not looked at further. */
-const named = (what: string, pattern: RegExp, expected: string) =>
+const makeNameSchema = (what: string, pattern: RegExp, expected: string) =>
   z
     .string({ error: `expected ${what}` })
     .regex(pattern, { error: `expected ${expected}`, abort: true });
@@ -22,7 +22,7 @@ const shortText = (expected: string, max: number) =>
   z.string({ error: expected }).max(max, { error: expected, abort: true });
 
 /** Key of a host, overlay or group: 1–63 characters of `A-Z a-z 0-9 . _ -`, starting with a letter or a digit. */
-export const Key = named(
+export const Key = makeNameSchema(
   "a name",
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
   "a name of 1 to 63 letters, digits, '.', '_' or '-', starting with a letter or digit",
@@ -35,7 +35,7 @@ export const Name = Key.refine((name) => name !== "any", {
 });
 
 /** A VPN client's certificate common name; at most 64 characters (RFC 5280, ub-common-name). */
-export const CommonName = named(
+export const CommonName = makeNameSchema(
   "a common name",
   /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/,
   "a common name of 1 to 64 letters, digits, '.', '_', '@', '+' or '-', starting with a letter or digit",
@@ -43,7 +43,7 @@ export const CommonName = named(
 export type CommonName = z.infer<typeof CommonName>;
 
 /** A network device name: at most 15 bytes (IFNAMSIZ - 1), neither `.` nor `..` (dev_valid_name in net/core/dev.c). */
-export const InterfaceName = named(
+export const InterfaceName = makeNameSchema(
   "an interface name",
   /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,15}$/,
   "an interface name of 1 to 15 letters, digits, '.', '_' or '-'",
@@ -136,7 +136,7 @@ export function list<T extends z.ZodType>(
 }
 
 /** A table of at most so many entries, which are counted before any is read. */
-export function table<K extends z.ZodType<string>, V extends z.ZodType>(
+export function makeTable<K extends z.ZodType<string>, V extends z.ZodType>(
   key: K,
   value: V,
   { max }: Pick<Length, "max">,

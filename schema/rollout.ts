@@ -11,7 +11,7 @@ import {
   Ordinal,
   Revision,
   Sha256,
-  table,
+  makeTable,
   textUpTo,
   Time,
 } from "./primitives.ts";
@@ -45,7 +45,7 @@ export const Gates = z.strictObject({
 });
 export type Gates = z.infer<typeof Gates>;
 
-const Labels = table(Key, textUpTo(63), { max: 64 });
+const Labels = makeTable(Key, textUpTo(63), { max: 64 });
 
 /** Which hosts go when. Whatever the strategy but `all`: at most half of a role (or its only host) in one wave. */
 export const Strategy = z.discriminatedUnion("kind", [

@@ -193,13 +193,13 @@ const Shape = z.strictObject({
 export type Ruleset = z.infer<typeof Shape>;
 
 /** Of a ruleset that was made by machine for each of its million elements to be wrong. */
-const inconsistenciesTold = 100;
+const inconsistenciesMax = 100;
 
 /** Sets and class maps sorted by name, scopes by id, rules in order of evaluation within one scope and direction. */
 export const Ruleset: z.ZodType<Ruleset> = Shape.check((ctx) => {
-  for (const { path, message } of inconsistencies(ctx.value)) {
+  for (const { path, message } of findInconsistencies(ctx.value)) {
     ctx.issues.push({ code: "custom", input: ctx.value, path: [...path], message });
-    if (ctx.issues.length >= inconsistenciesTold) return;
+    if (ctx.issues.length >= inconsistenciesMax) return;
   }
 });
 
@@ -212,27 +212,27 @@ interface Inconsistency {
 }
 
 /** What a well-typed ruleset can still get wrong: dangling names, doubled names, a direction without an end. */
-function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
-  yield* duplicates(ruleset.scopes.map(scopeId), ["scopes"]);
-  yield* duplicates(
+function* findInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
+  yield* findDuplicates(ruleset.scopes.map(scopeId), ["scopes"]);
+  yield* findDuplicates(
     ruleset.sets.map((set) => set.name),
     ["sets"],
   );
-  yield* duplicates(
+  yield* findDuplicates(
     ruleset.classes.map((map) => map.name),
     ["classes"],
   );
   const interfaces = ruleset.scopes.flatMap((scope) =>
     scope.kind === "overlay" ? scope.interfaces : [],
   );
-  yield* duplicates(interfaces, ["scopes"]);
+  yield* findDuplicates(interfaces, ["scopes"]);
   for (const [i, set] of ruleset.sets.entries()) {
-    yield* duplicates(set.elements, ["sets", i, "elements"]);
+    yield* findDuplicates(set.elements, ["sets", i, "elements"]);
     if (set.kind !== "networks" && set.elements.some((element) => element.includes("/")))
       yield { path: ["sets", i, "elements"], message: "expected addresses, found a network" };
   }
   for (const [i, map] of ruleset.classes.entries()) {
-    yield* duplicates(
+    yield* findDuplicates(
       map.elements.map((element) => element.address),
       ["classes", i, "elements"],
     );
@@ -244,11 +244,11 @@ function* inconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
           message: "expected a class of this map",
         };
   }
-  yield* ruleInconsistencies(ruleset);
-  yield* undecided(ruleset);
+  yield* findRuleInconsistencies(ruleset);
+  yield* findUndecided(ruleset);
 }
 
-function* duplicates(values: readonly string[], path: Path): Generator<Inconsistency> {
+function* findDuplicates(values: readonly string[], path: Path): Generator<Inconsistency> {
   const seen = new Set<string>();
   for (const [i, value] of values.entries()) {
     if (seen.has(value)) yield { path: [...path, i], message: "expected no duplicates" };
@@ -256,7 +256,7 @@ function* duplicates(values: readonly string[], path: Path): Generator<Inconsist
   }
 }
 
-function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
+function* findRuleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
   const scopes = new Map(ruleset.scopes.map((scope) => [scopeId(scope), scope]));
   const sets = new Set(ruleset.sets.map((set) => set.name));
   const classes = new Map(ruleset.classes.map((map) => [map.name, new Set(map.classes)]));
@@ -284,22 +284,22 @@ function* ruleInconsistencies(ruleset: Ruleset): Generator<Inconsistency> {
 }
 
 /** The directions of a scope that must end in a rule that matches everything. */
-export const judgedDirections = (ruleset: Ruleset, scope: Scope): readonly Direction[] =>
-  directionsJudged(
+export const listRuledDirections = (ruleset: Ruleset, scope: Scope): readonly Direction[] =>
+  listDirections(
     scope,
     ruleset.rules.some((rule) => rule.scope === "host" && rule.direction === "out"),
   );
 
-const directionsJudged = (scope: Scope, limitsOutput: boolean): readonly Direction[] => {
+const listDirections = (scope: Scope, limitsOutput: boolean): readonly Direction[] => {
   if (scope.kind === "overlay") return ["peer", "out", "in"];
   return limitsOutput ? ["in", "out"] : ["in"];
 };
 
-function* undecided(ruleset: Ruleset): Generator<Inconsistency> {
+function* findUndecided(ruleset: Ruleset): Generator<Inconsistency> {
   const last = new Map(ruleset.rules.map((rule) => [`${rule.scope} ${rule.direction}`, rule]));
   const limitsOutput = last.has("host out");
   for (const [i, scope] of ruleset.scopes.entries())
-    for (const direction of directionsJudged(scope, limitsOutput)) {
+    for (const direction of listDirections(scope, limitsOutput)) {
       const end = last.get(`${scopeId(scope)} ${direction}`);
       if (end === undefined || !matchesEverything(end))
         yield {

@@ -9,21 +9,21 @@ const primes: readonly number[] = Array.from({ length: 310 }, (_, i) => i + 2).f
 );
 
 /** The first 32 bits of the fraction of a root (FIPS 180-4 §4.2.2, §5.3.3), exact: by integer roots. */
-function fraction(prime: number, degree: 2n | 3n): number {
+function computeFraction(prime: number, degree: 2n | 3n): number {
   const wanted = BigInt(prime) << (32n * degree);
   let root = 0n;
   for (let bit = 1n << 36n; bit > 0n; bit >>= 1n) if ((root + bit) ** degree <= wanted) root += bit;
   return Number(root & 0xffff_ffffn);
 }
 
-const initial = primes.slice(0, 8).map((prime) => fraction(prime, 2n));
-const constants = Uint32Array.from(primes.slice(0, 64), (prime) => fraction(prime, 3n));
+const initial = primes.slice(0, 8).map((prime) => computeFraction(prime, 2n));
+const constants = Uint32Array.from(primes.slice(0, 64), (prime) => computeFraction(prime, 3n));
 
 /** Lower-case hex. */
-export function sha256Text(text: string): string {
+export function hashText(text: string): string {
   const state = Uint32Array.from(initial);
   const padded = pad(encoder.encode(text));
-  for (let offset = 0; offset < padded.byteLength; offset += 64) digestBlock(state, padded, offset);
+  for (let offset = 0; offset < padded.byteLength; offset += 64) hashBlock(state, padded, offset);
   return Array.from(state, (word) => word.toString(16).padStart(8, "0")).join("");
 }
 
@@ -40,7 +40,7 @@ function pad(message: Uint8Array): DataView {
 const rotate = (word: number, by: number): number => (word >>> by) | (word << (32 - by));
 const at = (words: Uint32Array, index: number): number => words[index] ?? 0;
 
-function digestBlock(state: Uint32Array, padded: DataView, offset: number): void {
+function hashBlock(state: Uint32Array, padded: DataView, offset: number): void {
   const words = scheduleOf(padded, offset);
   let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
   for (let round = 0; round < 64; round += 1) {

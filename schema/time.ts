@@ -10,13 +10,13 @@ export const unixSecondsMax = 9_223_372_036;
 const form = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})Z$/;
 
 /** Of a time such as `2026-12-31T23:59:59Z`; undefined for anything else, and outside 1970 to 2262. */
-export function unixSeconds(text: string): number | undefined {
+export function parseUnixSeconds(text: string): number | undefined {
   const fields = form.exec(text)?.slice(1).map(Number);
   if (fields === undefined) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = fields;
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
   if (hour > 23 || minute > 59 || second > 59) return undefined;
-  const seconds = daysBefore(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+  const seconds = countDaysBefore(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
   return seconds >= 0 && seconds <= unixSecondsMax ? seconds : undefined;
 }
 
@@ -29,7 +29,7 @@ const expectedTime = "expected a time such as 2027-09-30T12:00:00Z";
 export const UtcTime = z
   .string()
   .regex(form, { error: expectedTime, abort: true })
-  .refine((text) => unixSeconds(text) !== undefined, { error: expectedTime });
+  .refine((text) => parseUnixSeconds(text) !== undefined, { error: expectedTime });
 
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
 
@@ -38,7 +38,7 @@ const daysIn = (year: number, month: number): number =>
   month === 2 && isLeap(year) ? 29 : (monthLengths[month - 1] ?? 0);
 
 /** Days from 1970-01-01. */
-function daysBefore(year: number, month: number, day: number): number {
+function countDaysBefore(year: number, month: number, day: number): number {
   const past = year - 1;
   const leaps = Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400);
   const months = Array.from({ length: month - 1 }, (_, i) => daysIn(year, i + 1));

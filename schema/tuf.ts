@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { BundleCustom, SnapshotCustom, bundlePath, sizeLimits } from "./bundle.ts";
-import { list, Ordinal, Sha256, table } from "./primitives.ts";
+import { list, Ordinal, Sha256, makeTable } from "./primitives.ts";
 import { UtcTime } from "./time.ts";
 
 export const specVersion = "1.0.31";
@@ -63,7 +63,7 @@ export const Root = z.strictObject({
   _type: z.literal("root"),
   ...base,
   consistent_snapshot: z.literal(true),
-  keys: table(KeyId, TufKey, { max: 64 }),
+  keys: makeTable(KeyId, TufKey, { max: 64 }),
   roles: z.strictObject({
     root: RoleKeys,
     targets: RoleKeys,

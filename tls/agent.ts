@@ -10,7 +10,11 @@ import { readStore, StoreError } from "./store.ts";
  * @param ca certificates to believe besides the store's, PEM
  * @throws StoreError when the store or `ca` cannot be read
  */
-export function tlsAgent(ca: string | null, options: AgentOptions, env: NodeJS.ProcessEnv): Agent {
+export function makeTlsAgent(
+  ca: string | null,
+  options: AgentOptions,
+  env: NodeJS.ProcessEnv,
+): Agent {
   const { pem } = readStore(env);
   return new Agent({ ...options, rejectUnauthorized: true, secureContext: contextOf(pem, ca) });
 }

@@ -9,15 +9,20 @@ import { headers } from "#schema/wire.ts";
 import { methodsOf } from "./http/access.ts";
 import { authorize } from "#worker/tokens/index.ts";
 import type { AppEnv } from "./http/env.ts";
-import { serve } from "./http/serve.ts";
-import { bodyBytesMax, knownParameters } from "./http/input.ts";
+import { serveRoute } from "./http/serve.ts";
+import { bodyBytesMax, listKnownParameters } from "./http/input.ts";
 import { openApi } from "./http/openapi/index.ts";
-import { routers } from "./routers.ts";
-import { noSniff, type Unchanged, unchanged, unchangedOr } from "#worker/poll/index.ts";
-import { hostCredentials, openFleet, openSightings, type Sightings } from "#worker/hosts/index.ts";
+import { openRouters } from "./routers.ts";
+import { noSniff, type Unchanged, openUnchanged, answerUnchangedOr } from "#worker/poll/index.ts";
+import {
+  openHostCredentials,
+  openFleet,
+  openSightings,
+  type Sightings,
+} from "#worker/hosts/index.ts";
 import { describeError, framesOf, loggablePath } from "./lib/log.ts";
 import type { Ports } from "./ports/index.ts";
-import { problem } from "./http/problem.ts";
+import { answerProblem } from "./http/problem.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { storeFailure } from "./db/failure.ts";
 
@@ -30,40 +35,42 @@ export type App = Hono<AppEnv> & { readonly unchanged: Unchanged; readonly sight
 export function createApp(ports: Ports): App {
   const app = new Hono<AppEnv>();
   const fleet = openFleet(ports);
-  const credentials = hostCredentials(ports, fleet);
+  const credentials = openHostCredentials(ports, fleet);
   const sightings = openSightings(ports);
   app.use(requestId({ headerName: headers.requestId, limitLength: 64 }));
-  app.use(sealed);
+  app.use(sealResponse);
   app.use(authorize(ports));
-  app.use(knownParameters);
+  app.use(listKnownParameters);
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
-      onError: (c: Context<AppEnv>) => problem(c, "body_too_large"),
+      onError: (c: Context<AppEnv>) => answerProblem(c, "body_too_large"),
     }),
   );
-  for (const router of routers(ports, { fleet, credentials, sightings })) app.route("/", router);
-  serve(app, "GET /openapi.json", openApi());
+  for (const router of openRouters(ports, { fleet, credentials, sightings }))
+    app.route("/", router);
+  serveRoute(app, "GET /openapi.json", openApi());
   app.notFound((c) => {
     const methods = methodsOf(c.req.path);
     return methods.length === 0 || methods.includes(c.req.method)
-      ? problem(c, "not_found")
-      : problem(c, "method_not_allowed", { headers: { Allow: methods.join(", ") } });
+      ? answerProblem(c, "not_found")
+      : answerProblem(c, "method_not_allowed", { headers: { Allow: methods.join(", ") } });
   });
   app.onError((error, c) => {
-    if (error instanceof Refused) return problem(c, error.code, error.more);
+    if (error instanceof Refused) return answerProblem(c, error.code, error.more);
     logFault(c, error);
-    return problem(c, storeFailure(error) ?? "internal");
+    return answerProblem(c, storeFailure(error) ?? "internal");
   });
   // A router that finds one route among all, and its middleware, cost more than this answer itself.
-  const fromMemory = unchanged(ports.settings, credentials, sightings);
+  const fromMemory = openUnchanged(ports.settings, credentials, sightings);
   const { fetch } = app;
-  app.fetch = (request, ...rest) => unchangedOr(fromMemory, request, () => fetch(request, ...rest));
+  app.fetch = (request, ...rest) =>
+    answerUnchangedOr(fromMemory, request, () => fetch(request, ...rest));
   return Object.assign(app, { unchanged: fromMemory, sightings });
 }
 
 /** Nobody takes an answer for what it does not say it is, or keeps one that does not say for how long. */
-const sealed: MiddlewareHandler<AppEnv> = async (c, next) => {
+const sealResponse: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
   c.res.headers.set(noSniff[0], noSniff[1]);
   if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");

@@ -6,7 +6,7 @@ import type { D1Database, R2Bucket } from "@cloudflare/workers-types";
 import * as z from "zod";
 import { Key, Sha256 } from "#schema/primitives.ts";
 import { longestLife } from "#schema/tuf.ts";
-import { checkedBlobs } from "./ports/blobs.ts";
+import { checkBlobs } from "./ports/blobs.ts";
 import type { Blobs, Ports } from "./ports/index.ts";
 import { Retention } from "./ports/retention.ts";
 import { createSigner, SigningKeys, TokenSecret } from "./ports/signer.ts";
@@ -80,7 +80,7 @@ export function openEnv(bindings: unknown): Ports {
 
 /** R2 checks the hash too as it stores; what is there already is written anew, whatever it is. */
 const r2Blobs = (bucket: R2Bucket): Blobs =>
-  checkedBlobs({
+  checkBlobs({
     put: async (sha256, bytes) => {
       await bucket.put(`${folder}${sha256}`, bytes, { sha256 });
     },

@@ -6,7 +6,7 @@ import { openEnv } from "./env.ts";
 import { maintain } from "#worker/maintenance/index.ts";
 
 /** Opened at the first event and not at start, so that a deployment without its secrets still says what is missing. */
-const open = memoised(() => {
+const open = memoise(() => {
   const ports = openEnv(env);
   return { ports, app: createApp(ports) };
 });
@@ -27,7 +27,7 @@ export default {
   },
 };
 
-function memoised<T>(make: () => T): () => T {
+function memoise<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => {
     made ??= { value: make() };

@@ -2,20 +2,20 @@
 import { Hono } from "hono";
 import type { Fleet, HostCredentials, Sightings } from "#worker/hosts/index.ts";
 import type { Ports } from "./ports/index.ts";
-import { agent, repository } from "#worker/poll/index.ts";
+import { routeAgents, routeRepository } from "#worker/poll/index.ts";
 import { audit } from "#worker/audit/index.ts";
-import { catalog, commits, overlays } from "#worker/commits/index.ts";
-import { enrolments } from "#worker/enrolment/index.ts";
-import { cosign } from "#worker/cosign/index.ts";
+import { routeCatalog, routeCommits, routeOverlays } from "#worker/commits/index.ts";
+import { routeEnrolments } from "#worker/enrolment/index.ts";
+import { routeCosign } from "#worker/cosign/index.ts";
 import type { AppEnv } from "./http/env.ts";
-import { history } from "#worker/reports/index.ts";
-import { hosts, metrics } from "#worker/overview/index.ts";
-import { intent, revisions } from "#worker/intent/index.ts";
-import { pins } from "#worker/served/index.ts";
-import { rollouts } from "#worker/rollouts/index.ts";
-import { root } from "#worker/signing/index.ts";
-import { service } from "./http/service.ts";
-import { tokens } from "#worker/tokens/index.ts";
+import { routeHistory } from "#worker/reports/index.ts";
+import { routeHosts, routeMetrics } from "#worker/overview/index.ts";
+import { routeIntent, routeRevisions } from "#worker/intent/index.ts";
+import { routePins } from "#worker/served/index.ts";
+import { routeRollouts } from "#worker/rollouts/index.ts";
+import { routeRoot } from "#worker/signing/index.ts";
+import { routeService } from "./http/service.ts";
+import { routeTokens } from "#worker/tokens/index.ts";
 
 /** What one process remembers, and all its routes share. */
 interface Remembered {
@@ -24,30 +24,30 @@ interface Remembered {
   readonly sightings: Sightings;
 }
 
-export function routers(
+export function openRouters(
   ports: Ports,
   { fleet, credentials, sightings }: Remembered,
 ): readonly Hono<AppEnv>[] {
   return [
     lookAgainAfterWrites(fleet),
-    service(ports),
-    commits(ports),
-    revisions(ports),
-    intent(ports),
-    catalog(ports),
-    overlays(ports),
-    hosts(ports, sightings),
-    history(ports),
-    rollouts(ports),
-    metrics(ports, sightings),
-    pins(ports),
+    routeService(ports),
+    routeCommits(ports),
+    routeRevisions(ports),
+    routeIntent(ports),
+    routeCatalog(ports),
+    routeOverlays(ports),
+    routeHosts(ports, sightings),
+    routeHistory(ports),
+    routeRollouts(ports),
+    routeMetrics(ports, sightings),
+    routePins(ports),
     audit(ports),
-    tokens(ports),
-    root(ports),
-    cosign(ports),
-    enrolments(ports, fleet),
-    agent(ports, credentials, sightings),
-    repository(ports, credentials),
+    routeTokens(ports),
+    routeRoot(ports),
+    routeCosign(ports),
+    routeEnrolments(ports, fleet),
+    routeAgents(ports, credentials, sightings),
+    routeRepository(ports, credentials),
   ];
 }
 

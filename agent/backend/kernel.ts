@@ -51,28 +51,28 @@ export type Corrected =
     };
 
 export function openKernel(nft: Nft): Kernel {
-  const once = async (work: Promise<unknown>): Promise<Loaded> => {
+  const loadOnce = async (work: Promise<unknown>): Promise<Loaded> => {
     try {
       await work;
       return { ok: true };
     } catch (error) {
-      return notLoaded(error);
+      return describeFailedLoad(error);
     }
   };
   const load = async (program: Program): Promise<Loaded> => {
-    const first = await once(nft.apply(program));
-    return first.ok || !first.touched ? first : afterTouch(await once(nft.apply(program)));
+    const first = await loadOnce(nft.apply(program));
+    return first.ok || !first.touched ? first : afterTouch(await loadOnce(nft.apply(program)));
   };
   const update = async (program: Program): Promise<Loaded> => {
     let amended = false;
-    const first = await once(
+    const first = await loadOnce(
       nft.amend(program).then((applied) => (amended = applied !== undefined)),
     );
     if (first.ok) return amended ? first : load(program);
     const whole = await load(program);
     return first.touched ? afterTouch(whole) : whole;
   };
-  const inTurn = turns();
+  const inTurn = makeTurns();
   return {
     load: (program) => inTurn(() => load(program)),
     update: (program) => inTurn(() => update(program)),
@@ -131,7 +131,7 @@ async function compare(nft: Nft, program: Program, detail: Detail): Promise<Diff
 }
 
 /** One after the other, in the order of asking, whatever becomes of the one before. */
-function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+function makeTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const turn = last.then(work);
@@ -140,7 +140,7 @@ function turns(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
-function notLoaded(error: unknown): Loaded {
+function describeFailedLoad(error: unknown): Loaded {
   if (error instanceof ApplyError) {
     const refusal = { code: error.code, message: printable(error.message).slice(0, 500) };
     return { ok: false, refusal, touched: error.code === "readback_mismatch" };

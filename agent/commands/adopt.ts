@@ -4,30 +4,34 @@
  */
 import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { refusalCounters } from "#core/render/index.ts";
+import { listRefusalCounters } from "#core/render/index.ts";
 import { admitFirst, mayEnforce, processNames, writeBeginning } from "#agent/cycle/adoption.ts";
 import { findFlows } from "#agent/flows/conntrack.ts";
-import { describeRedirect, type ForeignRedirect, handsOn } from "#agent/backend/nft/redirects.ts";
+import {
+  describeRedirect,
+  type ForeignRedirect,
+  isRedirect,
+} from "#agent/backend/nft/redirects.ts";
 import { spawnExec, spawnStream } from "#agent/process/spawn.ts";
 import { exitCodes, type Options } from "./args.ts";
 import { type LoadedGuard, loadGuard } from "../guard/index.ts";
 import { type Kernel, openKernel } from "#agent/backend/kernel.ts";
 import { lockHolder } from "#agent/disk/lock.ts";
-import { listeners, processNames as socketOwners } from "../observe/listeners.ts";
+import { readListeners, processNames as socketOwners } from "../observe/listeners.ts";
 import {
   type Decided,
-  flowOutlook,
+  describeFlows,
   type FlowOutlook,
-  listenerOutlook,
+  describeListeners,
   type ListenerOutlook,
   wouldBeCut,
 } from "../observe/outlook.ts";
-import { unitWarnings } from "../observe/units.ts";
+import { listUnitWarnings } from "../observe/units.ts";
 import { programOf, rulesOf } from "#agent/cycle/programs.ts";
-import { outcome, type Refusal } from "#agent/machine/refusal.ts";
+import { settleOutcome, type Refusal } from "#agent/machine/refusal.ts";
 import { everCommitted } from "#agent/disk/slots.ts";
 import type { TrustedBundle } from "../trust/index.ts";
-import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
+import { controlPlaneOf, readTrustedBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What `adopt --json` prints; fields are only ever added. */
 export interface Adoption {
@@ -54,7 +58,7 @@ export interface Adoption {
 
 /** @throws Refused */
 export async function adopt(options: Options, terminal: Terminal): Promise<number> {
-  const bundle = heldBundle(options);
+  const bundle = readTrustedBundle(options);
   const guard = loadGuard(options.guard, controlPlaneOf(options));
   if (options.yes) return begin(options, guard, terminal);
   const adoption = await foresee(options, bundle, guard);
@@ -84,13 +88,13 @@ async function foresee(
   guard: LoadedGuard,
 ): Promise<Adoption> {
   const rules = rulesOf(bundle, guard);
-  const found = listeners().filter(({ ephemeral }) => !ephemeral);
+  const found = readListeners().filter(({ ephemeral }) => !ephemeral);
   const owners = await socketOwners(new Set(found.map(({ inode }) => inode)));
   const own = ownAddresses();
   const kernel = openKernel(nftOf(options));
   await kernel.look();
   const redirects = kernel.others().redirects ?? [];
-  const outlook = listenerOutlook(found, rules, own, owners, redirects);
+  const outlook = describeListeners(found, rules, own, owners, redirects);
   const flows = await findFlows(
     { exec: spawnExec(), stream: spawnStream() },
     rules,
@@ -99,8 +103,8 @@ async function foresee(
   );
   const processOf = (protocol: "tcp" | "udp", port: number): string | null =>
     outlook.find((one) => one.protocol === protocol && one.port === port)?.process ?? null;
-  const cutFlows = flows.ok ? flowOutlook(flows.flows, processOf) : [];
-  const admitted = await outcome(async () => admitFirst(guard, processNames()));
+  const cutFlows = flows.ok ? describeFlows(flows.flows, processOf) : [];
+  const admitted = await settleOutcome(async () => admitFirst(guard, processNames()));
   const { seq, revision } = bundle.custom;
   return {
     bundle: { seq, revision },
@@ -117,9 +121,9 @@ async function foresee(
     flows: cutFlows,
     flows_unknown: flows.ok ? null : flows.why,
     redirects: [...redirects],
-    counted: await countedSoFar(kernel, bundle, guard),
+    counted: await readCounted(kernel, bundle, guard),
     refusal: admitted.ok ? null : admitted.refusal,
-    warnings: [...warningsOf(guard), ...unitWarnings()],
+    warnings: [...warningsOf(guard), ...listUnitWarnings()],
   };
 }
 
@@ -131,12 +135,12 @@ const ownAddresses = (): ReadonlyMap<string, string> =>
     ),
   );
 
-async function countedSoFar(
+async function readCounted(
   kernel: Kernel,
   bundle: TrustedBundle,
   guard: LoadedGuard,
 ): Promise<Adoption["counted"]> {
-  const refusing = new Set(refusalCounters(programOf(bundle, guard)));
+  const refusing = new Set(listRefusalCounters(programOf(bundle, guard)));
   const rows = new Map(bundle.ruleset.rules.map(({ counter, row }) => [counter, row]));
   const readings = await kernel.counters();
   return readings
@@ -183,10 +187,10 @@ function format({
     ...section(
       "other ports that are handed on before our rules for this host see them",
       found.redirects
-        .filter((redirect) => !found.listeners.some((one) => handsOn(redirect, one)))
+        .filter((redirect) => !found.listeners.some((one) => isRedirect(redirect, one)))
         .map(describeRedirect),
     ),
-    ...section("flows that end", found.flows.map(flowLine)),
+    ...section("flows that end", found.flows.map(formatFlow)),
     ...(unknown === null ? [] : [`flows cannot be listed: ${unknown}`]),
     ...section(
       "packets counted that are refused",
@@ -221,7 +225,7 @@ const narrowedLine = (one: ListenerOutlook): string =>
 /** More peers than this are counted. */
 const peersShownMax = 5;
 
-function flowLine({
+function formatFlow({
   protocol,
   direction,
   port,

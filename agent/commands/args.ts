@@ -2,7 +2,7 @@
  * The command line, from argv to a typed command; nothing is read or started here. Each command takes its own options
  * and no other, so that one that was forgotten or put to the wrong command never passes for done.
  */
-import { completionScript } from "#args/completion.ts";
+import { formatCompletions } from "#args/completion.ts";
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { readCommandLine } from "#args/program.ts";
 import { readArgs } from "#args/read.ts";
@@ -67,7 +67,7 @@ export function parseCommand(argv: readonly string[]): Command {
 function commandOf(name: keyof typeof specs, args: readonly string[]): Command {
   if (name === "completion") {
     const { positionals } = readArgs(specs.completion, args);
-    return { kind: "say", text: completionScript(positionals.shell, program) };
+    return { kind: "say", text: formatCompletions(positionals.shell, program) };
   }
   try {
     const spec: Spec = specs[name];
@@ -82,20 +82,20 @@ function commandOf(name: keyof typeof specs, args: readonly string[]): Command {
 type Values = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 function optionsOf(values: Values, positionals: Values): Options {
-  const text = (name: string): string | undefined => {
+  const readText = (name: string): string | undefined => {
     const given = values[name];
     return typeof given === "string" ? given : undefined;
   };
   const joined = positionals["url"];
   return {
-    stateDir: text("state-dir") ?? "/var/lib/portcullis",
-    guard: text("guard") ?? "/etc/portcullis/guard.yaml",
-    nft: text("nft") ?? "nft",
-    ca: text("ca"),
-    url: typeof joined === "string" ? joined : text("url"),
-    rootSha256: text("root-sha256"),
-    token: text("token"),
-    tokenFile: text("token-file"),
+    stateDir: readText("state-dir") ?? "/var/lib/portcullis",
+    guard: readText("guard") ?? "/etc/portcullis/guard.yaml",
+    nft: readText("nft") ?? "nft",
+    ca: readText("ca"),
+    url: typeof joined === "string" ? joined : readText("url"),
+    rootSha256: readText("root-sha256"),
+    token: readText("token"),
+    tokenFile: readText("token-file"),
     enforce: values["enforce"] === true,
     closedFirst: values["closed-first"] === true,
     proposeGuard: values["propose-guard"] === true,
@@ -103,7 +103,7 @@ function optionsOf(values: Values, positionals: Values): Options {
     lift: values["lift"] === true,
     yes: values["yes"] === true,
     json: values["json"] === true,
-    events: parseCount(text("events") ?? "0"),
+    events: parseCount(readText("events") ?? "0"),
   };
 }
 

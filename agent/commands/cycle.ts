@@ -4,9 +4,9 @@ import { spawnExec } from "#agent/process/spawn.ts";
 import { Witness } from "#agent/backend/nft/witness.ts";
 import { exitCodes, type Options } from "./args.ts";
 import { lock } from "#agent/disk/lock.ts";
-import { aliveLoop, loop, patrolLoop } from "#agent/cycle/loop.ts";
+import { runHeartbeat, loop, runPatrol } from "#agent/cycle/loop.ts";
 import type { Patrol } from "../observe/patrol.ts";
-import { serviceWatchdog } from "#agent/process/systemd.ts";
+import { openServiceWatchdog } from "#agent/process/systemd.ts";
 import {
   controlPlaneOf,
   openParts,
@@ -20,19 +20,19 @@ const tellSeconds = 20;
 
 /** Until SIGTERM or SIGINT, with the patrol beside it, and systemd told that both can turn. The rules stay in place. */
 export const run = (options: Options, terminal: Terminal): Promise<number> =>
-  alone(options, terminal, async (agent, patrol) => {
+  runAlone(options, terminal, async (agent, patrol) => {
     // Whichever fails ends the other: an agent that watches half is not left running.
     const failed = new AbortController();
     const stop = AbortSignal.any([terminal.stop, failed.signal]);
-    const watchdog = serviceWatchdog(
+    const watchdog = openServiceWatchdog(
       process.env,
       process.pid,
       spawnExec({ timeoutSeconds: tellSeconds }),
     );
     const loops = [
       loop(agent, Math.random, stop),
-      patrolLoop(patrol, stop),
-      ...(watchdog === undefined ? [] : [aliveLoop(watchdog, terminal.log, stop)]),
+      runPatrol(patrol, stop),
+      ...(watchdog === undefined ? [] : [runHeartbeat(watchdog, terminal.log, stop)]),
     ];
     for (const one of loops) one.catch(() => failed.abort());
     const ended = await Promise.allSettled(loops);
@@ -43,12 +43,12 @@ export const run = (options: Options, terminal: Terminal): Promise<number> =>
 
 /** One cycle: 0 when what the control plane signed is in force, 3 when something was refused and the old rules stay. */
 export const once = (options: Options, terminal: Terminal): Promise<number> =>
-  alone(options, terminal, async (agent) => {
-    const { refusal } = await agent.cycle(terminal.stop);
+  runAlone(options, terminal, async (agent) => {
+    const { refusal } = await agent.runCycle(terminal.stop);
     return refusal === undefined ? exitCodes.ok : exitCodes.refused;
   });
 
-async function alone(
+async function runAlone(
   options: Options,
   terminal: Terminal,
   work: (agent: Agent, patrol: Patrol) => Promise<number>,

@@ -10,7 +10,7 @@ import { loadGuard, lookAround, proposeGuard } from "../guard/index.ts";
 import { readIdentity } from "#agent/disk/identity.ts";
 import { join } from "#agent/cycle/join.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
-import { unitWarnings } from "../observe/units.ts";
+import { listUnitWarnings } from "../observe/units.ts";
 import { isErrno, makeDirectory } from "#agent/disk/files.ts";
 import { mark } from "#agent/disk/marks.ts";
 import { Refused } from "#agent/machine/refusal.ts";
@@ -21,7 +21,7 @@ import { nftOf, requireEnvironment, type Terminal } from "./open.ts";
 /** @throws UsageError, Refused */
 export async function enrol(options: Options, terminal: Terminal): Promise<number> {
   if (options.proposeGuard) {
-    terminal.out(proposal());
+    terminal.out(proposeGuardText());
     return exitCodes.ok;
   }
   const { url, rootSha256 } = options;
@@ -51,7 +51,7 @@ export async function enrol(options: Options, terminal: Terminal): Promise<numbe
     defaultLimits,
   );
   prepareFallback(options, terminal);
-  for (const warning of unitWarnings()) terminal.log(`warning: ${warning}`);
+  for (const warning of listUnitWarnings()) terminal.log(`warning: ${warning}`);
   terminal.out(`joined fleet ${enrolment.fleet} as host ${enrolment.host}\n`);
   if (beginning === "count")
     terminal.log(
@@ -88,7 +88,7 @@ async function closeFirst(options: Options): Promise<void> {
 }
 
 /** @throws Refused `guard_invalid` */
-function proposal(): string {
+function proposeGuardText(): string {
   const proposed = proposeGuard(lookAround(process.env));
   if (proposed === undefined)
     throw new Refused(
@@ -100,7 +100,7 @@ function proposal(): string {
 
 /** A guard that is there is a person's decision and stays. */
 function writeGuard(path: string, { log }: Terminal): void {
-  const text = proposal();
+  const text = proposeGuardText();
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     writeFileSync(path, text, { flag: "wx", mode: 0o600 });

@@ -9,13 +9,13 @@ import { readIdentity } from "#agent/disk/identity.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
 import { closeJournal } from "#agent/disk/journal.ts";
 import { describeEvent, readEvents } from "../observe/event-log.ts";
-import { unitWarnings } from "../observe/units.ts";
+import { listUnitWarnings } from "../observe/units.ts";
 import { lockHolder } from "#agent/disk/lock.ts";
 import { isErrno, makeDirectory, removeDurable, writeDurable } from "#agent/disk/files.ts";
 import { fallenFile, holdFile } from "#agent/disk/marks.ts";
 import { programOf } from "#agent/cycle/programs.ts";
-import { outcome, Refused } from "#agent/machine/refusal.ts";
-import { committedSlot, enforcedFile, everCommitted } from "#agent/disk/slots.ts";
+import { settleOutcome, Refused } from "#agent/machine/refusal.ts";
+import { readCommittedSlot, enforcedFile, everCommitted } from "#agent/disk/slots.ts";
 import {
   formatStatus,
   readStatus,
@@ -23,15 +23,15 @@ import {
   statusFile,
   type StatusReport,
 } from "#agent/report/status.ts";
-import { controlPlaneOf, heldBundle, nftOf, type Terminal } from "./open.ts";
+import { controlPlaneOf, readTrustedBundle, nftOf, type Terminal } from "./open.ts";
 
 /** What this host runs, by the last cycle's account. */
-export function status(options: Options, terminal: Terminal): number {
+export function showStatus(options: Options, terminal: Terminal): number {
   const now = Date.now();
-  const found = readStatus(options.stateDir) ?? beforeFirstCycle(options, now);
+  const found = readStatus(options.stateDir) ?? readStatusBeforeCycle(options, now);
   const running = lockHolder(options.stateDir) !== undefined;
   const events = readEvents(options.stateDir, options.events);
-  const units = unitWarnings();
+  const units = listUnitWarnings();
   if (options.json) {
     const left =
       found.lease_ends_at === null
@@ -53,10 +53,10 @@ export function status(options: Options, terminal: Terminal): number {
   return exitCodes.ok;
 }
 
-function beforeFirstCycle(options: Options, now: number): Status {
+function readStatusBeforeCycle(options: Options, now: number): Status {
   const identity = readIdentity(options.stateDir);
   const at = new Date(now).toISOString();
-  const applied = committedSlot(options.stateDir)?.applied;
+  const applied = readCommittedSlot(options.stateDir)?.applied;
   return {
     state: identity === undefined ? "unenrolled" : "adopting",
     since: at,
@@ -85,7 +85,7 @@ function beforeFirstCycle(options: Options, now: number): Status {
 /** Prints the text of the bundle held, as this host's guard and renderer make it. @throws Refused */
 export function print(options: Options, terminal: Terminal): number {
   const guard = loadGuard(options.guard, controlPlaneOf(options));
-  terminal.out(transaction(programOf(heldBundle(options), guard), emptyInventory));
+  terminal.out(transaction(programOf(readTrustedBundle(options), guard), emptyInventory));
   return exitCodes.ok;
 }
 
@@ -93,7 +93,7 @@ export function print(options: Options, terminal: Terminal): number {
  * Closes this host, now and until it is lifted: a running agent sees the mark and applies nothing. Needs no identity
  * and no lock, because it must work when nothing else does. @throws Refused
  */
-export async function closed(options: Options, terminal: Terminal): Promise<number> {
+export async function closeHost(options: Options, terminal: Terminal): Promise<number> {
   const mark = holdFile(options.stateDir);
   if (options.lift) {
     if (existsSync(mark)) removeDurable(mark);
@@ -104,7 +104,7 @@ export async function closed(options: Options, terminal: Terminal): Promise<numb
   }
   // A person's word: it holds even where the guard leaves no way to the control plane.
   const { guard } = loadGuard(options.guard, undefined);
-  const marked = await outcome(async () => markClosed(options));
+  const marked = await settleOutcome(async () => markClosed(options));
   const loaded = await openKernel(nftOf(options)).load(renderClosed(guard));
   if (!loaded.ok) throw new Refused(loaded.refusal.code, loaded.refusal.message);
   if (!marked.ok)
@@ -112,7 +112,9 @@ export async function closed(options: Options, terminal: Terminal): Promise<numb
       marked.refusal.code,
       `closed, but only until the next boot or an agent's next look: ${marked.refusal.message}`,
     );
-  const beside = await outcome(async () => keepMark(fallbackOf(options.guard), options.stateDir));
+  const beside = await settleOutcome(async () =>
+    keepMark(fallbackOf(options.guard), options.stateDir),
+  );
   if (!beside.ok)
     terminal.log(`warning: should the state directory be lost: ${beside.refusal.message}`);
   terminal.out("closed: management and replies come in, nothing else, until 'closed --lift'\n");

@@ -13,7 +13,7 @@ import { guardReader, type LoadedGuard } from "../guard/index.ts";
 import { describeDrift, DriftLog } from "../observe/drift-log.ts";
 import { openEventLog, recordDrift } from "../observe/event-log.ts";
 import { openIntended } from "#agent/cycle/intended.ts";
-import { listeners } from "../observe/listeners.ts";
+import { readListeners } from "../observe/listeners.ts";
 import { Patrol } from "../observe/patrol.ts";
 import { ServiceWatch } from "../observe/service-watch.ts";
 import { holdFile } from "#agent/disk/marks.ts";
@@ -23,7 +23,7 @@ import type { Parts } from "#agent/cycle/parts.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { openClient } from "../transport/client.ts";
 import { parseEndpoint } from "../transport/endpoint.ts";
-import { environmentFault } from "../transport/environment.ts";
+import { findEnvironmentFault } from "../transport/environment.ts";
 import { defaultLimits } from "../transport/request.ts";
 import { openTrust, type TrustedBundle } from "../trust/index.ts";
 
@@ -37,7 +37,7 @@ export interface Terminal {
 }
 
 /** @throws Refused `state_invalid` on a host that has not joined */
-function joined(options: Options): HostIdentity {
+function readJoined(options: Options): HostIdentity {
   const identity = readIdentity(options.stateDir);
   if (identity === undefined)
     throw new Refused("state_invalid", "this host has not joined; run join first");
@@ -46,19 +46,19 @@ function joined(options: Options): HostIdentity {
 
 /** URL of this host's control plane, which its guard must leave open. @throws Refused */
 export const controlPlaneOf = (options: Options): string =>
-  parseEndpoint(options.url ?? joined(options).url).url;
+  parseEndpoint(options.url ?? readJoined(options).url).url;
 
 /** @throws UsageError that names what is set around this program and may not be */
 export function requireEnvironment(url: string): void {
-  const fault = environmentFault(process.env, new URL(url));
+  const fault = findEnvironmentFault(process.env, new URL(url));
   if (fault !== undefined) throw new UsageError(fault);
 }
 
 export const nftOf = (options: Options): Nft => openNft(spawnExec(), options.nft);
 
 /** What this host holds, as the trust room believes it. @throws Refused, also where it holds no bundle yet */
-export function heldBundle(options: Options): TrustedBundle {
-  const identity = joined(options);
+export function readTrustedBundle(options: Options): TrustedBundle {
+  const identity = readJoined(options);
   const now = openLeaseClock(options.stateDir, systemClocks()).now();
   const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }, now);
   if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
@@ -74,7 +74,7 @@ export function openParts(
   log: (line: string) => void,
   witness: Witness = new Witness(),
 ): Parts {
-  const identity = joined(options);
+  const identity = readJoined(options);
   const url = controlPlaneOf(options);
   const clock = openLeaseClock(options.stateDir, systemClocks());
   const fallback = fallbackOf(options.guard);
@@ -92,14 +92,14 @@ export function openParts(
     ),
     client: openClient(url, identity, defaultLimits),
     kernel: openKernel(
-      openNft(spawnExec({ started: (pid) => witness.started(pid) }), options.nft, witness),
+      openNft(spawnExec({ started: (pid) => witness.noteStarted(pid) }), options.nft, witness),
     ),
     watchdog: openWatchdog(options.stateDir, fallback, options.nft),
     processes: processNames,
     pass: () => undefined,
     drift: new DriftLog(),
     events: openEventLog(options.stateDir, Date.now, log),
-    services: new ServiceWatch(listeners, log),
+    services: new ServiceWatch(readListeners, log),
     cutFlows: (rules, before) =>
       cutFlows(
         { exec: spawnExec(), stream: spawnStream() },
@@ -127,7 +127,7 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
       const program = intended(agent.state);
       return program === undefined ? undefined : agent.times.of(program);
     },
-    mode: () => driftMode(readGuard),
+    mode: () => readDriftMode(readGuard),
     now,
     tell: (told) => {
       log(describeDrift(told));
@@ -137,7 +137,7 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
 }
 
 /** An unreadable guard says nothing about drift, so the default stands. */
-function driftMode(readGuard: () => LoadedGuard): "repair" | "report" {
+function readDriftMode(readGuard: () => LoadedGuard): "repair" | "report" {
   try {
     return readGuard().guard.drift;
   } catch (error) {

@@ -62,14 +62,14 @@ export function processNames(): readonly string[] {
   return readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid))
     .flatMap((pid) => {
-      const theirs = reading(() => readlinkSync(`/proc/${pid}/ns/net`));
-      const name = reading(() => readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd());
+      const theirs = readOr(() => readlinkSync(`/proc/${pid}/ns/net`));
+      const name = readOr(() => readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd());
       return name === undefined || (theirs !== undefined && theirs !== network) ? [] : [name];
     });
 }
 
 /** Undefined for what is gone or not ours to see: processes come and go while we look. */
-function reading(read: () => string): string | undefined {
+function readOr(read: () => string): string | undefined {
   try {
     return read();
   } catch (error) {

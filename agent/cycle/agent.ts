@@ -14,19 +14,19 @@ import { recordCutOff } from "#agent/observe/event-log.ts";
 import { ClosedKeeper } from "./fallback.ts";
 import { FlowCutter } from "./flow-cutter.ts";
 import { type LoadedGuard, policyOf } from "#agent/guard/index.ts";
-import { publicHalf } from "#agent/disk/identity.ts";
+import { encodePublicHalf } from "#agent/disk/identity.ts";
 import { closeJournal, cutOff } from "#agent/disk/journal.ts";
 import type { Rules } from "#agent/flows/flows.ts";
 import { isErrno } from "#agent/disk/files.ts";
 import { fallenFile, holdFile, mark } from "#agent/disk/marks.ts";
-import { causeOf, outcome, type Refusal } from "#agent/machine/refusal.ts";
+import { causeOf, settleOutcome, type Refusal } from "#agent/machine/refusal.ts";
 import type { DatedRefusal } from "#agent/report/report.ts";
 import { Reporter } from "#agent/report/reporter.ts";
 import type { Cycle, Parts } from "./parts.ts";
 import { candidateOf, programOf, rulesOf } from "./programs.ts";
 import { readReverts, writeReverts } from "#agent/disk/reverts.ts";
 import {
-  committedSlot,
+  readCommittedSlot,
   commitSlot,
   everCommitted,
   type Slot,
@@ -43,7 +43,7 @@ import {
   type State,
   step,
 } from "#agent/machine/state.ts";
-import { endedBy, saysAgain, statusOf, statusWriter } from "#agent/report/status.ts";
+import { endedBy, saysAgain, statusOf, openStatusWriter } from "#agent/report/status.ts";
 import { TimeBound } from "./time-bound.ts";
 import type { Trust } from "#agent/trust/index.ts";
 
@@ -65,7 +65,7 @@ export class Agent {
   readonly #closed: ClosedKeeper;
   readonly #flows: FlowCutter;
   readonly #reporter: Reporter;
-  readonly #tellStatus: ReturnType<typeof statusWriter>;
+  readonly #tellStatus: ReturnType<typeof openStatusWriter>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -74,7 +74,7 @@ export class Agent {
     this.#flows = new FlowCutter(parts);
     this.times = new TimeBound(parts);
     this.#closed = new ClosedKeeper(parts);
-    this.#tellStatus = statusWriter(parts.directory);
+    this.#tellStatus = openStatusWriter(parts.directory);
     this.#since = new Date(parts.now()).toISOString();
   }
 
@@ -83,7 +83,7 @@ export class Agent {
   }
 
   /** One cycle: wake, poll, and whatever follows from that. Network waits end with `stop`. */
-  async cycle(stop: AbortSignal): Promise<Cycle> {
+  async runCycle(stop: AbortSignal): Promise<Cycle> {
     const alarm = this.#parts.clock.takeAlarm();
     if (alarm !== undefined) this.#refuse(alarm);
     this.#refusal = undefined;
@@ -110,7 +110,7 @@ export class Agent {
   async #started(): Promise<Event> {
     const { directory, kernel, clock, events } = this.#parts;
     const trust = this.#trust();
-    const slot = committedSlot(directory);
+    const slot = readCommittedSlot(directory);
     if (slot !== undefined) this.times.begin(slot);
     this.#heard.generation = trust?.hint().generation ?? null;
     this.#rules = await this.#rulesBefore();
@@ -138,7 +138,7 @@ export class Agent {
     const held = this.#trust()?.held();
     if (
       held === undefined ||
-      committedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256
+      readCommittedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256
     )
       return undefined;
     const guard = await this.#guard();
@@ -155,7 +155,9 @@ export class Agent {
   /** Null while the guard file is invalid: what it said before stays. */
   async #policy(): Promise<Policy | null> {
     const guard = await this.#guard();
-    return guard === undefined ? null : policyOf(guard.guard, publicHalf(this.#parts.identity.key));
+    return guard === undefined
+      ? null
+      : policyOf(guard.guard, encodePublicHalf(this.#parts.identity.key));
   }
 
   /** Steps until nothing follows. Bounded by the state machine: no event of an effect leads back to a poll. */
@@ -198,7 +200,7 @@ export class Agent {
       case "remember":
         return this.#keep(() => writeReverts(this.#parts.directory, effect.reverts, this.#keys));
       case "report":
-        this.#reporter.soon();
+        this.#reporter.reportSoon();
         return undefined;
     }
   }
@@ -209,12 +211,12 @@ export class Agent {
     if (rules === undefined) return;
     const { left, refusals } = await this.times.leaveOut(this.#state, rules.ruleset);
     for (const refusal of refusals) this.#refuse(refusal);
-    if (left) await this.#flows.committed(rules);
+    if (left) await this.#flows.cutCommitted(rules);
   }
 
   async #poll(stop: AbortSignal): Promise<Event> {
     await this.#leaveOutPast();
-    const polled = await outcome(() => ask(this.#parts, this.#state, this.#heard, stop));
+    const polled = await settleOutcome(() => ask(this.#parts, this.#state, this.#heard, stop));
     const { clock } = this.#parts;
     if (!polled.ok) {
       this.#refuse(polled.refusal);
@@ -240,7 +242,7 @@ export class Agent {
     const bundle = this.#trust()?.held();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
       return { kind: "failed", kernel: "untouched", now: clock.now() };
-    const program = await outcome(async () => {
+    const program = await settleOutcome(async () => {
       if (!everCommitted(directory)) admitFirst(guard, processes());
       return programOf(bundle, guard);
     });
@@ -253,7 +255,7 @@ export class Agent {
     };
     const parts = { directory, kernel, watchdog, client, guard: guard.guard, now, pass, stop };
     // Read before anything is loaded: a state directory that fails meanwhile takes nothing away.
-    const held = committedSlot(directory);
+    const held = readCommittedSlot(directory);
     this.times.advance();
     const enforced = await enforce(
       parts,
@@ -274,7 +276,7 @@ export class Agent {
     log(`committed seq ${applied.seq}, revision ${applied.revision}`);
     events.record({ kind: "commit", seq: applied.seq, revision: applied.revision });
     this.#rules = rulesOf(bundle, guard);
-    await this.#flows.committed(this.#rules);
+    await this.#flows.cutCommitted(this.#rules);
     return { kind: "committed", applied, now: clock.now() };
   }
 
@@ -286,7 +288,7 @@ export class Agent {
     if (guard === undefined || bundle?.custom.seq !== candidate.seq) return undefined;
     // A person may have closed this host since the cycle began.
     if (existsSync(holdFile(directory))) return undefined;
-    const program = await outcome(async () => countOnly(programOf(bundle, guard)));
+    const program = await settleOutcome(async () => countOnly(programOf(bundle, guard)));
     const loaded = program.ok ? await kernel.load(program.value) : program;
     if (!loaded.ok) return this.#refuse(loaded.refusal);
     log(
@@ -299,11 +301,11 @@ export class Agent {
   /** The same program under a higher seq. */
   async #record(candidate: Candidate): Promise<Event> {
     const { directory, now, clock } = this.#parts;
-    const slot = committedSlot(directory);
+    const slot = readCommittedSlot(directory);
     if (slot === undefined) return this.#failed(torn, "untouched");
     const applied: Committed = { ...slot.applied, ...candidate };
     const text = this.times.textOf(slot.program);
-    const written = await outcome(async () =>
+    const written = await settleOutcome(async () =>
       commitSlot(directory, stageSlot(directory, applied, slot.program, now(), slot, text)),
     );
     if (!written.ok) return this.#failed(written.refusal, "untouched");
@@ -330,7 +332,7 @@ export class Agent {
 
   async #restore(): Promise<Event> {
     const { directory, clock } = this.#parts;
-    const slot = committedSlot(directory);
+    const slot = readCommittedSlot(directory);
     if (slot === undefined) this.#refuse(torn);
     const restored = slot !== undefined && (await this.#goBack(slot));
     if (restored) await this.#keep(() => mark(directory, "standing"));
@@ -347,12 +349,12 @@ export class Agent {
 
   /** Writes what a restart must know; a full disk is told and changes nothing else. */
   async #keep(write: () => void): Promise<undefined> {
-    const written = await outcome(async () => write());
+    const written = await settleOutcome(async () => write());
     if (!written.ok) this.#refuse(written.refusal);
   }
 
   async #guard(): Promise<LoadedGuard | undefined> {
-    const loaded = await outcome(async () => this.#parts.readGuard());
+    const loaded = await settleOutcome(async () => this.#parts.readGuard());
     this.#lastGuard = loaded.ok ? loaded.value : null;
     if (loaded.ok) {
       await this.#keep(() => this.#closed.keep(loaded.value));
@@ -376,7 +378,7 @@ export class Agent {
     this.#lastRefusal = dated;
     this.#reporter.remember(dated);
     if (!repeated) {
-      this.#reporter.soon();
+      this.#reporter.reportSoon();
       this.#parts.log(`refused ${code}: ${message}`);
       this.#parts.events.record({ kind: "refusal", code, message });
     }

@@ -6,16 +6,16 @@
 import type { Program } from "#core/render/index.ts";
 import type { Guard } from "#schema/guard.ts";
 import type { Watchdog } from "#agent/backend/nft/watchdog.ts";
-import { bootId, systemClocks } from "#agent/disk/clock.ts";
-import { closeJournal, type Journal, settled, writeJournal } from "#agent/disk/journal.ts";
+import { readBootId, systemClocks } from "#agent/disk/clock.ts";
+import { closeJournal, type Journal, waitSettled, writeJournal } from "#agent/disk/journal.ts";
 import type { Kernel } from "#agent/backend/kernel.ts";
 import { prove } from "./probe.ts";
-import { outcome, type Refusal, Refused } from "#agent/machine/refusal.ts";
+import { settleOutcome, type Refusal, Refused } from "#agent/machine/refusal.ts";
 import {
   commitSlot,
   revokeSlot,
   type Slot,
-  slotSeal,
+  makeSlotSeal,
   stageSlot,
   standaloneText,
   type SlotName,
@@ -71,19 +71,19 @@ export async function enforce(
   held: Slot | undefined,
   left: Program = program,
 ): Promise<Enforced> {
-  const staged = await outcome(async () =>
+  const staged = await settleOutcome(async () =>
     stageSlot(parts.directory, applied, program, parts.now(), held, standaloneText(left)),
   );
   if (!staged.ok) return { kind: "refused", loaded: false, refusal: staged.refusal };
   const slot = staged.value;
   const progress = { loaded: false };
-  const result = await outcome(() => transact(parts, applied, left, slot, progress));
+  const result = await settleOutcome(() => transact(parts, applied, left, slot, progress));
   if (result.ok) return { kind: "committed" };
   // What cannot be revoked on a disk that turned read-only stays pending, which boot and the next start do not believe.
-  const revoked = await outcome(async () => revokeSlot(parts.directory, slot));
-  await settled(parts.directory);
+  const revoked = await settleOutcome(async () => revokeSlot(parts.directory, slot));
+  await waitSettled(parts.directory);
   const refusal = revoked.ok ? result.refusal : revoked.refusal;
-  if (!progress.loaded) await outcome(async () => closeJournal(parts.directory));
+  if (!progress.loaded) await settleOutcome(async () => closeJournal(parts.directory));
   return { kind: parts.stop.aborted ? "stopped" : "refused", loaded: progress.loaded, refusal };
 }
 
@@ -103,19 +103,19 @@ async function transact(
     seq: applied.seq,
     revision: applied.revision,
     guard_sha256: applied.guard_sha256,
-    boot_id: bootId(),
+    boot_id: readBootId(),
     deadline: up + seconds,
   };
   const left = seconds * 1000 - revertReserveMs;
   const until = AbortSignal.any([stop, AbortSignal.timeout(left)]);
   writeJournal(directory, { ...journal, phase: "PREPARED" });
   pass("prepared");
-  await armed(watchdog, slot, journal.deadline, seconds);
+  await armWatchdog(watchdog, slot, journal.deadline, seconds);
   pass("armed");
   writeJournal(directory, { ...journal, phase: "ARMED" });
   pass("journaled");
   // A machine that slept, or was too busy, since the watchdog was armed: what it took back nobody would take back again.
-  if (slotSeal(directory, slot) !== "pending")
+  if (makeSlotSeal(directory, slot) !== "pending")
     throw new Refused("load_failed", "the watchdog reverted before the load; nothing was loaded");
   progress.loaded = true;
   const loaded = await kernel.update(program);
@@ -133,11 +133,11 @@ async function transact(
     throw new Refused("probe_failed", "the watchdog reverted first");
   pass("committed");
   // From here on the new ruleset stays: a journal that cannot be closed is closed at the next start.
-  await outcome(async () => closeJournal(directory));
+  await settleOutcome(async () => closeJournal(directory));
   pass("disarmed");
 }
 
-async function armed(
+async function armWatchdog(
   watchdog: Watchdog,
   slot: SlotName,
   deadline: number,

@@ -25,7 +25,7 @@ import { sha256 } from "#agent/disk/digest.ts";
 /** The folder beside a guard file. */
 export const fallbackOf = (guardPath: string): string => join(dirname(guardPath), "fallback");
 
-const marked = (fallback: string): string => join(fallback, "holds");
+const markPathOf = (fallback: string): string => join(fallback, "holds");
 
 /** Writes what differs. The text before its digest: torn in between, neither is believed. @throws Refused `state_unwritable` */
 export function keepClosed(folder: string, guard: Guard): void {
@@ -34,7 +34,7 @@ export function keepClosed(folder: string, guard: Guard): void {
     ["closed.nft", text],
     ["closed.seal", `${sha256(text)}\n`],
   ];
-  writing(folder, () => {
+  writeOrRefuse(folder, () => {
     makeDirectory(folder);
     for (const [name, content] of files) {
       const path = join(folder, name);
@@ -47,19 +47,20 @@ export function keepClosed(folder: string, guard: Guard): void {
 export function keepMark(fallback: string, directory: string): void {
   const holds =
     everCommitted(directory) || [holdFile, fallenFile].some((file) => existsSync(file(directory)));
-  if (!holds || existsSync(marked(fallback))) return;
-  writing(fallback, () => {
+  if (!holds || existsSync(markPathOf(fallback))) return;
+  writeOrRefuse(fallback, () => {
     makeDirectory(fallback);
-    writeDurable(marked(fallback), "");
+    writeDurable(markPathOf(fallback), "");
   });
 }
 
 /** For a host that boot must leave alone. @throws Refused `state_unwritable` */
 export function removeMark(fallback: string): void {
-  if (existsSync(marked(fallback))) writing(fallback, () => removeDurable(marked(fallback)));
+  if (existsSync(markPathOf(fallback)))
+    writeOrRefuse(fallback, () => removeDurable(markPathOf(fallback)));
 }
 
-function writing(folder: string, work: () => void): void {
+function writeOrRefuse(folder: string, work: () => void): void {
   try {
     work();
   } catch (error) {

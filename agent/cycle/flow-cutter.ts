@@ -28,7 +28,7 @@ export class FlowCutter {
     this.#cutBy = rules;
   }
 
-  async committed(now: Rules): Promise<void> {
+  async cutCommitted(now: Rules): Promise<void> {
     const { cutFlows, log, events } = this.#parts;
     const done = await cutFlows(now, this.#cutBy);
     if (done.ok) {

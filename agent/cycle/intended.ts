@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { type Program, renderClosed } from "#core/render/index.ts";
 import type { LoadedGuard } from "#agent/guard/index.ts";
 import { Refused } from "#agent/machine/refusal.ts";
-import { committedSlot } from "#agent/disk/slots.ts";
+import { readCommittedSlot } from "#agent/disk/slots.ts";
 import type { State } from "#agent/machine/state.ts";
 
 export interface Places {
@@ -22,9 +22,9 @@ export function openIntended(places: Places): (state: State) => Program | undefi
   let slot: { readonly sha256: string; readonly program: Program } | undefined;
   let closed: Program | undefined;
 
-  const committed = (sha256: string): Program | undefined => {
+  const readCommitted = (sha256: string): Program | undefined => {
     if (slot?.sha256 === sha256) return slot.program;
-    const found = committedSlot(places.directory);
+    const found = readCommittedSlot(places.directory);
     slot =
       found?.applied.program_sha256 === sha256 ? { sha256, program: found.program } : undefined;
     return slot?.program;
@@ -33,17 +33,17 @@ export function openIntended(places: Places): (state: State) => Program | undefi
     if (state.kind === "unenrolled" || state.kind === "applying") return undefined;
     const held = existsSync(places.holdFile);
     if (held || (state.kind === "closed" && state.by !== "bundle" && state.kernel === "holds")) {
-      closed ??= closedProgram(places.readGuard);
+      closed ??= readClosedProgram(places.readGuard);
       return closed;
     }
     closed = undefined;
     if (state.applied === null || state.kernel === "doubtful") return undefined;
-    return committed(state.applied.program_sha256);
+    return readCommitted(state.applied.program_sha256);
   };
 }
 
 /** An unreadable guard says so at the next poll; until it is mended there is nothing to compare with. */
-function closedProgram(readGuard: Places["readGuard"]): Program | undefined {
+function readClosedProgram(readGuard: Places["readGuard"]): Program | undefined {
   try {
     return renderClosed(readGuard().guard);
   } catch (error) {

@@ -6,13 +6,18 @@
 import { sign } from "node:crypto";
 import { sizeLimits } from "#schema/bundle.ts";
 import { EnrolResponse, type EnrolRequest, enrolProof } from "#schema/wire.ts";
-import { type Enrolment, newHostKey, publicHalf, writeIdentity } from "#agent/disk/identity.ts";
+import {
+  type Enrolment,
+  newHostKey,
+  encodePublicHalf,
+  writeIdentity,
+} from "#agent/disk/identity.ts";
 import { makeDirectory } from "#agent/disk/files.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { json, parseReply, unexpectedStatus } from "#agent/transport/client.ts";
 import { parseEndpoint } from "#agent/transport/endpoint.ts";
 import { type Limits, send } from "#agent/transport/request.ts";
-import { trustedTls } from "#agent/transport/trusted-ca.ts";
+import { readTrustedTls } from "#agent/transport/trusted-ca.ts";
 import { pinRoot } from "#agent/trust/index.ts";
 import { sha256 } from "#agent/disk/digest.ts";
 
@@ -31,7 +36,7 @@ const replyBytesMax = 16_384;
 /** Enrols this host and prepares its state directory. @throws Refused */
 export async function join(input: JoinInput, limits: Limits): Promise<Enrolment> {
   const { url } = parseEndpoint(input.url);
-  const tls = trustedTls(input.ca);
+  const tls = readTrustedTls(input.ca);
   const cycle = AbortSignal.timeout(limits.cycleMs);
   const get = {
     method: "GET",
@@ -50,7 +55,7 @@ export async function join(input: JoinInput, limits: Limits): Promise<Enrolment>
   makeDirectory(input.directory);
   pinRoot(input.directory, root.body);
   const key = newHostKey();
-  const publicKey = publicHalf(key);
+  const publicKey = encodePublicHalf(key);
   const proof = sign(null, enrolProof(sha256(input.token), input.rootSha256, publicKey), key);
   const request: EnrolRequest = {
     token: input.token,

@@ -6,15 +6,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Agent } from "./agent.ts";
 import { checkIntervalMs, type Patrol } from "#agent/observe/patrol.ts";
 import type { ServiceWatchdog } from "#agent/process/systemd.ts";
-import { nextPollMs, pollSeconds, spreadMs } from "#agent/transport/pace.ts";
+import { computeNextPollMs, pollSeconds, spreadMs } from "#agent/transport/pace.ts";
 
 /** Runs until `stop`; resolves when the cycle in hand has ended. `random` gives numbers from 0 up to 1. */
 export async function loop(agent: Agent, random: () => number, stop: AbortSignal): Promise<void> {
   let failures = 0;
   while (!stop.aborted) {
-    const cycle = await agent.cycle(stop);
+    const cycle = await agent.runCycle(stop);
     failures = cycle.believed ? 0 : failures + 1;
-    const next = nextPollMs(pollSeconds(cycle.pollAfter), failures, random());
+    const next = computeNextPollMs(pollSeconds(cycle.pollAfter), failures, random());
     await pauseMs(Math.max(next, spreadMs(cycle.waitMs, random())), stop);
   }
 }
@@ -27,14 +27,14 @@ const restartMs = { first: 250, last: 30_000 } as const;
 const betweenRepairsMs = 100;
 
 /** Checks our table when it was touched, and every `lookMs`. Resolves after `stop`. */
-export async function patrolLoop(
+export async function runPatrol(
   patrol: Patrol,
   stop: AbortSignal,
   lookMs = checkIntervalMs,
 ): Promise<void> {
   const watching = watchLoop(patrol, stop);
   while (!stop.aborted) {
-    await untilTouched(patrol, stop, lookMs);
+    await waitUntilTouched(patrol, stop, lookMs);
     if (!stop.aborted && (await patrol.check()) !== undefined)
       await pauseMs(betweenRepairsMs, stop);
   }
@@ -42,7 +42,7 @@ export async function patrolLoop(
 }
 
 /** Until our table was touched, it is time to look anyway, or `stop`. */
-async function untilTouched(patrol: Patrol, stop: AbortSignal, lookMs: number): Promise<void> {
+async function waitUntilTouched(patrol: Patrol, stop: AbortSignal, lookMs: number): Promise<void> {
   const over = new AbortController();
   const ended = AbortSignal.any([stop, over.signal]);
   await Promise.race([patrol.touched(), pauseMs(lookMs, ended)]);
@@ -61,7 +61,7 @@ async function watchLoop(patrol: Patrol, stop: AbortSignal): Promise<void> {
 }
 
 /** Says that this event loop turns, three times in each period that it is waited for. A failure is said and ends nothing. */
-export async function aliveLoop(
+export async function runHeartbeat(
   { withinMs, tell }: ServiceWatchdog,
   log: (line: string) => void,
   stop: AbortSignal,

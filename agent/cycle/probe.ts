@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 import type { Probe } from "#schema/guard.ts";
-import { type Outcome, outcome, type Refusal, Refused } from "#agent/machine/refusal.ts";
+import { type Outcome, settleOutcome, type Refusal, Refused } from "#agent/machine/refusal.ts";
 import type { Client } from "#agent/transport/client.ts";
 
 const wanted = 2;
@@ -26,7 +26,7 @@ export interface Proof {
 export async function prove(proof: Proof): Promise<Outcome<undefined>> {
   let last: Refusal = { code: "probe_failed", message: "not tried" };
   for (let passed = 0, failed = 0; failed <= tries - wanted;) {
-    const one = await outcome(() => attempt(proof));
+    const one = await settleOutcome(() => attempt(proof));
     if (!one.ok) {
       failed += 1;
       last = { code: "probe_failed", message: one.refusal.message };

@@ -4,14 +4,14 @@
  * own clock, and would begin them again by one that is behind.
  */
 import { existsSync } from "node:fs";
-import { type Program, withoutPast } from "#core/render/index.ts";
+import { type Program, removeEnded } from "#core/render/index.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Parts } from "./parts.ts";
 import { holdFile } from "#agent/disk/marks.ts";
-import { outcome, type Refusal } from "#agent/machine/refusal.ts";
+import { settleOutcome, type Refusal } from "#agent/machine/refusal.ts";
 import {
   commitSlot,
-  committedSlot,
+  readCommittedSlot,
   type Slot,
   stageSlot,
   standaloneText,
@@ -56,12 +56,12 @@ export class TimeBound {
       existsSync(holdFile(directory))
     )
       return nothing;
-    const slot = committedSlot(directory);
+    const slot = readCommittedSlot(directory);
     if (slot === undefined) return nothing;
     this.advance();
     const program = this.of(slot.program);
     const loaded = await kernel.update(program);
-    const staged = await outcome(async () => {
+    const staged = await settleOutcome(async () => {
       const name = stageSlot(
         directory,
         slot.applied,
@@ -91,7 +91,7 @@ export class TimeBound {
   /** What the kernel should hold of a program; the same value for the same one, as long as nothing more has ended. */
   of(program: Program): Program {
     if (this.#last?.program === program && this.#last.at === this.#at) return this.#last.left;
-    this.#last = { program, at: this.#at, left: withoutPast(program, this.#at) };
+    this.#last = { program, at: this.#at, left: removeEnded(program, this.#at) };
     return this.#last.left;
   }
 

@@ -63,11 +63,11 @@ export const signedAfter = (held: {
 export const systemClocks = (): Clocks => ({
   wall: Date.now,
   boot: () => uptime() * 1000,
-  bootId: bootId(),
+  bootId: readBootId(),
 });
 
 /** random(4): another id after every boot. Empty where there is no /proc. */
-export function bootId(): string {
+export function readBootId(): string {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   } catch {
@@ -82,10 +82,10 @@ export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
   let told = false;
   const sameBoot = (): boolean => since.boot_id === clocks.bootId;
   // Time switched off is not known, so after a boot only the time since then is added.
-  const counted = (): number => since.at + clocks.boot() - (sameBoot() ? since.boot : 0);
-  const ahead = (): boolean => clocks.wall() - counted() > leaseMsMax;
-  const wall = (): number => (ahead() && sameBoot() ? counted() : clocks.wall());
-  const now = (): number => (ahead() ? counted() : Math.max(clocks.wall(), counted()));
+  const countElapsed = (): number => since.at + clocks.boot() - (sameBoot() ? since.boot : 0);
+  const ahead = (): boolean => clocks.wall() - countElapsed() > leaseMsMax;
+  const wall = (): number => (ahead() && sameBoot() ? countElapsed() : clocks.wall());
+  const now = (): number => (ahead() ? countElapsed() : Math.max(clocks.wall(), countElapsed()));
   return {
     now,
     wall,
@@ -101,7 +101,7 @@ export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
       const before = told;
       told = ahead();
       if (!told || before) return undefined;
-      const days = Math.floor((clocks.wall() - counted()) / dayMs);
+      const days = Math.floor((clocks.wall() - countElapsed()) / dayMs);
       return {
         code: "clock_ahead",
         message: `the wall clock is ${days} days ahead of the last lease and the uptime since`,

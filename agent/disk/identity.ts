@@ -48,7 +48,7 @@ export function writeIdentity(directory: string, enrolment: Enrolment, key: KeyO
 export const newHostKey = (): KeyObject => generateKeyPairSync("ed25519").privateKey;
 
 /** Raw public half, base64url. */
-export function publicHalf(key: KeyObject): string {
+export function encodePublicHalf(key: KeyObject): string {
   const { x } = key.export({ format: "jwk" });
   if (x === undefined) throw new TypeError("expected an Ed25519 key");
   return x;

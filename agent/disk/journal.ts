@@ -7,8 +7,8 @@ import * as z from "zod";
 import { Revision, Sha256 } from "#schema/primitives.ts";
 import { waitWhile } from "#agent/process/spawn.ts";
 import { isErrno, readOptional, removeDurable, writeDurable } from "./files.ts";
-import { outcome, Refused } from "#agent/machine/refusal.ts";
-import { revokeSlot, type SlotName, slotNames, slotSeal } from "./slots.ts";
+import { settleOutcome, Refused } from "#agent/machine/refusal.ts";
+import { revokeSlot, type SlotName, slotNames, makeSlotSeal } from "./slots.ts";
 import type { Barred } from "#agent/machine/candidate.ts";
 
 const phases = ["PREPARED", "ARMED", "LOADED"] as const;
@@ -30,13 +30,13 @@ const pathOf = (directory: string): string => join(directory, "txn.json");
 
 /** @throws Refused `state_unwritable` */
 export function writeJournal(directory: string, journal: Journal): void {
-  durably(() => writeDurable(pathOf(directory), `${JSON.stringify(journal)}\n`));
+  writeOrRefuse(() => writeDurable(pathOf(directory), `${JSON.stringify(journal)}\n`));
 }
 
 /** @throws Refused `state_unwritable` */
 export function closeJournal(directory: string): void {
   if (readOptional(pathOf(directory)) !== undefined)
-    durably(() => removeDurable(pathOf(directory)));
+    writeOrRefuse(() => removeDurable(pathOf(directory)));
 }
 
 /** An apply that was cut off, its candidate revoked; null when there was none, when it was committed or never loaded. */
@@ -44,18 +44,18 @@ export async function cutOff(
   directory: string,
 ): Promise<{ readonly tried: Barred; readonly judged: boolean } | null> {
   const journal = read(directory);
-  await settled(directory);
+  await waitSettled(directory);
   // Whatever the journal says, a candidate that is still pending is never committed later. On a read-only disk it stays
   // pending: it was not judged, and what it loaded is taken back all the same.
   const pending: SlotName[] = [];
   for (const name of slotNames) {
-    const revoked = await outcome(async () => revokeSlot(directory, name));
+    const revoked = await settleOutcome(async () => revokeSlot(directory, name));
     if (!revoked.ok || revoked.value) pending.push(name);
   }
   if (journal === undefined) return null;
   const unjudged = pending.includes(journal.slot);
   if (
-    slotSeal(directory, journal.slot) === "committed" ||
+    makeSlotSeal(directory, journal.slot) === "committed" ||
     (unjudged && journal.phase === "PREPARED")
   )
     return null;
@@ -66,8 +66,11 @@ export async function cutOff(
 const watchdogMs = 10_000;
 
 /** A watchdog that was first gets the time to finish, so that it does not load after us. */
-export const settled = (directory: string): Promise<void> =>
-  waitWhile(() => slotNames.some((name) => slotSeal(directory, name) === "revoked"), watchdogMs);
+export const waitSettled = (directory: string): Promise<void> =>
+  waitWhile(
+    () => slotNames.some((name) => makeSlotSeal(directory, name) === "revoked"),
+    watchdogMs,
+  );
 
 /** Undefined when there is none, or it is torn: the first is written before anything is loaded, the next replace it whole. */
 function read(directory: string): Journal | undefined {
@@ -79,7 +82,7 @@ function read(directory: string): Journal | undefined {
   }
 }
 
-function durably(write: () => void): void {
+function writeOrRefuse(write: () => void): void {
   try {
     write();
   } catch (error) {

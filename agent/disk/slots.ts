@@ -56,7 +56,7 @@ export const standaloneText = (program: Program): string =>
   transaction(program, { ...emptyInventory, foreign: true });
 
 /** The newest whole slot, or undefined before the first commit. */
-export function committedSlot(directory: string): Slot | undefined {
+export function readCommittedSlot(directory: string): Slot | undefined {
   return slotNames
     .map((name) => readSlot(directory, name))
     .filter((slot) => slot !== undefined)
@@ -82,7 +82,7 @@ export function stageSlot(
   applied: Committed,
   program: Program,
   now: number,
-  held: Slot | undefined = committedSlot(directory),
+  held: Slot | undefined = readCommittedSlot(directory),
   text: string = standaloneText(program),
 ): SlotName {
   // Boot compares the seals alone. A slot that only sh can read any more must not be newer than what is committed next.
@@ -91,7 +91,7 @@ export function stageSlot(
   const n = Math.max(held?.n ?? 0, a, b) + 1;
   const path = slotPath(directory, name);
   const meta: Meta = { n, staged_at: new Date(now).toISOString(), applied };
-  writing(() => {
+  writeOrRefuse(() => {
     makeDirectory(path);
     for (const seal of ["seal", "seal.pending", "seal.revoked", "seal.reverted"])
       if (existsSync(join(path, seal))) removeDurable(join(path, seal));
@@ -113,7 +113,7 @@ function sealNumber(directory: string, name: SlotName): number {
 export function commitSlot(directory: string, name: SlotName): boolean {
   const won = reseal(directory, name, "seal.pending", "seal");
   if (won && !existsSync(enforcedFile(directory)))
-    writing(() => writeDurable(enforcedFile(directory), ""));
+    writeOrRefuse(() => writeDurable(enforcedFile(directory), ""));
   return won;
 }
 
@@ -122,7 +122,7 @@ export const revokeSlot = (directory: string, name: SlotName): boolean =>
   reseal(directory, name, "seal.pending", "seal.reverted");
 
 /** How a staged slot stands. `revoked`: the watchdog is at work on it. */
-export function slotSeal(
+export function makeSlotSeal(
   directory: string,
   name: SlotName,
 ): "pending" | "committed" | "revoked" | "reverted" | "none" {
@@ -144,11 +144,11 @@ function reseal(directory: string, name: SlotName, from: string, to: string): bo
     if (isErrno(error)) throw new Refused("state_unwritable", `slots: ${error.code}`);
     throw error;
   }
-  writing(() => syncDirectory(dirname(join(path, to))));
+  writeOrRefuse(() => syncDirectory(dirname(join(path, to))));
   return true;
 }
 
-function writing(work: () => void): void {
+function writeOrRefuse(work: () => void): void {
   try {
     work();
   } catch (error) {

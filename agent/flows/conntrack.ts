@@ -13,7 +13,7 @@ import {
   type CutFlow,
   endsOf,
   type Flow,
-  flowJudge,
+  makeFlowCheck,
   parseConnection,
   parseFlow,
   parseListener,
@@ -62,7 +62,7 @@ export const cutFlows = (
   before: Rules | undefined,
   at: number,
 ): Promise<CutFlows> =>
-  answered(async () => {
+  answerOr(async () => {
     const until = performance.now() + cutMsMax;
     let cut = 0;
     // A call may delete what the listing had no room for.
@@ -82,7 +82,7 @@ export const findFlows = (
   before: Rules | undefined,
   at: number,
 ): Promise<FoundFlows> =>
-  answered(async () => ({ ok: true, flows: (await survey(asking, now, before, at)).flows }));
+  answerOr(async () => ({ ok: true, flows: (await survey(asking, now, before, at)).flows }));
 
 interface Survey {
   readonly flows: readonly CutFlow[];
@@ -100,13 +100,13 @@ async function survey(
   at: number,
 ): Promise<Survey> {
   if (before !== undefined && !mayTake(now, before, at)) return nothing;
-  const own = await ownAddresses(exec);
+  const own = await readOwnAddresses(exec);
   const listening = new Set<number>();
   await read(stream, ["ss", "-H", "-n", "-t", "-l"], (line) => {
     const port = parseListener(line);
     if (port !== undefined) listening.add(port);
   });
-  const judge = flowJudge(now, before, at);
+  const judge = makeFlowCheck(now, before, at);
   const blind: Paths = { own, listening, by: () => "" };
   const suspects = new Map<string, Flow>();
   const kept = new Set<string>();
@@ -130,7 +130,7 @@ async function survey(
       suspects.delete(key);
       look(flow, key);
     });
-  const routes = await routesTo(exec, [...suspects.values()]);
+  const routes = await readRoutes(exec, [...suspects.values()]);
   const paths = { ...blind, by: (address: string) => routes.get(address) ?? "" };
   const flows = [...suspects.values()].flatMap((flow) => {
     const cut = judge(flow, paths);
@@ -145,7 +145,7 @@ const toPort = ({ family, protocol, original }: Flow): string =>
   `${family} ${protocol} ${original.destination} ${original.destinationPort}`;
 
 /** What programs that are missing, fail or say nonsense leave unanswered, as a value. */
-async function answered<T>(work: () => Promise<T>): Promise<T | NotAnswered> {
+async function answerOr<T>(work: () => Promise<T>): Promise<T | NotAnswered> {
   try {
     return await work();
   } catch (error) {
@@ -174,13 +174,13 @@ async function read(
 }
 
 async function ask(exec: Exec, argv: readonly string[], input = ""): Promise<string> {
-  const { status, stdout, stderr } = await asked(exec, argv, input);
+  const { status, stdout, stderr } = await askConntrack(exec, argv, input);
   demand(argv, status, stderr);
   return stdout;
 }
 
 /** What says too much counts as unanswered. */
-async function asked(exec: Exec, argv: readonly string[], input = ""): ReturnType<Exec> {
+async function askConntrack(exec: Exec, argv: readonly string[], input = ""): ReturnType<Exec> {
   try {
     return await exec(argv, input);
   } catch (error) {
@@ -189,16 +189,16 @@ async function asked(exec: Exec, argv: readonly string[], input = ""): ReturnTyp
   }
 }
 
-async function ownAddresses(exec: Exec): Promise<ReadonlyMap<string, string>> {
+async function readOwnAddresses(exec: Exec): Promise<ReadonlyMap<string, string>> {
   const said = await ask(exec, ["ip", "-j", "address", "show"]);
   return new Map(
-    parsedLinks(said).flatMap(({ ifname, addr_info: addresses = [] }) =>
+    parseLinks(said).flatMap(({ ifname, addr_info: addresses = [] }) =>
       addresses.flatMap(({ local }) => (local === undefined ? [] : [[local, ifname] as const])),
     ),
   );
 }
 
-function parsedLinks(text: string): z.infer<typeof Links> {
+function parseLinks(text: string): z.infer<typeof Links> {
   try {
     return Links.parse(JSON.parse(text));
   } catch {
@@ -207,7 +207,10 @@ function parsedLinks(text: string): z.infer<typeof Links> {
 }
 
 /** Where each flow's ends are, by the routing table. An address without a route is left out. */
-async function routesTo(exec: Exec, flows: readonly Flow[]): Promise<ReadonlyMap<string, string>> {
+async function readRoutes(
+  exec: Exec,
+  flows: readonly Flow[],
+): Promise<ReadonlyMap<string, string>> {
   if (flows.length === 0) return new Map();
   const ends = new Set(flows.flatMap(({ original, reply }) => [original.source, reply.source]));
   const questions = [...ends].map((address) => `route get ${address}\n`).join("");
@@ -227,7 +230,7 @@ async function routesTo(exec: Exec, flows: readonly Flow[]): Promise<ReadonlyMap
  */
 async function forget(exec: Exec, { flows, kept }: Survey, until: number): Promise<number> {
   const calls = new Set(
-    flows.map((cut) => JSON.stringify(["conntrack", "-D", ...matching(cut, kept)])),
+    flows.map((cut) => JSON.stringify(["conntrack", "-D", ...makeMatch(cut, kept)])),
   );
   let [done, deleted] = [0, 0];
   for (const call of calls) {
@@ -235,7 +238,10 @@ async function forget(exec: Exec, { flows, kept }: Survey, until: number): Promi
       throw new Unanswered(
         `${calls.size - done} of ${calls.size} groups of flows were not deleted in time`,
       );
-    const { status, stderr } = await asked(exec, z.array(z.string()).parse(JSON.parse(call)));
+    const { status, stderr } = await askConntrack(
+      exec,
+      z.array(z.string()).parse(JSON.parse(call)),
+    );
     if (status !== 0 && !stderr.includes("0 flow entries"))
       throw new Unanswered(`conntrack: ${stderr.split("\n")[0] ?? ""}`.slice(0, 200));
     done += 1;
@@ -249,7 +255,7 @@ async function forget(exec: Exec, { flows, kept }: Survey, until: number): Promi
  * port, as a verdict does not depend on where from there a flow comes. A flow that conntrack met in the middle stands
  * there as begun by this host, from that port.
  */
-function matching(
+function makeMatch(
   { direction, flow, port }: CutFlow,
   kept: ReadonlySet<string>,
 ): readonly string[] {
@@ -273,14 +279,14 @@ function matching(
 /** Ends both spellings of a socket: whichever end of the flow is local is the one that ss finds. */
 async function endSockets(exec: Exec, flows: readonly CutFlow[]): Promise<void> {
   const tcp = flows.map(({ flow }) => flow).filter(({ protocol }) => protocol === "tcp");
-  const filters = tcp.flatMap(socketFilters);
+  const filters = tcp.flatMap(makeSocketFilters);
   for (let at = 0; at < filters.length; at += socketsPerCall) {
     const some = filters.slice(at, at + socketsPerCall).flatMap((filter) => ["or", ...filter]);
     await ask(exec, ["ss", "-K", "-H", "-n", "-t", ...some.slice(1)]);
   }
 }
 
-function socketFilters({ original, reply }: Flow): readonly (readonly string[])[] {
+function makeSocketFilters({ original, reply }: Flow): readonly (readonly string[])[] {
   const one = end(reply.source, reply.sourcePort);
   const other = end(original.source, original.sourcePort);
   return [

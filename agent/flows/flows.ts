@@ -8,8 +8,8 @@
 import { parseAddress } from "#schema/address.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import {
-  type Judgement,
-  type JudgingGuard,
+  type PacketVerdict,
+  type PacketGuard,
   type Packet,
   type Payload,
   prepare,
@@ -34,11 +34,11 @@ export interface Flow {
 
 export interface Rules {
   readonly ruleset: Ruleset;
-  readonly guard: JudgingGuard;
+  readonly guard: PacketGuard;
 }
 
 /** What the closed ruleset means for the host's own flows: management begins, and what the guard's output allows. */
-export const closedRules = (guard: JudgingGuard): Rules => ({
+export const closedRules = (guard: PacketGuard): Rules => ({
   guard,
   ruleset: {
     scopes: [{ kind: "host" }],
@@ -139,7 +139,7 @@ export interface Paths {
 }
 
 /** A flow that rules do not allow, and what says so. */
-export interface CutFlow extends Pick<Judgement, "verdict" | "row"> {
+export interface CutFlow extends Pick<PacketVerdict, "verdict" | "row"> {
   readonly flow: Flow;
   /** Whether it comes to this host, or goes out from it. */
   readonly direction: "in" | "out";
@@ -153,7 +153,7 @@ export interface CutFlow extends Pick<Judgement, "verdict" | "row"> {
  * @param before undefined when it is not known, as after a restart: then everything counts as allowed before
  * @param at Unix seconds, for rules that expire
  */
-export function flowJudge(
+export function makeFlowCheck(
   now: Rules,
   before: Rules | undefined,
   at: number,
@@ -161,7 +161,7 @@ export function flowJudge(
   const judge = judgeOf(now);
   const judgeBefore = before === undefined ? undefined : judgeOf(before);
   return (flow, paths) => {
-    const packet = firstPacket(flow, paths);
+    const packet = makeFirstPacket(flow, paths);
     if (packet === undefined || endsAtManagement(packet, paths, now.guard)) return undefined;
     const { verdict, row } = judge({ ...packet, at });
     if (verdict === "accept") return undefined;
@@ -176,11 +176,11 @@ export function flowJudge(
   };
 }
 
-const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => Judgement) =>
+const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => PacketVerdict) =>
   prepare(ruleset, guard);
 
 /** The flow's first packet as the host's chain sees it; undefined for what is forwarded or stays on the loopback. */
-function firstPacket(
+function makeFirstPacket(
   flow: Flow,
   { own, by, listening }: Paths,
 ): (Packet & Payload & { port: number }) | undefined {
@@ -200,5 +200,5 @@ function firstPacket(
 }
 
 /** Conntrack does not say by which interface a flow came: one to a management interface's address is not ended. */
-const endsAtManagement = (packet: Packet, { own }: Paths, { management }: JudgingGuard): boolean =>
+const endsAtManagement = (packet: Packet, { own }: Paths, { management }: PacketGuard): boolean =>
   packet.hook === "input" && management.interfaces.includes(own.get(packet.destination) ?? "");

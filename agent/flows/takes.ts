@@ -3,7 +3,7 @@
  * no flow goes on which lost its grant; says no where nothing was taken, as with most commits, so that a host with many
  * flows lists none of them. Pure.
  */
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import type { Rules } from "./flows.ts";
 
@@ -13,11 +13,11 @@ export function mayTake(now: Rules, before: Rules, at: number): boolean {
     return true;
   const [held, next] = [hostRules(before.ruleset), hostRules(now.ruleset)];
   if (held.some(({ expires }) => expires !== null && expires <= at)) return true;
-  const rest = surplus(held, next);
+  const rest = findSurplus(held, next);
   return (
     rest === undefined ||
     rest.some(({ verdict }) => verdict !== "accept") ||
-    setsTake(now, before, held)
+    takesBySets(now, before, held)
   );
 }
 
@@ -27,7 +27,7 @@ const hostRules = ({ rules }: Ruleset): readonly Rule[] =>
 
 const sameGuard = (a: Rules, b: Rules): boolean => guardText(a) === guardText(b);
 const guardText = ({ guard: { management, output } }: Rules): string =>
-  canonicalText({ management, output: output ?? null });
+  formatCanonical({ management, output: output ?? null });
 
 /** What a rule means to packets, whatever it is named and counted by. */
 const meaning = ({
@@ -39,10 +39,10 @@ const meaning = ({
   verdict,
   expires,
 }: Rule): string =>
-  canonicalText({ direction, protocol, source, destination, state, verdict, expires });
+  formatCanonical({ direction, protocol, source, destination, state, verdict, expires });
 
 /** What `next` has besides all of `held`, in its order; undefined where it lacks one of them or has another order. */
-function surplus(held: readonly Rule[], next: readonly Rule[]): readonly Rule[] | undefined {
+function findSurplus(held: readonly Rule[], next: readonly Rule[]): readonly Rule[] | undefined {
   const wanted = held.map(meaning);
   let at = 0;
   const rest = next.filter((rule) => {
@@ -54,7 +54,7 @@ function surplus(held: readonly Rule[], next: readonly Rule[]): readonly Rule[] 
 }
 
 /** Whether a set that lets somebody in has lost an element, or one that keeps somebody out has gained one. */
-function setsTake(now: Rules, before: Rules, rules: readonly Rule[]): boolean {
+function takesBySets(now: Rules, before: Rules, rules: readonly Rule[]): boolean {
   const [held, next] = [elementsBy(before.ruleset), elementsBy(now.ruleset)];
   const lacks = (less: ReadonlySet<string>, more: ReadonlySet<string>): boolean =>
     [...more].some((element) => !less.has(element));

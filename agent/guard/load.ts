@@ -6,13 +6,13 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { type Document, parseDocument, visit } from "yaml";
 import type * as z from "zod";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { Guard, GuardFile, mergePresets } from "#schema/guard.ts";
 import { isPlainNumber } from "#schema/primitives.ts";
 import { isErrno } from "#agent/disk/files.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { sha256 } from "#agent/disk/digest.ts";
-import { unreachable } from "./reach.ts";
+import { findUnreachable } from "./reach.ts";
 
 export interface LoadedGuard {
   readonly guard: Guard;
@@ -56,15 +56,15 @@ export function parseGuard(text: string, controlPlane?: string): LoadedGuard {
       `line ${problem.linePos?.[0].line ?? "?"}: ${problem.message.split("\n")[0] ?? "not YAML"}`,
     );
   refuseOddNumbers(document);
-  const file = parsed(
+  const file = parseWith(
     GuardFile,
-    plain(() => document.toJS({ maxAliasCount: 0 })),
+    readPlain(() => document.toJS({ maxAliasCount: 0 })),
   );
-  const guard = parsed(Guard, mergePresets(file));
-  const lacking = unreachable(guard, controlPlane);
+  const guard = parseWith(Guard, mergePresets(file));
+  const lacking = findUnreachable(guard, controlPlane);
   if (lacking !== undefined) throw invalid(`/output/allow: ${lacking}`);
   const presets = file.presets.map(({ name }) => name);
-  return { guard, sha256: sha256(canonicalText(guard)), presets };
+  return { guard, sha256: sha256(formatCanonical(guard)), presets };
 }
 
 function refuseOddNumbers(document: Document): void {
@@ -78,14 +78,14 @@ function refuseOddNumbers(document: Document): void {
   });
 }
 
-function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+function parseWith<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw invalid(`/${issue?.path.map(String).join("/") ?? ""}: ${issue?.message ?? "unexpected"}`);
 }
 
-function plain(read: () => unknown): unknown {
+function readPlain(read: () => unknown): unknown {
   try {
     return read();
   } catch {

@@ -7,7 +7,7 @@ import { parseAddress } from "#schema/address.ts";
 import { tunnelNames } from "#schema/guard.ts";
 import { compareText } from "#schema/order.ts";
 import { InterfaceName } from "#schema/primitives.ts";
-import { listeners } from "../observe/listeners.ts";
+import { readListeners } from "../observe/listeners.ts";
 
 export interface Surroundings {
   /** TCP ports that sshd listens on, ascending; not those on a loopback address. */
@@ -67,7 +67,9 @@ function forwardLines(tunnels: readonly string[], uplink: string | undefined): r
 export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
   // By process, not by the first who holds a socket: that is systemd where it listened for sshd.
   const held = new Set(processesNamed("sshd").flatMap(socketsOf));
-  const found = listeners().filter(({ protocol, inode }) => protocol === "tcp" && held.has(inode));
+  const found = readListeners().filter(
+    ({ protocol, inode }) => protocol === "tcp" && held.has(inode),
+  );
   return {
     sshPorts: [...new Set(found.map(({ port }) => port))],
     // sshd(8): client address, client port, server address, server port.
@@ -101,7 +103,7 @@ const socketsOf = (pid: string): readonly number[] =>
   });
 
 /** Processes come and go while we look. */
-function reading<T>(read: () => T, otherwise: T): T {
+function readOr<T>(read: () => T, otherwise: T): T {
   try {
     return read();
   } catch {
@@ -109,6 +111,6 @@ function reading<T>(read: () => T, otherwise: T): T {
   }
 }
 const lines = (path: string): readonly string[] =>
-  reading(() => readFileSync(path, "utf8").split("\n"), []);
-const entries = (path: string): readonly string[] => reading(() => readdirSync(path), []);
-const target = (path: string): string => reading(() => readlinkSync(path), "");
+  readOr(() => readFileSync(path, "utf8").split("\n"), []);
+const entries = (path: string): readonly string[] => readOr(() => readdirSync(path), []);
+const target = (path: string): string => readOr(() => readlinkSync(path), "");

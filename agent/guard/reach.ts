@@ -4,7 +4,7 @@
  * the network, so whoever narrows says it all in `output`; a management interface counts for nothing here, as a
  * route may change.
  */
-import { contains, knownNetwork, type Network, parseAddress } from "#schema/address.ts";
+import { contains, requireNetwork, type Network, parseAddress } from "#schema/address.ts";
 import type { Guard, GuardFlow } from "#schema/guard.ts";
 
 interface Target {
@@ -21,10 +21,10 @@ const dns = [
   ["tcp", 853],
 ] as const;
 
-const loopback = ["127.0.0.0/8", "::1/128"].map(knownNetwork);
+const loopback = ["127.0.0.0/8", "::1/128"].map(requireNetwork);
 
 /** What `output` lacks, for people; undefined where nothing is missing. @param controlPlane its URL; undefined before it is known */
-export function unreachable(
+export function findUnreachable(
   { output, confirm }: Guard,
   controlPlane: string | undefined,
 ): string | undefined {
@@ -33,7 +33,9 @@ export function unreachable(
     ...(controlPlane === undefined ? [] : [targetOf(controlPlane)]),
     ...confirm.probes.map(({ host, port }) => ({ what: "a probe", host, port })),
   ];
-  return targets.map((target) => missing(output.allow, target)).find((text) => text !== undefined);
+  return targets
+    .map((target) => describeMissing(output.allow, target))
+    .find((text) => text !== undefined);
 }
 
 function targetOf(controlPlane: string): Target {
@@ -45,7 +47,10 @@ function targetOf(controlPlane: string): Target {
   };
 }
 
-function missing(allow: readonly GuardFlow[], { what, host, port }: Target): string | undefined {
+function describeMissing(
+  allow: readonly GuardFlow[],
+  { what, host, port }: Target,
+): string | undefined {
   const address = parseAddress(host);
   const network = address.ok ? address.value : undefined;
   if (
@@ -73,4 +78,4 @@ const covers = (
   flow.proto === proto &&
   flow.port <= port &&
   port <= (flow.last_port ?? flow.port) &&
-  (peer === undefined || contains(knownNetwork(flow.cidr), peer));
+  (peer === undefined || contains(requireNetwork(flow.cidr), peer));

@@ -36,7 +36,7 @@ export const printable = (text: string): string =>
   text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
 
 /** Runs `work` and turns a `Refused` into a value; any other error is a defect and passes through. */
-export async function outcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+export async function settleOutcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   try {
     return { ok: true, value: await work() };
   } catch (error) {

@@ -11,7 +11,7 @@
  * Every edge stands in DESIGN.md, written from this function by test/checks/edges.ts.
  */
 import { noReverts } from "./candidate.ts";
-import { isHeld, isHolding, revertedOnce } from "./tries.ts";
+import { isHeld, isHolding, countRevert } from "./tries.ts";
 import type { Barred, Candidate, Committed, Counted, Policy, Reverts, Tried } from "./candidate.ts";
 
 export { noReverts } from "./candidate.ts";
@@ -178,7 +178,7 @@ export function step(state: State, event: Event): Step {
 
 function forget(before: Resting, now: number): Step {
   const state = settle({ ...before, reverts: noReverts, attempt: null }, now);
-  const [, news] = rested(before, state);
+  const [, news] = reportRest(before, state);
   return [state, [{ kind: "remember", reverts: noReverts }, ...news]];
 }
 
@@ -187,7 +187,7 @@ function start(event: Event & { readonly kind: "started" }): Step {
   const { interrupted: cut } = event;
   const doubtful = event.table === "missing" || cut !== null;
   const known =
-    cut === null ? event.reverts : revertedOnce(event.reverts, cut.judged ? cut.tried : null, now);
+    cut === null ? event.reverts : countRevert(event.reverts, cut.judged ? cut.tried : null, now);
   const remember: readonly Effect[] = cut === null ? [] : [{ kind: "remember", reverts: known }];
   const ground: Ground = {
     applied,
@@ -201,16 +201,16 @@ function start(event: Event & { readonly kind: "started" }): Step {
     counted: null,
     kernel: doubtful ? "doubtful" : "holds",
   };
-  const state = rest(ground, event);
+  const state = enterRest(ground, event);
   // Before its first commit a host keeps what it had, unless it has half of an apply.
   const keeps =
     applied === null && state.kind !== "closed" && !event.committedBefore && cut === null;
   if (keeps) return [{ ...state, kernel: "holds" }, [poll]];
-  return [state, [...remember, ...remedy(state), poll]];
+  return [state, [...remember, ...listRemedies(state), poll]];
 }
 
 /** The state that a host starts in. */
-function rest(ground: Ground, event: Event & { readonly kind: "started" }): Resting {
+function enterRest(ground: Ground, event: Event & { readonly kind: "started" }): Resting {
   if (event.hold) return { ...ground, kind: "closed", by: "operator" };
   if (event.trust === "damaged") return { ...ground, kind: "degraded" };
   const state = expire(settle({ ...ground, kind: "adopting" }, event.now), event.now);
@@ -237,12 +237,12 @@ function wake(before: Resting, event: Event & { readonly kind: "woke" }): Step {
       : [{ ...open, kernel: "doubtful" }, [restore, report, poll]];
   }
   const next = expire(settle(state, event.now), event.now);
-  const [, news] = rested(before, next);
-  return [next, [...remedy(next), ...news, poll]];
+  const [, news] = reportRest(before, next);
+  return [next, [...listRemedies(next), ...news, poll]];
 }
 
 /** What puts a doubtful kernel right. */
-function remedy(state: Resting): readonly Effect[] {
+function listRemedies(state: Resting): readonly Effect[] {
   if (state.kernel === "holds") return [];
   return state.applied === null || (state.kind === "closed" && state.by !== "bundle")
     ? [close]
@@ -254,13 +254,13 @@ function refuse(before: Resting, event: Event & { readonly kind: "refused" }): S
   const open = state.kind !== "closed" && state.kind !== "degraded" && state.applied !== null;
   if (event.because === "verification" && open && state.policy?.onFailure === "closed")
     return [fall(state, "failure"), [close, report]];
-  return rested(before, state);
+  return reportRest(before, state);
 }
 
 function consider(before: Resting, event: Event & { readonly kind: "trusted" }): Step {
   const state = settle({ ...before, leaseEndsAt: event.leaseEndsAt }, event.now);
   const { candidate, guard, now } = event;
-  const idle = rested(before, state);
+  const idle = reportRest(before, state);
   if (candidate === null || guard === null || !mayApply(state, now)) return idle;
   const { applied, counted } = state;
   if (!state.enforces) {
@@ -280,7 +280,7 @@ function consider(before: Resting, event: Event & { readonly kind: "trusted" }):
     applied.renderer === event.renderer;
   if (same && applied.seq === candidate.seq) return idle;
   if (!same && isHeld(state.reverts, candidate, guard, now)) return idle;
-  if (refused(state, { seq: candidate.seq, guard_sha256: guard }, now)) return idle;
+  if (isBarred(state, { seq: candidate.seq, guard_sha256: guard }, now)) return idle;
   return [
     { kind: "applying", candidate, guard, from: state },
     [{ kind: same ? "record" : "apply", candidate }],
@@ -299,7 +299,7 @@ function mayApply(state: Resting, now: number): boolean {
 }
 
 /** Whether this very thing was reverted, or failed so lately that it must wait. */
-function refused({ attempt, reverts: { barred } }: Ground, tried: Tried, now: number): boolean {
+function isBarred({ attempt, reverts: { barred } }: Ground, tried: Tried, now: number): boolean {
   const is = (other: Tried | null): boolean =>
     other?.seq === tried.seq && other.guard_sha256 === tried.guard_sha256;
   return is(barred) || (is(attempt) && now < (attempt?.notBefore ?? 0));
@@ -354,7 +354,7 @@ function fail(
       ? [fall(next, "failure"), [close, report]]
       : [next, [report]];
   }
-  const after = revertedOnce(from.reverts, tried, now);
+  const after = countRevert(from.reverts, tried, now);
   const remember: Effect = { kind: "remember", reverts: after };
   const next = {
     ...from,
@@ -364,7 +364,7 @@ function fail(
   // Before the first commit there is nothing to go back to but closed.
   if (closes || from.applied === null) return [fall(next, "failure"), [close, remember, report]];
   const settled = settle(next, now);
-  return [settled, [...remedy(settled), remember, report]];
+  return [settled, [...listRemedies(settled), remember, report]];
 }
 
 const groundOf = (state: Resting): Ground => ({
@@ -413,7 +413,7 @@ function settle(state: Resting, now: number): Resting {
 }
 
 /** A change of state is told at once. */
-const rested = (before: Resting, after: Resting): Step => [
+const reportRest = (before: Resting, after: Resting): Step => [
   after,
   before.kind === after.kind ? [] : [report],
 ];

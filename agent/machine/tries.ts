@@ -8,7 +8,7 @@ const hourMs = 3_600_000;
 const bounds = { hold: 3, most: 10 } as const;
 
 /** One more revert; those older than an hour no longer count, nor those under another guard. */
-export function revertedOnce(before: Reverts, tried: Barred | null, now: number): Reverts {
+export function countRevert(before: Reverts, tried: Barred | null, now: number): Reverts {
   const barred = tried ?? before.barred;
   const sameGuard = before.barred === null || before.barred.guard_sha256 === barred?.guard_sha256;
   const counted = sameGuard ? recent(before, now) : [];
@@ -22,10 +22,11 @@ export function revertedOnce(before: Reverts, tried: Barred | null, now: number)
 const recent = ({ at }: Reverts, now: number): readonly number[] =>
   at.filter((time) => time > now - hourMs && time <= now);
 
-export const isHolding = (before: Reverts, now: number): boolean => heldUntil(before, now) !== null;
+export const isHolding = (before: Reverts, now: number): boolean =>
+  findHoldEnd(before, now) !== null;
 
 /** When a hold ends by itself, if nothing else ends it before; null for a host that is in none. */
-export function heldUntil(before: Reverts, now: number): number | null {
+export function findHoldEnd(before: Reverts, now: number): number | null {
   const last = recent(before, now).at(-bounds.hold);
   return last === undefined ? null : last + hourMs;
 }

@@ -19,15 +19,15 @@ const linkLocal: readonly Network[] = [
 ];
 
 /** Canonical, each once, IPv4 first; without loopback and link-local ones, and no more than a report carries. */
-export function ownAddresses(): readonly string[] {
+export function listOwnAddresses(): readonly string[] {
   const found = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .flatMap(({ address, internal }) => (internal ? [] : [address]));
-  return canonical(found).slice(0, namedMax);
+  return sortAddresses(found).slice(0, namedMax);
 }
 
 /** Sorted and each once; what is no canonical address, or only of a link, is left out. */
-export function canonical(addresses: readonly string[]): readonly string[] {
+export function sortAddresses(addresses: readonly string[]): readonly string[] {
   const known = [...new Set(addresses)].flatMap((text) => {
     const parsed = parseAddress(text);
     return parsed.ok && !linkLocal.some((network) => contains(network, parsed.value))

@@ -6,7 +6,7 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { endianness } from "node:os";
-import { compareNetworks, formatAddress, knownNetwork } from "#schema/address.ts";
+import { compareNetworks, formatAddress, requireNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import { isErrno } from "#agent/disk/files.ts";
 import { printable } from "#agent/machine/refusal.ts";
@@ -39,10 +39,10 @@ const tables = [
 const waiting = { tcp: "0A", udp: "07" } as const;
 
 /** By protocol, port and address, each once. A table that this kernel does not have holds nothing. @throws errno */
-export function listeners(): readonly Listener[] {
+export function readListeners(): readonly Listener[] {
   const given = parsePortRange(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8"));
   const read = tables.flatMap(([protocol, path]) =>
-    parseListeners(protocol, waitingLines(protocol, path), given),
+    parseListeners(protocol, readWaitingLines(protocol, path), given),
   );
   const byPlace = new Map(read.map((found) => [place(found), found]));
   return [...byPlace.values()].toSorted(compareListeners);
@@ -53,10 +53,10 @@ const place = ({ protocol, port, address }: Listener): string => `${protocol} ${
 const compareListeners = (a: Listener, b: Listener): number =>
   compareText(a.protocol, b.protocol) ||
   a.port - b.port ||
-  compareNetworks(knownNetwork(a.address), knownNetwork(b.address));
+  compareNetworks(requireNetwork(a.address), requireNetwork(b.address));
 
 /** The kernel prints listening TCP sockets before all others (tcp_seq_start), so reading ends with the last of them. */
-function waitingLines(protocol: "tcp" | "udp", path: string): readonly string[] {
+function readWaitingLines(protocol: "tcp" | "udp", path: string): readonly string[] {
   let table: number;
   try {
     table = openSync(path, "r");
@@ -144,41 +144,41 @@ export async function processNames(
 ): Promise<ReadonlyMap<number, string>> {
   const names = new Map<number, string>();
   const pids =
-    inodes.size === 0 ? [] : (await entries("/proc")).filter((name) => /^\d+$/.test(name));
+    inodes.size === 0 ? [] : (await readEntries("/proc")).filter((name) => /^\d+$/.test(name));
   for (const pid of pids) {
     if (names.size === inodes.size) break;
     const links = await Promise.all(
-      (await entries(`/proc/${pid}/fd`)).map((fd) => target(`/proc/${pid}/fd/${fd}`)),
+      (await readEntries(`/proc/${pid}/fd`)).map((fd) => target(`/proc/${pid}/fd/${fd}`)),
     );
     const held = links.map(Number).filter((inode) => inodes.has(inode) && !names.has(inode));
     if (held.length === 0) continue;
-    const name = await orEmpty(readFile(`/proc/${pid}/comm`, "utf8"));
+    const name = await readOrEmpty(readFile(`/proc/${pid}/comm`, "utf8"));
     for (const inode of held) names.set(inode, printable(name.trim()));
   }
   return names;
 }
 
-const entries = async (path: string): Promise<readonly string[]> => {
+const readEntries = async (path: string): Promise<readonly string[]> => {
   try {
     return await readdir(path);
   } catch (error) {
-    return gone(error, []);
+    return ignoreGone(error, []);
   }
 };
 /** Inode of the socket that a link leads to, as text; empty for anything else. */
 const target = async (path: string): Promise<string> =>
-  /^socket:\[(\d+)\]$/.exec(await orEmpty(readlink(path)))?.[1] ?? "";
+  /^socket:\[(\d+)\]$/.exec(await readOrEmpty(readlink(path)))?.[1] ?? "";
 
-const orEmpty = async (reading: Promise<string>): Promise<string> => {
+const readOrEmpty = async (reading: Promise<string>): Promise<string> => {
   try {
     return await reading;
   } catch (error) {
-    return gone(error, "");
+    return ignoreGone(error, "");
   }
 };
 
 /** Processes come and go while we look, and some are not ours to look into. */
-function gone<T>(error: unknown, otherwise: T): T {
+function ignoreGone<T>(error: unknown, otherwise: T): T {
   if (isErrno(error)) return otherwise;
   throw error;
 }

@@ -3,12 +3,12 @@
  * which flows would end. Pure; every verdict is `simulate`'s (law 5), asked with one packet for each source that the
  * rules or the guard name and one for a stranger.
  */
-import { formatAddress, knownNetwork } from "#schema/address.ts";
+import { formatAddress, requireNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import type { Protocol, Rule, Verdict } from "#schema/ruleset.ts";
 import { type Packet, prepare } from "#core/simulate/index.ts";
 import type { CutFlow, Rules } from "#agent/flows/flows.ts";
-import { describeChain, type ForeignRedirect, handsOn } from "#agent/backend/nft/redirects.ts";
+import { describeChain, type ForeignRedirect, isRedirect } from "#agent/backend/nft/redirects.ts";
 import type { Listener } from "./listeners.ts";
 
 /** A verdict and the row that gives it; null where no row was asked. */
@@ -50,7 +50,7 @@ const isV6 = (address: string): boolean => address.includes(":");
  * @param processes names by inode
  * @param redirects of tables of others
  */
-export function listenerOutlook(
+export function describeListeners(
   listeners: readonly Listener[],
   rules: Rules,
   own: ReadonlyMap<string, string>,
@@ -84,7 +84,9 @@ export function listenerOutlook(
       process: processes.get(inode) ?? null,
       admitted_by: [...new Set(admitted)].toSorted(compareText),
       otherwise: { verdict, row },
-      redirected_by: redirects.filter((redirect) => handsOn(redirect, listener)).map(describeChain),
+      redirected_by: redirects
+        .filter((redirect) => isRedirect(redirect, listener))
+        .map(describeChain),
     };
   });
 }
@@ -130,7 +132,7 @@ function sourcesOf({
   const accepting = ruleset.rules.filter(
     (rule) => rule.scope === "host" && rule.direction === "in" && rule.verdict === "accept",
   );
-  const named = ({ source }: Rule): readonly string[] => {
+  const nameSources = ({ source }: Rule): readonly string[] => {
     switch (source.kind) {
       case "any":
         return strangers;
@@ -145,7 +147,7 @@ function sourcesOf({
     }
   };
   return (protocol, port) => [
-    ...accepting.filter((rule) => concerns(rule.protocol, protocol, port)).flatMap(named),
+    ...accepting.filter((rule) => concerns(rule.protocol, protocol, port)).flatMap(nameSources),
     ...management.allow
       .filter(
         (flow) =>
@@ -162,7 +164,7 @@ const onePerFamily = (networks: readonly string[]): readonly string[] =>
   });
 
 function firstOf(network: string): string {
-  const { family, first } = knownNetwork(network);
+  const { family, first } = requireNetwork(network);
   return formatAddress(family, first);
 }
 
@@ -176,7 +178,7 @@ function concerns(rule: Protocol, protocol: "tcp" | "udp", port: number): boolea
 }
 
 /** Flows that would be cut, by what they have in common. @param processOf name of who listens on a port of this host */
-export function flowOutlook(
+export function describeFlows(
   flows: readonly CutFlow[],
   processOf: (protocol: "tcp" | "udp", port: number) => string | null,
 ): readonly FlowOutlook[] {

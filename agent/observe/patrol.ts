@@ -63,7 +63,7 @@ export class Patrol {
     } catch (error) {
       if (!isErrno(error)) throw error;
     } finally {
-      witness.deaf();
+      witness.noteUnwatched();
       this.#watching = false;
     }
   }
@@ -88,7 +88,7 @@ export class Patrol {
     this.#due = false;
     const corrected = await kernel.correct(intended, {
       repair,
-      detail: (program) => detailFor(elementCount(program), generations.length > 0),
+      detail: (program) => chooseDetail(elementCount(program), generations.length > 0),
     });
     // Nothing intended: an apply is under way, and what was heard is looked at by the first check after it.
     if (corrected.kind === "idle") return undefined;
@@ -111,7 +111,7 @@ export class Patrol {
 
   #heard(generation: Generation): void {
     const touchesOurs = generation.lines.length > 0;
-    if (this.#parts.witness.heard(generation.pid, touchesOurs)) return;
+    if (this.#parts.witness.noteTransaction(generation.pid, touchesOurs)) return;
     this.#othersDue = true;
     if (!touchesOurs) return;
     this.#touched = [...this.#touched, generation].slice(-generationsKeptMax);
@@ -127,7 +127,7 @@ export class Patrol {
   }
 }
 
-function detailFor(elements: number, touched: boolean): "terse" | "full" | "none" {
+function chooseDetail(elements: number, touched: boolean): "terse" | "full" | "none" {
   if (elements <= elementsListedMax) return "full";
   if (!touched) return "terse";
   return elements <= elementsComparedMax ? "full" : "none";

@@ -8,7 +8,7 @@ import type { Listening } from "#schema/wire.ts";
 import type { Rules } from "#agent/flows/flows.ts";
 import { isErrno } from "#agent/disk/files.ts";
 import { type Listener, processNames } from "./listeners.ts";
-import { describeListening, unmatched } from "./services.ts";
+import { describeListening, findUnmatched } from "./services.ts";
 
 /** Between two looks under the same rules. */
 const betweenSeconds = 60;
@@ -67,7 +67,7 @@ export class ServiceWatch {
   }
 
   async #compared(rules: Rules, at: number): Promise<Listening | null> {
-    const all = unmatched(this.#listeners(), rules, at);
+    const all = findUnmatched(this.#listeners(), rules, at);
     if (all === undefined) return null;
     const inodes = all.undeclared.flat().map(({ inode }) => inode);
     const fresh = await processNames(

@@ -24,14 +24,14 @@ export interface Unmatched {
 }
 
 /** @param at Unix seconds, for rules that expire. @returns undefined where no host scope is judged */
-export function unmatched(
+export function findUnmatched(
   found: readonly Listener[],
   rules: Rules,
   at: number,
 ): Unmatched | undefined {
   const { ruleset, guard } = rules;
   if (!ruleset.scopes.some(({ kind }) => kind === "host")) return undefined;
-  const accepting = acceptingRules(ruleset, at);
+  const accepting = listAcceptingRules(ruleset, at);
   const isManaged = ({ protocol, port }: Listener): boolean =>
     guard.management.allow.some(
       (flow) =>
@@ -59,11 +59,11 @@ const byPlace = (a: Place, b: Place): number =>
   compareText(a.protocol, b.protocol) || a.port - b.port;
 
 /** Rules by which somebody may begin to talk to this host now, up to the one that decides everything. */
-function acceptingRules({ rules, sets, classes }: Ruleset, at: number): readonly Rule[] {
+function listAcceptingRules({ rules, sets, classes }: Ruleset, at: number): readonly Rule[] {
   const incoming = rules.filter(({ scope, direction }) => scope === "host" && direction === "in");
   const end = incoming.findIndex(decidesAll);
   const filled = new Set(sets.flatMap(({ name, elements }) => (elements.length > 0 ? [name] : [])));
-  const somebody = ({ source }: Rule): boolean => {
+  const letsSomebodyIn = ({ source }: Rule): boolean => {
     switch (source.kind) {
       case "any":
         return true;
@@ -83,7 +83,7 @@ function acceptingRules({ rules, sets, classes }: Ruleset, at: number): readonly
         rule.verdict === "accept" &&
         rule.state !== "established" &&
         (rule.expires === null || at < rule.expires) &&
-        somebody(rule),
+        letsSomebodyIn(rule),
     );
 }
 

@@ -25,9 +25,9 @@ const places = [system, "run/systemd/system", "usr/lib/systemd/system", "lib/sys
 const readBytesMax = 256 * 1024;
 
 /** Sentences for people, each with what to do. @param root of the file system */
-export function unitWarnings(root = "/"): readonly string[] {
-  const enabled = enabledServices(root);
-  return [...flushers(root, enabled).map(describeFlusher), ...disabledBoot(root, enabled)];
+export function listUnitWarnings(root = "/"): readonly string[] {
+  const enabled = listEnabledServices(root);
+  return [...listFlushers(root, enabled).map(describeFlusher), ...disabledBoot(root, enabled)];
 }
 
 const bootUnit = "portcullis-boot.service";
@@ -40,12 +40,12 @@ const disabledBoot = (root: string, enabled: readonly string[]): readonly string
         `${bootUnit} is not enabled: at boot nothing filters until the agent runs. systemctl enable ${bootUnit}`,
       ];
 
-function flushers(root: string, enabled: readonly string[]): readonly Flusher[] {
+function listFlushers(root: string, enabled: readonly string[]): readonly Flusher[] {
   return enabled.flatMap((unit) => {
     const commands = commandsOf(root, unit);
     const files = commands
       .flatMap(({ files: loaded }) => loaded)
-      .filter((file) => flushes(head(join(root, file))));
+      .filter((file) => flushesRules(head(join(root, file))));
     const flushing = commands.filter(
       (command) => command.flushes || command.files.some((file) => files.includes(file)),
     );
@@ -58,7 +58,7 @@ function flushers(root: string, enabled: readonly string[]): readonly Flusher[] 
 }
 
 /** Names that some target wants. */
-function enabledServices(root: string): readonly string[] {
+function listEnabledServices(root: string): readonly string[] {
   const wanted = entries(join(root, system))
     .filter((name) => /\.(wants|requires)$/.test(name))
     .flatMap((folder) => entries(join(root, system, folder)))
@@ -91,7 +91,7 @@ const placeOf = (root: string, unit: string): string | undefined =>
 /** What a unit runs, with its drop-ins, as far as nft is called by name. */
 function commandsOf(root: string, unit: string): readonly Command[] {
   const place = placeOf(root, unit);
-  if (place === undefined || linked(join(root, place, unit)) === "/dev/null") return [];
+  if (place === undefined || readLinkTarget(join(root, place, unit)) === "/dev/null") return [];
   const added = places.map((folder) => join(root, folder, `${unit}.d`));
   const texts = [
     join(root, place, unit),
@@ -114,7 +114,7 @@ function commandsOf(root: string, unit: string): readonly Command[] {
 }
 
 const flushing = /\bflush\s+ruleset\b/;
-const flushes = (text: string): boolean => /^\s*flush\s+ruleset\b/m.test(text);
+const flushesRules = (text: string): boolean => /^\s*flush\s+ruleset\b/m.test(text);
 
 function describeFlusher({ unit, at, files, mended }: Flusher): string {
   const where = files.length === 0 ? "" : ` in ${files.join(", ")}`;
@@ -127,7 +127,7 @@ function describeFlusher({ unit, at, files, mended }: Flusher): string {
 }
 
 /** What is not there, or not ours to read, flushes nothing that we could name. */
-function reading<T>(read: () => T, otherwise: T): T {
+function readOr<T>(read: () => T, otherwise: T): T {
   try {
     return read();
   } catch (error) {
@@ -136,11 +136,11 @@ function reading<T>(read: () => T, otherwise: T): T {
   }
 }
 
-const entries = (path: string): readonly string[] => reading(() => readdirSync(path), []);
-const linked = (path: string): string => reading(() => readlinkSync(path), "");
+const entries = (path: string): readonly string[] => readOr(() => readdirSync(path), []);
+const readLinkTarget = (path: string): string => readOr(() => readlinkSync(path), "");
 
 function head(path: string): string {
-  return reading(() => {
+  return readOr(() => {
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const bytes = Buffer.alloc(readBytesMax);

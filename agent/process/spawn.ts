@@ -107,7 +107,7 @@ export const spawnStream =
       });
       endAfter(child, timeoutSeconds);
       let stderr = "";
-      eachLine(child.stdout, heard);
+      callForEachLine(child.stdout, heard);
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
         stderr = (stderr + chunk).slice(0, stderrLengthMax);
       });
@@ -136,7 +136,7 @@ export const spawnFollow =
       const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: environment() });
       const end = (): void => void child.kill("SIGKILL");
       stop.addEventListener("abort", end, { once: true });
-      for (const output of [child.stdout, child.stderr]) eachLine(output, heard);
+      for (const output of [child.stdout, child.stderr]) callForEachLine(output, heard);
       child.on("error", reject);
       child.on("close", () => {
         stop.removeEventListener("abort", end);
@@ -144,7 +144,7 @@ export const spawnFollow =
       });
     });
 
-function eachLine(output: Readable, heard: (line: string) => void): void {
+function callForEachLine(output: Readable, heard: (line: string) => void): void {
   let rest = "";
   output.setEncoding("utf8").on("data", (chunk: string) => {
     const lines = (rest + chunk).split("\n");

@@ -12,7 +12,7 @@ export interface ServiceWatchdog {
 }
 
 /** Undefined where nobody waits for process `pid`: outside a unit, in one without a watchdog, in a child of one. */
-export function serviceWatchdog(
+export function openServiceWatchdog(
   environment: NodeJS.ProcessEnv,
   pid: number,
   exec: Exec,

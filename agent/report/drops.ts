@@ -2,9 +2,9 @@
  * How many packets the ruleset in force has refused: the counters of its rules that drop or reject, and of no other.
  * Counters of rows that stay are carried over an apply, so the number only rises while one program is in force.
  */
-import { refusalCounters } from "#core/render/index.ts";
+import { listRefusalCounters } from "#core/render/index.ts";
 import type { CounterReading } from "#schema/wire.ts";
-import { committedSlot } from "#agent/disk/slots.ts";
+import { readCommittedSlot } from "#agent/disk/slots.ts";
 import { committedOf } from "#agent/machine/read.ts";
 import type { State } from "#agent/machine/state.ts";
 
@@ -20,9 +20,9 @@ export function openDrops(
     const program = committedOf(state)?.program_sha256;
     if (program === undefined) return null;
     if (known?.program !== program) {
-      const slot = committedSlot(directory);
+      const slot = readCommittedSlot(directory);
       if (slot?.applied.program_sha256 !== program) return null;
-      known = { program, names: new Set(refusalCounters(slot.program)) };
+      known = { program, names: new Set(listRefusalCounters(slot.program)) };
     }
     const { names } = known;
     const read = counters.filter(({ name }) => names.has(name));

@@ -5,9 +5,9 @@
 import type { RoleExpiry } from "#schema/expiry.ts";
 import type { CounterReading, Drift, ForeignDrop, Listening, Report, Seen } from "#schema/wire.ts";
 import { rendererVersion } from "#core/render/index.ts";
-import { bootId } from "#agent/disk/clock.ts";
+import { readBootId } from "#agent/disk/clock.ts";
 import type { LoadedGuard } from "#agent/guard/index.ts";
-import { ownAddresses } from "#agent/observe/addresses.ts";
+import { listOwnAddresses } from "#agent/observe/addresses.ts";
 import type { Refusal } from "#agent/machine/refusal.ts";
 import { committedOf } from "#agent/machine/read.ts";
 import type { State } from "#agent/machine/state.ts";
@@ -43,7 +43,7 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "pre
   const applied = committedOf(facts.state);
   return {
     at: new Date(now).toISOString(),
-    boot_id: bootId(),
+    boot_id: readBootId(),
     agent_version: agentVersion,
     renderer: rendererVersion,
     state: facts.state.kind,
@@ -61,11 +61,11 @@ export function describeHost(facts: Facts, now: number): Omit<Report, "n" | "pre
     guard_sha256: facts.guard?.sha256 ?? null,
     guard: facts.guard?.guard ?? null,
     refusal: facts.refusal === null ? null : onWire(facts.refusal),
-    counters: fitting(facts.counters),
+    counters: takeFitting(facts.counters),
     drift: facts.drift,
     foreign_drops: facts.foreignDrops === null ? null : [...facts.foreignDrops],
     listening: facts.listening,
-    addresses: [...ownAddresses()],
+    addresses: [...listOwnAddresses()],
     drops: facts.drops,
     expires: [...facts.expires],
   };
@@ -86,7 +86,7 @@ function revertedSeqOf(state: State): number | null {
 }
 
 /** As many counters, in order, as one report may carry. */
-function fitting(counters: readonly CounterReading[]): CounterReading[] {
+function takeFitting(counters: readonly CounterReading[]): CounterReading[] {
   let bytes = 0;
   const end = counters.findIndex(
     (counter) => (bytes += JSON.stringify(counter).length + 1) > counterBytesMax,

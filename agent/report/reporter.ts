@@ -8,7 +8,7 @@ import type { ForeignDrop, Listening, Seen } from "#schema/wire.ts";
 import type { LoadedGuard } from "#agent/guard/index.ts";
 import type { Kernel } from "#agent/backend/kernel.ts";
 import { dropBallast } from "#agent/disk/reserve.ts";
-import { outcome } from "#agent/machine/refusal.ts";
+import { settleOutcome } from "#agent/machine/refusal.ts";
 import type { DriftLog } from "#agent/observe/drift-log.ts";
 import type { ServiceWatch } from "#agent/observe/service-watch.ts";
 import type { Client } from "#agent/transport/client.ts";
@@ -59,7 +59,7 @@ export class Reporter {
   }
 
   /** A report goes out with this cycle. */
-  soon(): void {
+  reportSoon(): void {
     this.#due = true;
   }
 
@@ -80,7 +80,7 @@ export class Reporter {
     // A drift that was taken as news is told, now or later.
     this.#due = true;
     if (this.#parts.client.waitMs("report") > 0) return;
-    const sent = await outcome(() => this.#send(standing, beside, now, stop));
+    const sent = await settleOutcome(() => this.#send(standing, beside, now, stop));
     if (!sent.ok) {
       if (sent.refusal.code === "state_unwritable") dropBallast(this.#parts.directory);
       return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);

@@ -5,18 +5,18 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
-import { expiryWarning, RoleExpiry } from "#schema/expiry.ts";
+import { describeExpiry, RoleExpiry } from "#schema/expiry.ts";
 import { AgentState, Drift, ForeignDrop, Listening } from "#schema/wire.ts";
 import { describeDropping } from "#agent/backend/nft/foreign.ts";
 import { LoggedEvent } from "#agent/observe/event-log.ts";
 import type { Others } from "#agent/backend/nft/listing.ts";
-import { describeRedirect, ForeignRedirect, handsOn } from "#agent/backend/nft/redirects.ts";
+import { describeRedirect, ForeignRedirect, isRedirect } from "#agent/backend/nft/redirects.ts";
 import { readOptional, writeDurable } from "#agent/disk/files.ts";
 import type { Refusal } from "#agent/machine/refusal.ts";
 import type { DatedRefusal } from "./report.ts";
 import { committedOf, countedOf, leaseOf } from "#agent/machine/read.ts";
 import type { State } from "#agent/machine/state.ts";
-import { heldUntil } from "#agent/machine/tries.ts";
+import { findHoldEnd } from "#agent/machine/tries.ts";
 
 export const Status = z.strictObject({
   state: AgentState,
@@ -70,7 +70,7 @@ export type StatusReport = z.infer<typeof StatusReport>;
 export const statusFile = (directory: string): string => join(directory, "status.json");
 
 /** Writes where it says something new: a file made durable at each poll is most of what a poll costs. */
-export function statusWriter(directory: string): (status: Status) => void {
+export function openStatusWriter(directory: string): (status: Status) => void {
   let told = "";
   return (status) => {
     const says = JSON.stringify({ ...status, updated_at: null });
@@ -157,7 +157,7 @@ export function readStatus(directory: string): Status | undefined {
 
 function heldOf(state: State, now: number): Status["held"] {
   if (state.kind === "unenrolled" || state.kind === "applying") return null;
-  const until = heldUntil(state.reverts, now);
+  const until = findHoldEnd(state.reverts, now);
   return until === null || state.reverts.barred === null
     ? null
     : { until: new Date(until).toISOString(), revision: state.reverts.barred.revision };
@@ -220,7 +220,7 @@ function formatListening(
   const listens = undeclared.entries
     .filter(({ protocol, port, addresses }) =>
       addresses.some(
-        (address) => !redirects.some((each) => handsOn(each, { protocol, address, port })),
+        (address) => !redirects.some((each) => isRedirect(each, { protocol, address, port })),
       ),
     )
     .map(
@@ -244,7 +244,7 @@ function formatListening(
 function formatExpiries(expires: readonly RoleExpiry[], now: number): readonly string[] {
   const warnings = expires.flatMap(({ role, expires_at, life_seconds }) => {
     const life = life_seconds === null ? null : life_seconds * 1000;
-    return expiryWarning(`${role} (${expires_at})`, Date.parse(expires_at) - now, life) ?? [];
+    return describeExpiry(`${role} (${expires_at})`, Date.parse(expires_at) - now, life) ?? [];
   });
   return warnings.map((warning) => `expiry    ${warning}`);
 }

@@ -26,7 +26,7 @@ import { Refused } from "#agent/machine/refusal.ts";
 import type { Hint, UpdateBytes } from "../trust/index.ts";
 import { retryAfterMs } from "./pace.ts";
 import { type Call, type Limits, type Reply, send } from "./request.ts";
-import { type TrustedTls, trustedTls } from "./trusted-ca.ts";
+import { type TrustedTls, readTrustedTls } from "./trusted-ca.ts";
 
 /** Base64 of every file at its largest, and room for the JSON around it. */
 const updateBytesMax =
@@ -102,7 +102,7 @@ class WireClient implements Client {
     this.#url = url;
     this.#identity = identity;
     this.#limits = limits;
-    this.#tls = trustedTls(identity.ca);
+    this.#tls = readTrustedTls(identity.ca);
   }
 
   async poll(request: PollRequest, now: number, cycle: AbortSignal): Promise<PollReply> {
@@ -272,10 +272,10 @@ export function parseReply(body: Buffer): unknown {
 export const unexpectedStatus = (what: string, reply: Reply): Refused =>
   new Refused(
     "http_status",
-    `${what}: the control plane answered ${reply.status}${nextStep(reply.status)}`,
+    `${what}: the control plane answered ${reply.status}${describeNextStep(reply.status)}`,
   );
 
-const nextStep = (status: number): string => {
+const describeNextStep = (status: number): string => {
   if (status === 401 || status === 403)
     return "; if it stays so, this host's key or its one-time token is over or revoked: portcullis enrol HOST makes a new one";
   return status === 404 ? "; is this the control plane's URL?" : "";

@@ -29,11 +29,11 @@ const weakening: readonly string[] = [
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The first thing that is not gone along with, and what to do, in one sentence; undefined when there is none. */
-export function environmentFault(env: Environment, url: URL): string | undefined {
-  return optionFault(env["NODE_OPTIONS"] ?? "") ?? verifyFault(env) ?? proxyFault(env, url);
+export function findEnvironmentFault(env: Environment, url: URL): string | undefined {
+  return findOptionFault(env["NODE_OPTIONS"] ?? "") ?? verifyFault(env) ?? findProxyFault(env, url);
 }
 
-function optionFault(options: string): string | undefined {
+function findOptionFault(options: string): string | undefined {
   const given = options.split(/\s+/).map((word) => word.replace(/=.*/s, "").replaceAll('"', ""));
   const found = given.find((option) => weakening.includes(option.replaceAll("_", "-")));
   return found === undefined
@@ -49,7 +49,7 @@ const verifyFault = (env: Environment): string | undefined =>
 const proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] as const;
 
 /** The guard and the closed ruleset leave the way open to the control plane itself, and to no proxy. */
-function proxyFault(env: Environment, url: URL): string | undefined {
+function findProxyFault(env: Environment, url: URL): string | undefined {
   const name = proxies.find((proxy) => (env[proxy] ?? "") !== "");
   if (name === undefined || url.protocol !== "https:" || isExempt(env, url)) return undefined;
   return (

@@ -32,7 +32,7 @@ export const spreadMs = (waitMs: number, random: number): number =>
  * Milliseconds until the next poll.
  * @param failures polls in a row that brought nothing to believe; 0 after a good one
  */
-export function nextPollMs(seconds: number, failures: number, random: number): number {
+export function computeNextPollMs(seconds: number, failures: number, random: number): number {
   if (failures === 0) return Math.round(1000 * seconds * (1 - jitter + 2 * jitter * random));
   const ceiling = Math.min(
     Math.max(backOffSecondsMax, seconds),

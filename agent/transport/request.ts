@@ -54,7 +54,7 @@ export function send(
   cycle: AbortSignal,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const outgoing = opened(call, tls);
+    const outgoing = openRequest(call, tls);
     const watch = new Watch(outgoing, limits, cycle);
     const fail = (error: Error): void => {
       watch.stop();
@@ -68,7 +68,7 @@ export function send(
       fail(new Refused("unreachable", "the connection ended without a reply")),
     );
     outgoing.on("response", (incoming) => {
-      watch.headersArrived();
+      watch.takeHeaders();
       collect(incoming, call.bodyBytesMax, watch, fail, (reply) => {
         watch.stop();
         resolve(reply);
@@ -79,7 +79,7 @@ export function send(
 }
 
 /** Node throws at once for what cannot stand in a request. Nothing that came from the wire gets here unread, all the same. */
-function opened(call: Call, tls: TrustedTls): ClientRequest {
+function openRequest(call: Call, tls: TrustedTls): ClientRequest {
   try {
     return open(call, tls);
   } catch (error) {
@@ -120,7 +120,7 @@ function collect(
   let bytes = 0;
   incoming.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    watch.received(chunk.length);
+    watch.takeBytes(chunk.length);
     if (bytes > bytesMax) return fail(tooLarge);
     chunks.push(chunk);
   });
@@ -175,7 +175,7 @@ class Watch {
     else cycle.addEventListener("abort", this.#cycleOver, { once: true });
   }
 
-  headersArrived(): void {
+  takeHeaders(): void {
     clearTimeout(this.#connect);
     clearTimeout(this.#headers);
     this.#bodyStartedAt = performance.now();
@@ -183,7 +183,7 @@ class Watch {
     this.#timers.add(pulse);
   }
 
-  received(bytes: number): void {
+  takeBytes(bytes: number): void {
     this.#bytes += bytes;
   }
 

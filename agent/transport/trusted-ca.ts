@@ -3,7 +3,7 @@
  * who adds a certificate, or takes one away, need not know of this process.
  */
 import type { Agent } from "node:https";
-import { tlsAgent } from "#tls/agent.ts";
+import { makeTlsAgent } from "#tls/agent.ts";
 import { StoreError, storeMark } from "#tls/store.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 
@@ -16,13 +16,17 @@ export interface TrustedTls {
  * @param ca certificates to believe besides the system's, PEM
  * @returns whose `agent` throws Refused `unreachable` while the store cannot be used
  */
-export function trustedTls(ca: string | null, env: NodeJS.ProcessEnv = process.env): TrustedTls {
+export function readTrustedTls(
+  ca: string | null,
+  env: NodeJS.ProcessEnv = process.env,
+): TrustedTls {
   let made: { readonly agent: Agent; readonly mark: string } | undefined;
   return {
     agent() {
       try {
         const mark = storeMark(env);
-        if (made?.mark !== mark) made = { agent: tlsAgent(ca, { keepAlive: false }, env), mark };
+        if (made?.mark !== mark)
+          made = { agent: makeTlsAgent(ca, { keepAlive: false }, env), mark };
         return made.agent;
       } catch (error) {
         if (error instanceof StoreError) throw new Refused("unreachable", error.message);

@@ -40,7 +40,7 @@ export async function confirmWithTufJs(opinion: Opinion): Promise<void> {
     const updater = new Updater({
       metadataDir: scratch,
       metadataBaseUrl: "https://envelope.invalid",
-      fetcher: envelopeFetcher(opinion),
+      fetcher: makeEnvelopeFetcher(opinion),
       config: { maxRootRotations: sizeLimits.newRoots + 1, rootMaxLength: sizeLimits.root },
     });
     setTime(updater, new Date(opinion.now));
@@ -74,7 +74,7 @@ export function setTime(updater: Updater, time: Date): void {
 }
 
 /** Serves the envelope's bytes by the names of a plain TUF repository; anything else, the next root above all, is 404. */
-function envelopeFetcher(opinion: Opinion) {
+function makeEnvelopeFetcher(opinion: Opinion) {
   const { update, verified } = opinion;
   const files = new Map<string, Uint8Array>([
     ["/timestamp.json", update.timestamp],

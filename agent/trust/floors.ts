@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { Refused } from "#core/refused.ts";
 import type { Floors } from "#core/tuf/floors.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { Revision, Sha256 } from "#schema/primitives.ts";
 import { readOptional, writeDurable } from "#agent/disk/files.ts";
 import { sha256 } from "#agent/disk/digest.ts";
@@ -65,7 +65,7 @@ const validSlots = (directory: string): readonly Kept[] =>
     .toSorted((a, b) => b.n - a.n);
 
 const encodeSlot = (body: Kept): string =>
-  `${canonicalText({ body, sha256: sha256(canonicalText(body)) })}\n`;
+  `${formatCanonical({ body, sha256: sha256(formatCanonical(body)) })}\n`;
 
 function readSlot(path: string): Kept | undefined {
   const text = readOptional(path)?.toString("utf8");

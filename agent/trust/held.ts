@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { Refused } from "#core/refused.ts";
-import { judge } from "#core/tuf/claims.ts";
+import { checkClaims } from "#core/tuf/claims.ts";
 import { type Floors, keysetOf } from "#core/tuf/floors.ts";
 import type { RootFile } from "#core/tuf/read.ts";
-import { soundRoot } from "#core/tuf/signers.ts";
+import { requireSignedRoot } from "#core/tuf/signers.ts";
 import { millisecondsOf } from "#core/tuf/times.ts";
 import {
   type Digested,
@@ -64,7 +64,7 @@ export interface Held {
 export const keysOf = ({ signed }: RootFile): string =>
   sha256(roles.map((role) => keysetOf(signed, role)).join("\n"));
 
-export const digested = (bytes: Uint8Array): Digested => ({ bytes, sha256: sha256(bytes) });
+export const addDigest = (bytes: Uint8Array): Digested => ({ bytes, sha256: sha256(bytes) });
 
 /** What was signed, under this root, for this host, and of no time that is too far ahead; it may be over. @throws Refused */
 export function verify(
@@ -75,11 +75,11 @@ export function verify(
   time: number,
 ): Verified {
   const files = {
-    timestamp: digested(timestamp),
-    snapshot: digested(snapshot),
-    targets: digested(targets),
+    timestamp: addDigest(timestamp),
+    snapshot: addDigest(snapshot),
+    targets: addDigest(targets),
   };
-  const verified = judge(verifyMetadata(root, files, owner, floors), holds);
+  const verified = checkClaims(verifyMetadata(root, files, owner, floors), holds);
   requireTimesNear(verified, time);
   return verified;
 }
@@ -98,10 +98,10 @@ export function believe(verified: Verified, bytes: Digested): Believed {
 /** The newest generation whose root is sound and at its floor; failing that, the pinned root. @throws Refused */
 export function load(directory: string, identity: Identity, floors: Floors, now: number): Held {
   for (const generation of readGenerations(join(directory, "trust"))) {
-    const root = soundOrNone(generation.root);
+    const root = parseSoundRoot(generation.root);
     if (root === undefined || root.signed.version < floors.root) continue;
     const { root: rootBytes, metadata, hint } = generation;
-    const believed = again(directory, identity, floors, root, metadata, now);
+    const believed = verifyAgain(directory, identity, floors, root, metadata, now);
     // Metadata that no longer verifies is not a base for anything: fetched again as a whole.
     return {
       root,
@@ -114,7 +114,7 @@ export function load(directory: string, identity: Identity, floors: Floors, now:
   const pinned = readOptional(join(directory, "root.json"));
   if (pinned === undefined || sha256(pinned) !== identity.rootSha256)
     throw new Refused("state_invalid", "the pinned root is damaged: enrol this host again");
-  const root = judge(soundRoot(pinned), holds);
+  const root = checkClaims(requireSignedRoot(pinned), holds);
   return { root, rootBytes: pinned, metadata: undefined, believed: undefined, hint: noHint };
 }
 
@@ -123,7 +123,7 @@ const hintAt = (hint: Hint, now: number): Hint =>
   (hint.accepted_at ?? 0) > now ? { ...hint, accepted_at: null } : hint;
 
 /** What is on disk passes the same checks as what comes from the network; only its age is not held against it. */
-export function again(
+export function verifyAgain(
   directory: string,
   identity: Identity,
   floors: Floors,
@@ -135,16 +135,16 @@ export function again(
   try {
     const verified = verify(root, metadata, identity, floors, timeUnder(root, floors, now));
     const bytes = readBundle(directory, verified.bundle.sha256);
-    return bytes === undefined ? undefined : believe(verified, digested(bytes));
+    return bytes === undefined ? undefined : believe(verified, addDigest(bytes));
   } catch (error) {
     if (error instanceof Refused) return undefined;
     throw error;
   }
 }
 
-function soundOrNone(bytes: Uint8Array): RootFile | undefined {
+function parseSoundRoot(bytes: Uint8Array): RootFile | undefined {
   try {
-    return judge(soundRoot(bytes), holds);
+    return checkClaims(requireSignedRoot(bytes), holds);
   } catch (error) {
     if (error instanceof Refused) return undefined;
     throw error;

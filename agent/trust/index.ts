@@ -6,10 +6,10 @@
  */
 import { join } from "node:path";
 import { Refused } from "#core/refused.ts";
-import { judge } from "#core/tuf/claims.ts";
+import { checkClaims } from "#core/tuf/claims.ts";
 import { type Floors, keysetOf } from "#core/tuf/floors.ts";
 import type { RootFile } from "#core/tuf/read.ts";
-import { soundRoot } from "#core/tuf/signers.ts";
+import { requireSignedRoot } from "#core/tuf/signers.ts";
 import { followRoots } from "#core/tuf/succession.ts";
 import {
   type Digested,
@@ -23,17 +23,17 @@ import { sizeLimits } from "#schema/bundle.ts";
 import type { RoleExpiry } from "#schema/expiry.ts";
 import type { Seen } from "#schema/wire.ts";
 import { isErrno, makeDirectory, writeDurable } from "#agent/disk/files.ts";
-import { type Outcome, outcome, refusalOf } from "#agent/machine/refusal.ts";
+import { type Outcome, settleOutcome, refusalOf } from "#agent/machine/refusal.ts";
 import { readBundle, writeBundle } from "./bundles.ts";
 import { confirmWithTufJs } from "./engine.ts";
 import { expiriesOf } from "./expiries.ts";
 import { initialFloors, readFloors, writeFloors } from "./floors.ts";
 import { type Hint, type MetadataBytes, noHint, writeGeneration } from "./generations.ts";
 import {
-  again,
+  verifyAgain,
   believe,
   type Believed,
-  digested,
+  addDigest,
   type Held,
   type Identity,
   keysOf,
@@ -68,7 +68,7 @@ export interface Trust {
 
 /** Prepares an empty state directory with the root that enrolment pinned. @throws Refused when it is not sound */
 export function pinRoot(directory: string, root: Uint8Array): void {
-  const { signed } = judge(soundRoot(root), holds);
+  const { signed } = checkClaims(requireSignedRoot(root), holds);
   makeDirectory(join(directory, "trust"));
   makeDirectory(join(directory, "bundles"));
   writeDurable(join(directory, "root.json"), root);
@@ -151,7 +151,7 @@ class TrustStore implements Trust {
   }
 
   accept(update: UpdateBytes, hint: Hint, now: number): Promise<Outcome<TrustedBundle>> {
-    return outcome(async () => {
+    return settleOutcome(async () => {
       const judged = await this.#judge(update, now);
       const moved = judged.root !== this.#held.root;
       if (!judged.outcome.ok) {
@@ -173,7 +173,7 @@ class TrustStore implements Trust {
         "metadata_too_large",
         `more than ${sizeLimits.newRoots} roots in one update`,
       );
-    const followed = judge(followRoots(this.#held.root, update.roots), holds);
+    const followed = checkClaims(followRoots(this.#held.root, update.roots), holds);
     const { root } = followed;
     const reached = { root, rootBytes: followed.bytes ?? this.#held.rootBytes };
     try {
@@ -198,7 +198,7 @@ class TrustStore implements Trust {
     const bytes = update.bundle ?? readBundle(this.#directory, verified.bundle.sha256);
     if (bytes === undefined)
       throw new Refused("bundle_hash_mismatch", "the bundle is missing from the update");
-    return digested(bytes);
+    return addDigest(bytes);
   }
 
   #confirm(update: UpdateBytes, verified: Verified, now: number): Promise<void> {
@@ -219,13 +219,13 @@ class TrustStore implements Trust {
   #keepRoot({ root, rootBytes }: Judged, now: number): void {
     const floors = { ...this.#floors, root: root.signed.version };
     const { metadata } = this.#held;
-    const believed = again(this.#directory, this.#identity, floors, root, metadata, now);
+    const believed = verifyAgain(this.#directory, this.#identity, floors, root, metadata, now);
     this.#keep({ root, rootBytes, metadata, believed, hint: noHint }, floors, undefined);
   }
 
   #keep(held: Held, floors: Floors, bundle: Digested | undefined): void {
     const { rootBytes: root, metadata, hint } = held;
-    durably(() => {
+    writeOrRefuse(() => {
       writeFloors(this.#directory, floors);
       this.#floors = floors;
       writeGeneration(join(this.#directory, "trust"), { root, metadata, hint });
@@ -246,7 +246,7 @@ class TrustStore implements Trust {
   }
 }
 
-function durably(write: () => void): void {
+function writeOrRefuse(write: () => void): void {
   try {
     write();
   } catch (error) {

@@ -74,8 +74,8 @@ function visit(walk: Walk, node: unknown, at: At): Result {
   const result = isScalar(node)
     ? leaf(node.value, at.key, offset)
     : isMap(node)
-      ? mapping(walk, node, at, offset)
-      : sequence(walk, node.items, at, offset);
+      ? convertMapping(walk, node, at, offset)
+      : convertSequence(walk, node.items, at, offset);
   if (node.anchor !== undefined) walk.anchors.set(node.anchor, result);
   return result;
 }
@@ -97,7 +97,7 @@ function repeat(
   return { value: target.value, spot: here.spot, size: target.size };
 }
 
-function sequence(walk: Walk, items: readonly unknown[], at: At, offset: number): Result {
+function convertSequence(walk: Walk, items: readonly unknown[], at: At, offset: number): Result {
   const results = items.map((item, index) =>
     visit(walk, item, { path: [...at.path, index], key: offset, fallback: offset }),
   );
@@ -112,7 +112,7 @@ function sequence(walk: Walk, items: readonly unknown[], at: At, offset: number)
   };
 }
 
-function mapping(walk: Walk, map: YAMLMap, at: At, offset: number): Result {
+function convertMapping(walk: Walk, map: YAMLMap, at: At, offset: number): Result {
   const entries = new Map<string, Result>();
   for (const { key, value } of map.items) {
     const keyOffset = offsetOf(key) ?? offset;

@@ -12,11 +12,13 @@ export type Catalog =
 /** Rows in the order of the files; findings of every file, in the order of places. */
 export function readCatalog(files: readonly CatalogFile[]): Catalog {
   const { rows, findings } = readRows(files.flatMap(readYaml));
-  return findings.length === 0 ? { ok: true, rows } : { ok: false, findings: telling(findings) };
+  return findings.length === 0
+    ? { ok: true, rows }
+    : { ok: false, findings: keepTelling(findings) };
 }
 
 /** In the order of places. Where two rules say nearly the same of one value, the one that says more. */
-function telling(findings: readonly Finding[]): readonly Finding[] {
+function keepTelling(findings: readonly Finding[]): readonly Finding[] {
   const ordered = findings.toSorted(
     (a, b) =>
       compareText(a.file, b.file) ||
@@ -61,14 +63,14 @@ export function locate(
   changes: readonly Named[],
   found: { readonly path: string; readonly message: string },
 ): Finding | undefined {
-  const { row: named, rest } = target(pointerParts(found.path), changes);
+  const { row: named, rest } = findTarget(pointerParts(found.path), changes);
   const row = rows.find(({ put }) => put.kind === named?.kind && put.key === named.key);
   if (row === undefined) return undefined;
   const place = rest.length === 0 ? row.place : row.at(rest);
   return { ...place, path: pointer([...row.path, ...rest]), message: found.message };
 }
 
-function target(parts: readonly string[], changes: readonly Named[]) {
+function findTarget(parts: readonly string[], changes: readonly Named[]) {
   const [collection = "", first = "", second = "", ...rest] = parts;
   if (collection === "changes")
     return { row: changes[Number(first)], rest: second === "body" ? rest : [] };

@@ -28,7 +28,7 @@ export interface Spot {
 export type Path = readonly PropertyKey[];
 
 /** The deepest spot on the way that is written in the file; a missing field is reported where it is missing. */
-export function nearest(spot: Spot, path: Path): Spot {
+export function findNearest(spot: Spot, path: Path): Spot {
   let found = spot;
   for (const part of path) {
     const child = found.children.get(String(part));
@@ -52,7 +52,7 @@ export const pointerParts = (text: string): readonly string[] =>
 const pathMax = 200;
 
 /** `catalog/web.yaml:12:14: /services/web/ingress/0/port: expected a port`, on one line whatever the file holds. */
-export function findingText({ file, line, column, path, message }: Finding): string {
+export function formatFinding({ file, line, column, path, message }: Finding): string {
   const shown = path.length > pathMax ? `${path.slice(0, pathMax)}…` : path;
   return printable(
     `${placeText({ file, line, column })}: ${shown === "" ? "" : `${shown}: `}${message}`,

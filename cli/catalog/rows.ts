@@ -48,7 +48,7 @@ export function readRows(documents: readonly CatalogDocument[]): ReadRows {
   const findings: Finding[] = [];
   const seen = new Map<string, CatalogRow>();
   for (const document of documents)
-    for (const found of documentRows(document)) {
+    for (const found of readDocumentRows(document)) {
       if (!("put" in found)) {
         findings.push(found);
         continue;
@@ -68,7 +68,7 @@ export function readRows(documents: readonly CatalogDocument[]): ReadRows {
   return { rows, findings };
 }
 
-function* documentRows(document: CatalogDocument): Generator<CatalogRow | Finding> {
+function* readDocumentRows(document: CatalogDocument): Generator<CatalogRow | Finding> {
   const { value, problems } = document;
   const prefix = isFields(value) && Object.hasOwn(value, "portcullis") ? [] : ["services"];
   for (const { path, ...found } of problems)
@@ -78,35 +78,37 @@ function* documentRows(document: CatalogDocument): Generator<CatalogRow | Findin
     yield { ...document.valueAt([]), path: "", message: "expected a mapping of names" };
     return;
   }
-  for (const entry of prefix.length === 0 ? sectioned(document, value) : plain(document, value))
+  for (const entry of prefix.length === 0
+    ? readSections(document, value)
+    : readPlain(document, value))
     if ("message" in entry) yield entry;
     else yield* check(document, entry);
 }
 
-function* sectioned(document: CatalogDocument, value: Fields): Generator<Entry | Finding> {
+function* readSections(document: CatalogDocument, value: Fields): Generator<Entry | Finding> {
   for (const [name, section] of Object.entries(value)) {
-    const found = (place: Place, message: string): Finding => ({
+    const makeFinding = (place: Place, message: string): Finding => ({
       ...place,
       path: pointer([name]),
       message,
     });
     if (name === "portcullis") {
       if (section !== 1)
-        yield found(document.valueAt([name]), "expected 1, the version of this format");
-    } else if (!isSection(name)) yield found(document.keyAt([name]), "unknown field");
+        yield makeFinding(document.valueAt([name]), "expected 1, the version of this format");
+    } else if (!isSection(name)) yield makeFinding(document.keyAt([name]), "unknown field");
     else if (!isFields(section))
-      yield found(document.valueAt([name]), "expected a mapping of names");
+      yield makeFinding(document.valueAt([name]), "expected a mapping of names");
     else
       for (const [key, body] of Object.entries(section)) {
         const entry = { kind: sections[name], key, body, within: [name, key], path: [name, key] };
-        if (name === "overlays") yield* overlay(document, entry);
+        if (name === "overlays") yield* readOverlay(document, entry);
         else yield entry;
       }
   }
 }
 
 /** An overlay's members stand in its body; in intent they are rows of their own. */
-function* overlay(document: CatalogDocument, entry: Entry): Generator<Entry | Finding> {
+function* readOverlay(document: CatalogDocument, entry: Entry): Generator<Entry | Finding> {
   if (!isFields(entry.body) || !Object.hasOwn(entry.body, "members")) {
     yield entry;
     return;
@@ -127,7 +129,7 @@ function* overlay(document: CatalogDocument, entry: Entry): Generator<Entry | Fi
     };
 }
 
-function* plain(document: CatalogDocument, value: Fields): Generator<Entry | Finding> {
+function* readPlain(document: CatalogDocument, value: Fields): Generator<Entry | Finding> {
   for (const [key, body] of Object.entries(value)) {
     if (isSection(key) && !(isFields(body) && Object.hasOwn(body, "ingress")))
       yield {

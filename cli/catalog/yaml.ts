@@ -4,7 +4,7 @@
  */
 import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { convert, depthMax, type Problem } from "./convert.ts";
-import { nearest, type Path, type Place, placeText, type Spot } from "./places.ts";
+import { findNearest, type Path, type Place, placeText, type Spot } from "./places.ts";
 
 export interface CatalogFile {
   readonly name: string;
@@ -30,7 +30,7 @@ export interface PlacedProblem extends Place {
 /** Empty documents, such as a file of comments, are left out. */
 export function readYaml({ name, text }: CatalogFile): readonly CatalogDocument[] {
   const lines = new LineCounter();
-  const place = (offset: number): Place => {
+  const findPlace = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { file: name, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
@@ -50,14 +50,16 @@ export function readYaml({ name, text }: CatalogFile): readonly CatalogDocument[
     const malformed = problemsOf(document);
     const { value, spot, problems } = convert(malformed.length === 0 ? document.contents : null);
     const placed = [...malformed, ...problems].map(({ offset, path, message, earlier }) => ({
-      ...place(offset),
+      ...findPlace(offset),
       path,
       message:
         earlier === undefined
           ? message
-          : `${message}; it stands at ${placeText(place(earlier))} already`,
+          : `${message}; it stands at ${placeText(findPlace(earlier))} already`,
     }));
-    return value === null && placed.length === 0 ? [] : [documentOf(value, placed, spot, place)];
+    return value === null && placed.length === 0
+      ? []
+      : [documentOf(value, placed, spot, findPlace)];
   });
 }
 
@@ -94,6 +96,6 @@ const documentOf = (
 ): CatalogDocument => ({
   value,
   problems,
-  valueAt: (path) => place(nearest(spot, path).value),
-  keyAt: (path) => place(nearest(spot, path).key),
+  valueAt: (path) => place(findNearest(spot, path).value),
+  keyAt: (path) => place(findNearest(spot, path).key),
 });

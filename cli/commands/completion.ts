@@ -1,5 +1,5 @@
 /** `portcullis completion SHELL`: what a shell needs to complete this command line. */
-import { completionScript, shells } from "#args/completion.ts";
+import { formatCompletions, shells } from "#args/completion.ts";
 import { exitCodes } from "#args/exits.ts";
 import { type Command, command } from "#cli/run/command.ts";
 
@@ -24,7 +24,7 @@ export const completion = (commands: readonly Command[]): Command =>
       examples: ["completion bash > /etc/bash_completion.d/portcullis"],
     },
     async ({ positionals }, { output }) => {
-      output.line(completionScript(positionals.shell, { name: "portcullis", commands }).trimEnd());
+      output.line(formatCompletions(positionals.shell, { name: "portcullis", commands }).trimEnd());
       return Promise.resolve(exitCodes.ok);
     },
   );

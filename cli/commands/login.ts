@@ -6,7 +6,7 @@ import { Key } from "#schema/primitives.ts";
 import { connectionOptions, openClient, readConnection } from "#cli/http/client.ts";
 import { defaultProfile, storeProfile } from "#cli/profile/profiles.ts";
 import { command, jsonOption, print } from "#cli/run/command.ts";
-import { properties } from "#cli/text/table.ts";
+import { formatProperties } from "#cli/text/table.ts";
 
 export const login = command(
   {
@@ -61,7 +61,7 @@ export const whoami = command(
     const client = openClient(values, context.env);
     const who = await client.call("GET /v1/whoami", {});
     print(context, values.json, who, () =>
-      properties([
+      formatProperties([
         ["control plane", client.url],
         ["name", who.name],
         ["scopes", who.scopes.join(", ")],

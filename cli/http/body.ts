@@ -5,7 +5,7 @@ import { Failure } from "#cli/text/output.ts";
 const answerBytesMax = 64 * 1024 * 1024;
 
 /** The body as text; empty when the connection breaks. @throws Failure when it is larger than any answer */
-export async function bodyText(response: Response): Promise<string> {
+export async function readBodyText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();

@@ -14,7 +14,7 @@ import type { Answered, Asked } from "#schema/api/types.ts";
 import { type ProblemCode, problemEntry } from "#schema/problems.ts";
 import { headers } from "#schema/wire.ts";
 import { isCertificateFault } from "#tls/agent.ts";
-import { bodyText } from "./body.ts";
+import { readBodyText } from "./body.ts";
 import { eventsOf, type ServerEvent } from "./events.ts";
 import { Failure } from "#cli/text/output.ts";
 import { findProfile } from "#cli/profile/profiles.ts";
@@ -54,7 +54,7 @@ export class Refusal extends Failure {
     const problem = Problem.safeParse(content).data;
     const told = problem ?? Told.safeParse(content).data;
     const requestId = told?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
-    super(`${request}: ${problemText(response.status, told)}${withRequest(requestId)}`);
+    super(`${request}: ${formatProblem(response.status, told)}${withRequest(requestId)}`);
     this.code = problem?.code;
     this.errors = problem?.errors ?? [];
     this.requestId = requestId;
@@ -146,17 +146,17 @@ export function connect(base: URL, token: string, transport: Transport): Client 
       milliseconds: how.milliseconds ?? timeoutMs,
     });
     if (response.ok) return response;
-    throw new Refusal(`${method} ${path}`, response, parseJson(await bodyText(response)));
+    throw new Refusal(`${method} ${path}`, response, parseJson(await readBodyText(response)));
   };
   return {
     url: base.href.replace(/\/$/, ""),
     async call(route, asked) {
       const response = await ask(route, asked);
-      return readAnswer(route, response, parseJson(await bodyText(response)));
+      return readAnswer(route, response, parseJson(await readBodyText(response)));
     },
     async text(route, asked) {
       const response = await ask(route, asked);
-      return bodyText(response);
+      return readBodyText(response);
     },
     async *events(route, asked, seen) {
       const known = seen === undefined ? {} : { "last-event-id": seen };
@@ -178,7 +178,7 @@ function readAnswer<N extends RouteName>(
   response: Response,
   content: unknown,
 ): Answered<N> {
-  const schema = jsonAnswer(routeOf(route));
+  const schema = findJsonAnswer(routeOf(route));
   const parsed = schema?.safeParse(content);
   // The types of answers come from the very table that `schema` is read from.
   if (parsed === undefined) return undefined as Answered<N>;
@@ -189,7 +189,7 @@ function readAnswer<N extends RouteName>(
   );
 }
 
-function jsonAnswer({ answers }: Route): z.ZodType | undefined {
+function findJsonAnswer({ answers }: Route): z.ZodType | undefined {
   const answer = answers[200] ?? answers[201] ?? null;
   if (answer === null) return undefined;
   return "content" in answer ? (answer.content["application/json"] ?? undefined) : answer;
@@ -229,7 +229,7 @@ function causeOf(error: unknown): string {
 
 type Told = z.infer<typeof Told> & Partial<Problem>;
 
-function problemText(status: number, problem: Told | undefined): string {
+function formatProblem(status: number, problem: Told | undefined): string {
   if (problem === undefined) return `HTTP ${status}`;
   const { title, code, detail, errors = [] } = problem;
   const findings = errors.map(({ path, message }) => `${path}: ${message}`);

@@ -1,6 +1,6 @@
 /** Lists that come in pages, followed to their end. A control plane that never ends a list is given up on. */
 import type { RowsPage } from "#schema/api/rows.ts";
-import type { Answered, Asked, Listed, ListRoute } from "#schema/api/types.ts";
+import type { Answered, Asked, ItemOf, ListRoute } from "#schema/api/types.ts";
 import { type Kind, kinds } from "#schema/intent.ts";
 import type { Client } from "./client.ts";
 import { Failure } from "#cli/text/output.ts";
@@ -24,14 +24,14 @@ export async function listItems<N extends ListRoute>(
   route: N,
   asked: Asked<N>,
   most = Number.POSITIVE_INFINITY,
-): Promise<readonly Listed<N>[]> {
-  const items: Listed<N>[] = [];
+): Promise<readonly ItemOf<N>[]> {
+  const items: ItemOf<N>[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < pagesMax; page += 1) {
     const query = { ...asked.query, limit: Math.min(pageSize, most - items.length), cursor };
     // Every list takes a limit and a cursor, and answers a page; the types of all lists at once do not say so.
     const answer: unknown = await client.call(route, { ...asked, query } as Asked<N>);
-    const read = answer as Page<Listed<N>>;
+    const read = answer as Page<ItemOf<N>>;
     items.push(...read.items);
     if (read.next_cursor === null || items.length >= most) return items;
     cursor = read.next_cursor;
@@ -69,7 +69,7 @@ async function readOnce(client: Client): Promise<CurrentIntent | undefined> {
     });
     first ??= read.revision;
     if (read.revision !== first) return undefined;
-    rows.push(...read.rows.map(currentRow));
+    rows.push(...read.rows.map(parseCurrentRow));
     if (read.next_cursor === null) return { revision: first, rows };
     cursor = read.next_cursor;
   }
@@ -77,7 +77,7 @@ async function readOnce(client: Client): Promise<CurrentIntent | undefined> {
 }
 
 /** The body as its own kind reads it. */
-function currentRow({
+function parseCurrentRow({
   kind,
   key,
   body,

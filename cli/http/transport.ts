@@ -6,7 +6,7 @@
 import { type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
-import { tlsAgent } from "#tls/agent.ts";
+import { makeTlsAgent } from "#tls/agent.ts";
 import { StoreError } from "#tls/store.ts";
 import { Failure } from "#cli/text/output.ts";
 
@@ -28,25 +28,25 @@ const proxyVariables = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] as
  * @throws Failure when the system's store or `ca` cannot be used
  */
 export function openTransport(ca: string | undefined, env: Readonly<NodeJS.ProcessEnv>): Transport {
-  let agent: ReturnType<typeof secure> | undefined;
+  let agent: ReturnType<typeof makeSecureContext> | undefined;
   return (url, sent) => {
-    if (url.protocol !== "https:") return exchange(httpRequest, url, { agent: false }, sent);
-    agent ??= secure(ca, env);
-    return exchange(httpsRequest, url, { agent }, sent);
+    if (url.protocol !== "https:") return sendRequest(httpRequest, url, { agent: false }, sent);
+    agent ??= makeSecureContext(ca, env);
+    return sendRequest(httpsRequest, url, { agent }, sent);
   };
 }
 
-function secure(ca: string | undefined, env: Readonly<NodeJS.ProcessEnv>) {
+function makeSecureContext(ca: string | undefined, env: Readonly<NodeJS.ProcessEnv>) {
   const proxyEnv = Object.fromEntries(proxyVariables.map((name) => [name, env[name]]));
   try {
-    return tlsAgent(ca ?? null, { keepAlive: true, proxyEnv }, env);
+    return makeTlsAgent(ca ?? null, { keepAlive: true, proxyEnv }, env);
   } catch (error) {
     if (error instanceof StoreError) throw new Failure(error.message);
     throw error;
   }
 }
 
-function exchange(
+function sendRequest(
   request: typeof httpRequest,
   url: URL,
   options: RequestOptions,

@@ -6,10 +6,10 @@ import type { ReleaseTime } from "#schema/intent.ts";
 import { type Client, Unreachable } from "#cli/http/client.ts";
 import { plural } from "#cli/text/lines.ts";
 import { Failure, type Output } from "#cli/text/output.ts";
-import { inFiles, type Proposal } from "./proposal.ts";
+import { callNamingFiles, type Proposal } from "./proposal.ts";
 
 /** `revision 8: published to 3 hosts, withheld from 1 pinned host`. */
-export function writtenText({ revision, hosts, staged, pinned, waiting }: Committed): string {
+export function formatWritten({ revision, hosts, staged, pinned, waiting }: Committed): string {
   const held = [
     ...(staged.length === 0 ? [] : [`staged for ${plural(staged.length, "host")}`]),
     ...(pinned.length === 0 ? [] : [`withheld from ${plural(pinned.length, "pinned host")}`]),
@@ -20,7 +20,7 @@ export function writtenText({ revision, hosts, staged, pinned, waiting }: Commit
 }
 
 /** @throws Failure unless a person says yes; UsageError where nobody can be asked */
-export async function agreed(output: Output, { answer }: Proposal): Promise<void> {
+export async function requireAgreement(output: Output, { answer }: Proposal): Promise<void> {
   if (output.confirm === undefined) throw new UsageError("nobody can be asked here: give --yes");
   if (!(await output.confirm(`Commit ${plural(answer.changes.length, "change")}?`)))
     throw new Failure("not confirmed; nothing was written");
@@ -45,7 +45,7 @@ export async function commit(
   const headers = { "Idempotency-Key": randomUUID() };
   for (let attempt = 1; ; attempt += 1)
     try {
-      return await inFiles(catalog, changes, () =>
+      return await callNamingFiles(catalog, changes, () =>
         client.call("POST /v1/commits", { body, headers }),
       );
     } catch (error) {

@@ -4,7 +4,7 @@
  * empty checkout must not close a fleet, so deletions above a share need their number said.
  */
 import type { CurrentRow } from "#cli/http/pages.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { Change, Kind } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 
@@ -49,13 +49,13 @@ export function planChanges(
     .map(({ put }) => put)
     .filter((put) => {
       const row = standing.get(idOf(put));
-      return row === undefined || canonicalText(row.body) !== canonicalText(put.body);
+      return row === undefined || formatCanonical(row.body) !== formatCanonical(put.body);
     });
   const own = current.filter(({ source }) => source === options.source);
   const gone = own.filter((row) => !wanted.has(idOf(row)));
   const refusals = [
     ...(options.adopt ? [] : foreign(differing, standing, options.source)),
-    ...(options.prune ? tooMany(own, gone, options.allowDelete) : []),
+    ...(options.prune ? refuseTooMany(own, gone, options.allowDelete) : []),
   ];
   if (refusals.length > 0) return { ok: false, refusals };
   const deletions = options.prune
@@ -88,7 +88,7 @@ const foreign = (
   });
 
 /** Emptying a kind is more than the share of it, however few rows there were. */
-function tooMany(
+function refuseTooMany(
   own: readonly CurrentRow[],
   gone: readonly CurrentRow[],
   allowed: number | undefined,

@@ -1,9 +1,9 @@
 /** A plan as a reviewer reads it: what opens and closes, then the rows, then each host's rules, then what to look at. Pure. */
 import type { Plan, RowChange } from "#schema/api/commits.ts";
-import { findingText } from "#cli/catalog/places.ts";
-import { bodyDifferences, bodyFields } from "#cli/text/diff.ts";
-import { hostsLines } from "#cli/text/host.ts";
-import { type Line, line, plural, printLines, shortened } from "#cli/text/lines.ts";
+import { formatFinding } from "#cli/catalog/places.ts";
+import { compareBodies, listBodyFields } from "#cli/text/diff.ts";
+import { listHostsLines } from "#cli/text/host.ts";
+import { type Line, line, plural, printLines, shortenNames } from "#cli/text/lines.ts";
 import { opensLines } from "#cli/text/openings.ts";
 import type { Output } from "#cli/text/output.ts";
 import type { Proposal } from "./proposal.ts";
@@ -24,25 +24,25 @@ export function printProposal(
   const { changes, hosts, names } = answer;
   printLines(output, [
     ...opensLines(hosts, names),
-    ...changes.flatMap(rowLines),
-    ...hostsLines(hosts, names),
-    ...heldLines(answer).map((held) => line("changed", held)),
+    ...changes.flatMap(listRowLines),
+    ...listHostsLines(hosts, names),
+    ...listHeldLines(answer).map((held) => line("changed", held)),
     ...behindLines(answer).map((held) => line("changed", held)),
     ...warnings.map((warning) => line("changed", `warning: ${warningText(warning)}`)),
-    ...undeclaredLines(undeclared, source),
-    line(undefined, summary(answer)),
+    ...listUndeclaredLines(undeclared, source),
+    line(undefined, summarizePlan(answer)),
   ]);
 }
 
-function rowLines({ op, kind, key, before, after }: RowChange): readonly Line[] {
+function listRowLines({ op, kind, key, before, after }: RowChange): readonly Line[] {
   const head = line(opTones[op], `${signs[op]} ${kind} ${key}`);
   switch (op) {
     case "create":
-      return [head, ...bodyFields(after).map((text) => line("added", `    ${text}`))];
+      return [head, ...listBodyFields(after).map((text) => line("added", `    ${text}`))];
     case "update":
       return [
         head,
-        ...bodyDifferences(before, after).map(({ tone, text }) => line(tone, `    ${text}`)),
+        ...compareBodies(before, after).map(({ tone, text }) => line(tone, `    ${text}`)),
       ];
     case "delete":
       return [head];
@@ -50,9 +50,9 @@ function rowLines({ op, kind, key, before, after }: RowChange): readonly Line[] 
 }
 
 /** Hosts that do not get it now, and why. */
-function heldLines({ staged, pinned, waiting }: Plan): readonly string[] {
+function listHeldLines({ staged, pinned, waiting }: Plan): readonly string[] {
   const list = (what: string, hosts: readonly string[]): readonly string[] =>
-    hosts.length === 0 ? [] : [`${what}: ${shortened(hosts)}`];
+    hosts.length === 0 ? [] : [`${what}: ${shortenNames(hosts)}`];
   return [
     ...list("staged, for a rollout to bring", staged),
     ...list("pinned, so withheld", pinned),
@@ -66,7 +66,7 @@ function heldLines({ staged, pinned, waiting }: Plan): readonly string[] {
 const behindLines = ({ behind }: Plan): readonly string[] => [
   ...behind.map(({ revisions, hosts }) => {
     const [what, are] = revisions.length === 1 ? ["revision", "is"] : ["revisions", "are"];
-    return `${what} ${shortened(revisions.map(String))} ${are} withheld from ${shortened(hosts)}`;
+    return `${what} ${shortenNames(revisions.map(String))} ${are} withheld from ${shortenNames(hosts)}`;
   }),
   ...(behind.length === 0
     ? []
@@ -76,7 +76,7 @@ const behindLines = ({ behind }: Plan): readonly string[] => [
 ];
 
 /** Rows of this source that stand and that no file declares: forgotten, or to be deleted. */
-function undeclaredLines(rows: Proposal["undeclared"], source: string): readonly Line[] {
+function listUndeclaredLines(rows: Proposal["undeclared"], source: string): readonly Line[] {
   if (rows.length === 0) return [];
   const names = rows.map(({ kind, key }) => `${kind} ${key}`);
   const [stand, them] = rows.length === 1 ? ["stands", "it"] : ["stand", "them"];
@@ -84,13 +84,13 @@ function undeclaredLines(rows: Proposal["undeclared"], source: string): readonly
   return [
     line(
       "changed",
-      `${count} of source ${source} ${stand} in no file: ${shortened(names)}; --prune deletes ${them}`,
+      `${count} of source ${source} ${stand} in no file: ${shortenNames(names)}; --prune deletes ${them}`,
     ),
   ];
 }
 
 /** `3 changes (1 create, 2 update) on revision 7, 2 hosts affected`. */
-function summary({ changes, hosts, revision }: Plan): string {
+function summarizePlan({ changes, hosts, revision }: Plan): string {
   if (changes.length === 0)
     return `no change; revision ${revision} says all that the files declare`;
   const counts = (["create", "update", "delete"] as const)
@@ -103,4 +103,4 @@ function summary({ changes, hosts, revision }: Plan): string {
 }
 
 const warningText = ({ path, message, place }: Proposal["warnings"][number]): string =>
-  place === null ? `${path}: ${message}` : findingText({ ...place, path, message });
+  place === null ? `${path}: ${message}` : formatFinding({ ...place, path, message });

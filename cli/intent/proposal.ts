@@ -10,7 +10,7 @@ import type { Change, ReleaseTime } from "#schema/intent.ts";
 import { Key } from "#schema/primitives.ts";
 import { readCatalogFiles } from "#cli/catalog/files.ts";
 import { locate, readCatalog } from "#cli/catalog/index.ts";
-import { type Finding, findingText, type Place } from "#cli/catalog/places.ts";
+import { type Finding, formatFinding, type Place } from "#cli/catalog/places.ts";
 import type { CatalogRow } from "#cli/catalog/rows.ts";
 import { type Client, Refusal, withRequest } from "#cli/http/client.ts";
 import { Failures } from "#cli/text/output.ts";
@@ -100,15 +100,15 @@ export function planOptions(values: CatalogValues): ProposalOptions {
 /** @throws UsageError; Failures with one line per finding, when a file is not well formed */
 export function readCatalogOf(values: CatalogValues): readonly CatalogRow[] {
   const catalog = readCatalog(readCatalogFiles(values.file));
-  if (!catalog.ok) throw findingFailures(catalog.findings);
+  if (!catalog.ok) throw makeFailures(catalog.findings);
   return catalog.rows;
 }
 
 const shownMax = 100;
 
-function findingFailures(findings: readonly Finding[]): Failures {
+function makeFailures(findings: readonly Finding[]): Failures {
   const more = findings.length - shownMax;
-  const lines = findings.slice(0, shownMax).map(findingText);
+  const lines = findings.slice(0, shownMax).map(formatFinding);
   return new Failures(more > 0 ? [...lines, `and ${more} more`] : lines);
 }
 
@@ -146,7 +146,9 @@ export async function proposeChanges(
   const allowed =
     allowGuardRefusals.length === 0 ? {} : { allow_guard_refusals: [...allowGuardRefusals] };
   const body = { parent, source, release, ...allowed, changes: [...changes] };
-  const answer = await inFiles(catalog, changes, () => client.call("POST /v1/plan", { body }));
+  const answer = await callNamingFiles(catalog, changes, () =>
+    client.call("POST /v1/plan", { body }),
+  );
   const warnings = answer.warnings.map((warning): PlacedWarning => {
     const found = locate(catalog, changes, warning);
     if (found === undefined) return { ...warning, place: null };
@@ -166,7 +168,7 @@ export const describeProposal = ({ answer, source, warnings, undeclared }: Propo
 });
 
 /** Runs a request, and says a refusal in terms of the files. @throws Failures, Refusal */
-export async function inFiles<T>(
+export async function callNamingFiles<T>(
   catalog: readonly CatalogRow[],
   changes: readonly Change[],
   request: () => Promise<T>,
@@ -183,8 +185,8 @@ export async function inFiles<T>(
     const lines = error.errors.map((found) => {
       const located = locate(catalog, changes, found);
       return located === undefined
-        ? `${pathText(changes, found.path)}: ${found.message}`
-        : findingText(located);
+        ? `${formatPath(changes, found.path)}: ${found.message}`
+        : formatFinding(located);
     });
     throw new Failures([
       ...lines,
@@ -203,7 +205,7 @@ function guardAdvice(errors: Refusal["errors"]): readonly string[] {
 }
 
 /** A path into the request means nothing to a reader: the row's name does. */
-function pathText(changes: readonly Change[], path: string): string {
+function formatPath(changes: readonly Change[], path: string): string {
   const change = changes[Number(/^\/changes\/(\d+)/.exec(path)?.[1] ?? -1)];
   return change === undefined ? path : `${change.op} ${change.kind} ${change.key}`;
 }

@@ -1,8 +1,8 @@
 /** What commands that write one row have in common: when hosts get it, why, for whom, and of which version. */
 import { flag, value } from "#args/spec.ts";
 import type { Committed } from "#schema/api/commits.ts";
-import { behalfOption, note, revisionNumber } from "#cli/run/command.ts";
-import { writtenText } from "./commit.ts";
+import { behalfOption, note, parseRevisionNumber } from "#cli/run/command.ts";
+import { formatWritten } from "./commit.ts";
 
 export const writeOptions = {
   message: value("TEXT", "why, for the revision", { short: "m" }),
@@ -40,11 +40,13 @@ export function writeAsked(values: WriteValues) {
 
 /** Entity tags of rows are the revisions that wrote them. @throws UsageError */
 const precondition = (version: string): { "If-Match": string } | { "If-None-Match": string } =>
-  version === "new" ? { "If-None-Match": "*" } : { "If-Match": `"${revisionNumber(version)}"` };
+  version === "new"
+    ? { "If-None-Match": "*" }
+    : { "If-Match": `"${parseRevisionNumber(version)}"` };
 
 /** What a write came to: `member office/carol created: revision 8: published to 1 host`. */
-export function rowText(written: Committed): string {
+export function formatRow(written: Committed): string {
   const [row] = written.rows;
   const what = row === undefined ? "nothing" : `${row.kind} ${row.key} ${row.op}`;
-  return written.changed ? `${what}; ${writtenText(written)}` : what;
+  return written.changed ? `${what}; ${formatWritten(written)}` : what;
 }

@@ -37,12 +37,12 @@ interface GateValues {
 /** Only what was given: the control plane knows the rest. @throws UsageError */
 export function gatesOf(values: GateValues): Partial<Gates> {
   const given = {
-    bake_seconds: seconds("--bake", values.bake),
-    timeout_seconds: seconds("--timeout", values.timeout),
-    min_committed_percent: number("--min-committed", values["min-committed"]),
-    max_failed_percent: number("--max-failed", values["max-failed"]),
-    max_unknown_percent: number("--max-unknown", values["max-unknown"]),
-    deny_ratio: number("--deny-ratio", values["deny-ratio"]),
+    bake_seconds: parseSeconds("--bake", values.bake),
+    timeout_seconds: parseSeconds("--timeout", values.timeout),
+    min_committed_percent: parseNumber("--min-committed", values["min-committed"]),
+    max_failed_percent: parseNumber("--max-failed", values["max-failed"]),
+    max_unknown_percent: parseNumber("--max-unknown", values["max-unknown"]),
+    deny_ratio: parseNumber("--deny-ratio", values["deny-ratio"]),
     auto_rollback: values["no-auto-rollback"] ? false : undefined,
   };
   const gates = Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined));
@@ -55,7 +55,7 @@ export function gatesOf(values: GateValues): Partial<Gates> {
 /** Seconds. */
 const units = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
-function seconds(option: string, text: string | undefined): number | undefined {
+function parseSeconds(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (unit === "s" || unit === "m" || unit === "h" || unit === "d")
@@ -63,7 +63,7 @@ function seconds(option: string, text: string | undefined): number | undefined {
   throw new UsageError(`${option} is a number of s, m, h or d, such as 10m`);
 }
 
-function number(option: string, text: string | undefined): number | undefined {
+function parseNumber(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,4}(?:\.\d{1,3})?$/.test(text)) throw new UsageError(`${option} is a number`);
   return Number(text);
@@ -72,19 +72,19 @@ function number(option: string, text: string | undefined): number | undefined {
 /** Reads `canary`, `canary:10,100`, `all` and `labels:env=staging,env=prod`. @throws UsageError */
 export function strategyOf(option: string, text: string): Strategy {
   const [kind, rest] = splitOnce(text, ":");
-  const parsed = Strategy.safeParse(strategyParts(kind, rest));
+  const parsed = Strategy.safeParse(parseStrategyParts(kind, rest));
   if (parsed.success) return parsed.data;
   throw new UsageError(`${option} is canary, canary:5,25,100, all or labels:key=value,key=value`);
 }
 
-function strategyParts(kind: string, rest: string | undefined): unknown {
-  if (kind === "labels") return { kind, waves: (rest ?? "").split(",").map(labels) };
+function parseStrategyParts(kind: string, rest: string | undefined): unknown {
+  if (kind === "labels") return { kind, waves: (rest ?? "").split(",").map(parseLabels) };
   if (rest === undefined) return { kind };
   return { kind, percentages: rest.split(",").map(Number) };
 }
 
 /** Undefined for what is no list of labels, so that it is refused. */
-function labels(text: string): Readonly<Record<string, string | undefined>> | undefined {
+function parseLabels(text: string): Readonly<Record<string, string | undefined>> | undefined {
   if (text === "") return undefined;
   return Object.fromEntries(text.split("+").map((label) => splitOnce(label, "=")));
 }

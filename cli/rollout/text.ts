@@ -2,7 +2,7 @@
 import type { HostStanding, RolloutView } from "#schema/rollout.ts";
 import { printable } from "#cli/text/output.ts";
 import { plural } from "#cli/text/lines.ts";
-import { span, table } from "#cli/text/table.ts";
+import { formatSpan, formatTable } from "#cli/text/table.ts";
 
 type Wave = RolloutView["waves"][number];
 
@@ -16,7 +16,7 @@ const current = ({ waves, phase, wave }: RolloutView): Wave | undefined =>
   waves.find((each) => each.phase === phase && each.n === wave);
 
 export const rolloutTable = (views: readonly RolloutView[]): readonly string[] =>
-  table(
+  formatTable(
     ["ID", "REVISION", "STATUS", "STRATEGY", "WAVE", "HOSTS", "STARTED", "BY", "NOTE"],
     views.map((view) => [
       view.id,
@@ -49,28 +49,28 @@ const sometimes: readonly HostStanding[] = [
 ];
 
 /** All there is to see of one rollout. @param now milliseconds since the Unix epoch */
-export function rolloutLines(view: RolloutView, now: number): readonly string[] {
+export function listRolloutLines(view: RolloutView, now: number): readonly string[] {
   const columns = [
     ...always,
     ...sometimes.filter((one) => view.waves.some((wave) => count(wave, one) > 0)),
   ];
-  const waves = table(
+  const waves = formatTable(
     ["PHASE", "WAVE", "HOSTS", ...columns.map((one) => words(one).toUpperCase()), "STARTED"],
     view.waves.map((wave) => [
       wave.phase,
       wave.n,
       wave.hosts,
       ...columns.map((one) => count(wave, one)),
-      wave.started_at === null ? null : `${span(now - Date.parse(wave.started_at))} ago`,
+      wave.started_at === null ? null : `${formatSpan(now - Date.parse(wave.started_at))} ago`,
     ]),
   );
-  const attention = table(
+  const attention = formatTable(
     ["ATTENTION", "STANDING", "WHY"],
     view.attention.map(({ host, standing, detail }) => [host, words(standing), detail]),
   );
   return [
     printable(`${title(view)} by ${view.created_by}: ${view.note}`),
-    printable(situation(view, now)),
+    printable(describeSituation(view, now)),
     ...(view.waves.length === 0 ? [] : waves),
     ...(view.attention.length === 0 ? [] : attention),
   ];
@@ -80,10 +80,10 @@ const title = ({ id, revision, emergency, strategy }: RolloutView): string =>
   `rollout ${id}: revision ${revision}, ${emergency ? "emergency" : strategy.kind},`;
 
 /** Where it stands and what it waits for. */
-function situation(view: RolloutView, now: number): string {
+function describeSituation(view: RolloutView, now: number): string {
   if (view.status === "awaiting_approval")
     return `awaits a second approval (${view.approved_by.join(", ")} approved)`;
-  if (view.status !== "running") return ended(view);
+  if (view.status !== "running") return describeEnd(view);
   const wave = current(view);
   if (wave === undefined) return "running";
   const open = count(wave, "pending") + count(wave, "assigned");
@@ -91,11 +91,11 @@ function situation(view: RolloutView, now: number): string {
   if (view.bakes_until === null) return `running: ${waveName(view, wave)}`;
   const left = Date.parse(view.bakes_until) - now;
   return left > 0
-    ? `running: ${waveName(view, wave)} bakes for another ${span(left)}`
+    ? `running: ${waveName(view, wave)} bakes for another ${formatSpan(left)}`
     : `running: ${waveName(view, wave)} may be left`;
 }
 
-const ended = ({ status, reason }: RolloutView): string =>
+const describeEnd = ({ status, reason }: RolloutView): string =>
   reason === "" ? words(status) : `${words(status)}: ${reason}`;
 
 /** What changed, one line each; all of it on one where nothing was known before. */
@@ -106,23 +106,26 @@ export function newsOf(before: RolloutView | undefined, view: RolloutView): read
       "host",
     );
     const first = `${title(view)} ${plural(view.waves.length, "wave")} of ${hosts} together`;
-    return [first, ...waveNews(undefined, view), ...attentionNews([], view), statusNews(view)].map(
-      printable,
-    );
+    return [
+      first,
+      ...listWaveNews(undefined, view),
+      ...listAttentionNews([], view),
+      statusNews(view),
+    ].map(printable);
   }
   const turned = before.status !== view.status || before.reason !== view.reason;
   return [
-    ...waveNews(before, view),
-    ...attentionNews(before.attention, view),
+    ...listWaveNews(before, view),
+    ...listAttentionNews(before.attention, view),
     ...(turned ? [statusNews(view)] : []),
   ].map(printable);
 }
 
 const statusNews = (view: RolloutView): string =>
-  view.status === "awaiting_approval" ? situation(view, 0) : ended(view);
+  view.status === "awaiting_approval" ? describeSituation(view, 0) : describeEnd(view);
 
 /** Of the waves that were reached, those whose numbers are others now. */
-function waveNews(before: RolloutView | undefined, view: RolloutView): readonly string[] {
+function listWaveNews(before: RolloutView | undefined, view: RolloutView): readonly string[] {
   return view.waves.flatMap((wave) => {
     const known = before?.waves.find(({ phase, n }) => phase === wave.phase && n === wave.n);
     const said = tallyText(wave);
@@ -138,7 +141,7 @@ const tallyText = (wave: Wave): string =>
     .join(", ");
 
 /** Hosts that wait for nothing but time are no news. */
-function attentionNews(
+function listAttentionNews(
   known: RolloutView["attention"],
   { attention }: RolloutView,
 ): readonly string[] {

@@ -7,7 +7,7 @@ import { type RolloutStatus, RolloutView } from "#schema/rollout.ts";
 import { type Client, Unreachable } from "#cli/http/client.ts";
 import type { Context } from "#cli/run/command.ts";
 import { Failure, type Output } from "#cli/text/output.ts";
-import { newsOf, rolloutLines } from "./text.ts";
+import { newsOf, listRolloutLines } from "./text.ts";
 
 export const watchExits =
   "0 completed; 1 halted, rolled back or taken over by another rollout; 2 called wrongly; 3 paused, a person is needed.";
@@ -36,7 +36,7 @@ export async function watchRollout(
   { output, now, wait }: Context,
   json: boolean,
 ): Promise<ExitCode> {
-  const screen = json ? jsonLines(output) : (frames(output, now) ?? newsLines(output, now));
+  const screen = json ? jsonLines(output) : (openFrames(output, now) ?? openNewsLines(output, now));
   try {
     for await (const view of viewsOf(client, id, wait)) {
       screen.show(view);
@@ -61,7 +61,7 @@ const jsonLines = (output: Output): Screen => ({
 
 const clock = (now: number): string => `${new Date(now).toISOString().slice(11, 19)}Z`;
 
-function newsLines(output: Output, now: () => number): Screen {
+function openNewsLines(output: Output, now: () => number): Screen {
   let before: RolloutView | undefined;
   return {
     show: (view) => {
@@ -73,12 +73,12 @@ function newsLines(output: Output, now: () => number): Screen {
 }
 
 /** A table that is drawn again as time passes, with the last news below it; undefined where there is no terminal. */
-function frames({ redraw }: Output, now: () => number): Screen | undefined {
+function openFrames({ redraw }: Output, now: () => number): Screen | undefined {
   if (redraw === undefined) return undefined;
   let view: RolloutView | undefined;
   let last = "";
   const draw = (): void => {
-    if (view !== undefined) redraw([...rolloutLines(view, now()), `last: ${last}`]);
+    if (view !== undefined) redraw([...listRolloutLines(view, now()), `last: ${last}`]);
   };
   const timer = setInterval(draw, 1000);
   return {

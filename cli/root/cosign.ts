@@ -9,11 +9,11 @@ import { requireIssued, requireNear, requireUnexpired } from "#core/tuf/times.ts
 import { requireCustom } from "#core/tuf/verify.ts";
 import { bundlePath, type BundleCustom, decodeBundle } from "#schema/bundle.ts";
 import type { HostPlan } from "#schema/api/commits.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { envelope, type Root, Targets } from "#schema/tuf.ts";
-import { difference, elementCount, type Lines } from "#core/simulate/difference.ts";
+import { compareRulesets, elementCount, type Lines } from "#core/simulate/difference.ts";
 import { nothingOpens, opensBetween } from "#core/simulate/opens.ts";
 import type { Client } from "#cli/http/client.ts";
 import { Failure } from "#cli/text/output.ts";
@@ -47,12 +47,12 @@ export async function readToSign(
 
 /** @throws Failure, also for what no host would believe now */
 export function checkToSign(detail: PendingDetail, root: Root, host: string, now: number): ToSign {
-  const { targets, ruleset } = opened(detail.targets, detail.bundle, host, Targets);
+  const { targets, ruleset } = openTargets(detail.targets, detail.bundle, host, Targets);
   const { custom } = targets.targets[bundlePath];
   if (targets.version !== detail.seq)
     throw new Failure(`${host}: the targets are not those of seq ${detail.seq}`);
   requireBelievable(targets, host, now);
-  const before = servedBefore(detail, root, host);
+  const before = readServedBefore(detail, root, host);
   return {
     detail,
     custom,
@@ -77,14 +77,14 @@ function requireBelievable(signed: Targets, host: string, now: number): void {
 }
 
 /** Targets of this host in canonical text, and the very bundle that they name. @throws Failure */
-function opened<T extends Targets>(
+function openTargets<T extends Targets>(
   text: string,
   bundle: string,
   host: string,
   schema: z.ZodType<T>,
 ) {
   const parsed = schema.safeParse(parseJson(text));
-  if (!parsed.success || canonicalText(parsed.data) !== text)
+  if (!parsed.success || formatCanonical(parsed.data) !== text)
     throw new Failure(`${host}: the targets are not metadata in canonical form`);
   const { length, hashes, custom } = parsed.data.targets[bundlePath];
   if (custom.host !== host) throw new Failure(`${host}: the targets are for host ${custom.host}`);
@@ -96,7 +96,7 @@ function opened<T extends Targets>(
   return { targets: parsed.data, ruleset: decoded.ruleset };
 }
 
-function servedBefore(
+function readServedBefore(
   { served, seq }: PendingDetail,
   root: Root,
   host: string,
@@ -105,7 +105,7 @@ function servedBefore(
     served === null ? undefined : envelope(Targets).safeParse(parseJson(served.targets)).data;
   if (served === null || file === undefined || file.signed.version >= seq) return undefined;
   if (signersOf(file, root, "targets").length < root.roles.targets.threshold) return undefined;
-  return opened(canonicalText(file.signed), served.bundle, host, Targets).ruleset;
+  return openTargets(formatCanonical(file.signed), served.bundle, host, Targets).ruleset;
 }
 
 function parseJson(text: string): unknown {
@@ -122,7 +122,7 @@ function changeOf(
   after: Ruleset,
   mode: BundleCustom["mode"],
 ): ToSign["change"] {
-  const { scopes, rules, sets, other } = difference(before ?? emptyRuleset, after);
+  const { scopes, rules, sets, other } = compareRulesets(before ?? emptyRuleset, after);
   const { opens, closes, more } =
     mode === "closed" ? nothingOpens() : opensBetween(before ?? emptyRuleset, after);
   const lines = ({ added, removed }: Lines) => ({ added: [...added], removed: [...removed] });

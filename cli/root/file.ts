@@ -4,10 +4,10 @@
  */
 import { createPublicKey, verify } from "node:crypto";
 import { Refused } from "#core/refused.ts";
-import { type Claim, judge } from "#core/tuf/claims.ts";
+import { type Claim, checkClaims } from "#core/tuf/claims.ts";
 import { readCanonicalRoot, type RootDraft, rootText } from "#core/tuf/read.ts";
 import { type Signed, signersOf as signersIn } from "#core/tuf/signers.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import type { Role, Root, Signature } from "#schema/tuf.ts";
 import { Failure } from "#cli/text/output.ts";
@@ -38,7 +38,7 @@ export const signersAmong = (file: Signed, authority: Root): readonly string[] =
 
 /** The same for any signed file and the role that it is signed by. */
 export const signersOf = (file: Signed, authority: Root, role: Role): readonly string[] =>
-  judge(signersIn(file, authority, role), holds);
+  checkClaims(signersIn(file, authority, role), holds);
 
 /** The one thing that cryptography says about signed files (core/tuf/claims.ts). */
 export function holds({ key, sig, bytes }: Claim): boolean {
@@ -53,20 +53,20 @@ export function holds({ key, sig, bytes }: Claim): boolean {
 
 /** The file with this key's signature, in place of one it had before. */
 export const withSignature = (file: RootFile, key: RootKey): RootFile =>
-  withSignatures(file, [signatureOf(file.signed, key)]);
+  addSignatures(file, [signatureOf(file.signed, key)]);
 
 /**
  * One file from copies that were signed apart. Where two hold another signature of one key, the later copy's stands.
  * @throws Failure when the copies are not of one root
  */
 export function joinCopies(first: RootFile, others: readonly RootFile[]): RootFile {
-  const text = canonicalText(first.signed);
-  if (others.some(({ signed }) => canonicalText(signed) !== text))
+  const text = formatCanonical(first.signed);
+  if (others.some(({ signed }) => formatCanonical(signed) !== text))
     throw new Failure("the files are not copies of one root");
-  return others.reduce((file, { signatures }) => withSignatures(file, signatures), first);
+  return others.reduce((file, { signatures }) => addSignatures(file, signatures), first);
 }
 
-function withSignatures({ signed, signatures }: RootFile, more: readonly Signature[]): RootFile {
+function addSignatures({ signed, signatures }: RootFile, more: readonly Signature[]): RootFile {
   const all = new Map([...signatures, ...more].map((signature) => [signature.keyid, signature]));
   return {
     signed,

@@ -7,7 +7,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type TufKey, tufKey } from "#schema/tuf.ts";
 import { Failure } from "#cli/text/output.ts";
 import { type RootFile, readRootFile, rootFileText } from "./file.ts";
-import { type RootKey, rootKey } from "./name.ts";
+import { type RootKey, readRootKey } from "./name.ts";
 
 /** @throws Failure when there is such a file, or it cannot be written */
 export function writeNew(path: string, content: string | Buffer, mode: number): void {
@@ -28,7 +28,7 @@ export const writePublicKey = (path: string, { privateKey }: RootKey): void =>
 export function readPrivateKey(path: string): RootKey {
   const content = read(path);
   try {
-    return rootKey(createPrivateKey(content));
+    return readRootKey(createPrivateKey(content));
   } catch {
     throw new Failure(`${path} is not the PEM file of a private Ed25519 key`);
   }

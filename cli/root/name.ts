@@ -4,7 +4,7 @@
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { keyIdOf } from "#core/tuf/read.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { type Root, type Signature, specVersion, type TufKey, tufKey } from "#schema/tuf.ts";
 
 export interface RootKey {
@@ -26,13 +26,13 @@ const lifetimeDays = 365;
 /** SHA-256 of a text's UTF-8 bytes, hex. */
 export const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-export function newRootKey(): RootKey {
+export function makeRootKey(): RootKey {
   const { privateKey } = generateKeyPairSync("ed25519");
-  return rootKey(privateKey);
+  return readRootKey(privateKey);
 }
 
 /** @throws Error when the key is not Ed25519 */
-export function rootKey(privateKey: KeyObject): RootKey {
+export function readRootKey(privateKey: KeyObject): RootKey {
   const { x } = privateKey.export({ format: "jwk" });
   if (privateKey.asymmetricKeyType !== "ed25519" || x === undefined)
     throw new Error("not an Ed25519 key");
@@ -82,7 +82,7 @@ export function buildRoot(input: RootInput): Root {
 
 /** One key's signature over the root payload. */
 export const signatureOf = (signed: Root, key: RootKey): Signature =>
-  signatureOver(canonicalText(signed), key);
+  signatureOver(formatCanonical(signed), key);
 
 /** One key's signature over a text's UTF-8 bytes, which are those of canonical JSON. */
 export const signatureOver = (text: string, { keyid, privateKey }: RootKey): Signature => ({
@@ -92,4 +92,4 @@ export const signatureOver = (text: string, { keyid, privateKey }: RootKey): Sig
 
 /** The exact text of root.json. A new root needs a threshold of its own keys and of its predecessor's. */
 export const signRoot = (signed: Root, signers: readonly RootKey[]): string =>
-  canonicalText({ signatures: signers.map((key) => signatureOf(signed, key)), signed });
+  formatCanonical({ signatures: signers.map((key) => signatureOf(signed, key)), signed });

@@ -7,7 +7,7 @@ import { type RootFile, readRootFile, signersAmong } from "./file.ts";
 import { type OnlineKeys, sha256Of } from "./name.ts";
 
 /** @throws Failure when what is served does not carry enough signatures of its own root keys */
-export async function rootInForce(client: Client): Promise<RootFile> {
+export async function readRootInForce(client: Client): Promise<RootFile> {
   const file = readRootFile(await client.text("GET /v1/root", {}), `the root of ${client.url}`);
   if (signersAmong(file, file.signed).length < file.signed.roles.root.threshold)
     throw new Failure(`the root of ${client.url} is not signed by its own root keys`);
@@ -15,9 +15,9 @@ export async function rootInForce(client: Client): Promise<RootFile> {
 }
 
 /** The same, or undefined before the first root. */
-export async function rootBefore(client: Client): Promise<RootFile | undefined> {
+export async function readRootBefore(client: Client): Promise<RootFile | undefined> {
   try {
-    return await rootInForce(client);
+    return await readRootInForce(client);
   } catch (error) {
     if (error instanceof Refusal && error.code === "root_missing") return undefined;
     throw error;

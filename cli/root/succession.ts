@@ -2,10 +2,10 @@
  * From one root to the next: builds version N+1 with some keys changed, and says what is missing before it may follow.
  * The rules are those of TUF specification §5.3, and the control plane's own: one key for each online role. Pure.
  */
-import { judge } from "#core/tuf/claims.ts";
-import { onlineFault } from "#core/tuf/online.ts";
+import { checkClaims } from "#core/tuf/claims.ts";
+import { findOnlineFault } from "#core/tuf/online.ts";
 import { keyIdOf, rootFault } from "#core/tuf/read.ts";
-import { candidateFaults } from "#core/tuf/succession.ts";
+import { findCandidateFaults } from "#core/tuf/succession.ts";
 import { operatorsSign, type Root, type TufKey } from "#schema/tuf.ts";
 import { Failure } from "#cli/text/output.ts";
 import { buildRoot, type OnlineKeys, type TargetsRole } from "./name.ts";
@@ -25,8 +25,8 @@ export interface RootChange {
 }
 
 /** The next root, unsigned. @throws Failure when the change does not fit the root in force */
-export function nextRoot(current: Root, change: RootChange, now: number): Root {
-  const removed = change.remove.map((named) => keyNamed(current, named));
+export function makeNextRoot(current: Root, change: RootChange, now: number): Root {
+  const removed = change.remove.map((named) => findKey(current, named));
   const kept = current.roles.root.keyids.filter((id) => !removed.includes(id));
   const added = change.add.map(keyIdOf);
   const twice = added.find(
@@ -34,14 +34,14 @@ export function nextRoot(current: Root, change: RootChange, now: number): Root {
   );
   if (twice !== undefined) throw new Failure(`${twice} is a root key already`);
   const online = change.online ?? onlineOf(current);
-  const targets = targetsAfter(current, change, online);
+  const targets = makeTargetsAfter(current, change, online);
   const rootKeys = [...kept.map((id) => keyOf(current, id)), ...change.add];
   if (rootKeys.length > rootKeysMax)
     throw new Failure(`a root has at most ${rootKeysMax} root keys`);
   const threshold = change.threshold ?? current.roles.root.threshold;
   const version = current.version + 1;
   const next = buildRoot({ version, now, days: change.days, threshold, rootKeys, online, targets });
-  const fault = rootFault(next) ?? onlineFault(next, idsOf(online));
+  const fault = rootFault(next) ?? findOnlineFault(next, idsOf(online));
   if (fault !== undefined) throw new Failure(fault);
   return next;
 }
@@ -53,7 +53,7 @@ const idsOf = ({ targets, snapshot, timestamp }: OnlineKeys) => ({
 });
 
 /** Operators' keys stay through a change of the online keys: which of them was the control plane's own, no root says. */
-function targetsAfter(current: Root, change: RootChange, online: OnlineKeys): TargetsRole {
+function makeTargetsAfter(current: Root, change: RootChange, online: OnlineKeys): TargetsRole {
   if (change.targets === "control plane") return { keys: [online.targets], threshold: 1 };
   if (change.targets === undefined && !operatorsSign(current))
     return { keys: [online.targets], threshold: 1 };
@@ -65,7 +65,7 @@ function targetsAfter(current: Root, change: RootChange, online: OnlineKeys): Ta
 
 export const rootKeysMax = 16;
 
-function keyNamed(root: Root, named: string): string {
+function findKey(root: Root, named: string): string {
   const matching = root.roles.root.keyids.filter((id) => id.startsWith(named));
   const [id] = matching;
   if (!/^[0-9a-f]{8,64}$/.test(named) || id === undefined)
@@ -81,17 +81,21 @@ function keyOf(root: Root, id: string): TufKey {
 }
 
 function onlineOf(root: Root): OnlineKeys {
-  const only = (role: keyof OnlineKeys): TufKey => {
+  const findOnlyKey = (role: keyof OnlineKeys): TufKey => {
     const [id, ...more] = root.roles[role].keyids;
     if (id === undefined || (more.length > 0 && role !== "targets"))
       throw new Failure(`role ${role} has more than one key`);
     return keyOf(root, id);
   };
-  return { targets: only("targets"), snapshot: only("snapshot"), timestamp: only("timestamp") };
+  return {
+    targets: findOnlyKey("targets"),
+    snapshot: findOnlyKey("snapshot"),
+    timestamp: findOnlyKey("timestamp"),
+  };
 }
 
 /** The keys of one role of the root that came and went from one root to the next. */
-export function keyChanges(current: Root, next: Root, role: keyof Root["roles"]) {
+export function listKeyChanges(current: Root, next: Root, role: keyof Root["roles"]) {
   const before = current.roles[role].keyids;
   const after = next.roles[role].keyids;
   return {
@@ -109,4 +113,4 @@ export const successionFaults = (
   next: RootFile,
   now: number,
 ): readonly string[] =>
-  judge(candidateFaults(current, next, now), holds).map(({ message }) => message);
+  checkClaims(findCandidateFaults(current, next, now), holds).map(({ message }) => message);

@@ -1,16 +1,16 @@
 /** A root as people read it before they sign: who may sign, who did, until when, and what is another than before. */
 import { farFault, millisecondsOf } from "#core/tuf/times.ts";
-import { expiryWarning } from "#schema/expiry.ts";
+import { describeExpiry } from "#schema/expiry.ts";
 import { type Role, roles } from "#schema/tuf.ts";
 import { sha256Of } from "./name.ts";
 import { type RootFile, rootFileText, signersAmong } from "./file.ts";
-import { keyChanges } from "./succession.ts";
-import { properties, table } from "#cli/text/table.ts";
+import { listKeyChanges } from "./succession.ts";
+import { formatProperties, formatTable } from "#cli/text/table.ts";
 
 /** One sentence from 60 days before a root's end on, or where it ends later than any agent believes. */
 export const rootWarning = ({ signed }: RootFile, now: number): string | undefined =>
   farFault("root", signed, now) ??
-  expiryWarning(
+  describeExpiry(
     `root version ${signed.version} (${signed.expires})`,
     millisecondsOf(signed.expires) - now,
     null,
@@ -29,14 +29,14 @@ export function describeRoot(file: RootFile, now: number) {
   };
 }
 
-export function rootLines(file: RootFile): readonly string[] {
+export function listRootLines(file: RootFile): readonly string[] {
   const { signed } = file;
   const signers = signersAmong(file, signed);
   const others = file.signatures.map(({ keyid }) => keyid).filter((id) => !signers.includes(id));
   const state = (role: Role, id: string): string =>
     role === "root" && signers.includes(id) ? "signed" : "";
   return [
-    ...properties([
+    ...formatProperties([
       ["version", signed.version],
       ["expires", signed.expires],
       ["sha256", sha256Of(rootFileText(file))],
@@ -47,7 +47,7 @@ export function rootLines(file: RootFile): readonly string[] {
       ...others.map((id) => ["", `and by ${id}, none of its root keys or not valid`] as const),
     ]),
     "",
-    ...table(
+    ...formatTable(
       ["ROLE", "THRESHOLD", "KEY", "SIGNED"],
       roles.flatMap((role) => {
         const { keyids, threshold } = signed.roles[role];
@@ -60,11 +60,11 @@ export function rootLines(file: RootFile): readonly string[] {
 }
 
 /** What differs from the root before, a line each; an empty list for a new expiry alone. */
-export function changeLines(current: RootFile, next: RootFile): readonly string[] {
+export function listChangeLines(current: RootFile, next: RootFile): readonly string[] {
   return roles.flatMap((role) => {
     const before = current.signed.roles[role].threshold;
     const after = next.signed.roles[role].threshold;
-    const { added, removed } = keyChanges(current.signed, next.signed, role);
+    const { added, removed } = listKeyChanges(current.signed, next.signed, role);
     return [
       ...(before === after ? [] : [`~ ${role} threshold ${before} -> ${after}`]),
       ...removed.map((id) => `- ${role} key ${id}`),

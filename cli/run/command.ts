@@ -58,14 +58,14 @@ export const onBehalfOf = (text: string | undefined): { on_behalf_of?: string } 
   text === undefined ? {} : { on_behalf_of: note("--on-behalf-of", text) };
 
 /** @throws UsageError when it is no whole number from 1 to `most` */
-export function wholeNumber(option: string, text: string, most: number): number {
+export function parseWholeNumber(option: string, text: string, most: number): number {
   const number = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : most + 1;
   if (number > most) throw new UsageError(`${option} is a number from 1 to ${most}`);
   return number;
 }
 
 /** Reads a revision as people write it, `7` or `r7`. @throws UsageError */
-export function revisionNumber(text: string): number {
+export function parseRevisionNumber(text: string): number {
   const digits = /^r?([1-9]\d{0,14})$/.exec(text)?.[1];
   if (digits === undefined) throw new UsageError("a revision is a number, as r12 or 12");
   return Number(digits);

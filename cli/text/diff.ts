@@ -1,5 +1,5 @@
 /** What differs between two bodies, field by field, in lines that a reviewer reads. Pure. */
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 
 export interface Difference {
@@ -13,36 +13,36 @@ const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The differences from one body to another; a row that is new or gone has nothing to compare. */
-export function bodyDifferences(before: unknown, after: unknown): readonly Difference[] {
-  return differences("", before, after);
+export function compareBodies(before: unknown, after: unknown): readonly Difference[] {
+  return compareValues("", before, after);
 }
 
 /** All that a body says, a line for each field and each item of a list; what is empty says nothing. */
-export const bodyFields = (body: unknown): readonly string[] =>
-  isFields(body) ? fields("", body) : [];
+export const listBodyFields = (body: unknown): readonly string[] =>
+  isFields(body) ? listFields("", body) : [];
 
-function fields(path: string, body: Fields): readonly string[] {
+function listFields(path: string, body: Fields): readonly string[] {
   return Object.entries(body).flatMap(([name, value]) => {
     const at = path === "" ? name : `${path}.${name}`;
-    if (Array.isArray(value)) return value.map((item) => `${at}: ${shown(item)}`);
-    return isFields(value) ? fields(at, value) : [`${at}: ${shown(value)}`];
+    if (Array.isArray(value)) return value.map((item) => `${at}: ${formatValue(item)}`);
+    return isFields(value) ? listFields(at, value) : [`${at}: ${formatValue(value)}`];
   });
 }
 
-function differences(path: string, before: unknown, after: unknown): readonly Difference[] {
+function compareValues(path: string, before: unknown, after: unknown): readonly Difference[] {
   if (same(before, after)) return [];
   if (isFields(before) && isFields(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted(
       compareText,
     );
     return names.flatMap((name) =>
-      differences(path === "" ? name : `${path}.${name}`, before[name], after[name]),
+      compareValues(path === "" ? name : `${path}.${name}`, before[name], after[name]),
     );
   }
   if (Array.isArray(before) && Array.isArray(after)) return listDifferences(path, before, after);
-  if (before === undefined) return [{ tone: "added", text: `${path}: + ${shown(after)}` }];
-  if (after === undefined) return [{ tone: "removed", text: `${path}: - ${shown(before)}` }];
-  return [{ tone: "changed", text: `${path}: ${shown(before)} -> ${shown(after)}` }];
+  if (before === undefined) return [{ tone: "added", text: `${path}: + ${formatValue(after)}` }];
+  if (after === undefined) return [{ tone: "removed", text: `${path}: - ${formatValue(before)}` }];
+  return [{ tone: "changed", text: `${path}: ${formatValue(before)} -> ${formatValue(after)}` }];
 }
 
 /** By items, not positions: an entry put in front of others is one line. */
@@ -51,13 +51,13 @@ function listDifferences(
   before: readonly unknown[],
   after: readonly unknown[],
 ): readonly Difference[] {
-  const removed = without(before, after).map((item): Difference => ({
+  const removed = findMissing(before, after).map((item): Difference => ({
     tone: "removed",
-    text: `${path}: - ${shown(item)}`,
+    text: `${path}: - ${formatValue(item)}`,
   }));
-  const added = without(after, before).map((item): Difference => ({
+  const added = findMissing(after, before).map((item): Difference => ({
     tone: "added",
-    text: `${path}: + ${shown(item)}`,
+    text: `${path}: + ${formatValue(item)}`,
   }));
   return removed.length + added.length === 0
     ? [{ tone: "changed", text: `${path}: another order` }]
@@ -65,12 +65,12 @@ function listDifferences(
 }
 
 /** Items of one list that have no counterpart in the other; doubled items count. */
-function without(items: readonly unknown[], others: readonly unknown[]): readonly unknown[] {
+function findMissing(items: readonly unknown[], others: readonly unknown[]): readonly unknown[] {
   const left = new Map<string, number>();
   for (const other of others)
-    left.set(canonicalText(other), (left.get(canonicalText(other)) ?? 0) + 1);
+    left.set(formatCanonical(other), (left.get(formatCanonical(other)) ?? 0) + 1);
   return items.filter((item) => {
-    const text = canonicalText(item);
+    const text = formatCanonical(item);
     const count = left.get(text) ?? 0;
     left.set(text, count - 1);
     return count <= 0;
@@ -78,9 +78,9 @@ function without(items: readonly unknown[], others: readonly unknown[]): readonl
 }
 
 const same = (a: unknown, b: unknown): boolean =>
-  a === b || (a !== undefined && b !== undefined && canonicalText(a) === canonicalText(b));
+  a === b || (a !== undefined && b !== undefined && formatCanonical(a) === formatCanonical(b));
 
-const shown = (value: unknown): string =>
+const formatValue = (value: unknown): string =>
   isFields(value)
     ? `{ ${Object.entries(value)
         .map(([name, item]) => `${name}: ${typeof item === "string" ? item : JSON.stringify(item)}`)

@@ -27,7 +27,7 @@ export const plural = (count: number, what: string): string =>
 const namesMax = 20;
 
 /** The first names of a list, and how many more there are. */
-export const shortened = (names: readonly string[], most = namesMax): string =>
+export const shortenNames = (names: readonly string[], most = namesMax): string =>
   [
     ...names.slice(0, most),
     ...(names.length > most ? [`and ${names.length - most} more`] : []),

@@ -1,14 +1,14 @@
 /** What a change opens and closes, as a reviewer asks: which ports of whom, for whom. Hosts of one answer are one line. Pure. */
 import type { HostPlan, PlanOpening, PlanPeers } from "#schema/api/commits.ts";
-import { type Line, line, shortened } from "./lines.ts";
+import { type Line, line, shortenNames } from "./lines.ts";
 
 /** Whose an address is. */
 export type Names = Readonly<Record<string, string>>;
 
 /** Nothing where no host's rules change. */
 export function opensLines(hosts: readonly HostPlan[], names: Names): readonly Line[] {
-  const opens = folded(hosts, ({ opens: own }) => own);
-  const closes = folded(hosts, ({ closes: own }) => own);
+  const opens = foldOpenings(hosts, ({ opens: own }) => own);
+  const closes = foldOpenings(hosts, ({ closes: own }) => own);
   const going = hosts.filter(({ after }) => after === null).map(({ host }) => host);
   const gone = going.map(
     (host) => `host ${host} closes: it goes, and lets in only what its own guard names`,
@@ -20,15 +20,15 @@ export function opensLines(hosts: readonly HostPlan[], names: Names): readonly L
       "opens:",
       "added",
       "+",
-      opens.map((one) => openingText(one, names)),
+      opens.map((one) => formatOpening(one, names)),
     ),
     ...section("closes:", "removed", "-", [
       ...gone,
-      ...closes.map((one) => openingText(one, names)),
+      ...closes.map((one) => formatOpening(one, names)),
     ]),
     ...(more.length === 0
       ? []
-      : [line("changed", `and more on ${shortened(more)}: the first hundred are shown`)]),
+      : [line("changed", `and more on ${shortenNames(more)}: the first hundred are shown`)]),
     ...(said || hosts.length === 0 ? [] : [line("dim", "opens and closes nothing")]),
   ];
 }
@@ -49,7 +49,7 @@ interface Folded {
 }
 
 /** One for each thing that opens, with the hosts where it does. Rows may differ: a reviewer asks for packets. */
-function folded(
+function foldOpenings(
   hosts: readonly HostPlan[],
   of: (host: HostPlan) => readonly PlanOpening[],
 ): readonly Folded[] {
@@ -67,11 +67,11 @@ function folded(
   );
 }
 
-function openingText({ opening, hosts }: Folded, names: Names): string {
+function formatOpening({ opening, hosts }: Folded, names: Names): string {
   const { scope, direction, what, from, to, until } = opening;
-  const at = shortened(hosts);
+  const at = shortenNames(hosts);
   const ends = until === null ? "" : `, until ${until}`;
-  const [source, destination] = [peersText(from, names), peersText(to, names)];
+  const [source, destination] = [formatPeers(from, names), formatPeers(to, names)];
   if (scope !== "host") {
     const where = `${scope.replace("/", " ")} of ${at}`;
     const way = { in: `into ${where}`, out: `out of ${where}`, peer: `within ${where}` }[direction];
@@ -84,18 +84,18 @@ function openingText({ opening, hosts }: Folded, names: Names): string {
 
 const addressesMax = 6;
 
-function peersText({ name, addresses, more }: PlanPeers, names: Names): string {
+function formatPeers({ name, addresses, more }: PlanPeers, names: Names): string {
   if (name === "any") return "anywhere";
   const isMore = more || addresses.length > addressesMax;
   const shown = addresses
     .slice(0, addressesMax)
-    .map((address) => withOwner(address, names, name !== null));
+    .map((address) => addOwner(address, names, name !== null));
   const list = [...shown, ...(isMore ? ["…"] : [])].join(", ");
   return name === null || list === "" ? (name ?? list) : `${name} (${list})`;
 }
 
 /** `192.0.2.1 (host web1)`, and within brackets `192.0.2.1 host web1`. */
-function withOwner(address: string, names: Names, isWithin: boolean): string {
+function addOwner(address: string, names: Names, isWithin: boolean): string {
   const owner = names[address];
   if (owner === undefined) return address;
   return isWithin ? `${address} ${owner}` : `${address} (${owner})`;

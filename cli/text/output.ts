@@ -35,19 +35,19 @@ export const wantsColours = (env: Readonly<NodeJS.ProcessEnv>, isTerminal: boole
   isTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
 
 /** The process's own streams. */
-export function terminal(env: Readonly<NodeJS.ProcessEnv>): Output {
+export function openTerminal(env: Readonly<NodeJS.ProcessEnv>): Output {
   const { stdin, stdout, stderr } = process;
   return {
     colours: wantsColours(env, isatty(stdout.fd)),
     line: (text) => void stdout.write(`${text}\n`),
     error: (text) => void stderr.write(`${printable(text)}\n`),
-    redraw: isatty(stdout.fd) && env["TERM"] !== "dumb" ? redrawer(stdout) : undefined,
+    redraw: isatty(stdout.fd) && env["TERM"] !== "dumb" ? makeRedrawer(stdout) : undefined,
     confirm: isatty(stdin.fd) && isatty(stderr.fd) ? askOnTerminal : undefined,
   };
 }
 
 /** Cut to the terminal, but for the last line: what wrapped or scrolled away could not be drawn over. */
-function redrawer(stdout: WriteStream): (lines: readonly string[]) => void {
+function makeRedrawer(stdout: WriteStream): (lines: readonly string[]) => void {
   let shown = 0;
   return (lines) => {
     const fits = Math.max(2, stdout.rows - 1);

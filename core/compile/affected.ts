@@ -18,15 +18,15 @@ export interface ChangedRow {
  * Hosts of `after`. Both snapshots must compile.
  * @param changes every row that differs between the two; rows that do not differ cost precision only
  */
-export function affectedHosts(
+export function findAffectedHosts(
   before: Snapshot,
   after: Snapshot,
   changes: readonly ChangedRow[],
 ): ReadonlySet<string> {
   const sides = [before, after] as const;
-  const sets = new Set(changes.flatMap((change) => changedSets(before, after, change)));
+  const sets = new Set(changes.flatMap((change) => listChangedSets(before, after, change)));
   const hosts = new Set(
-    changes.flatMap((change) => sides.flatMap((side) => rowHosts(side, change))),
+    changes.flatMap((change) => sides.flatMap((side) => findRowHosts(side, change))),
   );
   const services = new Set(changes.flatMap(({ kind, key }) => (kind === "service" ? [key] : [])));
   if (sets.size + services.size > 0)
@@ -41,27 +41,27 @@ const reads = (source: Entry["sources"][number], sets: ReadonlySet<string>): boo
   source.ok && source.reference.kind !== "any" && sets.has(setNameOf(source.reference));
 
 /** Hosts that a row is about by itself. */
-function rowHosts(side: Snapshot, { kind, key }: ChangedRow): readonly string[] {
+function findRowHosts(side: Snapshot, { kind, key }: ChangedRow): readonly string[] {
   switch (kind) {
     case "host":
       return [key];
     case "member":
-      return overlayHost(side, splitMemberKey(key).overlay);
+      return findOverlayHost(side, splitMemberKey(key).overlay);
     case "overlay":
-      return overlayHost(side, key);
+      return findOverlayHost(side, key);
     case "service":
     case "zone":
       return [];
   }
 }
 
-function overlayHost({ overlays }: Snapshot, key: string): readonly string[] {
+function findOverlayHost({ overlays }: Snapshot, key: string): readonly string[] {
   const overlay = overlays.get(key);
   return overlay === undefined ? [] : [overlay.host];
 }
 
 /** Names of the sets whose elements a row stands behind. */
-function changedSets(
+function listChangedSets(
   before: Snapshot,
   after: Snapshot,
   { kind, key }: ChangedRow,

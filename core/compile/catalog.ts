@@ -27,7 +27,7 @@ export interface Target {
 /** All services, by key. */
 export function catalogOf(directory: Directory): readonly Entry[] {
   const meanings = new Map<string, Meaning>();
-  const meaning = ({ from }: Ingress): Meaning => {
+  const findMeaning = ({ from }: Ingress): Meaning => {
     const known = meanings.get(from) ?? meaningOf(directory, from);
     meanings.set(from, known);
     return known;
@@ -40,7 +40,7 @@ export function catalogOf(directory: Directory): readonly Entry[] {
       return {
         key,
         body,
-        sources: body.ingress.map(meaning),
+        sources: body.ingress.map(findMeaning),
         targets,
         hosts: [...hosts].sort(compareText),
       };

@@ -1,6 +1,6 @@
 /** What two accepts both accept: one rule, or none, or one for each subnet; never more than either. Pure. */
 import type { Ports, Protocol, State } from "#schema/ruleset.ts";
-import type { Common, End, Held, ResolvedRule } from "./held.ts";
+import type { Common, End, AddressSet, ResolvedRule } from "./held.ts";
 import { sameEnd } from "./held.ts";
 import { networksOf, spansOf } from "./spans.ts";
 
@@ -10,21 +10,21 @@ export interface MetRule extends ResolvedRule {
 }
 
 /** @param subnets of the met scope, which `source-subnet` is about there */
-export function commonRules(
+export function meetRules(
   x: ResolvedRule,
   y: ResolvedRule,
   common: Common,
   subnets: readonly string[],
 ): readonly MetRule[] {
-  const protocol = commonProtocol(x.rule.protocol, y.rule.protocol);
-  const state = commonState(x.rule.state, y.rule.state);
+  const protocol = meetProtocols(x.rule.protocol, y.rule.protocol);
+  const state = meetStates(x.rule.state, y.rule.state);
   if (protocol === undefined || state === undefined) return [];
   const expires = sooner(x.rule.expires, y.rule.expires);
-  return commonEnds(x, y, common, subnets).map((ends): MetRule => {
+  return meetEnds(x, y, common, subnets).map((ends): MetRule => {
     const isAll = ({ rule, source, destination }: ResolvedRule): boolean =>
       rule.expires === expires &&
       rule.state === state &&
-      sameProtocol(rule.protocol, protocol) &&
+      isSameProtocol(rule.protocol, protocol) &&
       sameEnd(source, ends.source) &&
       sameEnd(destination, ends.destination);
     const alike = [x, y].filter(isAll);
@@ -42,23 +42,23 @@ export function commonRules(
 
 type Ends = Pick<ResolvedRule, "source" | "destination">;
 
-function commonEnds(x: Ends, y: Ends, common: Common, subnets: readonly string[]): readonly Ends[] {
-  const source = commonEnd(x.source, y.source, common);
+function meetEnds(x: Ends, y: Ends, common: Common, subnets: readonly string[]): readonly Ends[] {
+  const source = meetEnd(x.source, y.source, common);
   if (source === undefined) return [];
   const kinds = [x.destination.kind, y.destination.kind];
   if (!kinds.includes("source-subnet") || !kinds.includes("held")) {
-    const destination = commonEnd(x.destination, y.destination, common);
+    const destination = meetEnd(x.destination, y.destination, common);
     return destination === undefined ? [] : [{ source, destination }];
   }
   const named = x.destination.kind === "held" ? x.destination : y.destination;
   return subnets.flatMap((subnet) => {
-    const inside: End = { kind: "held", held: subnetHeld(subnet) };
-    const [from, to] = [source, named].map((end) => commonEnd(end, inside, common));
+    const inside: End = { kind: "held", held: makeSubnetSet(subnet) };
+    const [from, to] = [source, named].map((end) => meetEnd(end, inside, common));
     return from === undefined || to === undefined ? [] : [{ source: from, destination: to }];
   });
 }
 
-const subnetHeld = (subnet: string): Held => ({
+const makeSubnetSet = (subnet: string): AddressSet => ({
   name: null,
   map: null,
   kind: "networks",
@@ -66,7 +66,7 @@ const subnetHeld = (subnet: string): Held => ({
 });
 
 /** Undefined where nothing is in both. `source-subnet` with `any` is itself: the met scope's subnets lie in its own. */
-function commonEnd(a: End, b: End, common: Common): End | undefined {
+function meetEnd(a: End, b: End, common: Common): End | undefined {
   if (a.kind === "any") return hasNothing(b) ? undefined : b;
   if (b.kind === "any") return hasNothing(a) ? undefined : a;
   if (a.kind !== "held" || b.kind !== "held") return a;
@@ -76,7 +76,7 @@ function commonEnd(a: End, b: End, common: Common): End | undefined {
 
 const hasNothing = (end: End): boolean => end.kind === "held" && end.held.elements.length === 0;
 
-function commonState(a: State, b: State): State | undefined {
+function meetStates(a: State, b: State): State | undefined {
   if (a === "any") return b;
   return b === "any" || a === b ? a : undefined;
 }
@@ -84,16 +84,16 @@ function commonState(a: State, b: State): State | undefined {
 const sooner = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.min(a, b);
 
-function commonProtocol(a: Protocol, b: Protocol): Protocol | undefined {
+function meetProtocols(a: Protocol, b: Protocol): Protocol | undefined {
   if (a.kind === "any") return b;
   if (b.kind === "any") return a;
   if (a.kind === "icmp" || b.kind === "icmp") return a.kind === b.kind ? a : undefined;
   if (a.kind !== b.kind) return undefined;
-  const ports = commonPorts(a.ports, b.ports);
+  const ports = meetPorts(a.ports, b.ports);
   return ports === undefined ? undefined : { kind: a.kind, ports };
 }
 
-function commonPorts(a: Ports, b: Ports): Ports | undefined {
+function meetPorts(a: Ports, b: Ports): Ports | undefined {
   if (a.kind === "any") return b;
   if (b.kind === "any") return a;
   const ranges = a.ranges.flatMap((x) =>
@@ -105,7 +105,7 @@ function commonPorts(a: Ports, b: Ports): Ports | undefined {
 }
 
 /** As they are written: two spellings of one list of ports are two. */
-const sameProtocol = (a: Protocol, b: Protocol): boolean => {
+const isSameProtocol = (a: Protocol, b: Protocol): boolean => {
   if (a.kind === "any" || a.kind === "icmp" || b.kind === "any" || b.kind === "icmp")
     return a.kind === b.kind;
   return a.kind === b.kind && portsText(a.ports) === portsText(b.ports);

@@ -2,15 +2,15 @@
  * Whether one ruleset accepts every packet that another one accepts: what a change takes and what it gives are questions
  * about packets, not about bytes. Says yes only where it is sure; exact for what the compiler writes. Pure.
  */
-import { canonicalText } from "#schema/canonical.ts";
-import { contains, knownNetwork } from "#schema/address.ts";
+import { formatCanonical } from "#schema/canonical.ts";
+import { contains, requireNetwork } from "#schema/address.ts";
 import type { Direction, Protocol, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
 import { scopeId } from "#schema/ruleset.ts";
-import { type End, type ResolvedRule, resolver } from "./held.ts";
+import { type End, type ResolvedRule, makeResolver } from "./held.ts";
 import {
   allSpans,
-  commonSpans,
-  holdsSpans,
+  meetSpans,
+  containsSpans,
   isWithin,
   type Spans,
   spansOf,
@@ -29,7 +29,7 @@ interface Side {
 
 function sideOf(ruleset: Ruleset): Side {
   const lists = Map.groupBy(ruleset.rules, (rule) => `${rule.scope} ${rule.direction}`);
-  const resolve = resolver(ruleset);
+  const resolve = makeResolver(ruleset);
   return {
     scopes: ruleset.scopes,
     rules: (scope, direction) => lists.get(`${scope} ${direction}`)?.map(resolve),
@@ -81,12 +81,12 @@ function coversArrivals(outer: Side, inner: Side): boolean {
     spansOf(overlays.flatMap(({ subnets }) => subnets));
   const known = new Map(outers.map((overlay) => [interfacesOf(overlay), spansOf(overlay.subnets)]));
   return (
-    holdsSpans(all(inners), all(outers)) &&
+    containsSpans(all(inners), all(outers)) &&
     inners.every((overlay) => {
       const [own, twin] = [spansOf(overlay.subnets), known.get(interfacesOf(overlay))];
       return twin === undefined
-        ? commonSpans(own, all(outers)).length === 0
-        : holdsSpans(twin, own);
+        ? meetSpans(own, all(outers)).length === 0
+        : containsSpans(twin, own);
     })
   );
 }
@@ -106,14 +106,14 @@ function coversRules(
 ): boolean {
   if (outer === undefined) return true;
   if (inner === undefined) return false;
-  const saying = sayings(subnets);
+  const saying = makeRuleFormats(subnets);
   const [wide, narrow] = [outer.map(saying.outer), inner.map(saying.inner)];
   if (wide.join("\n") === narrow.join("\n")) return true;
   const end = outer.findIndex(({ rule }) => rule.verdict !== "accept");
   // Before anything is refused an accept accepts all that it matches, and no accept accepts more than that.
   const lower = end < 0 ? outer : outer.slice(0, end);
   const known = new Set(wide.slice(0, lower.length));
-  const spans = spansOfEnds();
+  const spans = makeEndSpans();
   return inner.every(
     (rule, i) =>
       rule.rule.verdict !== "accept" ||
@@ -123,7 +123,7 @@ function coversRules(
 }
 
 /** What a rule says of packets and of what becomes of them, without names: equal texts mean the same. */
-function sayings(
+function makeRuleFormats(
   subnets: Subnets,
 ): Readonly<Record<keyof Subnets, (rule: ResolvedRule) => string>> {
   const numbers = new Map<string, number>();
@@ -135,22 +135,29 @@ function sayings(
     known.set(elements, number);
     return number;
   };
-  const saying = (own: readonly string[]) => {
-    const said = (end: End) => {
+  const formats = (own: readonly string[]) => {
+    const formatEnd = (end: End) => {
       if (end.kind === "any") return end.kind;
       return end.kind === "held" ? numberOf(end.held.elements) : `subnets ${numberOf(own)}`;
     };
     return ({ rule, source, destination }: ResolvedRule): string => {
       const { protocol, state, expires, verdict } = rule;
-      return canonicalText([protocol, state, expires, verdict, said(source), said(destination)]);
+      return formatCanonical([
+        protocol,
+        state,
+        expires,
+        verdict,
+        formatEnd(source),
+        formatEnd(destination),
+      ]);
     };
   };
-  return { outer: saying(subnets.outer), inner: saying(subnets.inner) };
+  return { outer: formats(subnets.outer), inner: formats(subnets.inner) };
 }
 
 type SpansOf = (end: End) => Spans;
 
-function spansOfEnds(): SpansOf {
+function makeEndSpans(): SpansOf {
   const known = new Map<unknown, Spans>();
   return (end) => {
     if (end.kind !== "held") return allSpans;
@@ -172,7 +179,7 @@ function isCovered(
   return segmentsOf(inner.rule.protocol, lasting).every((segment) =>
     reaches(
       inner,
-      lasting.filter(({ rule }) => holds(rule.protocol, segment)),
+      lasting.filter(({ rule }) => containsSegment(rule.protocol, segment)),
       subnets,
       spans,
     ),
@@ -219,7 +226,7 @@ function segmentsOf(protocol: Protocol, rules: readonly ResolvedRule[]): readonl
 const rangesOf = ({ ports }: Extract<Protocol, { readonly ports: unknown }>) =>
   ports.kind === "any" ? [{ from: 0, to: portMax }] : ports.ranges;
 
-function holds(protocol: Protocol, segment: Segment): boolean {
+function containsSegment(protocol: Protocol, segment: Segment): boolean {
   if (protocol.kind === "any") return true;
   if (protocol.kind !== segment.kind) return false;
   if (protocol.kind === "icmp" || !("from" in segment)) return true;
@@ -234,8 +241,8 @@ function reaches(
   spans: SpansOf,
 ): boolean {
   const target = inner.destination;
-  const whole = rules.filter(({ destination }) => holdsEnd(destination, target, subnets, spans));
-  if (holdsSpans(unionOf(...whole.map(({ source }) => spans(source))), spans(inner.source)))
+  const whole = rules.filter(({ destination }) => containsEnd(destination, target, subnets, spans));
+  if (containsSpans(unionOf(...whole.map(({ source }) => spans(source))), spans(inner.source)))
     return true;
   if (
     inner.source.kind !== "held" ||
@@ -244,26 +251,27 @@ function reaches(
   )
     return false;
   return inner.source.held.elements.every((address) => {
-    const from = knownNetwork(address);
+    const from = requireNetwork(address);
     const there = rules
       .filter(({ source }) => isWithin(from, spans(source)))
       .map(({ destination }) =>
         destination.kind === "source-subnet"
-          ? spansOf(subnets.outer.filter((subnet) => contains(knownNetwork(subnet), from)))
+          ? spansOf(subnets.outer.filter((subnet) => contains(requireNetwork(subnet), from)))
           : spans(destination),
       );
-    return holdsSpans(unionOf(...there), spans(target));
+    return containsSpans(unionOf(...there), spans(target));
   });
 }
 
-function holdsEnd(outer: End, inner: End, subnets: Subnets, spans: SpansOf): boolean {
+function containsEnd(outer: End, inner: End, subnets: Subnets, spans: SpansOf): boolean {
   if (outer.kind === "any") return true;
   if (inner.kind === "any") return false;
-  if (outer.kind === "held") return inner.kind === "held" && holdsSpans(spans(outer), spans(inner));
+  if (outer.kind === "held")
+    return inner.kind === "held" && containsSpans(spans(outer), spans(inner));
   return (
     inner.kind === "source-subnet" &&
     subnets.inner.every((subnet) =>
-      subnets.outer.some((wider) => contains(knownNetwork(wider), knownNetwork(subnet))),
+      subnets.outer.some((wider) => contains(requireNetwork(wider), requireNetwork(subnet))),
     )
   );
 }

@@ -2,7 +2,7 @@
  * What is wrong with addresses: two owners for one, networks that nothing ever comes from, and networks of an overlay
  * that a host elsewhere has an address in. All findings, and no repair (law 1).
  */
-import { contains, knownNetwork, type Network, overlaps } from "#schema/address.ts";
+import { contains, requireNetwork, type Network, overlaps } from "#schema/address.ts";
 import type { Snapshot } from "#schema/intent.ts";
 import { splitMemberKey } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
@@ -11,12 +11,12 @@ import { parseSource } from "#schema/source.ts";
 import { error, warning } from "./finding.ts";
 import { isWithin, spansOf } from "./spans.ts";
 
-export function* addressFindings(snapshot: Snapshot): Generator<Diagnostic> {
-  yield* doubledAddresses(snapshot);
-  yield* doubledWithinOverlays(snapshot);
-  yield* sharedSubnets(snapshot);
-  yield* strayHosts(snapshot);
-  for (const { text, path } of declaredNetworks(snapshot)) yield* usability(text, path);
+export function* diagnoseAddresses(snapshot: Snapshot): Generator<Diagnostic> {
+  yield* diagnoseDuplicates(snapshot);
+  yield* diagnoseOverlayDuplicates(snapshot);
+  yield* diagnoseSharedSubnets(snapshot);
+  yield* diagnoseStrayHosts(snapshot);
+  for (const { text, path } of listDeclaredNetworks(snapshot)) yield* diagnoseNetwork(text, path);
 }
 
 /** Who an address belongs to: a member that says so is the host of that name. */
@@ -30,7 +30,7 @@ interface Owner {
  * An address names one machine, whatever kinds of rows it has: a grant to one would otherwise be one to another. The
  * later row is reported, hosts before members.
  */
-function* doubledAddresses(snapshot: Snapshot): Generator<Diagnostic> {
+function* diagnoseDuplicates(snapshot: Snapshot): Generator<Diagnostic> {
   const owners = new Map<string, Owner>();
   for (const { path, owner, addresses } of ownersOf(snapshot))
     for (const [i, address] of addresses.entries()) {
@@ -48,9 +48,9 @@ function* doubledAddresses(snapshot: Snapshot): Generator<Diagnostic> {
 const bothHint = "; a member that is a declared machine says so: host: NAME";
 
 function* ownersOf({ hosts, members }: Snapshot) {
-  for (const [key, { addresses }] of sorted(hosts))
+  for (const [key, { addresses }] of sortByKey(hosts))
     yield { path: `/hosts/${key}`, owner: { name: `host ${key}`, overlay: null }, addresses };
-  for (const [key, { addresses, host }] of sorted(members)) {
+  for (const [key, { addresses, host }] of sortByKey(members)) {
     const name = host === undefined ? `member ${key}` : `host ${host}`;
     const { overlay } = splitMemberKey(key);
     yield { path: `/members/${key}`, owner: { name, overlay }, addresses };
@@ -58,9 +58,9 @@ function* ownersOf({ hosts, members }: Snapshot) {
 }
 
 /** Within one overlay an address names one member, whose machine it may be: two groups would be two meanings. */
-function* doubledWithinOverlays({ members }: Snapshot): Generator<Diagnostic> {
+function* diagnoseOverlayDuplicates({ members }: Snapshot): Generator<Diagnostic> {
   const owners = new Map<string, string>();
-  for (const [key, { addresses, host }] of sorted(members))
+  for (const [key, { addresses, host }] of sortByKey(members))
     for (const [i, address] of addresses.entries()) {
       const place = `${splitMemberKey(key).overlay}/${address}`;
       const owner = owners.get(place);
@@ -83,18 +83,18 @@ interface Subnet {
 }
 
 const subnetsOf = ({ overlays }: Snapshot): readonly Subnet[] =>
-  sorted(overlays).flatMap(([overlay, { host, subnets }]) =>
+  sortByKey(overlays).flatMap(([overlay, { host, subnets }]) =>
     subnets.map((text, i) => ({
       overlay,
       host,
       text,
       path: `/overlays/${overlay}/subnets/${i}`,
-      network: knownNetwork(text),
+      network: requireNetwork(text),
     })),
   );
 
 /** A packet's source says which overlay of a host it must have come by, so no two of them share an address. */
-function* sharedSubnets(snapshot: Snapshot): Generator<Diagnostic> {
+function* diagnoseSharedSubnets(snapshot: Snapshot): Generator<Diagnostic> {
   for (const subnets of Map.groupBy(subnetsOf(snapshot), ({ host }) => host).values())
     for (const [i, { overlay, network, text, path }] of subnets.entries()) {
       const other = subnets
@@ -110,7 +110,7 @@ function* sharedSubnets(snapshot: Snapshot): Generator<Diagnostic> {
 }
 
 /** A gateway takes nothing from an address of its overlay that comes by another way than the tunnel. */
-function* strayHosts(snapshot: Snapshot): Generator<Diagnostic> {
+function* diagnoseStrayHosts(snapshot: Snapshot): Generator<Diagnostic> {
   const subnets = subnetsOf(snapshot);
   const spans = spansOf(subnets.map(({ text }) => text));
   const joined = new Set(
@@ -118,9 +118,9 @@ function* strayHosts(snapshot: Snapshot): Generator<Diagnostic> {
       host === undefined ? [] : [`${splitMemberKey(key).overlay}/${host}`],
     ),
   );
-  for (const [key, { addresses }] of sorted(snapshot.hosts))
+  for (const [key, { addresses }] of sortByKey(snapshot.hosts))
     for (const [i, address] of addresses.entries()) {
-      const network = knownNetwork(address);
+      const network = requireNetwork(address);
       if (!isWithin(network, spans)) continue;
       const around = subnets.find(
         ({ overlay, host, network: outer }) =>
@@ -141,19 +141,20 @@ interface Declared {
 }
 
 /** Every address and network that packets are expected from. */
-function* declaredNetworks({
+function* listDeclaredNetworks({
   hosts,
   members,
   overlays,
   services,
   zones,
 }: Snapshot): Generator<Declared> {
-  const listed = (texts: readonly string[], path: string) =>
+  const addPaths = (texts: readonly string[], path: string) =>
     texts.map((text, i): Declared => ({ text, path: `${path}/${i}` }));
-  for (const [key, { addresses }] of hosts) yield* listed(addresses, `/hosts/${key}/addresses`);
-  for (const [key, { addresses }] of members) yield* listed(addresses, `/members/${key}/addresses`);
-  for (const [key, { subnets }] of overlays) yield* listed(subnets, `/overlays/${key}/subnets`);
-  for (const [key, { cidrs }] of zones) yield* listed(cidrs, `/zones/${key}/cidrs`);
+  for (const [key, { addresses }] of hosts) yield* addPaths(addresses, `/hosts/${key}/addresses`);
+  for (const [key, { addresses }] of members)
+    yield* addPaths(addresses, `/members/${key}/addresses`);
+  for (const [key, { subnets }] of overlays) yield* addPaths(subnets, `/overlays/${key}/subnets`);
+  for (const [key, { cidrs }] of zones) yield* addPaths(cidrs, `/zones/${key}/cidrs`);
   for (const [key, { ingress }] of services)
     for (const [i, { from }] of ingress.entries()) {
       const parsed = parseSource(from);
@@ -176,15 +177,15 @@ const unusable: readonly (readonly [string, string])[] = [
 /** Usable on one link only: the same address may be another machine on another. */
 const linkLocal = ["169.254.0.0/16", "fe80::/10"] as const;
 
-function* usability(text: string, path: string): Generator<Diagnostic> {
-  const network = knownNetwork(text);
+function* diagnoseNetwork(text: string, path: string): Generator<Diagnostic> {
+  const network = requireNetwork(text);
   if (network.prefix === 0 && path.startsWith("/overlays/"))
     yield error(
       "unusable_address",
       path,
       `${text} is every address, so none would come from elsewhere`,
     );
-  const lies = (within: string): boolean => contains(knownNetwork(within), network);
+  const lies = (within: string): boolean => contains(requireNetwork(within), network);
   const [, why] = unusable.find(([each]) => lies(each)) ?? [];
   if (why !== undefined) yield error("unusable_address", path, `${text} is ${why}`);
   else if (linkLocal.some(lies))
@@ -195,5 +196,5 @@ function* usability(text: string, path: string): Generator<Diagnostic> {
     );
 }
 
-const sorted = <T>(rows: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
+const sortByKey = <T>(rows: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
   [...rows].sort(([a], [b]) => compareText(a, b));

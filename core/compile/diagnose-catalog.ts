@@ -11,25 +11,25 @@ import { setNameOf, setOf } from "./directory.ts";
 import { error, warning } from "./finding.ts";
 import { fits, grantRow, isObjectName } from "./names.ts";
 
-export function* catalogFindings(
+export function* diagnoseCatalog(
   directory: Directory,
   catalog: readonly Entry[],
 ): Generator<Diagnostic> {
-  const empty = emptiness(directory);
-  const unreached = unreachability(directory);
+  const empty = makeEmptyCheck(directory);
+  const unreached = makeReachCheck(directory);
   for (const entry of catalog) {
     const path = `/services/${entry.key}`;
     if (!fits(grantRow(entry.key, "0".repeat(12))))
       yield error("name_too_long", path, tooLong(entry.key));
-    yield* sourceFindings(path, entry, empty, unreached);
-    yield* targetFindings(path, entry);
+    yield* diagnoseSources(path, entry, empty, unreached);
+    yield* diagnoseTargets(path, entry);
   }
 }
 
 const tooLong = (name: string): string =>
   `${name} as a kernel object's name is too long: each character but letters and digits counts two or three`;
 
-function* sourceFindings(
+function* diagnoseSources(
   path: string,
   { body, hosts, sources }: Entry,
   empty: (reference: Reference) => boolean,
@@ -59,7 +59,7 @@ function* sourceFindings(
  * Why members of a group do not come to some hosts; undefined when they do. A gateway drops what leaves its overlay, so
  * they come to the gateway, and to members that the overlay's policy may let them reach.
  */
-function unreachability({
+function makeReachCheck({
   snapshot,
 }: Directory): (reference: Reference, hosts: readonly string[]) => string | undefined {
   const groups = new Map<string, Set<string>>();
@@ -79,7 +79,7 @@ function unreachability({
     });
     return body === undefined || cut.length === 0
       ? undefined
-      : `${body.host} drops what members of overlay ${overlay} send to ${listed(cut)}`;
+      : `${body.host} drops what members of overlay ${overlay} send to ${formatHosts(cut)}`;
   };
 }
 
@@ -96,11 +96,11 @@ function passes(policy: OverlayPolicy, own: ReadonlySet<string>, group: string):
 
 const hostsMax = 5;
 
-const listed = (hosts: readonly string[]): string =>
+const formatHosts = (hosts: readonly string[]): string =>
   hosts.slice(0, hostsMax).join(", ") +
   (hosts.length > hostsMax ? ` and ${hosts.length - hostsMax} more` : "");
 
-function* targetFindings(path: string, { body, targets, hosts }: Entry): Generator<Diagnostic> {
+function* diagnoseTargets(path: string, { body, targets, hosts }: Entry): Generator<Diagnostic> {
   for (const [i, { kind, name, hosts: found }] of targets.entries())
     if (found === undefined)
       yield error(
@@ -117,7 +117,7 @@ function* targetFindings(path: string, { body, targets, hosts }: Entry): Generat
 }
 
 /** Whether a reference matches nothing; each set is made once, however many grants name it. */
-function emptiness(directory: Directory): (reference: Reference) => boolean {
+function makeEmptyCheck(directory: Directory): (reference: Reference) => boolean {
   const known = new Map<string, boolean>();
   return (reference) => {
     if (reference.kind === "any") return false;

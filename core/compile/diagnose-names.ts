@@ -13,8 +13,8 @@ interface Declared {
 }
 
 /** Of two, the later one by name is reported. */
-export function* nameFindings({ snapshot, roles }: Directory): Generator<Diagnostic> {
-  const declared = [...declaredNames(snapshot), ...declaredRoles(snapshot, roles)];
+export function* diagnoseNames({ snapshot, roles }: Directory): Generator<Diagnostic> {
+  const declared = [...listDeclaredNames(snapshot), ...listDeclaredRoles(snapshot, roles)];
   const alike = Map.groupBy(declared, ({ space, name }) => `${space} ${name.toLowerCase()}`);
   for (const names of alike.values()) {
     const [first, ...others] = names.toSorted((a, b) => compareText(a.name, b.name));
@@ -36,7 +36,7 @@ export function* nameFindings({ snapshot, roles }: Directory): Generator<Diagnos
 const isService = (...paths: readonly string[]): boolean =>
   paths.every((path) => path.startsWith("/services/"));
 
-function* declaredNames({
+function* listDeclaredNames({
   hosts,
   members,
   overlays,
@@ -62,7 +62,7 @@ function* declaredNames({
 }
 
 /** A role is declared by the first host that lists it, or by the service of its name. */
-function* declaredRoles(
+function* listDeclaredRoles(
   { hosts, services }: Snapshot,
   roles: Directory["roles"],
 ): Generator<Declared> {

@@ -4,15 +4,15 @@
  *
  * Relies on bodies having passed schema/intent.ts. Of two rows that collide the later one, by key, is reported.
  */
-import { contains, knownNetwork, overlaps } from "#schema/address.ts";
+import { contains, requireNetwork, overlaps } from "#schema/address.ts";
 import type { Diagnostic } from "#schema/refusals.ts";
 import type { Member, Overlay, Snapshot } from "#schema/intent.ts";
 import { splitMemberKey } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Entry } from "./catalog.ts";
-import { addressFindings } from "./diagnose-addresses.ts";
-import { catalogFindings } from "./diagnose-catalog.ts";
-import { nameFindings } from "./diagnose-names.ts";
+import { diagnoseAddresses } from "./diagnose-addresses.ts";
+import { diagnoseCatalog } from "./diagnose-catalog.ts";
+import { diagnoseNames } from "./diagnose-names.ts";
 import type { Directory } from "./directory.ts";
 import { error, warning } from "./finding.ts";
 import { fits, overlayRows } from "./names.ts";
@@ -21,18 +21,18 @@ import { fits, overlayRows } from "./names.ts";
 export function diagnose(directory: Directory, catalog: readonly Entry[]): readonly Diagnostic[] {
   const { snapshot } = directory;
   const found = [
-    ...overlayFindings(snapshot),
-    ...interfaceFindings(snapshot),
-    ...memberFindings(snapshot),
-    ...addressFindings(snapshot),
-    ...nameFindings(directory),
+    ...diagnoseOverlays(snapshot),
+    ...diagnoseInterfaces(snapshot),
+    ...diagnoseMembers(snapshot),
+    ...diagnoseAddresses(snapshot),
+    ...diagnoseNames(directory),
     ...emptyGroups(snapshot),
-    ...catalogFindings(directory, catalog),
+    ...diagnoseCatalog(directory, catalog),
   ];
   return found.sort((a, b) => compareText(a.path, b.path) || compareText(a.code, b.code));
 }
 
-function* overlayFindings(snapshot: Snapshot): Generator<Diagnostic> {
+function* diagnoseOverlays(snapshot: Snapshot): Generator<Diagnostic> {
   for (const [key, overlay] of snapshot.overlays) {
     const path = `/overlays/${key}`;
     if (!snapshot.hosts.has(overlay.host))
@@ -41,13 +41,13 @@ function* overlayFindings(snapshot: Snapshot): Generator<Diagnostic> {
         `${path}/host`,
         `expected a declared host, found ${overlay.host}`,
       );
-    yield* subnetFindings(path, overlay);
-    yield* lengthFindings(path, key, overlay);
+    yield* diagnoseSubnets(path, overlay);
+    yield* diagnoseNameLengths(path, key, overlay);
   }
 }
 
-function* subnetFindings(path: string, overlay: Overlay): Generator<Diagnostic> {
-  const subnets = overlay.subnets.map((text) => ({ text, network: knownNetwork(text) }));
+function* diagnoseSubnets(path: string, overlay: Overlay): Generator<Diagnostic> {
+  const subnets = overlay.subnets.map((text) => ({ text, network: requireNetwork(text) }));
   for (const [i, subnet] of subnets.entries()) {
     const earlier = subnets.slice(0, i).find((other) => overlaps(other.network, subnet.network));
     if (earlier !== undefined)
@@ -60,7 +60,7 @@ function* subnetFindings(path: string, overlay: Overlay): Generator<Diagnostic> 
 }
 
 /** `same-subnet` is the longest of an overlay's own row names, so one check covers them whatever the policy. */
-function* lengthFindings(path: string, key: string, overlay: Overlay): Generator<Diagnostic> {
+function* diagnoseNameLengths(path: string, key: string, overlay: Overlay): Generator<Diagnostic> {
   const reason =
     "as a counter's name is too long: each character but letters and digits counts two or three";
   if (!fits(overlayRows.sameSubnet(key))) yield error("name_too_long", path, `${key} ${reason}`);
@@ -73,9 +73,9 @@ function* lengthFindings(path: string, key: string, overlay: Overlay): Generator
  * A packet belongs to one overlay at most, so an interface of a host does too. Loopback is no tunnel; a device that is
  * named as network cards are may be the way to everything else, whose packets would be taken for spoofed.
  */
-function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
+function* diagnoseInterfaces(snapshot: Snapshot): Generator<Diagnostic> {
   const owners = new Map<string, string>();
-  for (const [key, overlay] of sorted(snapshot.overlays))
+  for (const [key, overlay] of sortByKey(snapshot.overlays))
     for (const [i, name] of overlay.interfaces.entries()) {
       const path = `/overlays/${key}/interfaces/${i}`;
       if (name === "lo")
@@ -105,7 +105,7 @@ function* interfaceFindings(snapshot: Snapshot): Generator<Diagnostic> {
 /** As the kernel, systemd.net-naming-scheme(7) and Proxmox VE name cards, their bonds and their bridges. */
 const cardName = /^(eth|wlan|bond|team|vmbr)\d|^(en|wl|ww)[bcdiopsvxaPX]\w+$/;
 
-function* memberFindings(snapshot: Snapshot): Generator<Diagnostic> {
+function* diagnoseMembers(snapshot: Snapshot): Generator<Diagnostic> {
   const overlays = new Map(
     [...snapshot.overlays].map(([key, body]) => [key, membership(key, body)]),
   );
@@ -133,7 +133,7 @@ const membership = (key: string, { policy, groups, subnets }: Overlay) => ({
   key,
   policy,
   groups: new Set(groups),
-  subnets: subnets.map(knownNetwork),
+  subnets: subnets.map(requireNetwork),
 });
 
 function* joinFindings(
@@ -150,7 +150,7 @@ function* joinFindings(
   if (overlay.policy === "group-based" && member.addresses.length === 0)
     yield warning("no_address", `${path}/addresses`, "a member without an address matches nothing");
   for (const [i, address] of member.addresses.entries())
-    if (!overlay.subnets.some((subnet) => contains(subnet, knownNetwork(address))))
+    if (!overlay.subnets.some((subnet) => contains(subnet, requireNetwork(address))))
       yield error(
         "address_outside_overlay",
         `${path}/addresses/${i}`,
@@ -172,5 +172,5 @@ function* emptyGroups(snapshot: Snapshot): Generator<Diagnostic> {
         );
 }
 
-const sorted = <T>(rows: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
+const sortByKey = <T>(rows: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
   [...rows].sort(([a], [b]) => compareText(a, b));

@@ -77,7 +77,7 @@ export function meaningOf(directory: Directory, from: string): Meaning {
         ? { ok: true, reference: source }
         : unknown("a declared overlay and one of its groups", `${source.overlay}/${source.group}`);
     case "bare":
-      return bareMeaning(directory, source.name);
+      return findBareMeaning(directory, source.name);
   }
 }
 
@@ -87,7 +87,7 @@ const unknown = (expected: string, found: string): Meaning => ({
   message: `expected ${expected}, found ${found}`,
 });
 
-function bareMeaning(directory: Directory, name: string): Meaning {
+function findBareMeaning(directory: Directory, name: string): Meaning {
   const kinds = (["zone", "role", "host"] as const).filter((kind) =>
     isNamed(directory, kind, name),
   );

@@ -2,14 +2,14 @@
  * A service's grants as rules of scope `host`, one for each grant and each of its ports, and the sets they name.
  * The same rules go to every host of the service: only sets know who is meant, so a new member changes no rule.
  */
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { Ingress } from "#schema/intent.ts";
-import { portRange } from "#schema/intent.ts";
+import { parsePortRange } from "#schema/intent.ts";
 import type { MacroPort } from "#schema/macros.ts";
 import { macros } from "#schema/macros.ts";
 import type { Rule } from "#schema/ruleset.ts";
-import { sha256Text } from "#schema/sha256.ts";
-import { unixSeconds } from "#schema/time.ts";
+import { hashText } from "#schema/sha256.ts";
+import { parseUnixSeconds } from "#schema/time.ts";
 import type { Entry } from "./catalog.ts";
 import type { Reference } from "./directory.ts";
 import { setNameOf } from "./directory.ts";
@@ -50,12 +50,12 @@ function rowOf(service: string, { from, port, proto, macro, expires_at }: Ingres
     ...(macro === undefined ? {} : { macro }),
     ...(expires_at === undefined ? {} : { expires_at }),
   };
-  return grantRow(service, sha256Text(canonicalText(said)).slice(0, 12));
+  return grantRow(service, hashText(formatCanonical(said)).slice(0, 12));
 }
 
 function portsOf({ port, proto, macro }: Ingress): readonly MacroPort[] {
   if (macro !== undefined) return macros[macro];
-  const range = port === undefined ? undefined : portRange(port);
+  const range = port === undefined ? undefined : parsePortRange(port);
   if (range === undefined || proto === undefined)
     throw new Error("a grant has a port and a proto, or a macro");
   return [{ proto, ...range }];
@@ -63,7 +63,7 @@ function portsOf({ port, proto, macro }: Ingress): readonly MacroPort[] {
 
 function expiryOf({ expires_at }: Ingress): number | null {
   if (expires_at === undefined) return null;
-  const seconds = unixSeconds(expires_at);
+  const seconds = parseUnixSeconds(expires_at);
   if (seconds === undefined) throw new Error(`a grant's expiry is a time, found ${expires_at}`);
   return seconds;
 }
@@ -99,13 +99,13 @@ const kinds: Readonly<Record<Reference["kind"], Ordered["kind"]>> = {
   network: "networks",
 };
 
-const ordered = ({ rule, reference }: GrantRule): Ordered => ({
+const orderedOf = ({ rule, reference }: GrantRule): Ordered => ({
   rule,
   kind: kinds[reference.kind],
 });
 
 export const compareGrants = (a: GrantRule, b: GrantRule): number =>
-  compareAccepts(ordered(a), ordered(b));
+  compareAccepts(orderedOf(a), orderedOf(b));
 
 /** What no grant lets in. */
 export const defaultDrop = (row: string): Rule => ({

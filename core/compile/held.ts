@@ -2,20 +2,20 @@
  * What the names in a ruleset's rules stand for: rules with their addresses at hand, so that two rulesets can be held
  * against each other although one name may mean two things in them. Pure.
  */
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import type { NamedSet, Rule, Ruleset, Source } from "#schema/ruleset.ts";
 import {
   allSpans,
-  commonSpans,
+  meetSpans,
   isWithin,
   networksOf,
   type Spans,
   spansOf,
-  spansWithout,
+  subtractSpans,
 } from "./spans.ts";
 
 /** The addresses of one set, or of one class. */
-export interface Held {
+export interface AddressSet {
   /** The set's or the class's; null for what no name stands for yet. */
   readonly name: string | null;
   /** The class map's, for a class; null for a set. */
@@ -29,7 +29,7 @@ export interface Held {
 export type End =
   | { readonly kind: "any" }
   | { readonly kind: "source-subnet" }
-  | { readonly kind: "held"; readonly held: Held };
+  | { readonly kind: "held"; readonly held: AddressSet };
 
 export interface ResolvedRule {
   readonly rule: Rule;
@@ -38,20 +38,23 @@ export interface ResolvedRule {
 }
 
 /** Reads one ruleset's names; the same name gives the same object each time. */
-export function resolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
+export function makeResolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
   const sets = new Map(
     ruleset.sets.map(({ name, kind, elements }) => [
       name,
-      { name, map: null, kind, elements } as Held,
+      { name, map: null, kind, elements } as AddressSet,
     ]),
   );
   const classes = new Map(
     ruleset.classes.map((map) => [map.name, Map.groupBy(map.elements, (e) => e.class)]),
   );
-  const known = new Map<string, Held>();
-  const setNamed = (name: string): Held =>
+  const known = new Map<string, AddressSet>();
+  const findSet = (name: string): AddressSet =>
     sets.get(name) ?? { name, map: null, kind: "addresses", elements: [] };
-  const classNamed = ({ map, class: name }: Extract<Source, { readonly kind: "class" }>): Held => {
+  const findClass = ({
+    map,
+    class: name,
+  }: Extract<Source, { readonly kind: "class" }>): AddressSet => {
     const id = `${map} ${name}`;
     const addresses = classes.get(map)?.get(name) ?? [];
     const held = known.get(id) ?? {
@@ -72,59 +75,61 @@ export function resolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
           ? source
           : {
               kind: "held",
-              held: source.kind === "set" ? setNamed(source.set) : classNamed(source),
+              held: source.kind === "set" ? findSet(source.set) : findClass(source),
             },
       destination:
-        destination.kind === "set"
-          ? { kind: "held", held: setNamed(destination.set) }
-          : destination,
+        destination.kind === "set" ? { kind: "held", held: findSet(destination.set) } : destination,
     };
   };
 }
 
-type Listed = Pick<Held, "elements">;
+type WithElements = Pick<AddressSet, "elements">;
 
-const sameElements = (a: Listed, b: Listed): boolean =>
+const sameElements = (a: WithElements, b: WithElements): boolean =>
   a.elements === b.elements ||
   (a.elements.length === b.elements.length &&
     a.elements.every((element, i) => element === b.elements[i]));
 
 /** Whether both stand for the same addresses by the same kind of look-up. */
-export const sameHeld = (a: Held, b: Held): boolean =>
+export const isSameSet = (a: AddressSet, b: AddressSet): boolean =>
   a === b || (a.kind === b.kind && (a.map === null) === (b.map === null) && sameElements(a, b));
 
 export const sameEnd = (a: End, b: End): boolean =>
-  a.kind === "held" && b.kind === "held" ? sameHeld(a.held, b.held) : a.kind === b.kind;
+  a.kind === "held" && b.kind === "held" ? isSameSet(a.held, b.held) : a.kind === b.kind;
 
 /** What two have in common. It keeps a name where one of them is that name's, or both bear it. */
-export type Common = (a: Held, b: Held) => Held;
+export type Common = (a: AddressSet, b: AddressSet) => AddressSet;
 
 /** Each pair is worked out once. */
-export function commonHeld(): Common {
-  const known = new Map<Held, Map<Held, Held>>();
-  const spans = new Map<Held, Spans>();
-  const spansOfHeld = (held: Held): Spans => {
+export function makeSetMeet(): Common {
+  const known = new Map<AddressSet, Map<AddressSet, AddressSet>>();
+  const spans = new Map<AddressSet, Spans>();
+  const spansOfSet = (held: AddressSet): Spans => {
     const found = spans.get(held) ?? spansOf(held.elements);
     spans.set(held, found);
     return found;
   };
   return (a, b) => {
-    const row = known.get(a) ?? new Map<Held, Held>();
+    const row = known.get(a) ?? new Map<AddressSet, AddressSet>();
     known.set(a, row);
-    const found = row.get(b) ?? named(a, b, commonElements(a, b, spansOfHeld));
+    const found = row.get(b) ?? keepName(a, b, meetElements(a, b, spansOfSet));
     row.set(b, found);
     return found;
   };
 }
 
-type Shared = Pick<Held, "kind" | "elements">;
+type Shared = Pick<AddressSet, "kind" | "elements">;
 
-function commonElements(a: Held, b: Held, spansOfHeld: (held: Held) => Spans): Shared {
+function meetElements(
+  a: AddressSet,
+  b: AddressSet,
+  spansOfHeld: (held: AddressSet) => Spans,
+): Shared {
   if (a.kind === "networks" && b.kind === "networks")
-    return { kind: "networks", elements: networksOf(commonSpans(spansOfHeld(a), spansOfHeld(b))) };
+    return { kind: "networks", elements: networksOf(meetSpans(spansOfHeld(a), spansOfHeld(b))) };
   const [exact, other] = a.kind === "networks" ? [b, a] : [a, b];
   if (other.kind === "networks")
-    return { kind: exact.kind, elements: within(exact.elements, spansOfHeld(other)) };
+    return { kind: exact.kind, elements: selectWithin(exact.elements, spansOfHeld(other)) };
   const others = new Set(b.elements);
   const kind = a.kind === "hosts" || b.kind === "hosts" ? "hosts" : "addresses";
   return { kind, elements: a.elements.filter((element) => others.has(element)) };
@@ -134,20 +139,22 @@ function commonElements(a: Held, b: Held, spansOfHeld: (held: Held) => Spans): S
 export function endWithout(end: End, spans: Spans): End | undefined {
   if (end.kind === "source-subnet") return end;
   const held =
-    end.kind === "held" ? heldWithout(end.held, spans) : networkHeld(spansWithout(allSpans, spans));
+    end.kind === "held"
+      ? subtractFromSet(end.held, spans)
+      : makeNetworkSet(subtractSpans(allSpans, spans));
   return held.elements.length === 0 ? undefined : { kind: "held", held };
 }
 
-function heldWithout(held: Held, spans: Spans): Held {
+function subtractFromSet(held: AddressSet, spans: Spans): AddressSet {
   if (held.kind === "networks") {
     const own = spansOf(held.elements);
-    return commonSpans(own, spans).length === 0 ? held : networkHeld(spansWithout(own, spans));
+    return meetSpans(own, spans).length === 0 ? held : makeNetworkSet(subtractSpans(own, spans));
   }
-  const elements = held.elements.filter((text) => !isWithin(knownNetwork(text), spans));
+  const elements = held.elements.filter((text) => !isWithin(requireNetwork(text), spans));
   return elements.length === held.elements.length ? held : { ...held, name: null, elements };
 }
 
-const networkHeld = (spans: Spans): Held => ({
+const makeNetworkSet = (spans: Spans): AddressSet => ({
   name: null,
   map: null,
   kind: "networks",
@@ -155,11 +162,11 @@ const networkHeld = (spans: Spans): Held => ({
 });
 
 /** Addresses that lie in one of the spans. */
-const within = (addresses: readonly string[], spans: Spans): readonly string[] =>
-  addresses.filter((text) => isWithin(knownNetwork(text), spans));
+const selectWithin = (addresses: readonly string[], spans: Spans): readonly string[] =>
+  addresses.filter((text) => isWithin(requireNetwork(text), spans));
 
 /** A class stays one, as its look-up costs the same however many there are. */
-function named(a: Held, b: Held, { kind, elements }: Shared): Held {
+function keepName(a: AddressSet, b: AddressSet, { kind, elements }: Shared): AddressSet {
   const map = a.map ?? b.map;
   const bearers = [a, b].filter((each) => (each.map === null) === (map === null));
   const whole = bearers.find((each) => sameElements(each, { elements }));

@@ -14,16 +14,16 @@ import type { OverlayIntent } from "./overlay.ts";
 import { compileOverlay } from "./overlay.ts";
 
 /** Gives the ruleset of a declared host. Relies on diagnosed intent. */
-export function hostCompiler(
+export function makeHostCompiler(
   directory: Directory,
   catalog: readonly Entry[],
 ): (host: string) => Ruleset {
-  const overlays = Map.groupBy(overlayIntents(directory), (overlay) => overlay.body.host);
+  const overlays = Map.groupBy(listOverlays(directory), (overlay) => overlay.body.host);
   const services = Map.groupBy(
     catalog.flatMap((entry) => entry.hosts.map((host) => ({ host, entry }))),
     ({ host }) => host,
   );
-  const rulesOf = once(grantRules);
+  const rulesOf = memoise(grantRules);
   const sets = new Map<string, NamedSet>();
   const setsOf = (grants: readonly GrantRule[]): readonly NamedSet[] =>
     grants.flatMap(({ reference }) => {
@@ -45,7 +45,7 @@ export function hostCompiler(
   };
 }
 
-function overlayIntents({ snapshot, members }: Directory): readonly OverlayIntent[] {
+function listOverlays({ snapshot, members }: Directory): readonly OverlayIntent[] {
   return [...snapshot.overlays]
     .sort(([a], [b]) => compareText(a, b))
     .map(([key, body]) => ({ key, body, members: members.get(key) ?? [] }));
@@ -64,7 +64,7 @@ const byName = (a: { readonly name: string }, b: { readonly name: string }) =>
 const distinct = (sets: readonly NamedSet[]): NamedSet[] =>
   [...new Map(sets.map((set) => [set.name, set])).values()].sort(byName);
 
-function once<K, V>(make: (key: K) => V): (key: K) => V {
+function memoise<K, V>(make: (key: K) => V): (key: K) => V {
   const made = new Map<K, V>();
   return (key) => {
     const known = made.get(key) ?? make(key);

@@ -9,11 +9,11 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import { catalogOf } from "./catalog.ts";
 import { diagnose } from "./diagnose.ts";
 import { directoryOf } from "./directory.ts";
-import { hostCompiler } from "./host.ts";
+import { makeHostCompiler } from "./host.ts";
 
 export type { ChangedRow } from "./affected.ts";
-export { affectedHosts } from "./affected.ts";
-export { references } from "./references.ts";
+export { findAffectedHosts } from "./affected.ts";
+export { findReferences } from "./references.ts";
 
 /** Rulesets by host key, ordered by it; or all diagnostics, warnings among them, sorted by path, then code. */
 export type Compiled =
@@ -53,5 +53,5 @@ export function prepare(snapshot: Snapshot): Prepared {
   const diagnostics = diagnose(directory, catalog);
   if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
     return { ok: false, diagnostics };
-  return { ok: true, ruleset: hostCompiler(directory, catalog), warnings: diagnostics };
+  return { ok: true, ruleset: makeHostCompiler(directory, catalog), warnings: diagnostics };
 }

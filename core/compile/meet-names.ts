@@ -2,7 +2,7 @@
  * Names for what the rules of a meet stand for: a set or class keeps its name where that means one thing, else it gets
  * one made of its content, `i_` and a digest, the same wherever and in whatever order it is met. Pure.
  */
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import {
   type ClassMap,
@@ -13,9 +13,9 @@ import {
   type Scope,
   scopeId,
 } from "#schema/ruleset.ts";
-import { sha256Text } from "#schema/sha256.ts";
+import { hashText } from "#schema/sha256.ts";
 import type { MetRule } from "./common-rule.ts";
-import { type End, type Held, sameHeld } from "./held.ts";
+import { type End, type AddressSet, isSameSet } from "./held.ts";
 import { sortBy } from "./sort.ts";
 
 export interface MetDirection {
@@ -29,7 +29,7 @@ export function assemble(scopes: readonly Scope[], directions: readonly MetDirec
   const names: Names = { sets: new Map(), maps: new Map() };
   const named = directions.map((met) => ({
     scope: scopeId(met.scope),
-    rules: nameRules(names, met),
+    rules: assignNames(names, met),
   }));
   const byId = scopes.toSorted((x, y) => compareText(scopeId(x), scopeId(y)));
   const rules = byId.flatMap((scope) =>
@@ -49,7 +49,7 @@ export function assemble(scopes: readonly Scope[], directions: readonly MetDirec
   };
 }
 
-const setOf = (name: string, { kind, elements }: Held): NamedSet => ({
+const setOf = (name: string, { kind, elements }: AddressSet): NamedSet => ({
   name,
   kind,
   elements: [...elements],
@@ -59,13 +59,13 @@ const byName = (x: { readonly name: string }, y: { readonly name: string }) =>
   compareText(x.name, y.name);
 
 interface Names {
-  readonly sets: Map<string, Held>;
+  readonly sets: Map<string, AddressSet>;
   readonly maps: Map<string, ClassMap>;
 }
 
 /** Those that stay come first to a name, and a rule that says what another one says goes. */
-function nameRules(names: Names, { scope, direction, rules }: MetDirection): readonly Rule[] {
-  const sourceOf = sources(names, rules);
+function assignNames(names: Names, { scope, direction, rules }: MetDirection): readonly Rule[] {
+  const sourceOf = makeSourceNaming(names, rules);
   const named = new Map<MetRule, Rule>();
   const said = new Set<string>();
   for (const origin of ["stays", "whole", "part"] as const)
@@ -74,7 +74,7 @@ function nameRules(names: Names, { scope, direction, rules }: MetDirection): rea
       const source = sourceOf(met.source);
       const to = destination.kind === "held" ? setNamed(names, destination.held) : destination;
       const done: Rule = { ...rule, scope: scopeId(scope), direction, source, destination: to };
-      const text = canonicalText({ ...done, row: "", counter: "" });
+      const text = formatCanonical({ ...done, row: "", counter: "" });
       if (origin === "stays" || !said.has(text)) named.set(met, done);
       said.add(text);
     }
@@ -85,12 +85,12 @@ type NamedSource = Rule["source"];
 
 const setNamed = (
   { sets }: Names,
-  held: Held,
+  held: AddressSet,
 ): { readonly kind: "set"; readonly set: string } & NamedSource => {
   const { kind, elements } = held;
   const set = freeName(held.name, { kind, elements }, (name) => {
     const there = sets.get(name);
-    return there === undefined || sameHeld(there, { ...held, map: null });
+    return there === undefined || isSameSet(there, { ...held, map: null });
   });
   if (!sets.has(set)) sets.set(set, { ...held, map: null });
   return { kind: "set", set };
@@ -103,7 +103,7 @@ function freeName(
   isFree: (name: string) => boolean,
 ): string {
   if (wanted !== null && isFree(wanted)) return wanted;
-  let name = `i_${sha256Text(canonicalText(content)).slice(0, 12)}`;
+  let name = `i_${hashText(formatCanonical(content)).slice(0, 12)}`;
   while (!isFree(name)) name += "_";
   return name;
 }
@@ -112,7 +112,7 @@ function freeName(
  * Names the sources of a direction. Its classes are one map; where an address would be in two of them, which no class
  * map can say, each is a set.
  */
-function sources(names: Names, rules: readonly MetRule[]): (source: End) => NamedSource {
+function makeSourceNaming(names: Names, rules: readonly MetRule[]): (source: End) => NamedSource {
   const held = new Set(
     rules.flatMap(({ source }) =>
       source.kind === "held" && source.held.map !== null ? [source.held] : [],
@@ -134,20 +134,20 @@ function sources(names: Names, rules: readonly MetRule[]): (source: End) => Name
 }
 
 interface Classes {
-  readonly names: ReadonlyMap<Held, string>;
+  readonly names: ReadonlyMap<AddressSet, string>;
   /** Address → class. */
   readonly elements: ReadonlyMap<string, string>;
 }
 
 /** Undefined where two classes share an address. */
-function classesOf(held: readonly Held[]): Classes | undefined {
-  const bearers = new Map<string, Held>();
-  const names = new Map<Held, string>();
+function classesOf(held: readonly AddressSet[]): Classes | undefined {
+  const bearers = new Map<string, AddressSet>();
+  const names = new Map<AddressSet, string>();
   const elements = new Map<string, string>();
   for (const each of held) {
     const name = freeName(each.name, each.elements, (wanted) => {
       const there = bearers.get(wanted);
-      return there === undefined || sameHeld(there, each);
+      return there === undefined || isSameSet(there, each);
     });
     names.set(each, name);
     if (bearers.has(name)) continue;
@@ -169,7 +169,7 @@ function mapNamed({ maps }: Names, wanted: string | null, { names, elements }: C
   };
   const map = freeName(wanted, content, (name) => {
     const there = maps.get(name);
-    return there === undefined || canonicalText(there) === canonicalText({ name, ...content });
+    return there === undefined || formatCanonical(there) === formatCanonical({ name, ...content });
   });
   maps.set(map, { name: map, ...content });
   return map;

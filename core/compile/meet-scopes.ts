@@ -4,11 +4,11 @@
  * address may come from is met too: by an interface comes what both sides take by it, and what one of them expects in
  * its overlay comes by no other way. Pure.
  */
-import { contains, knownNetwork } from "#schema/address.ts";
+import { contains, requireNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import { anyArrival, type Scope } from "#schema/ruleset.ts";
 import { sortAddresses } from "./sort.ts";
-import { commonSpans, networksOf, type Spans, spansOf, spansWithout, unionOf } from "./spans.ts";
+import { meetSpans, networksOf, type Spans, spansOf, subtractSpans, unionOf } from "./spans.ts";
 
 export type OverlayScope = Extract<Scope, { readonly kind: "overlay" }>;
 
@@ -57,7 +57,7 @@ export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): MetOverl
     },
   );
   const met = spansOf(overlays.flatMap(({ scope }) => scope.subnets));
-  return { overlays, nowhere: spansWithout(unionOf(...known), unionOf(met, spansOf(anyArrival))) };
+  return { overlays, nowhere: subtractSpans(unionOf(...known), unionOf(met, spansOf(anyArrival))) };
 }
 
 const subnetsOf = (owners: ReadonlyMap<string, OverlayScope>): Spans =>
@@ -96,7 +96,7 @@ function scopeOf(
   const subnets =
     left === undefined || right === undefined
       ? outside((left ?? right)?.subnets ?? [], known[left === undefined ? 0 : 1] ?? [])
-      : inBoth(left.subnets, right.subnets);
+      : meetNetworks(left.subnets, right.subnets);
   return {
     kind: "overlay",
     name,
@@ -109,20 +109,22 @@ function scopeOf(
 const outside = (subnets: readonly string[], others: Spans): readonly string[] =>
   subnets.flatMap((subnet) => {
     const own = spansOf([subnet]);
-    return commonSpans(own, others).length === 0
+    return meetSpans(own, others).length === 0
       ? [subnet]
-      : networksOf(spansWithout(own, others)).map(asNetwork);
+      : networksOf(subtractSpans(own, others)).map(asNetwork);
   });
 
 const asNetwork = (text: string): string =>
   text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`;
 
 /** Networks that lie in one of the other list, each way: of two networks that meet, one holds the other. */
-function inBoth(a: readonly string[], b: readonly string[]): readonly string[] {
+function meetNetworks(a: readonly string[], b: readonly string[]): readonly string[] {
   if (a.join() === b.join()) return a;
-  const within = (some: readonly string[], others: readonly string[]): readonly string[] => {
-    const networks = others.map(knownNetwork);
-    return some.filter((text) => networks.some((network) => contains(network, knownNetwork(text))));
+  const selectWithin = (some: readonly string[], others: readonly string[]): readonly string[] => {
+    const networks = others.map(requireNetwork);
+    return some.filter((text) =>
+      networks.some((network) => contains(network, requireNetwork(text))),
+    );
   };
-  return sortAddresses([...new Set([...within(a, b), ...within(b, a)])]);
+  return sortAddresses([...new Set([...selectWithin(a, b), ...selectWithin(b, a)])]);
 }

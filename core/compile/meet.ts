@@ -7,18 +7,18 @@
  * by interfaces that have one owner on one side and two, or nobody where its addresses are known, on the other; for
  * directions that are written otherwise and differ; and beyond the most rules that a ruleset holds. Pure, and blind to the order of its two arguments.
  */
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import type { Direction, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
 import { rulesetBounds, scopeId } from "#schema/ruleset.ts";
-import { commonRules, type MetRule } from "./common-rule.ts";
+import { meetRules, type MetRule } from "./common-rule.ts";
 import { covers } from "./covers.ts";
 import {
   type Common,
-  commonHeld,
+  makeSetMeet,
   endWithout,
   type ResolvedRule,
-  resolver,
+  makeResolver,
   sameEnd,
 } from "./held.ts";
 import { assemble, type MetDirection } from "./meet-names.ts";
@@ -28,7 +28,7 @@ import type { Spans } from "./spans.ts";
 
 /** Accepts only what both accept. Both must satisfy the `Ruleset` type; so does the answer. */
 export function meet(a: Ruleset, b: Ruleset): Ruleset {
-  const [one, other] = [canonicalText(a), canonicalText(b)];
+  const [one, other] = [formatCanonical(a), formatCanonical(b)];
   if (one === other) return a;
   // The shorter one first, so that of two that mean the same it is the answer.
   const order = one.length - other.length || compareText(one, other);
@@ -39,20 +39,20 @@ export function meet(a: Ruleset, b: Ruleset): Ruleset {
 
 function meetOf(a: Ruleset, b: Ruleset): Ruleset {
   const [left, right] = [a, b].map(sideOf) as [Side, Side];
-  const common = commonHeld();
+  const common = makeSetMeet();
   const { overlays, nowhere } = meetOverlays(a.scopes, b.scopes);
   const host: Scope = { kind: "host" };
   const directions = [
-    ...(isHost(a) || isHost(b) ? hostDirections(left, right, common) : []),
+    ...(isHost(a) || isHost(b) ? meetHosts(left, right, common) : []),
     ...overlays.flatMap(({ scope, left: x, right: y, whole }) =>
       (["peer", "out", "in"] as const).map((direction): MetDirection => {
         const lists = [left.rules(x, direction), right.rules(y, direction)];
         const exact = whole || direction === "peer";
-        const rules = exact ? meetLists(lists, common, scope.subnets) : closed(lists);
+        const rules = exact ? meetLists(lists, common, scope.subnets) : closeLists(lists);
         return { scope, direction, rules };
       }),
     ),
-  ].map((met) => (isEntering(met) ? { ...met, rules: fromSomewhere(met.rules, nowhere) } : met));
+  ].map((met) => (isEntering(met) ? { ...met, rules: removeSpoofed(met.rules, nowhere) } : met));
   const scopes = [...(isHost(a) || isHost(b) ? [host] : []), ...overlays.map(({ scope }) => scope)];
   return assemble(scopes, directions);
 }
@@ -61,9 +61,9 @@ function meetOf(a: Ruleset, b: Ruleset): Ruleset {
 const isEntering = ({ direction }: MetDirection): boolean => direction === "in";
 
 /** Accepts nothing from addresses that may come by no way: what one side takes for spoofed, the other may not. */
-function fromSomewhere(rules: readonly MetRule[], nowhere: Spans): readonly MetRule[] {
+function removeSpoofed(rules: readonly MetRule[], nowhere: Spans): readonly MetRule[] {
   if (nowhere.length === 0) return rules;
-  if (rules.at(-1)?.rule.verdict === "accept") return closed([rules]);
+  if (rules.at(-1)?.rule.verdict === "accept") return closeLists([rules]);
   return rules.flatMap((met): readonly MetRule[] => {
     if (met.rule.verdict !== "accept") return [met];
     const source = endWithout(met.source, nowhere);
@@ -81,7 +81,7 @@ interface Side {
 }
 
 function sideOf(ruleset: Ruleset): Side {
-  const resolve = resolver(ruleset);
+  const resolve = makeResolver(ruleset);
   const lists = Map.groupBy(ruleset.rules, ({ scope, direction }) => `${scope} ${direction}`);
   return {
     isHost: isHost(ruleset),
@@ -91,14 +91,14 @@ function sideOf(ruleset: Ruleset): Side {
 }
 
 /** Without a scope for the host nothing gets in, and what goes out is left alone. */
-function hostDirections(left: Side, right: Side, common: Common): readonly MetDirection[] {
+function meetHosts(left: Side, right: Side, common: Common): readonly MetDirection[] {
   const scope: Scope = { kind: "host" };
   const lists = (direction: Direction) => [
     left.rules(scope, direction),
     right.rules(scope, direction),
   ];
   const incoming =
-    left.isHost && right.isHost ? meetLists(lists("in"), common, []) : closed(lists("in"));
+    left.isHost && right.isHost ? meetLists(lists("in"), common, []) : closeLists(lists("in"));
   const outgoing = meetLists(lists("out"), common, []);
   return [
     { scope, direction: "in", rules: incoming },
@@ -120,7 +120,7 @@ function meetLists(
   const [x, y = x] = lists.filter((list) => list !== undefined);
   if (x === undefined || y === undefined) return [];
   if (x === y || same(x, y)) return asTheyAre(x);
-  if (!isAcceptsThenEnd(x) || !isAcceptsThenEnd(y)) return closed(lists);
+  if (!isAcceptsThenEnd(x) || !isAcceptsThenEnd(y)) return closeLists(lists);
   return [...meetAccepts(x.slice(0, -1), y.slice(0, -1), common, subnets), ...endOf(lists)];
 }
 
@@ -131,11 +131,11 @@ const isAcceptsThenEnd = (rules: readonly ResolvedRule[]): boolean =>
 const endOf = (lists: readonly List[]): readonly MetRule[] =>
   asTheyAre(lists.find((list) => list !== undefined)?.slice(-1) ?? []);
 
-const closed = (lists: readonly List[]): readonly MetRule[] =>
+const closeLists = (lists: readonly List[]): readonly MetRule[] =>
   endOf(lists).map((end) => ({ ...end, rule: { ...end.rule, verdict: "drop" } }));
 
 const sameRule = (x: ResolvedRule, y: ResolvedRule): boolean =>
-  canonicalText(x.rule) === canonicalText(y.rule) &&
+  formatCanonical(x.rule) === formatCanonical(y.rule) &&
   sameEnd(x.source, y.source) &&
   sameEnd(x.destination, y.destination);
 
@@ -156,21 +156,21 @@ function meetAccepts(
   common: Common,
   subnets: readonly string[],
 ): readonly MetRule[] {
-  const others = new Map(y.map((rule) => [canonicalText(rule.rule), rule]));
+  const others = new Map(y.map((rule) => [formatCanonical(rule.rule), rule]));
   const staying = x.filter((rule) => {
-    const other = others.get(canonicalText(rule.rule));
+    const other = others.get(formatCanonical(rule.rule));
     return other !== undefined && sameRule(rule, other);
   });
-  const stay = new Set(staying.map(({ rule }) => canonicalText(rule)));
+  const stay = new Set(staying.map(({ rule }) => formatCanonical(rule)));
   const [mine, yours] = [x, y].map((rules) =>
-    rules.filter(({ rule }) => !stay.has(canonicalText(rule))),
+    rules.filter(({ rule }) => !stay.has(formatCanonical(rule))),
   );
   const met = [...asTheyAre(staying)];
-  const byPort = index(yours ?? []);
+  const byPort = makePortIndex(yours ?? []);
   for (const rule of mine ?? [])
     for (const other of byPort(rule)) {
       if (met.length >= rulesetBounds.rules / 2) break;
-      met.push(...commonRules(rule, other, common, subnets));
+      met.push(...meetRules(rule, other, common, subnets));
     }
   return met.toSorted((a, b) => compareAccepts(orderedOf(a), orderedOf(b)));
 }
@@ -181,17 +181,19 @@ const orderedOf = ({ rule, source }: MetRule): Ordered => ({
 });
 
 /** Rules whose protocol may meet a rule's: most have one port, and meet few. */
-function index(rules: readonly ResolvedRule[]): (rule: ResolvedRule) => readonly ResolvedRule[] {
-  const exact = Map.groupBy(rules, ({ rule }) => portKey(rule));
+function makePortIndex(
+  rules: readonly ResolvedRule[],
+): (rule: ResolvedRule) => readonly ResolvedRule[] {
+  const exact = Map.groupBy(rules, ({ rule }) => portKeyOf(rule));
   const wide = exact.get(undefined) ?? [];
   return ({ rule }) => {
-    const key = portKey(rule);
+    const key = portKeyOf(rule);
     return key === undefined ? rules : [...(exact.get(key) ?? []), ...wide];
   };
 }
 
 /** Undefined for a rule of more than one port. */
-function portKey({ protocol }: Rule): string | undefined {
+function portKeyOf({ protocol }: Rule): string | undefined {
   if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
     return undefined;
   const [range, ...more] = protocol.ports.ranges;

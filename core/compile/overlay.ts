@@ -56,11 +56,11 @@ const policies = {
       }),
     ],
   }),
-  "group-based": (overlay: OverlayIntent): Policy => groupPolicy(overlay),
+  "group-based": (overlay: OverlayIntent): Policy => compileGroups(overlay),
   "full-isolation": (): Policy => nothing,
 } satisfies Record<OverlayPolicy, (overlay: OverlayIntent) => Policy>;
 
-function groupPolicy({ key, body, members }: OverlayIntent): Policy {
+function compileGroups({ key, body, members }: OverlayIntent): Policy {
   const groups = body.groups.toSorted(compareText);
   const addresses = Map.groupBy(
     members.flatMap((member) =>

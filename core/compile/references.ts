@@ -18,12 +18,12 @@ export interface Referencer {
 }
 
 /** Referencers of each referenced row, by `kind key`; in the order of kinds and rows. */
-export function references(snapshot: Snapshot): ReadonlyMap<string, readonly Referencer[]> {
+export function findReferences(snapshot: Snapshot): ReadonlyMap<string, readonly Referencer[]> {
   const directory = directoryOf(snapshot);
   const named = [
-    ...overlayReferences(snapshot),
-    ...memberReferences(snapshot),
-    ...catalogOf(directory).flatMap((entry) => [...serviceReferences(directory, entry)]),
+    ...listOverlayReferences(snapshot),
+    ...listMemberReferences(snapshot),
+    ...catalogOf(directory).flatMap((entry) => [...listServiceReferences(directory, entry)]),
   ];
   const byRow = Map.groupBy(named, ({ of }) => of);
   return new Map([...byRow].map(([of, found]) => [of, found.map(({ by }) => by)]));
@@ -35,22 +35,29 @@ interface Named {
   readonly by: Referencer;
 }
 
-const named = (kind: Kind, key: string, by: Referencer): Named => ({ of: `${kind} ${key}`, by });
+const makeNamed = (kind: Kind, key: string, by: Referencer): Named => ({
+  of: `${kind} ${key}`,
+  by,
+});
 
-const overlayReferences = ({ overlays }: Snapshot): readonly Named[] =>
+const listOverlayReferences = ({ overlays }: Snapshot): readonly Named[] =>
   [...overlays].map(([key, { host }]) =>
-    named("host", host, { kind: "overlay", key, path: `/overlays/${key}/host` }),
+    makeNamed("host", host, { kind: "overlay", key, path: `/overlays/${key}/host` }),
   );
 
-const memberReferences = ({ members }: Snapshot): readonly Named[] =>
+const listMemberReferences = ({ members }: Snapshot): readonly Named[] =>
   [...members].flatMap(([key, { host }]) => [
-    named("overlay", splitMemberKey(key).overlay, { kind: "member", key, path: `/members/${key}` }),
+    makeNamed("overlay", splitMemberKey(key).overlay, {
+      kind: "member",
+      key,
+      path: `/members/${key}`,
+    }),
     ...(host === undefined
       ? []
-      : [named("host", host, { kind: "member", key, path: `/members/${key}/host` })]),
+      : [makeNamed("host", host, { kind: "member", key, path: `/members/${key}/host` })]),
   ]);
 
-function* serviceReferences(
+function* listServiceReferences(
   directory: Directory,
   { key, sources, targets }: Entry,
 ): Generator<Named> {
@@ -60,9 +67,9 @@ function* serviceReferences(
     path: `/services/${key}/${path}`,
   });
   for (const [i, source] of sources.entries())
-    if (source.ok) yield* referenced(directory, source.reference, by(`ingress/${i}/from`), key);
+    if (source.ok) yield* listNamed(directory, source.reference, by(`ingress/${i}/from`), key);
   for (const [i, target] of targets.entries())
-    yield* referenced(directory, target, by(`to/${i}`), key);
+    yield* listNamed(directory, target, by(`to/${i}`), key);
 }
 
 type Reached =
@@ -70,7 +77,7 @@ type Reached =
   | { readonly kind: "zone" | "role" | "host"; readonly name: string }
   | { readonly kind: "group"; readonly overlay: string };
 
-function* referenced(
+function* listNamed(
   directory: Directory,
   reached: Reached,
   by: Referencer,
@@ -82,18 +89,18 @@ function* referenced(
       return;
     case "zone":
     case "host":
-      yield named(reached.kind, reached.name, by);
+      yield makeNamed(reached.kind, reached.name, by);
       return;
     case "group":
-      yield named("overlay", reached.overlay, by);
+      yield makeNamed("overlay", reached.overlay, by);
       return;
     case "role":
       // A service needs nobody else for the role of its own name.
-      if (reached.name !== service) yield* roleHolder(directory, reached.name, by);
+      if (reached.name !== service) yield* findRoleHolder(directory, reached.name, by);
   }
 }
 
-function* roleHolder(
+function* findRoleHolder(
   { roles, snapshot }: Directory,
   role: string,
   by: Referencer,
@@ -101,6 +108,6 @@ function* roleHolder(
   const hosts = roles.get(role) ?? [];
   const service = snapshot.services.has(role);
   const [host] = hosts;
-  if (service && hosts.length === 0) yield named("service", role, by);
-  if (!service && host !== undefined && hosts.length === 1) yield named("host", host, by);
+  if (service && hosts.length === 0) yield makeNamed("service", role, by);
+  if (!service && host !== undefined && hosts.length === 1) yield makeNamed("host", host, by);
 }

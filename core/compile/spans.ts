@@ -4,7 +4,7 @@ import {
   familyBits,
   formatAddress,
   formatNetwork,
-  knownNetwork,
+  requireNetwork,
   networkOf,
 } from "#schema/address.ts";
 
@@ -25,9 +25,9 @@ export const allSpans: Spans = (["v4", "v6"] as const).map((family) => ({
 }));
 
 /** Takes canonical addresses and networks, in any order. */
-export const spansOf = (texts: readonly string[]): Spans => joined(texts.map(knownNetwork));
+export const spansOf = (texts: readonly string[]): Spans => joinSpans(texts.map(requireNetwork));
 
-function joined(spans: readonly (Span | Network)[]): Spans {
+function joinSpans(spans: readonly (Span | Network)[]): Spans {
   const found: { family: Family; first: bigint; last: bigint }[] = [];
   for (const { family, first, last } of spans.toSorted(compareSpans)) {
     const open = found.at(-1);
@@ -43,10 +43,10 @@ function compareSpans(a: Span, b: Span): number {
   return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
 }
 
-export const unionOf = (...all: readonly Spans[]): Spans => joined(all.flat());
+export const unionOf = (...all: readonly Spans[]): Spans => joinSpans(all.flat());
 
 /** Addresses in both. */
-export function commonSpans(a: Spans, b: Spans): Spans {
+export function meetSpans(a: Spans, b: Spans): Spans {
   const found: Span[] = [];
   for (let i = 0, j = 0; ;) {
     const [x, y] = [a[i], b[j]];
@@ -65,7 +65,7 @@ export function commonSpans(a: Spans, b: Spans): Spans {
 }
 
 /** Addresses in `a` and not in `b`. */
-export function spansWithout(a: Spans, b: Spans): Spans {
+export function subtractSpans(a: Spans, b: Spans): Spans {
   const others = allSpans.flatMap(({ family, first, last }): Span[] => {
     const gaps: Span[] = [];
     let next = first;
@@ -75,7 +75,7 @@ export function spansWithout(a: Spans, b: Spans): Spans {
     }
     return next <= last ? [...gaps, { family, first: next, last }] : gaps;
   });
-  return commonSpans(a, others);
+  return meetSpans(a, others);
 }
 
 /** Whether some span holds all of `inner`; looks at few of them. */
@@ -91,27 +91,27 @@ export function isWithin(inner: Span, spans: Spans): boolean {
   return below?.family === inner.family && inner.last <= below.last;
 }
 
-export const holdsSpans = (outer: Spans, inner: Spans): boolean =>
-  spansWithout(inner, outer).length === 0;
+export const containsSpans = (outer: Spans, inner: Spans): boolean =>
+  subtractSpans(inner, outer).length === 0;
 
 /**
  * The fewest networks that hold exactly these addresses, sorted and without overlap. A network of one address is
  * spelled as the address, as nft lists it.
  */
-export const networksOf = (spans: Spans): string[] => spans.flatMap(blocks).map(spell);
+export const networksOf = (spans: Spans): string[] => spans.flatMap(splitSpan).map(spell);
 
 /** From the first address on, always the widest network that starts there and ends within the span. */
-function blocks({ family, first, last }: Span): readonly Network[] {
+function splitSpan({ family, first, last }: Span): readonly Network[] {
   const found: Network[] = [];
   for (let next = first; next <= last;) {
-    const block = widest(family, next, last);
+    const block = findWidest(family, next, last);
     found.push(block);
     next = block.last + 1n;
   }
   return found;
 }
 
-function widest(family: Family, first: bigint, last: bigint): Network {
+function findWidest(family: Family, first: bigint, last: bigint): Network {
   let block = networkOf(family, first, familyBits[family]);
   while (block.prefix > 0) {
     const wider = networkOf(family, first, block.prefix - 1);

@@ -49,11 +49,11 @@ export function begin({
 
 const entriesOf = (phase: Phase, waves: Waves, states: Beginning["states"]): readonly Entry[] =>
   waves.flatMap((hosts, i) =>
-    hosts.map((host) => entry(host, phase, i + 1, foretell(states.get(host)))),
+    hosts.map((host) => entry(host, phase, i + 1, describeOutlook(states.get(host)))),
   );
 
 /** What is known before the start of how a host will answer; empty where it will take what it is given. */
-function foretell(state: AgentState | undefined): string {
+function describeOutlook(state: AgentState | undefined): string {
   if (state === "adopting") return "adopting: it will count this and enforce nothing";
   return isIll(state) ? `${state === "hold" ? "in hold" : state}: it waits apart` : "";
 }

@@ -6,7 +6,7 @@
 import { refusalEntry } from "#schema/refusals.ts";
 import type { Gates } from "#schema/rollout.ts";
 import type { AgentState } from "#schema/wire.ts";
-import { lostAfterMs, type Place, silentAfterMs } from "./heartbeat.ts";
+import { computeLostAfterMs, type Place, silentAfterMs } from "./heartbeat.ts";
 import type { Entry, Evidence } from "./state.ts";
 
 const never = Number.NEGATIVE_INFINITY;
@@ -19,7 +19,7 @@ type Verdict = Pick<Entry, "standing" | "detail">;
  * The entry as `report`, the host's newest, and the time leave it; the same object when nothing changed.
  * @param place where the rollout stands: only in its current wave heartbeats are missed
  */
-export function judge(
+export function updateEntry(
   entry: Entry,
   report: Evidence | undefined,
   place: Place,
@@ -27,13 +27,13 @@ export function judge(
 ): Entry {
   const { gates } = place;
   if (!isExposed(entry) || entry.standing === "skipped") return entry;
-  if (isGoingBack(entry)) return wentBack(entry, report, gates, now);
+  if (isGoingBack(entry)) return settleReturn(entry, report, gates, now);
   const told = report === undefined ? undefined : verdictOf(entry, report, place, now);
   if (report !== undefined && told !== undefined)
     return affirm(settle(entry, told, report.receivedAt, gates), report, gates);
   const deadline = deadlineOf(entry, gates);
   return entry.standing === "assigned" && now >= deadline
-    ? { ...entry, ...late(entry, report), settledAt: deadline }
+    ? { ...entry, ...settleLate(entry, report), settledAt: deadline }
     : entry;
 }
 
@@ -45,7 +45,12 @@ export const isExposed = (entry: Entry): boolean =>
 export const isGoingBack = (entry: Entry): boolean =>
   entry.standing === "rolled_back" && isExposed(entry);
 
-function wentBack(entry: Entry, report: Evidence | undefined, gates: Gates, now: number): Entry {
+function settleReturn(
+  entry: Entry,
+  report: Evidence | undefined,
+  gates: Gates,
+  now: number,
+): Entry {
   const back: Entry = { ...entry, seq: null, assignedAt: null };
   const holds = entry.seq !== null && (report?.appliedSeq ?? 0) >= entry.seq;
   if (report !== undefined && holds) return { ...back, settledAt: report.receivedAt };
@@ -88,7 +93,7 @@ function affirm(entry: Entry, { receivedAt }: Evidence, { bake_seconds: bake }: 
 }
 
 /** A host that was silent before its assignment and since may be off; one that spoke should have answered. */
-function late(entry: Entry, report: Evidence | undefined): Verdict {
+function settleLate(entry: Entry, report: Evidence | undefined): Verdict {
   if (isIll(entry.stateBefore)) return apart(entry.stateBefore);
   if ((report?.state ?? entry.stateBefore) === "adopting")
     return { standing: "unknown", detail: "adopting, and did not say that it counts this" };
@@ -102,14 +107,14 @@ function late(entry: Entry, report: Evidence | undefined): Verdict {
 /** Undefined when the report says nothing about the assignment. */
 function verdictOf(entry: Entry, report: Evidence, place: Place, now: number): Verdict | undefined {
   if (entry.seq === null || entry.assignedAt === null) return undefined;
-  if (report.suspectedClone) return failed("two agents report under its key");
+  if (report.suspectedClone) return failWith("two agents report under its key");
   const holds = report.appliedSeq !== null && report.appliedSeq >= entry.seq;
   if (report.receivedAt < entry.assignedAt) {
     // Equal bytes publish nothing: then it holds the seq that it was given since before.
     const held = holds && entry.standing === "assigned" && report.state === "steady";
     return held ? { standing: "committed", detail: "had it already" } : undefined;
   }
-  return holds ? whileHolding(entry, report, place, now) : beforeHolding(entry, entry.seq, report);
+  return holds ? checkApplied(entry, report, place, now) : checkUnapplied(entry, entry.seq, report);
 }
 
 /** States in which an agent takes nothing new, or may take nothing. */
@@ -123,20 +128,20 @@ const apart = (state: "hold" | "closed" | "degraded"): Verdict => ({
   detail: `${state === "hold" ? "in hold" : state} since before its assignment`,
 });
 
-function whileHolding(
+function checkApplied(
   entry: Entry,
   report: Evidence,
   place: Place,
   now: number,
 ): Verdict | undefined {
-  if (report.drift > 0) return failed("its kernel drifted from what was applied");
+  if (report.drift > 0) return failWith("its kernel drifted from what was applied");
   if (denies(entry, report, place.gates))
-    return failed(`drops ${report.denyRate} packets a second, ${entry.baseline} before`);
+    return failWith(`drops ${report.denyRate} packets a second, ${entry.baseline} before`);
   switch (report.state) {
     case "degraded":
-      return failed("degraded");
+      return failWith("degraded");
     case "closed":
-      if (report.appliedMode !== "closed") return failed("closed");
+      if (report.appliedMode !== "closed") return failWith("closed");
       break;
     case "steady":
       break;
@@ -148,32 +153,36 @@ function whileHolding(
     case "stale":
       return undefined;
   }
-  const lost = lostAfterMs(entry, report.heartbeats, place);
-  if (now - report.receivedAt > lost) return failed("not heard of any more since it committed");
+  const lost = computeLostAfterMs(entry, report.heartbeats, place);
+  if (now - report.receivedAt > lost) return failWith("not heard of any more since it committed");
   const unknown = report.denyRate === null || entry.baseline === null;
   return { standing: "committed", detail: unknown ? "its drops are not known" : "" };
 }
 
 /** What it took itself back from is said by seq: an earlier revert says nothing about this assignment. */
-function tookItselfBack(seq: number, { revertedSeq, state, seenSeq }: Evidence): boolean {
+function hasReverted(seq: number, { revertedSeq, state, seenSeq }: Evidence): boolean {
   if (revertedSeq === undefined)
     return (state === "reverted" || state === "hold") && seenSeq >= seq;
   return revertedSeq !== null && revertedSeq >= seq;
 }
 
-function beforeHolding({ stateBefore }: Entry, seq: number, report: Evidence): Verdict | undefined {
+function checkUnapplied(
+  { stateBefore }: Entry,
+  seq: number,
+  report: Evidence,
+): Verdict | undefined {
   const tried = report.seenSeq >= seq;
-  if (tookItselfBack(seq, report))
+  if (hasReverted(seq, report))
     return {
       standing: "reverted",
       detail: `took itself back from seq ${report.revertedSeq ?? report.seenSeq}`,
     };
   switch (report.state) {
     case "degraded":
-      return isIll(stateBefore) ? apart(report.state) : failed("degraded");
+      return isIll(stateBefore) ? apart(report.state) : failWith("degraded");
     case "closed":
       if (isIll(stateBefore)) return apart(report.state);
-      if (tried) return failed("closed");
+      if (tried) return failWith("closed");
       break;
     case "hold":
       // With the reverts of before: what was assigned was not tried.
@@ -191,7 +200,7 @@ function beforeHolding({ stateBefore }: Entry, seq: number, report: Evidence): V
       break;
   }
   const refused = report.refusal !== null && refusalEntry(report.refusal).class !== "transport";
-  return refused ? failed(`refused: ${report.refusal}`) : undefined;
+  return refused ? failWith(`refused: ${report.refusal}`) : undefined;
 }
 
 /** Without a rate or a baseline there is no evidence either way. */
@@ -200,4 +209,4 @@ function denies(entry: Entry, { denyRate }: Evidence, gates: Gates): boolean {
   return denyRate > Math.max(entry.baseline * gates.deny_ratio, denyNoise);
 }
 
-const failed = (detail: string): Verdict => ({ standing: "failed", detail });
+const failWith = (detail: string): Verdict => ({ standing: "failed", detail });

@@ -21,7 +21,12 @@ interface Tally {
  * Entries of one wave. `canary`: all must commit and none may fail. A wave of nobody is left at once. Hosts that were
  * shown it or wait apart are no evidence either way: they count in no share, and hosts apart alone promote nothing.
  */
-export function gate(wave: readonly Entry[], gates: Gates, canary: boolean, now: number): Verdict {
+export function checkGates(
+  wave: readonly Entry[],
+  gates: Gates,
+  canary: boolean,
+  now: number,
+): Verdict {
   const { open, committed, bad, unknown, apart } = tally(wave);
   const total = open + committed + bad + unknown;
   const percent = (count: number): number => (total === 0 ? 0 : (count * 100) / total);

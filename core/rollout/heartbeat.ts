@@ -21,7 +21,7 @@ const isCurrent = (entry: Pick<Entry, "phase" | "wave">, { phase, wave }: Place)
   entry.phase === phase && entry.wave === wave;
 
 /** Seconds until the next report that the rollout would like of this host; null when the usual hour will do. */
-export function nextReportSeconds(
+export function computeNextReportSeconds(
   entry: Pick<Entry, "phase" | "wave" | "standing">,
   place: Place,
 ): number | null {
@@ -30,7 +30,7 @@ export function nextReportSeconds(
 }
 
 /** Milliseconds without a report after which a host that committed is lost. @param heartbeats it reports when asked */
-export function lostAfterMs(entry: Entry, heartbeats: boolean, place: Place): number {
+export function computeLostAfterMs(entry: Entry, heartbeats: boolean, place: Place): number {
   const every = heartbeats && isCurrent(entry, place) ? heartbeatSeconds(place.gates) : null;
   return every === null ? silentAfterMs : missed * every * 1000;
 }

@@ -4,9 +4,9 @@
  * before every host that must lose something has committed that, or was passed over by a person.
  */
 import type { HostStanding, Phase } from "#schema/rollout.ts";
-import { isExposed, judge } from "./evidence.ts";
-import { gate, type Verdict } from "./gate.ts";
-import { assigned, hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
+import { isExposed, updateEntry } from "./evidence.ts";
+import { checkGates, type Verdict } from "./gate.ts";
+import { assignEntry, hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
 import type { Entry, Evidence, RolloutState } from "./state.ts";
 
 /** Paused by evidence, which may end it too; a person's pause is for a person to end. */
@@ -15,12 +15,12 @@ export const isWaiting = ({ status, pausedBy }: RolloutState): boolean =>
 
 /** What time and reports lead to, whatever the status. Returns `state` itself when nothing changed. */
 export function proceed(before: RolloutState, reports: readonly Evidence[], now: number): Stepped {
-  const state = withReports(before, reports, now);
+  const state = applyReports(before, reports, now);
   switch (state.status) {
     case "running":
-      return progress(state, now);
+      return stepRunning(state, now);
     case "paused":
-      return pausedStep(state, now);
+      return stepPaused(state, now);
     case "halted":
       return isRollingBack(state) ? rollBack(state, now) : { state, effects: [] };
     case "awaiting_approval":
@@ -32,7 +32,11 @@ export function proceed(before: RolloutState, reports: readonly Evidence[], now:
 }
 
 /** Only the phase that runs is judged: what a host did with the first one was settled before the second began. */
-function withReports(state: RolloutState, reports: readonly Evidence[], now: number): RolloutState {
+function applyReports(
+  state: RolloutState,
+  reports: readonly Evidence[],
+  now: number,
+): RolloutState {
   if (state.status === "completed" || state.status === "superseded") return state;
   const newest = new Map<string, Evidence>();
   for (const report of reports) {
@@ -43,7 +47,7 @@ function withReports(state: RolloutState, reports: readonly Evidence[], now: num
   let changed = false;
   const entries = state.entries.map((entry) => {
     if (entry.phase !== state.phase) return entry;
-    const judged = judge(entry, newest.get(entry.host), state, now);
+    const judged = updateEntry(entry, newest.get(entry.host), state, now);
     changed ||= judged !== entry;
     return judged;
   });
@@ -52,12 +56,12 @@ function withReports(state: RolloutState, reports: readonly Evidence[], now: num
 
 /** Whether these reports change how any host of the state stands; it may hold only the entries of their hosts. */
 export const isNews = (state: RolloutState, reports: readonly Evidence[], now: number): boolean =>
-  withReports(state, reports, now) !== state;
+  applyReports(state, reports, now) !== state;
 
-function pausedStep(state: RolloutState, now: number): Stepped {
-  const verdict = verdictOn(state, now);
+function stepPaused(state: RolloutState, now: number): Stepped {
+  const verdict = checkWaves(state, now);
   if (verdict.kind === "halt") return halt(state, verdict.reason, now);
-  return isWaiting(state) ? progress(state, now) : { state, effects: [] };
+  return isWaiting(state) ? stepRunning(state, now) : { state, effects: [] };
 }
 
 /** Halts a rollout on a breach, and begins to take back where its gates say so. */
@@ -66,8 +70,8 @@ function halt(state: RolloutState, reason: string, now: number): Stepped {
   return state.gates.auto_rollback ? rollBack(halted, now) : { state: halted, effects: [] };
 }
 
-function progress(state: RolloutState, now: number): Stepped {
-  const verdict = verdictOn(state, now);
+function stepRunning(state: RolloutState, now: number): Stepped {
+  const verdict = checkWaves(state, now);
   switch (verdict.kind) {
     case "halt":
       return halt(state, verdict.reason, now);
@@ -84,7 +88,7 @@ const entriesOf = (state: RolloutState, phase: Phase): readonly Entry[] =>
   state.entries.filter((entry) => entry.phase === phase && entry.wave > 0);
 
 /** Over every wave reached in this phase: an earlier one may still turn bad, but its bake is over. */
-function verdictOn(state: RolloutState, now: number): Verdict {
+function checkWaves(state: RolloutState, now: number): Verdict {
   const waves = new Map<number, Entry[]>();
   let last = state.wave;
   for (const entry of entriesOf(state, state.phase)) {
@@ -96,7 +100,7 @@ function verdictOn(state: RolloutState, now: number): Verdict {
   }
   const baked = { ...state.gates, bake_seconds: 0 };
   const verdicts = [...waves].map(([n, wave]) =>
-    gate(wave, n === state.wave ? state.gates : baked, n === 1 && last > 1, now),
+    checkGates(wave, n === state.wave ? state.gates : baked, n === 1 && last > 1, now),
   );
   const kinds = ["halt", "wait", "pause"] as const;
   for (const kind of kinds) {
@@ -137,7 +141,7 @@ function assign(before: RolloutState, now: number): Stepped {
   );
   if (hosts.size === 0) return { state, effects: [] };
   const entries = state.entries.map((entry) =>
-    isDue(entry) && hosts.has(entry.host) ? assigned(entry, now) : entry,
+    isDue(entry) && hosts.has(entry.host) ? assignEntry(entry, now) : entry,
   );
   return {
     state: { ...state, waveStartedAt: state.waveStartedAt ?? now, entries },
@@ -152,7 +156,7 @@ function leaveWave(state: RolloutState, now: number): Stepped {
   if (state.phase === "widen") return complete(state);
   const missing = own.filter(({ standing }) => !isPast(standing));
   if (missing.length > 0)
-    return pause(state, `${names(missing)} did not lose yet what others depend on`);
+    return pause(state, `${formatHostNames(missing)} did not lose yet what others depend on`);
   return entriesOf(state, "widen").length === 0 ? complete(state) : reach(state, "widen", 1, now);
 }
 
@@ -162,7 +166,7 @@ const isPast = (standing: HostStanding): boolean =>
 
 /** Goes on from there at once: a wave of nobody is left as soon as it is reached. */
 const reach = (state: RolloutState, phase: Phase, wave: number, now: number): Stepped =>
-  progress({ ...state, phase, wave, waveStartedAt: now }, now);
+  stepRunning({ ...state, phase, wave, waveStartedAt: now }, now);
 
 function complete(state: RolloutState): Stepped {
   const widened = new Set(entriesOf(state, "widen").map(({ host }) => host));
@@ -175,7 +179,7 @@ function complete(state: RolloutState): Stepped {
   };
 }
 
-function names(entries: readonly Entry[]): string {
+function formatHostNames(entries: readonly Entry[]): string {
   const shown = entries.slice(0, 5).map(({ host }) => host);
   const more = entries.length - shown.length;
   return more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${more} more`;

@@ -11,7 +11,7 @@ const longestMs = 64 * minuteMs;
  * @param evidence the newest report of every host that was given something
  * @returns milliseconds since the Unix epoch; `now` when something is due within a minute
  */
-export function quietUntil(
+export function findQuietEnd(
   state: RolloutState,
   evidence: readonly Evidence[],
   now: number,

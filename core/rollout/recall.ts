@@ -47,7 +47,7 @@ export function rollBack(state: RolloutState, now: number): Stepped {
   for (const entry of state.entries)
     if (isExposed(entry) && hosts.size < hostsPerStep) hosts.add(entry.host);
   const entries = state.entries.map((entry) =>
-    isExposed(entry) && hosts.has(entry.host) ? takenBack(entry, now) : entry,
+    isExposed(entry) && hosts.has(entry.host) ? takeBack(entry, now) : entry,
   );
   const status = entries.some(isExposed) ? "halted" : "rolled_back";
   const effects: readonly Effect[] =
@@ -65,8 +65,8 @@ function narrowAgain(state: RolloutState, now: number): Stepped {
     if (isWidened(entry) && !isGoingBack(entry) && next.size < hostsPerStep) next.add(entry.host);
   const entries = state.entries.map((entry): Entry => {
     if (!isWidened(entry) || !next.has(entry.host)) return entry;
-    if (entry.standing === "reverted") return takenBack(entry, now);
-    return { ...assigned(entry, now), standing: "rolled_back", detail: entry.detail };
+    if (entry.standing === "reverted") return takeBack(entry, now);
+    return { ...assignEntry(entry, now), standing: "rolled_back", detail: entry.detail };
   });
   const effects: readonly Effect[] = next.size === 0 ? [] : [{ kind: "narrow", hosts: [...next] }];
   const narrowed: RolloutState = next.size === 0 ? state : { ...state, status: "halted", entries };
@@ -80,7 +80,7 @@ function narrowAgain(state: RolloutState, now: number): Stepped {
 }
 
 /** As it stands when it is given something; the store fills the rest. */
-export const assigned = (entry: Entry, now: number): Entry => ({
+export const assignEntry = (entry: Entry, now: number): Entry => ({
   ...entry,
   standing: "assigned",
   seq: null,
@@ -93,7 +93,7 @@ export const assigned = (entry: Entry, now: number): Entry => ({
   detail: "",
 });
 
-function takenBack(entry: Entry, now: number): Entry {
+function takeBack(entry: Entry, now: number): Entry {
   const kept = isBad(entry)
     ? entry
     : { ...entry, standing: "rolled_back" as const, settledAt: now, detail: "" };
@@ -108,7 +108,10 @@ export const isBad = ({ standing }: Entry): boolean =>
  * What gives hosts that did not commit in the current phase what they had before it: in the second phase that is what
  * the first one left them, as others may have what depends on it.
  */
-export function effectsBefore(state: RolloutState, hosts: readonly string[]): readonly Effect[] {
+export function listRestoringEffects(
+  state: RolloutState,
+  hosts: readonly string[],
+): readonly Effect[] {
   const given = new Set(
     state.phase === "narrow"
       ? []

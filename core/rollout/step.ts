@@ -9,7 +9,7 @@ import type { HostStanding, RolloutStatus } from "#schema/rollout.ts";
 import { isExposed } from "./evidence.ts";
 import { isWaiting, proceed } from "./progress.ts";
 import {
-  effectsBefore,
+  listRestoringEffects,
   hostsPerStep,
   isBad,
   isRollingBack,
@@ -24,7 +24,7 @@ export interface Refused {
 }
 
 type Outcome = Stepped | Refused;
-type Said<Kind extends Input["kind"]> = Extract<Input, { readonly kind: Kind }>;
+type InputOf<Kind extends Input["kind"]> = Extract<Input, { readonly kind: Kind }>;
 type Spoken = Extract<Input, { readonly reason: string }>;
 
 /**
@@ -42,7 +42,7 @@ export function step(state: RolloutState, input: Input, now: number): Outcome {
     case "pause":
       return (
         fits(state, ["running", "paused"]) ??
-        just({ ...state, status: "paused", pausedBy: "person", reason: said(input) })
+        just({ ...state, status: "paused", pausedBy: "person", reason: formatReason(input) })
       );
     case "resume":
     case "skip":
@@ -50,7 +50,7 @@ export function step(state: RolloutState, input: Input, now: number): Outcome {
     case "force":
       return force(state, input, now);
     case "rollback":
-      return back(state, input, now);
+      return rollBackNow(state, input, now);
     case "approve":
       return approve(state, input, now);
     case "supersede":
@@ -60,7 +60,7 @@ export function step(state: RolloutState, input: Input, now: number): Outcome {
 
 const just = (state: RolloutState): Stepped => ({ state, effects: [] });
 
-const said = ({ kind, by, reason }: Spoken): string =>
+const formatReason = ({ kind, by, reason }: Spoken): string =>
   reason === "" ? `${kind} by ${by}` : `${kind} by ${by}: ${reason}`;
 
 function fits(state: RolloutState, statuses: readonly RolloutStatus[]): Refused | undefined {
@@ -73,7 +73,7 @@ function fits(state: RolloutState, statuses: readonly RolloutStatus[]): Refused 
 function halt(state: RolloutState, input: Spoken): Outcome {
   if (state.status === "halted") return just(state);
   const refused = fits(state, ["awaiting_approval", "running", "paused"]);
-  return refused ?? just({ ...state, status: "halted", reason: said(input) });
+  return refused ?? just({ ...state, status: "halted", reason: formatReason(input) });
 }
 
 /**
@@ -99,14 +99,14 @@ function goOn(state: RolloutState, input: Spoken): Outcome {
   const exposed = bad.filter(isExposed).map(({ host }) => host);
   if (exposed.length > hostsPerStep)
     return { refused: `${exposed.length} hosts did not commit: roll it back first` };
-  const detail = input.kind === "skip" ? said(input) : "";
+  const detail = input.kind === "skip" ? formatReason(input) : "";
   const entries = state.entries.map((entry): Entry => {
     const again = { ...entry, seq: null, assignedAt: null, settledAt: null, affirmedAt: null };
     if (entry.standing === "rolled_back") return { ...again, standing: "pending", detail: "" };
     if (!isInTheWay(entry)) return entry;
     return { ...again, standing: input.kind === "skip" ? "skipped" : "pending", detail };
   });
-  const effects = effectsBefore(state, exposed);
+  const effects = listRestoringEffects(state, exposed);
   return { state: { ...startOver({ ...state, entries }), ...live(state) }, effects };
 }
 
@@ -139,18 +139,23 @@ function force(state: RolloutState, input: Spoken, now: number): Outcome {
   if (!state.entries.some(isInTheWay)) return { refused: "no host is in its way" };
   const entries = state.entries.map((entry): Entry => {
     if (!isInTheWay(entry)) return entry;
-    const passed: Entry = { ...entry, standing: "skipped", settledAt: now, detail: said(input) };
+    const passed: Entry = {
+      ...entry,
+      standing: "skipped",
+      settledAt: now,
+      detail: formatReason(input),
+    };
     return entry.standing === "superseded" ? { ...passed, assignedAt: null } : passed;
   });
   return just({ ...state, status: "running", reason: "", entries });
 }
 
-function back(state: RolloutState, input: Spoken, now: number): Outcome {
+function rollBackNow(state: RolloutState, input: Spoken, now: number): Outcome {
   const refused = fits(state, ["awaiting_approval", "running", "paused", "halted"]);
-  return refused ?? rollBack({ ...state, status: "halted", reason: said(input) }, now);
+  return refused ?? rollBack({ ...state, status: "halted", reason: formatReason(input) }, now);
 }
 
-function approve(state: RolloutState, { by }: Said<"approve">, now: number): Outcome {
+function approve(state: RolloutState, { by }: InputOf<"approve">, now: number): Outcome {
   const refused = fits(state, ["awaiting_approval"]);
   if (refused !== undefined) return refused;
   if (state.approvals.includes(by)) return { refused: "somebody else must approve it" };
@@ -159,7 +164,7 @@ function approve(state: RolloutState, { by }: Said<"approve">, now: number): Out
 }
 
 /** What it has not finished is the newer rollout's. Without open hosts it is over. */
-function supersede(state: RolloutState, input: Said<"supersede">): Outcome {
+function supersede(state: RolloutState, input: InputOf<"supersede">): Outcome {
   const refused = fits(state, ["awaiting_approval", "running", "paused", "halted", "rolled_back"]);
   if (refused !== undefined && state.status !== "halted") return refused;
   const taken = new Set(input.hosts);

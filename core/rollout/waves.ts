@@ -4,9 +4,9 @@
  * hosts, or its only one; who does not fit goes with a later wave.
  */
 import type { Phase, Strategy } from "#schema/rollout.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
-import { sha256Text } from "#schema/sha256.ts";
+import { hashText } from "#schema/sha256.ts";
 
 export interface Candidate {
   readonly host: string;
@@ -25,16 +25,16 @@ type Limits = ReadonlyMap<string, number>;
 
 /** Every host stands in exactly one wave. Names must be distinct. */
 export function planWaves(hosts: readonly Candidate[], strategy: Strategy): Waves {
-  const queue = byHash(hosts);
+  const queue = sortByHash(hosts);
   const limits = limitsOf(queue);
   const waves = ((): readonly Queue[] => {
     switch (strategy.kind) {
       case "all":
         return [queue];
       case "canary":
-        return byPercentage(queue, limits, strategy.percentages);
+        return splitByPercentage(queue, limits, strategy.percentages);
       case "labels":
-        return byLabels(queue, strategy.waves).flatMap((group) => drain(group, limits));
+        return splitByLabels(queue, strategy.waves).flatMap((group) => drain(group, limits));
     }
   })();
   return waves.filter((wave) => wave.length > 0).map((wave) => wave.map(({ host }) => host));
@@ -42,10 +42,10 @@ export function planWaves(hosts: readonly Candidate[], strategy: Strategy): Wave
 
 /** Lower-case hex, over the lists of both phases. */
 export const wavesDigest = (plan: Readonly<Record<Phase, Waves>>): string =>
-  sha256Text(canonicalText({ narrow: plan.narrow, widen: plan.widen }));
+  hashText(formatCanonical({ narrow: plan.narrow, widen: plan.widen }));
 
-function byHash(hosts: readonly Candidate[]): Queue {
-  const hashed = hosts.map((candidate) => ({ candidate, hash: sha256Text(candidate.host) }));
+function sortByHash(hosts: readonly Candidate[]): Queue {
+  const hashed = hosts.map((candidate) => ({ candidate, hash: hashText(candidate.host) }));
   const ordered = hashed
     .toSorted((a, b) => compareText(a.hash, b.hash))
     .map(({ candidate }) => candidate);
@@ -62,12 +62,12 @@ function limitsOf(queue: Queue): Limits {
   return new Map([...sizes].map(([role, size]) => [role, Math.max(1, Math.floor(size / 2))]));
 }
 
-function byPercentage(
+function splitByPercentage(
   queue: Queue,
   limits: Limits,
   percentages: readonly number[],
 ): readonly Queue[] {
-  const [canary, afterCanary] = take(queue, queue.length, limits, unseenRole());
+  const [canary, afterCanary] = take(queue, queue.length, limits, makeUnseenRoleCheck());
   const waves = [canary];
   let rest = afterCanary;
   for (const percentage of percentages) {
@@ -80,7 +80,7 @@ function byPercentage(
 }
 
 /** Picks one host of each role, and one of those without; a host of several roles stands for each. */
-function unseenRole(): (candidate: Candidate) => boolean {
+function makeUnseenRoleCheck(): (candidate: Candidate) => boolean {
   const seen = new Set<string>();
   return ({ roles }) => {
     // No role has an empty name, so that it can stand for having none.
@@ -92,7 +92,7 @@ function unseenRole(): (candidate: Candidate) => boolean {
 }
 
 /** One group for each wave of labels, then those that fit none. */
-function byLabels(
+function splitByLabels(
   queue: Queue,
   waves: readonly Readonly<Record<string, string>>[],
 ): readonly Queue[] {

@@ -7,26 +7,26 @@
  */
 import type { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { kernelElements, kernelRules } from "./elements.ts";
+import { countKernelElements, countKernelRules } from "./elements.ts";
 import { exposureOf } from "./exposure.ts";
 import { forwardRefusals } from "./forward.ts";
 export type { GuardRefusal } from "./guard-refusal.ts";
-import { type GuardRefusal, listed } from "./guard-refusal.ts";
+import { type GuardRefusal, formatNames } from "./guard-refusal.ts";
 
 /** Every line of the guard that refuses the ruleset, what it leaves unjudged and sizes first; none: it is admitted. */
 export function guardRefusals(ruleset: Ruleset, guard: Guard): readonly GuardRefusal[] {
   const { max_rules, max_elements } = guard.limits;
   return [
-    ...unjudged(ruleset),
-    ...above("limits.max_rules", "rules", Math.ceil(kernelRules(ruleset)), max_rules),
-    ...above("limits.max_elements", "set elements", kernelElements(ruleset), max_elements),
+    ...checkHostScope(ruleset),
+    ...above("limits.max_rules", "rules", Math.ceil(countKernelRules(ruleset)), max_rules),
+    ...above("limits.max_elements", "set elements", countKernelElements(ruleset), max_elements),
     ...forwardRefusals(ruleset, guard),
-    ...exposed(ruleset, guard),
+    ...checkExposure(ruleset, guard),
   ];
 }
 
 /** The type sees to it that a scope `host` ends in a rule that matches everything that comes in. */
-const unjudged = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
+const checkHostScope = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
   scopes.some(({ kind }) => kind === "host")
     ? []
     : [
@@ -38,7 +38,7 @@ const unjudged = ({ scopes }: Ruleset): readonly GuardRefusal[] =>
         },
       ];
 
-function exposed(
+function checkExposure(
   ruleset: Ruleset,
   { never_accept_from_any, limits }: Guard,
 ): readonly GuardRefusal[] {
@@ -50,7 +50,7 @@ function exposed(
       .map((port) => ({ ...ports, port })),
   );
   const names = opened.map(({ transport, port }) => `${transport} ${port}`);
-  const message = `the bundle opens ${listed(names)} to everybody or to a wide network, the guard never does`;
+  const message = `the bundle opens ${formatNames(names)} to everybody or to a wide network, the guard never does`;
   const toAll = open.filter((ports) => ports.toAll);
   const count = toAll.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   const tooMany = above(

@@ -4,7 +4,7 @@
  * an address space that is mostly empty. Pure; exact where it matters and never too low.
  */
 import type { Family } from "#schema/address.ts";
-import { minus, rangesOf, textsOf } from "./ranges.ts";
+import { subtractRanges, rangesOf, textsOf } from "./ranges.ts";
 import { isWiderThan, keysOf, shared, type Spans, spansOf, unionOf, unitsOf } from "./spans.ts";
 
 /** RFC 6890 and the IANA IPv4 special-purpose registry, multicast (RFC 5771) and reserved space (RFC 1112 §4). */
@@ -46,7 +46,7 @@ const assigned6 = [
 
 const listed = (elements: readonly string[], family: Family): Spans =>
   spansOf(keysOf(elements)[family], family);
-const everywhere4 = minus(rangesOf(["0.0.0.0/0"]), rangesOf(special4));
+const everywhere4 = subtractRanges(rangesOf(["0.0.0.0/0"]), rangesOf(special4));
 const routable: Readonly<Record<Family, Spans>> = {
   v4: listed(textsOf(everywhere4, 4_096), "v4"),
   v6: listed(assigned6, "v6"),

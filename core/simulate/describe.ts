@@ -8,7 +8,7 @@ import { encodeName } from "#schema/names.ts";
 import type { NamedSet, Ports, Protocol, Rule, Scope, Source } from "#schema/ruleset.ts";
 
 /** What a line says of each field, in the order of the line. */
-type Said<T> = Readonly<Record<keyof T, string | undefined>>;
+type FieldTexts<T> = Readonly<Record<keyof T, string | undefined>>;
 
 const lineOf = (parts: Readonly<Record<string, string | undefined>>): string =>
   Object.values(parts)
@@ -17,48 +17,48 @@ const lineOf = (parts: Readonly<Record<string, string | undefined>>): string =>
 
 export const describeRule = (rule: Rule): string => lineOf(partsOf(rule));
 
-function partsOf(rule: Rule): Said<Rule> {
+function partsOf(rule: Rule): FieldTexts<Rule> {
   const { counter, destination, expires, layer, row, scope, source } = rule;
   return {
     verdict: rule.verdict,
     layer: (layer as string) === "l3" ? undefined : layer,
-    protocol: protocolText(rule.protocol),
+    protocol: formatProtocol(rule.protocol),
     direction: rule.direction,
     scope: scope === "host" ? undefined : `on ${scope.replace("/", " ")}`,
-    source: `from ${sourceText(source)}`,
+    source: `from ${formatSource(source)}`,
     destination: {
       any: () => undefined,
-      set: (name: string) => `to ${nameText(name)}`,
+      set: (name: string) => `to ${formatName(name)}`,
       "source-subnet": () => "to the source's own subnet",
     }[destination.kind](destination.kind === "set" ? destination.set : ""),
     state: rule.state === "any" ? undefined : `state ${rule.state}`,
-    expires: expires === null ? undefined : `until ${timeText(expires)}`,
+    expires: expires === null ? undefined : `until ${formatTime(expires)}`,
     row: `(${row})`,
     counter: counter === `r_${encodeName(row)}` ? undefined : `counted as ${counter}`,
   };
 }
 
-function sourceText(source: Source): string {
+function formatSource(source: Source): string {
   switch (source.kind) {
     case "any":
       return "any";
     case "set":
-      return nameText(source.set);
+      return formatName(source.set);
     case "class": {
       const overlay = /^k_(.*?)_2f/.exec(source.class)?.[1];
       const usual = source.map === `m_${overlay ?? ""}`;
       return usual
-        ? nameText(source.class)
-        : `${nameText(source.class)} of ${nameText(source.map)}`;
+        ? formatName(source.class)
+        : `${formatName(source.class)} of ${formatName(source.map)}`;
     }
   }
 }
 
 /** What a scope is about, as one line: `overlay office by tun0,tun1 for 10.8.0.0/24`. */
 export function describeScope(scope: Scope): string {
-  if (scope.kind === "host") return lineOf({ kind: "host" } satisfies Said<typeof scope>);
+  if (scope.kind === "host") return lineOf({ kind: "host" } satisfies FieldTexts<typeof scope>);
   const { interfaces, kind, name, subnets } = scope;
-  const said: Said<typeof scope> = {
+  const said: FieldTexts<typeof scope> = {
     kind,
     name,
     interfaces: `by ${interfaces.join(",")}`,
@@ -67,7 +67,7 @@ export function describeScope(scope: Scope): string {
   return lineOf(said);
 }
 
-function protocolText(protocol: Protocol): string {
+function formatProtocol(protocol: Protocol): string {
   switch (protocol.kind) {
     case "any":
     case "icmp":
@@ -94,14 +94,14 @@ const prefixes = {
 } as const;
 
 /** What the compiler makes of a set with such a name; undefined where the name says nothing. */
-export function usualKind(name: string): NamedSet["kind"] | undefined {
+export function findUsualKind(name: string): NamedSet["kind"] | undefined {
   const kinds = { n_: "networks", h_: "hosts", g_: "addresses" } as const;
   const [, kind] = Object.entries(kinds).find(([prefix]) => name.startsWith(prefix)) ?? [];
   return kind;
 }
 
 /** What a set, class or class map is named after, such as `zone lan`. Two names of one kind never read the same. */
-export function nameText(name: string): string {
+export function formatName(name: string): string {
   for (const [prefix, what] of Object.entries(prefixes))
     if (name.startsWith(prefix)) {
       const decoded = decodeName(name.slice(prefix.length));
@@ -117,7 +117,7 @@ const decodeName = (encoded: string): string =>
   );
 
 /** UTC, as catalogs write it; by arithmetic, because a pure room has no `Date`. Takes Unix seconds. */
-export function timeText(seconds: number): string {
+export function formatTime(seconds: number): string {
   const days = Math.floor(seconds / 86_400);
   // Years that begin in March, counted from 0000-03-01: the leap day is the last of its year.
   const since = days + 719_468;

@@ -4,12 +4,12 @@
  * signs must see all that they sign. So things are compared whole, as canonical text, and words are found afterwards;
  * what this file has no words for is shown as it stands in the bytes. Pure.
  */
-import { compareNetworks, knownNetwork } from "#schema/address.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { compareNetworks, requireNetwork } from "#schema/address.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import { type ClassMap, type NamedSet, type Rule, type Ruleset, scopeId } from "#schema/ruleset.ts";
-import { describeRule, describeScope, nameText, usualKind } from "./describe.ts";
-import { moved, without } from "./lists.ts";
+import { describeRule, describeScope, formatName, findUsualKind } from "./describe.ts";
+import { findMoved, subtractItems } from "./lists.ts";
 
 export interface Lines {
   readonly added: readonly string[];
@@ -31,27 +31,29 @@ export interface Difference {
   readonly other: readonly string[];
 }
 
-export function difference(before: Ruleset, after: Ruleset): Difference {
+export function compareRulesets(before: Ruleset, after: Ruleset): Difference {
   const sets = [
-    ...pairs(before.sets, after.sets),
-    ...pairs(before.classes, after.classes),
+    ...pairByName(before.sets, after.sets),
+    ...pairByName(before.classes, after.classes),
   ].toSorted((a, b) => compareText(a.name, b.name));
   const found: Difference = {
-    scopes: linesBetween(before.scopes, after.scopes, describeScope),
-    rules: linesBetween(before.rules, after.rules, describeRule),
+    scopes: compareLines(before.scopes, after.scopes, describeScope),
+    rules: compareLines(before.rules, after.rules, describeRule),
     sets: sets
-      .map(elementsBetween)
+      .map(compareElements)
       .filter(({ added, removed }) => added.length + removed.length > 0),
     other: [
-      ...places(before, after),
+      ...comparePlaces(before, after),
       ...sets.flatMap(setNotes),
       ...byText("scopes", before.scopes.map(scopeId), after.scopes.map(scopeId)),
       ...byText("sets", before.sets.map(nameOf), after.sets.map(nameOf)),
       ...byText("class maps", before.classes.map(nameOf), after.classes.map(nameOf)),
-      ...unsaid("", fieldsBeside(before), fieldsBeside(after)),
+      ...compareFields("", selectOtherFields(before), selectOtherFields(after)),
     ],
   };
-  return isEmpty(found) ? { ...found, other: unsaid("the bytes differ:", before, after) } : found;
+  return isEmpty(found)
+    ? { ...found, other: compareFields("the bytes differ:", before, after) }
+    : found;
 }
 
 const isEmpty = ({ scopes, rules, sets, other }: Difference): boolean =>
@@ -63,42 +65,46 @@ export const elementCount = ({ sets, classes }: Ruleset): number =>
   [...sets, ...classes].reduce((sum, { elements }) => sum + elements.length, 0);
 
 /** What comes and what goes; where a line stands on both sides, what it leaves out stands behind it. */
-function linesBetween<T>(
+function compareLines<T>(
   before: readonly T[],
   after: readonly T[],
   describe: (item: T) => string,
 ): Lines {
-  const added = without(after, before, canonicalText).map((item) => ({
+  const added = subtractItems(after, before, formatCanonical).map((item) => ({
     item,
     text: describe(item),
   }));
-  const removed = without(before, after, canonicalText).map((item) => ({
+  const removed = subtractItems(before, after, formatCanonical).map((item) => ({
     item,
     text: describe(item),
   }));
   const [come, gone] = [added, removed].map((side) => new Set(side.map(({ text }) => text)));
   const line = ({ item, text }: { readonly item: T; readonly text: string }): string =>
-    come?.has(text) === true && gone?.has(text) === true ? `${text} ${canonicalText(item)}` : text;
+    come?.has(text) === true && gone?.has(text) === true
+      ? `${text} ${formatCanonical(item)}`
+      : text;
   return { added: added.map(line), removed: removed.map(line) };
 }
 
 /** Where rules stand: those that both have in another order, and new ones where the order decides. */
-function places(before: Ruleset, after: Ruleset): readonly string[] {
-  const inOrder = decidedByOrder(after);
-  const fresh = new Set(without(after.rules, before.rules, canonicalText));
+function comparePlaces(before: Ruleset, after: Ruleset): readonly string[] {
+  const inOrder = findOrderedPlaces(after);
+  const fresh = new Set(subtractItems(after.rules, before.rules, formatCanonical));
   const come = after.rules.flatMap((item, i) =>
     fresh.has(item) && inOrder.has(placeOf(item)) ? [{ item, behind: after.rules[i - 1] }] : [],
   );
-  return [...moved(before.rules, after.rules, canonicalText), ...come].map(({ item, behind }) => {
-    const where = behind === undefined ? "is the first" : `stands behind ${describeRule(behind)}`;
-    return `order of rules: ${describeRule(item)} ${where}`;
-  });
+  return [...findMoved(before.rules, after.rules, formatCanonical), ...come].map(
+    ({ item, behind }) => {
+      const where = behind === undefined ? "is the first" : `stands behind ${describeRule(behind)}`;
+      return `order of rules: ${describeRule(item)} ${where}`;
+    },
+  );
 }
 
 const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
 
 /** Directions of scopes that are not written as the compiler writes them, accepts and then one end. */
-function decidedByOrder({ rules }: Ruleset): ReadonlySet<string> {
+function findOrderedPlaces({ rules }: Ruleset): ReadonlySet<string> {
   const lists = [...Map.groupBy(rules, placeOf)];
   return new Set(
     lists.flatMap(([place, list]) =>
@@ -129,18 +135,21 @@ const byText = (
   after: readonly string[],
 ): readonly string[] => order(what, before, after, itself, compareText);
 
-const nameOf = ({ name }: Held): string => name;
+const nameOf = ({ name }: NamedElements): string => name;
 
-type Held = NamedSet | ClassMap;
+type NamedElements = NamedSet | ClassMap;
 
 /** What stands under one name before and after. */
 interface Pair {
   readonly name: string;
-  readonly before: Held | undefined;
-  readonly after: Held | undefined;
+  readonly before: NamedElements | undefined;
+  readonly after: NamedElements | undefined;
 }
 
-function pairs(before: readonly Held[], after: readonly Held[]): readonly Pair[] {
+function pairByName(
+  before: readonly NamedElements[],
+  after: readonly NamedElements[],
+): readonly Pair[] {
   const [old, now] = [before, after].map(
     (items) => new Map(items.map((item) => [item.name, item])),
   );
@@ -148,23 +157,23 @@ function pairs(before: readonly Held[], after: readonly Held[]): readonly Pair[]
   return [...names].map((name) => ({ name, before: old?.get(name), after: now?.get(name) }));
 }
 
-function elementsBetween({ name, before, after }: Pair): SetDifference {
+function compareElements({ name, before, after }: Pair): SetDifference {
   const [old, now] = [elementsOf(before), elementsOf(after)];
   return {
-    name: nameText(name),
-    added: without(now, old, itself),
-    removed: without(old, now, itself),
+    name: formatName(name),
+    added: subtractItems(now, old, itself),
+    removed: subtractItems(old, now, itself),
   };
 }
 
-const elementsOf = (held: Held | undefined): readonly string[] =>
+const elementsOf = (held: NamedElements | undefined): readonly string[] =>
   (held?.elements ?? []).map((element) =>
-    typeof element === "string" ? element : `${element.address} -> ${nameText(element.class)}`,
+    typeof element === "string" ? element : `${element.address} -> ${formatName(element.class)}`,
   );
 
 /** What there is to a set or class map besides which elements come and go. */
 function setNotes({ name, before, after }: Pair): readonly string[] {
-  const what = `set ${nameText(name)}`;
+  const what = `set ${formatName(name)}`;
   if (after === undefined) return before?.elements.length === 0 ? [`${what} is gone`] : [];
   const { elements, ...head } = after;
   if (before === undefined)
@@ -176,21 +185,21 @@ function setNotes({ name, before, after }: Pair): readonly string[] {
       `elements of ${what}`,
       old.map(addressOf),
       elements.map(addressOf),
-      knownNetwork,
+      requireNetwork,
       compareNetworks,
     ),
-    ...unsaid(what, oldHead, head),
+    ...compareFields(what, oldHead, head),
   ];
 }
 
-const newNote = (what: string, head: object): string => `${what} is new: ${canonicalText(head)}`;
+const newNote = (what: string, head: object): string => `${what} is new: ${formatCanonical(head)}`;
 
 /** A set whose kind its name says; what else there is to it, its elements show. */
-const isUsual = (held: Held): boolean =>
+const isUsual = (held: NamedElements): boolean =>
   "kind" in held &&
-  held.kind === usualKind(held.name) &&
-  canonicalText(held) ===
-    canonicalText({ name: held.name, kind: held.kind, elements: held.elements });
+  held.kind === findUsualKind(held.name) &&
+  formatCanonical(held) ===
+    formatCanonical({ name: held.name, kind: held.kind, elements: held.elements });
 
 const addressOf = (element: string | ClassMap["elements"][number]): string =>
   typeof element === "string" ? element : element.address;
@@ -200,7 +209,7 @@ const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Fields of a ruleset that this file does not read. */
-const fieldsBeside = (ruleset: Ruleset): Fields => {
+const selectOtherFields = (ruleset: Ruleset): Fields => {
   const known: readonly string[] = [
     "scopes",
     "sets",
@@ -211,12 +220,12 @@ const fieldsBeside = (ruleset: Ruleset): Fields => {
 };
 
 /** Fields in which two values differ, with both values. */
-function unsaid(what: string, before: unknown, after: unknown): readonly string[] {
+function compareFields(what: string, before: unknown, after: unknown): readonly string[] {
   const [old, now] = [before, after].map((value) =>
-    value === undefined ? "nothing" : canonicalText(value),
+    value === undefined ? "nothing" : formatCanonical(value),
   );
   if (old === now) return [];
   if (!isFields(before) || !isFields(after)) return [`${what}: ${old} -> ${now}`];
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(compareText);
-  return keys.flatMap((key) => unsaid(`${what} ${key}`.trim(), before[key], after[key]));
+  return keys.flatMap((key) => compareFields(`${what} ${key}`.trim(), before[key], after[key]));
 }

@@ -12,7 +12,7 @@ const timesJudged = 16;
  * of ports for each rule of the kernel that names them, hosts multiplied by ports where one look-up does for both
  * (schema/ruleset.ts, `hosts`), and a class map's members for each look-up of a class.
  */
-export function kernelElements(ruleset: Ruleset): number {
+export function countKernelElements(ruleset: Ruleset): number {
   const { sets, classes, scopes, rules } = ruleset;
   const hosts = new Map(
     sets.map(({ name, kind, elements }) => [name, kind === "hosts" ? elements.length : 0]),
@@ -33,7 +33,7 @@ export function kernelElements(ruleset: Ruleset): number {
     0,
   );
   const sizes = new Map(classes.map(({ name, elements }) => [name, elements.length]));
-  const classed = lookUps(rules).reduce((sum, map) => sum + (sizes.get(map) ?? 0), 0);
+  const classed = listClassLookups(rules).reduce((sum, map) => sum + (sizes.get(map) ?? 0), 0);
   return members + subnets + ports + classed;
 }
 
@@ -42,7 +42,7 @@ export function kernelElements(ruleset: Ruleset): number {
  * subnets of its scope, which are two, of IPv4 and of IPv6, where people write them. So is one that lets ports of the host
  * be reached: each is looked up by itself. Each length of an overlay's subnets has a set and a rule besides.
  */
-export function kernelRules({ scopes, rules }: Ruleset): number {
+export function countKernelRules({ scopes, rules }: Ruleset): number {
   const lengths = lengthsOf(scopes);
   const own = rules.reduce(
     (sum, rule) => sum + Math.max(portChains(rule), linesOf(rule, lengths) / 2, 1),
@@ -83,7 +83,7 @@ const productOf = ({ scope, source }: Rule, hosts: ReadonlyMap<string, number>):
   scope === "host" && source.kind === "set" ? (hosts.get(source.set) ?? 0) : 0;
 
 /** The class maps of consecutive rules, once for each run of rules of one map in one scope and direction. */
-function lookUps(rules: readonly Rule[]): readonly string[] {
+function listClassLookups(rules: readonly Rule[]): readonly string[] {
   const last = new Map<string, string | null>();
   const found: string[] = [];
   for (const { scope, direction, source } of rules) {

@@ -61,13 +61,13 @@ export function exposureOf(ruleset: Ruleset): Exposure {
     );
   });
   const open = transports.flatMap((transport) =>
-    sweep(
+    findOpenPorts(
       transport,
       spans.filter((span) => span.transport === transport),
       crowds,
     ),
   );
-  return { open, rowsOf: (ports) => rowsOpening(spans, crowds, ports) };
+  return { open, rowsOf: (ports) => findOpeningRows(spans, crowds, ports) };
 }
 
 const sourceOf = ({ source }: Rule): string => {
@@ -168,7 +168,11 @@ class Active {
 const sizeOf = (spans: Crowd["spans"]): number =>
   spans === null ? 0 : (spans.v4.length + spans.v6.length) / 2;
 
-function sweep(transport: Transport, spans: readonly Span[], crowds: Crowds): readonly OpenPorts[] {
+function findOpenPorts(
+  transport: Transport,
+  spans: readonly Span[],
+  crowds: Crowds,
+): readonly OpenPorts[] {
   if (spans.length === 0) return [];
   const isAll = ({ source }: Span): boolean => crowds.get(source)?.everybody === true;
   const inAll = changesOf(spans.filter(isAll));
@@ -197,7 +201,7 @@ function sweep(transport: Transport, spans: readonly Span[], crowds: Crowds): re
  * Where one source alone is enough, the rows that let that one in; elsewhere all that let somebody in who can send.
  * Ports are counted up to each port, so that a row costs two look-ups however many ports there are.
  */
-function rowsOpening(
+function findOpeningRows(
   spans: readonly Span[],
   crowds: Crowds,
   ports: readonly OpenPorts[],

@@ -2,11 +2,11 @@
  * What a guard refuses of a ruleset's overlays: devices by which a bundle may not judge what this host forwards, and
  * subnets that are everybody. Pure.
  */
-import { contains, knownNetwork, type Network } from "#schema/address.ts";
+import { contains, requireNetwork, type Network } from "#schema/address.ts";
 import { forwardOf, type Guard } from "#schema/guard.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset, Scope } from "#schema/ruleset.ts";
-import { type GuardRefusal, listed } from "./guard-refusal.ts";
+import { type GuardRefusal, formatNames } from "./guard-refusal.ts";
 import { crowdOf } from "./crowd.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
@@ -15,9 +15,9 @@ export function forwardRefusals({ scopes }: Ruleset, guard: Guard): readonly Gua
   const { interfaces, subnets } = forwardOf(guard);
   const isNamed = namedBy(interfaces);
   const overlays = scopes.filter((scope) => scope.kind === "overlay");
-  const admitted = subnets.map(knownNetwork);
+  const admitted = subnets.map(requireNetwork);
   return [
-    ...refusal(
+    ...makeRefusals(
       "forward.interfaces",
       overlays.map((overlay) => ({
         overlay,
@@ -26,7 +26,7 @@ export function forwardRefusals({ scopes }: Ruleset, guard: Guard): readonly Gua
       (things) =>
         `the bundle judges what is forwarded by ${things}, the guard lets it do so by ${interfaces.join(", ")}`,
     ),
-    ...refusal(
+    ...makeRefusals(
       "forward.subnets",
       overlays.map((overlay) => ({ overlay, things: wideOf(overlay.subnets, admitted) })),
       (things) => `the bundle has an overlay of ${things}, which are as wide as everybody`,
@@ -44,7 +44,7 @@ function namedBy(patterns: readonly string[]): (name: string) => boolean {
 /** Those of an overlay's subnets that the guard does not name, where they are everybody or one of them is too wide. */
 function wideOf(subnets: readonly string[], admitted: readonly Network[]): readonly string[] {
   const others = subnets.filter(
-    (subnet) => !admitted.some((network) => contains(network, knownNetwork(subnet))),
+    (subnet) => !admitted.some((network) => contains(network, requireNetwork(subnet))),
   );
   const { everybody, wide } = crowdOf(others, others.length);
   return everybody || wide ? others : [];
@@ -55,7 +55,7 @@ interface Found {
   readonly things: readonly string[];
 }
 
-function refusal(
+function makeRefusals(
   line: "forward.interfaces" | "forward.subnets",
   all: readonly Found[],
   message: (things: string) => string,
@@ -64,5 +64,5 @@ function refusal(
   const things = [...new Set(found.flatMap((one) => one.things))];
   if (things.length === 0) return [];
   const rows = found.map(({ overlay }) => `overlays/${overlay.name}`).sort(compareText);
-  return [{ line, things, rows, message: message(listed(things)) }];
+  return [{ line, things, rows, message: message(formatNames(things)) }];
 }

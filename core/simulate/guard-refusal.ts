@@ -15,7 +15,7 @@ export interface GuardRefusal {
 const namedMax = 8;
 
 /** The first few, so that a bundle that opens everything is still one sentence. */
-export function listed(names: readonly string[]): string {
+export function formatNames(names: readonly string[]): string {
   const more = names.length - namedMax;
   return names.slice(0, namedMax).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

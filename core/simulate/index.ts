@@ -6,46 +6,46 @@
  * comes in where it has no scope `host`.
  */
 import type { Network } from "#schema/address.ts";
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import type { Direction, Ruleset, Tally } from "#schema/ruleset.ts";
-import { judgedDirections, scopeId, spoofedTally } from "#schema/ruleset.ts";
+import { listRuledDirections, scopeId, spoofedTally } from "#schema/ruleset.ts";
 import type { Lookup } from "./match.ts";
-import { firstMatch, lookupOf, sharesSubnet } from "./match.ts";
-import type { Flow, Judgement, JudgingGuard, Packet } from "./packet.ts";
+import { findFirstMatch, lookupOf, sharesSubnet } from "./match.ts";
+import type { Flow, PacketVerdict, PacketGuard, Packet } from "./packet.ts";
 import { flowOf } from "./packet.ts";
-import { alwaysVerdict } from "./prelude.ts";
-import { spoofing } from "./spoofed.ts";
+import { findAlwaysVerdict } from "./prelude.ts";
+import { makeSpoofCheck } from "./spoofed.ts";
 
-export type { Hook, Judgement, JudgingGuard, Packet, PacketState, Payload } from "./packet.ts";
+export type { Hook, PacketVerdict, PacketGuard, Packet, PacketState, Payload } from "./packet.ts";
 
-const noGuard: JudgingGuard = { management: { interfaces: [], allow: [] } };
+const noGuard: PacketGuard = { management: { interfaces: [], allow: [] } };
 /** What is judged of the host's own traffic where no scope is about it. */
 const withoutScope: readonly Direction[] = ["in"];
-const leftAlone: Judgement = { verdict: "accept", row: null, rule: null, tally: null };
-const spoofed: Judgement = { verdict: "drop", row: null, rule: null, tally: spoofedTally };
+const leftAlone: PacketVerdict = { verdict: "accept", row: null, rule: null, tally: null };
+const spoofed: PacketVerdict = { verdict: "drop", row: null, rule: null, tally: spoofedTally };
 
 /** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
 export const simulate = (
   ruleset: Ruleset,
   packet: Packet,
-  guard: JudgingGuard = noGuard,
-): Judgement => prepare(ruleset, guard)(packet);
+  guard: PacketGuard = noGuard,
+): PacketVerdict => prepare(ruleset, guard)(packet);
 
 /** Reads a ruleset once, to judge many packets. Relies on it satisfying the `Ruleset` type. */
 export function prepare(
   ruleset: Ruleset,
-  guard: JudgingGuard = noGuard,
-): (packet: Packet) => Judgement {
+  guard: PacketGuard = noGuard,
+): (packet: Packet) => PacketVerdict {
   const lookup = lookupOf(ruleset);
-  const overlays = overlaysByInterface(ruleset);
-  const isSpoofed = spoofing(ruleset);
+  const overlays = mapOverlaysByInterface(ruleset);
+  const isSpoofed = makeSpoofCheck(ruleset);
   const host = ruleset.scopes.find((scope) => scope.kind === "host");
-  const limited = host === undefined ? withoutScope : judgedDirections(ruleset, host);
+  const limited = host === undefined ? withoutScope : listRuledDirections(ruleset, host);
 
-  const judgeHost = (direction: "in" | "out", flow: Flow): Judgement => {
+  const evaluateHost = (direction: "in" | "out", flow: Flow): PacketVerdict => {
     const judged = limited.includes(direction);
     if (!judged && (direction === "in" || guard.output === undefined)) return leftAlone;
-    const verdict = alwaysVerdict(direction, flow, guard);
+    const verdict = findAlwaysVerdict(direction, flow, guard);
     if (verdict !== null) return { ...leftAlone, verdict };
     if (!judged) return leftAlone;
     const { packet, source } = flow;
@@ -58,15 +58,15 @@ export function prepare(
     const flow = flowOf(packet);
     switch (packet.hook) {
       case "input":
-        return judgeHost("in", flow);
+        return evaluateHost("in", flow);
       case "output":
-        return judgeHost("out", flow);
+        return evaluateHost("out", flow);
       case "forward": {
         const [from, to] = [overlays.get(packet.iif), overlays.get(packet.oif)];
         const touches = from !== undefined || to !== undefined;
         return touches && isSpoofed(packet.iif, flow.source)
           ? spoofed
-          : judgeForward(lookup, from, to, flow);
+          : evaluateForward(lookup, from, to, flow);
       }
     }
   };
@@ -79,23 +79,23 @@ interface PreparedScope {
 const hostScope: PreparedScope = { id: "host", subnets: [] };
 
 /** An interface is in one overlay at most. */
-function overlaysByInterface(ruleset: Ruleset): ReadonlyMap<string, PreparedScope> {
+function mapOverlaysByInterface(ruleset: Ruleset): ReadonlyMap<string, PreparedScope> {
   return new Map(
     ruleset.scopes.flatMap((scope) => {
       if (scope.kind !== "overlay") return [];
-      const prepared = { id: scopeId(scope), subnets: scope.subnets.map(knownNetwork) };
+      const prepared = { id: scopeId(scope), subnets: scope.subnets.map(requireNetwork) };
       return scope.interfaces.map((name) => [name, prepared] as const);
     }),
   );
 }
 
 /** Between two scopes, the one a packet leaves is asked first, and the one it enters only if the first accepts. */
-function judgeForward(
+function evaluateForward(
   lookup: Lookup,
   from: PreparedScope | undefined,
   to: PreparedScope | undefined,
   flow: Flow,
-): Judgement {
+): PacketVerdict {
   if (from !== undefined && from === to) return decide(lookup, from, "peer", flow);
   const leaving = from === undefined ? leftAlone : decide(lookup, from, "out", flow);
   return leaving.verdict !== "accept" || to === undefined
@@ -103,9 +103,14 @@ function judgeForward(
     : decide(lookup, to, "in", flow);
 }
 
-function decide(lookup: Lookup, scope: PreparedScope, direction: Direction, flow: Flow): Judgement {
+function decide(
+  lookup: Lookup,
+  scope: PreparedScope,
+  direction: Direction,
+  flow: Flow,
+): PacketVerdict {
   const tally = scope === hostScope ? null : tallyOf(scope, direction, flow);
-  const match = firstMatch(lookup, scope.id, scope.subnets, direction, flow);
+  const match = findFirstMatch(lookup, scope.id, scope.subnets, direction, flow);
   if (match === undefined) return { verdict: "drop", row: null, rule: null, tally };
   return { verdict: match.rule.verdict, row: match.rule.row, rule: match.index, tally };
 }

@@ -1,7 +1,7 @@
 /** How two lists differ: what one lacks, and what stands elsewhere. Doubled items count as often as they stand there. */
 
 /** Those of `items` that `others` does not hold, each as often as it is missing there. */
-export function without<T>(
+export function subtractItems<T>(
   items: readonly T[],
   others: readonly T[],
   textOf: (item: T) => string,
@@ -23,7 +23,7 @@ export interface Moved<T> {
 }
 
 /** The fewest items of `after` that would have to move for both lists to have what they share in one order. */
-export function moved<T>(
+export function findMoved<T>(
   before: readonly T[],
   after: readonly T[],
   textOf: (item: T) => string,
@@ -33,14 +33,14 @@ export function moved<T>(
     const found = places.get(textOf(item))?.shift();
     return found === undefined ? [] : [{ item, at, place: found[0] }];
   });
-  const staying = longestRise(shared.map(({ place }) => place));
+  const staying = findLongestRise(shared.map(({ place }) => place));
   return shared.flatMap(({ item, at }, i) =>
     staying.has(i) ? [] : [{ item, behind: after[at - 1] }],
   );
 }
 
 /** Indices of a longest rising subsequence of different numbers. */
-function longestRise(numbers: readonly number[]): ReadonlySet<number> {
+function findLongestRise(numbers: readonly number[]): ReadonlySet<number> {
   /** The index that ends the best sequence of each length, and what each index stands behind in its own. */
   const ends: number[] = [];
   const previous: (number | undefined)[] = [];

@@ -3,7 +3,7 @@
  * A set or class without elements matches nothing.
  */
 import type { Network } from "#schema/address.ts";
-import { contains, knownNetwork } from "#schema/address.ts";
+import { contains, requireNetwork } from "#schema/address.ts";
 import type {
   Direction,
   NamedSet,
@@ -45,7 +45,7 @@ export function lookupOf(ruleset: Ruleset): Lookup {
 }
 
 /** The first rule of a scope and direction that matches. */
-export function firstMatch(
+export function findFirstMatch(
   lookup: Lookup,
   scope: string,
   subnets: readonly Network[],
@@ -71,7 +71,7 @@ export const sharesSubnet = (subnets: readonly Network[], { source, destination 
 function membershipOf(set: NamedSet): (address: Network, text: string) => boolean {
   const texts = new Set(set.elements);
   if (set.kind !== "networks") return (_, text) => texts.has(text);
-  const networks = set.elements.map(knownNetwork);
+  const networks = set.elements.map(requireNetwork);
   return (address) => networks.some((network) => contains(network, address));
 }
 

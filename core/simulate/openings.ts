@@ -3,7 +3,7 @@
  * Rules are taken as the compiler writes them: in each scope and direction rules that accept, then one that ends it. So
  * what a direction accepts is the union of its accepts, and a difference is exact in ports, addresses and time. Pure.
  */
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import {
   type Destination,
   type Direction,
@@ -15,9 +15,17 @@ import {
   scopeId,
   type Source,
 } from "#schema/ruleset.ts";
-import { nameText } from "./describe.ts";
-import { holds, piecesOf, type PortRange, portsOf, whatText } from "./ports.ts";
-import { everywhere, isSame, meet, minus, type Ranges, rangesOf, union } from "./ranges.ts";
+import { formatName } from "./describe.ts";
+import { holds, piecesOf, type PortRange, portsOf, formatPorts } from "./ports.ts";
+import {
+  everywhere,
+  isSame,
+  meet,
+  subtractRanges,
+  type Ranges,
+  rangesOf,
+  union,
+} from "./ranges.ts";
 
 /** One end of flows: by name where all of what the name means is meant. */
 export interface Peers {
@@ -40,9 +48,9 @@ export interface Opening {
 }
 
 /** In order of evaluation; found as they are asked for, so that the first of very many cost little. */
-export function* openings(before: Ruleset, after: Ruleset): Generator<Opening> {
-  const [old, now] = judged(before, after);
-  const isKept = keptBetween(old, now);
+export function* findOpenings(before: Ruleset, after: Ruleset): Generator<Opening> {
+  const [old, now] = addUnlimitedOutput(before, after);
+  const isKept = makeKeptCheck(old, now);
   const fresh = now.rules.filter((rule) => isAccept(rule) && !isKept(rule));
   const asked = new Set(fresh.map(placeOf));
   const others = acceptsOf(
@@ -58,7 +66,7 @@ export function* openings(before: Ruleset, after: Ruleset): Generator<Opening> {
   );
   for (const accept of acceptsOf(now, fresh))
     if (!known.has(accept.key))
-      yield* remaining(accept, places.get(placeOf(accept.rule)) ?? coverOf([]));
+      yield* findRemaining(accept, places.get(placeOf(accept.rule)) ?? coverOf([]));
 }
 
 /** New flows only: what is established was new once. */
@@ -70,7 +78,7 @@ const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
  * What a host begins passes where no rule judges it. Where one of two rulesets judges it and the other does not, that is
  * a rule like any other.
  */
-function judged(before: Ruleset, after: Ruleset): readonly [Ruleset, Ruleset] {
+function addUnlimitedOutput(before: Ruleset, after: Ruleset): readonly [Ruleset, Ruleset] {
   const both = [before, after];
   const compares = both.every(hasHost) && both.some(({ rules }) => rules.some(isOut));
   const whole = (ruleset: Ruleset): Ruleset =>
@@ -115,16 +123,16 @@ interface Accept {
 /**
  * Whether a rule stands on both sides and means the same, told without reading addresses: most rules of a change do.
  */
-function keptBetween(before: Ruleset, after: Ruleset): (rule: Rule) => boolean {
-  const rules = new Set(before.rules.map((rule) => canonicalText(rule)));
+function makeKeptCheck(before: Ruleset, after: Ruleset): (rule: Rule) => boolean {
+  const rules = new Set(before.rules.map((rule) => formatCanonical(rule)));
   const [old, now] = [before, after].map(
     ({ scopes, sets, classes }) =>
       new Map(
-        [...sets, ...classes, ...scopes].map((named) => [nameOf(named), canonicalText(named)]),
+        [...sets, ...classes, ...scopes].map((named) => [nameOf(named), formatCanonical(named)]),
       ),
   );
   const isSameName = (name: string): boolean => old?.get(name) === now?.get(name);
-  return (rule) => rules.has(canonicalText(rule)) && namesIn(rule).every(isSameName);
+  return (rule) => rules.has(formatCanonical(rule)) && namesIn(rule).every(isSameName);
 }
 
 const nameOf = (named: Scope | NamedSet | ClassMap): string =>
@@ -137,7 +145,7 @@ const namesIn = ({ source, destination, scope }: Rule): readonly string[] => [
 ];
 
 function acceptsOf(ruleset: Ruleset, rules: readonly Rule[]): readonly Accept[] {
-  const ranges = rangesByName(ruleset);
+  const ranges = makeRangeLookup(ruleset);
   const subnets = new Map(
     ruleset.scopes.map((scope) => [scopeId(scope), scope.kind === "overlay" ? scope.subnets : []]),
   );
@@ -145,7 +153,7 @@ function acceptsOf(ruleset: Ruleset, rules: readonly Rule[]): readonly Accept[] 
     const boxes = boxesOf(rule, ranges, subnets.get(rule.scope) ?? []);
     const { scope, direction, protocol, expires } = rule;
     const texts = boxes.map((box) => [textOf(box.source), textOf(box.destination)]);
-    const key = canonicalText([scope, direction, protocol, expires, texts]);
+    const key = formatCanonical([scope, direction, protocol, expires, texts]);
     return { rule, ports: portsOf(protocol), boxes, key };
   });
 }
@@ -153,7 +161,7 @@ function acceptsOf(ruleset: Ruleset, rules: readonly Rule[]): readonly Accept[] 
 const textOf = (ranges: Ranges): string => ranges.map(([first, last]) => `${first}-${last}`).join();
 
 /** What each set and class means, read when it is asked for and once. */
-function rangesByName({ sets, classes }: Ruleset): (name: string) => Ranges {
+function makeRangeLookup({ sets, classes }: Ruleset): (name: string) => Ranges {
   const known = new Map<string, Ranges>();
   const elements = new Map<string, () => readonly string[]>([
     ...sets.map((set) => [setName(set.name), () => set.elements] as const),
@@ -180,7 +188,7 @@ function boxesOf(
   ranges: (name: string) => Ranges,
   subnets: readonly string[],
 ): readonly Box[] {
-  const from = sourceRanges(source, ranges);
+  const from = findSourceRanges(source, ranges);
   switch (destination.kind) {
     case "any":
       return [{ source: from, destination: everywhere }].filter(isSome);
@@ -196,7 +204,7 @@ function boxesOf(
   }
 }
 
-function sourceRanges(source: Source, ranges: (name: string) => Ranges): Ranges {
+function findSourceRanges(source: Source, ranges: (name: string) => Ranges): Ranges {
   switch (source.kind) {
     case "any":
       return everywhere;
@@ -222,14 +230,14 @@ function coverOf(others: readonly Accept[]): Covering {
     cuts: others.flatMap(({ ports }) => ports),
     of: (piece, until) => {
       const name = `${piece.protocol} ${piece.from} ${piece.to} ${until}`;
-      const found = known.get(name) ?? boxesFor(others, piece, until);
+      const found = known.get(name) ?? findBoxes(others, piece, until);
       known.set(name, found);
       return found;
     },
   };
 }
 
-function boxesFor(
+function findBoxes(
   others: readonly Accept[],
   piece: PortRange,
   until: number | null,
@@ -247,7 +255,7 @@ function boxesFor(
 }
 
 /** What is left of a rule where others are taken away, ports with the same rest together. */
-function remaining(accept: Accept, { cuts, of }: Covering): readonly Opening[] {
+function findRemaining(accept: Accept, { cuts, of }: Covering): readonly Opening[] {
   const left: { readonly ports: PortRange[]; readonly box: Box; readonly whole: Box }[] = [];
   for (const piece of accept.ports.flatMap((ports) => piecesOf(ports, cuts))) {
     const taken = of(piece, accept.rule.expires);
@@ -267,19 +275,19 @@ const lasts = (end: number | null, other: number | null): boolean =>
 
 const restOf = (box: Box, taken: readonly Box[]): readonly Box[] =>
   taken.reduce<readonly Box[]>(
-    (boxes, other) => boxes.flatMap((one) => boxWithout(one, other)),
+    (boxes, other) => boxes.flatMap((one) => subtractBox(one, other)),
     [box],
   );
 
 const isSome = ({ source, destination }: Box): boolean =>
   source.length > 0 && destination.length > 0;
 
-function boxWithout(box: Box, other: Box): readonly Box[] {
+function subtractBox(box: Box, other: Box): readonly Box[] {
   const shared = meet(box.source, other.source);
   if (shared.length === 0) return [box];
   return [
-    { source: minus(box.source, other.source), destination: box.destination },
-    { source: shared, destination: minus(box.destination, other.destination) },
+    { source: subtractRanges(box.source, other.source), destination: box.destination },
+    { source: shared, destination: subtractRanges(box.destination, other.destination) },
   ].filter(isSome);
 }
 
@@ -293,9 +301,9 @@ function openingOf(rule: Rule, ports: readonly PortRange[], box: Box, whole: Box
   return {
     scope: rule.scope,
     direction: rule.direction,
-    what: whatText(ports),
+    what: formatPorts(ports),
     from: {
-      name: isWhole && isSame(box.source, whole.source) ? sourceName(source) : null,
+      name: isWhole && isSame(box.source, whole.source) ? formatSourceName(source) : null,
       ranges: box.source,
     },
     to: {
@@ -308,16 +316,16 @@ function openingOf(rule: Rule, ports: readonly PortRange[], box: Box, whole: Box
   };
 }
 
-function sourceName(source: Source): string {
+function formatSourceName(source: Source): string {
   switch (source.kind) {
     case "any":
       return "any";
     case "set":
-      return nameText(source.set);
+      return formatName(source.set);
     case "class":
-      return nameText(source.class);
+      return formatName(source.class);
   }
 }
 
 const destinationName = (destination: Destination): string =>
-  destination.kind === "set" ? nameText(destination.set) : "any";
+  destination.kind === "set" ? formatName(destination.set) : "any";

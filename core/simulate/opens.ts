@@ -1,30 +1,30 @@
 /** What a change opens and closes, as plain values: the first of each, addresses as texts. Pure. */
 import type { Direction, Ruleset } from "#schema/ruleset.ts";
-import { timeText } from "./describe.ts";
-import { type Opening, openings, type Peers } from "./openings.ts";
+import { formatTime } from "./describe.ts";
+import { type Opening, findOpenings, type Peers } from "./openings.ts";
 import { textsOf } from "./ranges.ts";
 
-export interface SaidPeers {
+export interface DescribedPeers {
   readonly name: string | null;
   /** None where the name is `any`. */
   readonly addresses: string[];
   readonly more: boolean;
 }
 
-export interface SaidOpening {
+export interface DescribedOpening {
   readonly scope: string;
   readonly direction: Direction;
   readonly what: string;
-  readonly from: SaidPeers;
-  readonly to: SaidPeers;
+  readonly from: DescribedPeers;
+  readonly to: DescribedPeers;
   /** ISO 8601 in UTC. */
   readonly until: string | null;
   readonly row: string;
 }
 
 export interface Opens {
-  readonly opens: SaidOpening[];
-  readonly closes: SaidOpening[];
+  readonly opens: DescribedOpening[];
+  readonly closes: DescribedOpening[];
   /** Whether there is more of either. */
   readonly more: boolean;
 }
@@ -35,11 +35,11 @@ const openingsMax = 100;
 const addressesMax = 20;
 
 export function opensBetween(before: Ruleset, after: Ruleset): Opens {
-  const opens = firstOf(openings(before, after), openingsMax + 1);
-  const closes = firstOf(openings(after, before), openingsMax + 1);
+  const opens = firstOf(findOpenings(before, after), openingsMax + 1);
+  const closes = firstOf(findOpenings(after, before), openingsMax + 1);
   return {
-    opens: opens.slice(0, openingsMax).map(said),
-    closes: closes.slice(0, openingsMax).map(said),
+    opens: opens.slice(0, openingsMax).map(describeOpening),
+    closes: closes.slice(0, openingsMax).map(describeOpening),
     more: opens.length > openingsMax || closes.length > openingsMax,
   };
 }
@@ -53,14 +53,14 @@ function firstOf<T>(items: Iterable<T>, most: number): readonly T[] {
   return found;
 }
 
-const said = ({ from, to, until, ...opening }: Opening): SaidOpening => ({
+const describeOpening = ({ from, to, until, ...opening }: Opening): DescribedOpening => ({
   ...opening,
-  from: saidPeers(from),
-  to: saidPeers(to),
-  until: until === null ? null : timeText(until),
+  from: describePeers(from),
+  to: describePeers(to),
+  until: until === null ? null : formatTime(until),
 });
 
-function saidPeers({ name, ranges }: Peers): SaidPeers {
+function describePeers({ name, ranges }: Peers): DescribedPeers {
   const addresses = name === "any" ? [] : textsOf(ranges, addressesMax + 1);
   return {
     name,

@@ -3,12 +3,12 @@
  * a flow is the same packet with its addresses read once.
  */
 import type { Network } from "#schema/address.ts";
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import type { Guard } from "#schema/guard.ts";
 import type { Tally, Verdict } from "#schema/ruleset.ts";
 
 /** What of a guard judges packets, before every rule. */
-export type JudgingGuard = Pick<Guard, "management" | "output">;
+export type PacketGuard = Pick<Guard, "management" | "output">;
 
 /** Where the kernel sees the packet: for the host itself, from it, or on its way through. */
 export type Hook =
@@ -35,7 +35,7 @@ export type Packet = Hook &
     readonly at?: number;
   };
 
-export interface Judgement {
+export interface PacketVerdict {
   readonly verdict: Verdict;
   /** The row and the index in `ruleset.rules` of the rule that decided; null where no rule was asked. */
   readonly row: string | null;
@@ -52,7 +52,7 @@ export interface Flow {
 
 /** @throws RangeError when an address is not canonical or the two are of different families */
 export function flowOf(packet: Packet): Flow {
-  const [source, destination] = [knownNetwork(packet.source), knownNetwork(packet.destination)];
+  const [source, destination] = [requireNetwork(packet.source), requireNetwork(packet.destination)];
   if (source.family !== destination.family)
     throw new RangeError(
       `no packet goes from ${packet.source} to ${packet.destination}: two families`,

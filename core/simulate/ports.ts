@@ -39,15 +39,15 @@ export function piecesOf(ports: PortRange, others: readonly PortRange[]): readon
 }
 
 /** `tcp 443,8000-8010 udp 53`; protocols without a port by their name, all of them as `any`. */
-export function whatText(ports: readonly PortRange[]): string {
+export function formatPorts(ports: readonly PortRange[]): string {
   const by = Map.groupBy(ports, ({ protocol }) => protocol);
   const whole = [...by].filter(([, ranges]) =>
-    joinedPorts(ranges).every(({ from, to }) => from <= 1 && to === all.to),
+    joinPorts(ranges).every(({ from, to }) => from <= 1 && to === all.to),
   );
   if (whole.length === 4) return "any";
   return [...by]
     .map(([protocol, ranges]) => {
-      const texts = joinedPorts(ranges).map(({ from, to }) =>
+      const texts = joinPorts(ranges).map(({ from, to }) =>
         from === to ? String(from) : `${from}-${to}`,
       );
       return whole.some(([name]) => name === protocol)
@@ -57,7 +57,7 @@ export function whatText(ports: readonly PortRange[]): string {
     .join(" ");
 }
 
-function joinedPorts(ranges: readonly PortRange[]): readonly PortRange[] {
+function joinPorts(ranges: readonly PortRange[]): readonly PortRange[] {
   const found: PortRange[] = [];
   for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
     const before = found.at(-1);

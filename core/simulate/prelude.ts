@@ -3,22 +3,22 @@
  * among them, so no ruleset can shut it (law 3).
  */
 import type { Network } from "#schema/address.ts";
-import { contains, knownNetwork } from "#schema/address.ts";
+import { contains, requireNetwork } from "#schema/address.ts";
 import type { Always } from "#schema/always.ts";
 import { always } from "#schema/always.ts";
 import type { GuardFlow } from "#schema/guard.ts";
-import type { Flow, JudgingGuard, Packet } from "./packet.ts";
+import type { Flow, PacketGuard, Packet } from "./packet.ts";
 
 /** The verdict of the first step that matches, or null: ask the rules. */
-export function alwaysVerdict(
+export function findAlwaysVerdict(
   direction: "in" | "out",
   flow: Flow,
-  guard: JudgingGuard,
+  guard: PacketGuard,
 ): "accept" | "drop" | null {
   return always[direction].find((step) => matchesStep(step, flow, guard))?.verdict ?? null;
 }
 
-function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
+function matchesStep(step: Always, flow: Flow, guard: PacketGuard): boolean {
   const { packet, source, destination } = flow;
   switch (step.kind) {
     case "loopback":
@@ -58,13 +58,10 @@ function matchesStep(step: Always, flow: Flow, guard: JudgingGuard): boolean {
 }
 
 const within = (network: string | null, address: Network): boolean =>
-  network === null || contains(knownNetwork(network), address);
+  network === null || contains(requireNetwork(network), address);
 
 /** What comes in by the management plane, or what leaves by it: answers go from the port that was asked. */
-function isManagement(
-  { packet, source, destination }: Flow,
-  { management }: JudgingGuard,
-): boolean {
+function isManagement({ packet, source, destination }: Flow, { management }: PacketGuard): boolean {
   switch (packet.hook) {
     case "forward":
       return false;
@@ -82,7 +79,7 @@ function isManagement(
 }
 
 /** Whether a guard with `output` lets a packet go on to the rules. */
-const mayBegin = ({ packet, destination }: Flow, { output }: JudgingGuard): boolean =>
+const mayBegin = ({ packet, destination }: Flow, { output }: PacketGuard): boolean =>
   packet.hook === "output" && isAnyOf(output?.allow ?? [], packet, "port", destination);
 
 /** @param end whose port the flow names @param peer the other end's address */
@@ -101,7 +98,7 @@ function isAnyOf(
         flow.proto === protocol &&
         flow.port <= port &&
         port <= (flow.last_port ?? flow.port) &&
-        contains(knownNetwork(flow.cidr), peer),
+        contains(requireNetwork(flow.cidr), peer),
     )
   );
 }

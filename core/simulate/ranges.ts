@@ -7,7 +7,7 @@ import {
   familyBits,
   formatAddress,
   formatNetwork,
-  knownNetwork,
+  requireNetwork,
   networkOf,
 } from "#schema/address.ts";
 
@@ -25,19 +25,19 @@ export const everywhere: Ranges = [
 /** @param elements canonical addresses and networks, in any order */
 export function rangesOf(elements: readonly string[]): Ranges {
   const ranges = elements.map((text): Range => {
-    const { family, first, last } = knownNetwork(text);
+    const { family, first, last } = requireNetwork(text);
     const from = family === "v4" ? 0n : v6At;
     return [from + first, from + last];
   });
-  return joined(ranges.toSorted(byFirst));
+  return joinRanges(ranges.toSorted(byFirst));
 }
 
 const byFirst = ([a]: Range, [b]: Range): number => (a < b ? -1 : a > b ? 1 : 0);
 
-export const union = (sets: readonly Ranges[]): Ranges => joined(sets.flat().toSorted(byFirst));
+export const union = (sets: readonly Ranges[]): Ranges => joinRanges(sets.flat().toSorted(byFirst));
 
 /** Overlapping ranges as one; those that touch stay two, as whoever wrote them said two things. @param sorted by first */
-function joined(sorted: Ranges): Ranges {
+function joinRanges(sorted: Ranges): Ranges {
   const found: [bigint, bigint][] = [];
   for (const [first, last] of sorted) {
     const before = found.at(-1);
@@ -48,7 +48,7 @@ function joined(sorted: Ranges): Ranges {
 }
 
 /** What is in `a` and not in `b`. */
-export function minus(a: Ranges, b: Ranges): Ranges {
+export function subtractRanges(a: Ranges, b: Ranges): Ranges {
   const found: Range[] = [];
   let at = 0;
   for (const [first, last] of a) {
@@ -67,7 +67,7 @@ export function minus(a: Ranges, b: Ranges): Ranges {
 }
 
 /** What is in both. */
-export const meet = (a: Ranges, b: Ranges): Ranges => minus(a, minus(a, b));
+export const meet = (a: Ranges, b: Ranges): Ranges => subtractRanges(a, subtractRanges(a, b));
 
 /** Whether they say the same in the same pieces. */
 export const isSame = (a: Ranges, b: Ranges): boolean =>
@@ -82,7 +82,7 @@ export function textsOf(ranges: Ranges, most: number): readonly string[] {
     const family: Family = first < v6At ? "v4" : "v6";
     const base = family === "v4" ? 0n : v6At;
     for (let at = first - base; at <= last - base && texts.length < most;) {
-      const prefix = widest(family, at, last - base);
+      const prefix = findWidestPrefix(family, at, last - base);
       const network = networkOf(family, at, prefix);
       texts.push(
         prefix === familyBits[family] ? formatAddress(family, at) : formatNetwork(network),
@@ -94,7 +94,7 @@ export function textsOf(ranges: Ranges, most: number): readonly string[] {
 }
 
 /** The shortest prefix of a network that begins at `first` and does not go past `last`. */
-function widest(family: Family, first: bigint, last: bigint): number {
+function findWidestPrefix(family: Family, first: bigint, last: bigint): number {
   let prefix: number = familyBits[family];
   while (prefix > 0) {
     const wider = networkOf(family, first, prefix - 1);

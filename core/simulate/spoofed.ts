@@ -1,15 +1,15 @@
 /** Whether a packet's source may come by the interface it came by, as schema/ruleset.ts says of overlays. */
-import { contains, knownNetwork, type Network } from "#schema/address.ts";
+import { contains, requireNetwork, type Network } from "#schema/address.ts";
 import { anyArrival, type Ruleset } from "#schema/ruleset.ts";
 
 /** Says whether a source that came by an interface is spoofed. */
-export function spoofing(ruleset: Ruleset): (iif: string, source: Network) => boolean {
+export function makeSpoofCheck(ruleset: Ruleset): (iif: string, source: Network) => boolean {
   const overlays = ruleset.scopes.flatMap((scope) =>
     scope.kind === "overlay"
-      ? [{ interfaces: scope.interfaces, subnets: scope.subnets.map(knownNetwork) }]
+      ? [{ interfaces: scope.interfaces, subnets: scope.subnets.map(requireNetwork) }]
       : [],
   );
-  const exempt = anyArrival.map(knownNetwork);
+  const exempt = anyArrival.map(requireNetwork);
   const lies = (subnets: readonly Network[], source: Network): boolean =>
     subnets.some((subnet) => contains(subnet, source));
   return (iif, source) => {

@@ -13,18 +13,18 @@ export interface Claim {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-export type Judging<T> = Generator<Claim, T, boolean>;
+export type ClaimCheck<T> = Generator<Claim, T, boolean>;
 
 /** @throws what the judgement throws */
-export function judge<T>(judging: Judging<T>, holds: (claim: Claim) => boolean): T {
+export function checkClaims<T>(judging: ClaimCheck<T>, holds: (claim: Claim) => boolean): T {
   let asked = judging.next();
   while (asked.done !== true) asked = judging.next(holds(asked.value));
   return asked.value;
 }
 
 /** @throws what the judgement throws */
-export async function judgeAsync<T>(
-  judging: Judging<T>,
+export async function checkClaimsAsync<T>(
+  judging: ClaimCheck<T>,
   holds: (claim: Claim) => Promise<boolean>,
 ): Promise<T> {
   let asked = judging.next();

@@ -3,7 +3,7 @@
  * rotates the keys of a stolen role, versions start again from the new keys (row 13), and so does what was believed of
  * the time. Values only; `agent/trust/floors.ts` keeps them.
  */
-import { sha256Text } from "#schema/sha256.ts";
+import { hashText } from "#schema/sha256.ts";
 import type { Role, Root } from "#schema/tuf.ts";
 
 export interface RoleFloor {
@@ -31,7 +31,7 @@ export interface Floors {
 
 /** Identity of a role's key set, whatever the order. */
 export const keysetOf = (root: Root, role: Role): string =>
-  sha256Text(root.roles[role].keyids.toSorted().join("\n"));
+  hashText(root.roles[role].keyids.toSorted().join("\n"));
 
 /** What is known of targets under the very keys that `root` names; null when they are others. */
 export const targetsFloorUnder = (root: Root, { targets }: Floors): TargetsFloor | null =>

@@ -8,7 +8,7 @@ import type { OnlineRole } from "./verify.ts";
  * @param own ids of the control plane's online keys
  * @returns what is wrong, or undefined
  */
-export function onlineFault(
+export function findOnlineFault(
   root: Root,
   own: Readonly<Record<OnlineRole, string>>,
 ): string | undefined {

@@ -5,9 +5,9 @@
  */
 import type * as z from "zod";
 import { sizeLimits } from "#schema/bundle.ts";
-import { canonicalBytes, canonicalText } from "#schema/canonical.ts";
+import { encodeCanonical, formatCanonical } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
-import { sha256Text } from "#schema/sha256.ts";
+import { hashText } from "#schema/sha256.ts";
 import {
   envelope,
   type Role,
@@ -50,7 +50,7 @@ export function readRoot(bytes: Uint8Array): RootFile {
  */
 export function readCanonicalRoot(bytes: Uint8Array): RootFile {
   const file = readRoot(bytes);
-  const canonical = canonicalBytes({ signatures: file.signatures, signed: file.signed });
+  const canonical = encodeCanonical({ signatures: file.signatures, signed: file.signed });
   if (canonical.length !== bytes.length || canonical.some((byte, at) => byte !== bytes[at]))
     throw new Refused("metadata_malformed", "root: expected canonical JSON");
   return file;
@@ -58,7 +58,7 @@ export function readCanonicalRoot(bytes: Uint8Array): RootFile {
 
 /** The exact text of root.json: what is hashed, stored and served. */
 export const rootText = ({ signed, signatures }: RootDraft): string =>
-  canonicalText({ signatures, signed });
+  formatCanonical({ signatures, signed });
 
 /** @throws Refused `metadata_too_large`, `metadata_malformed`; so do the next two */
 export const readTimestamp = (bytes: Uint8Array): SignedFile<Timestamp> =>
@@ -69,7 +69,7 @@ export const readTargets = (bytes: Uint8Array): SignedFile<Targets> =>
   read("targets", bytes, envelope(Targets));
 
 /** SHA-256 of the canonical key object, hex: a key has one id, so one key cannot count twice towards a threshold. */
-export const keyIdOf = (key: TufKey): string => sha256Text(canonicalText(key));
+export const keyIdOf = (key: TufKey): string => hashText(formatCanonical(key));
 
 function read<T extends object>(
   role: Role,
@@ -81,7 +81,7 @@ function read<T extends object>(
       "metadata_too_large",
       `${role} has ${bytes.length} bytes, at most ${sizeLimits[role]}`,
     );
-  const parsed = schema.safeParse(strict(role, bytes));
+  const parsed = schema.safeParse(parseJson(role, bytes));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const path = issue?.path.map(String).join("/") ?? "";
@@ -93,7 +93,7 @@ function read<T extends object>(
   return { role, signed, signatures };
 }
 
-function strict(role: Role, bytes: Uint8Array): unknown {
+function parseJson(role: Role, bytes: Uint8Array): unknown {
   try {
     return parseStrict(bytes);
   } catch (error) {
@@ -104,9 +104,10 @@ function strict(role: Role, bytes: Uint8Array): unknown {
 }
 
 /** Why nobody reads this as a root, whoever signs it; undefined when it is sound. */
-export const rootFault = (root: Root): string | undefined => keyFault(root) ?? roleFault(root);
+export const rootFault = (root: Root): string | undefined =>
+  findKeyFault(root) ?? findRoleFault(root);
 
-function keyFault(root: Root): string | undefined {
+function findKeyFault(root: Root): string | undefined {
   for (const [id, key] of Object.entries(root.keys)) {
     if (keyIdOf(key) !== id) return `key ${id} is not named by its own digest`;
     if (!isPinnableKey(fromHex(key.keyval.public))) return `key ${id} is weak or no Ed25519 key`;
@@ -114,7 +115,7 @@ function keyFault(root: Root): string | undefined {
   return undefined;
 }
 
-function roleFault(root: Root): string | undefined {
+function findRoleFault(root: Root): string | undefined {
   const rolesOf = new Map<string, Role>();
   for (const role of roles) {
     const { keyids, threshold } = root.roles[role];

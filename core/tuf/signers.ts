@@ -1,7 +1,7 @@
 /** Whose signatures on a file hold: the only place that says that a file may be believed. */
-import { canonicalBytes } from "#schema/canonical.ts";
+import { encodeCanonical } from "#schema/canonical.ts";
 import type { Role, Root, Signature } from "#schema/tuf.ts";
-import type { Judging } from "./claims.ts";
+import type { ClaimCheck } from "./claims.ts";
 import { readRoot, type RootFile } from "./read.ts";
 import { Refused } from "../refused.ts";
 
@@ -12,8 +12,12 @@ export interface Signed {
 }
 
 /** Ids of the keys that `authority` names for the role and whose signature holds, in the authority's order. */
-export function* signersOf(file: Signed, authority: Root, role: Role): Judging<readonly string[]> {
-  const bytes = canonicalBytes(file.signed);
+export function* signersOf(
+  file: Signed,
+  authority: Root,
+  role: Role,
+): ClaimCheck<readonly string[]> {
+  const bytes = encodeCanonical(file.signed);
   const signers: string[] = [];
   for (const id of authority.roles[role].keyids) {
     const key = authority.keys[id];
@@ -25,13 +29,13 @@ export function* signersOf(file: Signed, authority: Root, role: Role): Judging<r
 }
 
 /** Whether a threshold of the role's keys, as `authority` names them, signed the file. */
-export function* isSigned(file: Signed, authority: Root, role: Role): Judging<boolean> {
+export function* isSigned(file: Signed, authority: Root, role: Role): ClaimCheck<boolean> {
   const signers = yield* signersOf(file, authority, role);
   return signers.length >= authority.roles[role].threshold;
 }
 
 /** A root that its own threshold signed. Whether to follow it is for `succession.ts` or a pin to say. @throws Refused */
-export function* soundRoot(bytes: Uint8Array): Judging<RootFile> {
+export function* requireSignedRoot(bytes: Uint8Array): ClaimCheck<RootFile> {
   const root = readRoot(bytes);
   if (!(yield* isSigned(root, root.signed, "root")))
     throw new Refused("root_invalid", "root is not signed by its own threshold");

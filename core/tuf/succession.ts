@@ -3,7 +3,7 @@
  * stores it, or follows it.
  */
 import type { RootRefusalCode } from "#schema/refusals.ts";
-import type { Judging } from "./claims.ts";
+import type { ClaimCheck } from "./claims.ts";
 import { readRoot, type RootDraft, type RootFile } from "./read.ts";
 import { Refused } from "../refused.ts";
 import { signersOf } from "./signers.ts";
@@ -18,10 +18,10 @@ export interface RootFault {
  * Why `next` may not follow `current` (undefined: nothing is in force yet), whatever the time: its version is not the
  * next, or a threshold of its own root keys or of its predecessor's is missing. Empty when it may.
  */
-function* successionFaults(
+function* findSuccessionFaults(
   current: RootDraft | undefined,
   next: RootDraft,
-): Judging<readonly RootFault[]> {
+): ClaimCheck<readonly RootFault[]> {
   const expected = (current?.signed.version ?? 0) + 1;
   const { version } = next.signed;
   const faults: RootFault[] = [];
@@ -46,12 +46,12 @@ function* successionFaults(
 }
 
 /** The same, and why not now: it is over, or good for longer than any root. @param now milliseconds since the Unix epoch */
-export function* candidateFaults(
+export function* findCandidateFaults(
   current: RootDraft | undefined,
   next: RootDraft,
   now: number,
-): Judging<readonly RootFault[]> {
-  const faults = yield* successionFaults(current, next);
+): ClaimCheck<readonly RootFault[]> {
+  const faults = yield* findSuccessionFaults(current, next);
   const times = [
     { code: "root_expired", message: overFault("root", next.signed, now) },
     { code: "root_time_far", message: farFault("root", next.signed, now) },
@@ -74,13 +74,13 @@ export interface Followed {
 export function* followRoots(
   trusted: RootFile,
   successors: readonly Uint8Array[],
-): Judging<Followed> {
+): ClaimCheck<Followed> {
   let root = trusted;
   let reached: Uint8Array | undefined;
   for (const bytes of successors) {
     try {
       const next = readRoot(bytes);
-      const [fault] = yield* successionFaults(root, next);
+      const [fault] = yield* findSuccessionFaults(root, next);
       if (fault !== undefined)
         throw new Refused(
           "root_invalid",

@@ -2,7 +2,7 @@
  * When a signed file is good: before its end, and no further from it than its role lives at most. A time that a thief
  * or a mistake put far ahead is believed nowhere, so nothing can be made to last for ever by one signature.
  */
-import { unixSeconds } from "#schema/time.ts";
+import { parseUnixSeconds } from "#schema/time.ts";
 import { longestLife, type Role } from "#schema/tuf.ts";
 import { Refused } from "../refused.ts";
 
@@ -15,7 +15,7 @@ interface Dated {
 }
 
 /** A signed time in milliseconds since the Unix epoch; of one that does not exist, which no reader lets through, 0. */
-export const millisecondsOf = (time: string): number => 1000 * (unixSeconds(time) ?? 0);
+export const millisecondsOf = (time: string): number => 1000 * (parseUnixSeconds(time) ?? 0);
 
 /** That a payload is past its end, or undefined. @param now milliseconds since the Unix epoch */
 export const overFault = (role: Role, signed: Dated, now: number): string | undefined =>

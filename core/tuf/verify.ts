@@ -7,7 +7,7 @@ import { bundlePath, type BundleCustom, decodeBundle } from "#schema/bundle.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Role, Snapshot, Targets, Timestamp } from "#schema/tuf.ts";
 import { Refused } from "../refused.ts";
-import type { Judging } from "./claims.ts";
+import type { ClaimCheck } from "./claims.ts";
 import { type Floors, keysetOf, type RoleFloor, targetsFloorUnder } from "./floors.ts";
 import {
   readSnapshot,
@@ -57,29 +57,34 @@ export function* verifyMetadata(
   files: Readonly<Record<OnlineRole, Digested>>,
   owner: Owner,
   floors: Floors,
-): Judging<Verified> {
+): ClaimCheck<Verified> {
   if (root.signed.version < floors.root)
     throw new Refused("version_rollback", `root ${root.signed.version} is below ${floors.root}`);
 
   const timestamp = readTimestamp(files.timestamp.bytes);
   yield* requireSigned(root, timestamp);
-  const timestampFloor = above(root, timestamp, files.timestamp.sha256, floors.timestamp);
+  const timestampFloor = requireAboveFloor(
+    root,
+    timestamp,
+    files.timestamp.sha256,
+    floors.timestamp,
+  );
   requireReach(timestamp, floors.timestamp);
 
   const snapshotPin = timestamp.signed.meta["snapshot.json"];
-  const snapshot = readSnapshot(pinned("snapshot", files.snapshot, snapshotPin));
+  const snapshot = readSnapshot(requirePinned("snapshot", files.snapshot, snapshotPin));
   yield* requireSigned(root, snapshot);
   requireVersion(snapshot, snapshotPin.version);
-  const snapshotFloor = above(root, snapshot, files.snapshot.sha256, floors.snapshot);
+  const snapshotFloor = requireAboveFloor(root, snapshot, files.snapshot.sha256, floors.snapshot);
   requireReach(snapshot, floors.snapshot);
   requireOwner("snapshot", snapshot.signed.custom, owner);
 
   const targetsPin = snapshot.signed.meta["targets.json"];
-  const targets = readTargets(pinned("targets", files.targets, targetsPin));
+  const targets = readTargets(requirePinned("targets", files.targets, targetsPin));
   yield* requireSigned(root, targets);
   requireVersion(targets, targetsPin.version);
   const before = floors.targets?.snapshot_keyset === snapshotFloor.keyset ? floors.targets : null;
-  const targetsFloor = above(root, targets, files.targets.sha256, before);
+  const targetsFloor = requireAboveFloor(root, targets, files.targets.sha256, before);
   requireReach(targets, floors.targets);
 
   const { custom, hashes, length } = targets.signed.targets[bundlePath];
@@ -155,7 +160,7 @@ export function verifyBundle(verified: Verified, { bytes, sha256 }: Digested): R
 
 type Versioned = SignedFile<{ readonly version: number }>;
 
-function* requireSigned(root: RootFile, file: Versioned): Judging<void> {
+function* requireSigned(root: RootFile, file: Versioned): ClaimCheck<void> {
   if (!(yield* isSigned(file, root.signed, file.role)))
     throw new Refused(
       "signature_invalid",
@@ -164,7 +169,7 @@ function* requireSigned(root: RootFile, file: Versioned): Judging<void> {
 }
 
 /** The file's own floor, once it is at or above the one before. */
-function above(
+function requireAboveFloor(
   { signed }: RootFile,
   file: Versioned,
   sha256: string,
@@ -197,7 +202,7 @@ function requireReach(file: Versioned, last: RoleFloor | null): void {
     throw new Refused("version_jump", `${file.role} jumps from ${last.version} to ${version}`);
 }
 
-function pinned(
+function requirePinned(
   role: Role,
   { bytes, sha256 }: Digested,
   pin: { readonly length: number; readonly hashes: { readonly sha256: string } },

@@ -10,7 +10,7 @@ import { StatusReport } from "#agent/report/status.ts";
 import { type RefusalCode, refusalEntry } from "#schema/refusals.ts";
 import type { Api } from "./api.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { must, start, until } from "#lab/run/process.ts";
+import { must, start, waitUntil } from "#lab/run/process.ts";
 import type { LabState } from "#lab/net/state.ts";
 
 const agentProgram = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));
@@ -29,7 +29,7 @@ export interface LabHost {
 const logOf = (host: LabHost): string => join(host.folder, "agent.log");
 
 /** The agent's command line in its namespace. */
-function agentCommand(
+function makeAgentCommand(
   host: LabHost,
   command: string,
   ...rest: readonly string[]
@@ -45,7 +45,7 @@ function agentCommand(
 }
 
 export const agentStatus = async (host: LabHost): Promise<StatusReport> =>
-  StatusReport.parse(JSON.parse(await must(agentCommand(host, "status", "--json"))));
+  StatusReport.parse(JSON.parse(await must(makeAgentCommand(host, "status", "--json"))));
 
 /** Writes the guard and, unless this host is enrolled already, enrols it with a one-time token. */
 export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "known"> {
@@ -61,7 +61,7 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
   writeFileSync(tokenFile, token, { mode: 0o600 });
   try {
     const pin = ["--root-sha256", root_sha256, "--token-file", tokenFile];
-    await must(agentCommand(host, "join", host.url, ...pin, "--ca", host.ca, "--enforce"));
+    await must(makeAgentCommand(host, "join", host.url, ...pin, "--ca", host.ca, "--enforce"));
   } finally {
     rmSync(tokenFile);
   }
@@ -71,7 +71,7 @@ export async function prepareHost(host: LabHost, api: Api): Promise<"joined" | "
 /** Starts `portcullis-agent run`; it stays until it is told to end. */
 export async function startAgent(host: LabHost, state: LabState): Promise<ChildProcess> {
   const log = openSync(logOf(host), "a", 0o600);
-  const child = await start(agentCommand(host, "run"), log);
+  const child = await start(makeAgentCommand(host, "run"), log);
   closeSync(log);
   if (child.pid !== undefined) state.started(child.pid);
   return child;
@@ -81,7 +81,7 @@ export async function startAgent(host: LabHost, state: LabState): Promise<ChildP
  * What a host refused of what it was served since `since`. A refusal about the transport judges nothing that was served:
  * on a busy machine a poll comes too late, and the host asks again.
  */
-export const judgedSince = (
+export const findRefusalSince = (
   last: StatusReport["last_refusal"],
   since: Date,
 ): RefusalCode | undefined =>
@@ -97,7 +97,7 @@ export function waitForRefusal(
   since: Date,
   patienceMs: number,
 ): Promise<RefusalCode> {
-  const refused = async (): Promise<RefusalCode | undefined> =>
-    judgedSince((await agentStatus(host)).last_refusal, since);
-  return until(`${host.name} to refuse (its log is ${logOf(host)})`, refused, patienceMs);
+  const readRefusal = async (): Promise<RefusalCode | undefined> =>
+    findRefusalSince((await agentStatus(host)).last_refusal, since);
+  return waitUntil(`${host.name} to refuse (its log is ${logOf(host)})`, readRefusal, patienceMs);
 }

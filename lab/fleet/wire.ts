@@ -42,10 +42,10 @@ export async function openWire(options: WireOptions, state: LabState): Promise<W
   );
   if (relay.pid !== undefined) state.started(relay.pid);
   const lines = createInterface({ input: relay.stdout });
-  await heard(relay, lines, "listening");
+  await waitForLine(relay, lines, "listening");
   return {
     mode: async (name) => {
-      const confirmed = heard(relay, lines, name);
+      const confirmed = waitForLine(relay, lines, name);
       relay.stdin.write(`${name}\n`);
       await confirmed;
     },
@@ -72,12 +72,12 @@ async function openDoor(path: string, port: number): Promise<Server> {
 }
 
 /** Waits for one line of the relay. @throws Error when it says something else, or ends */
-async function heard(relay: ChildProcess, lines: Interface, expected: string): Promise<void> {
+async function waitForLine(relay: ChildProcess, lines: Interface, expected: string): Promise<void> {
   const ended = new AbortController();
   const line = once(lines, "line", { signal: ended.signal });
-  const gone = (): void => ended.abort(new Error("the relay ended"));
-  relay.once("exit", gone);
+  const abortWait = (): void => ended.abort(new Error("the relay ended"));
+  relay.once("exit", abortWait);
   const [said] = (await line) as [string];
-  relay.off("exit", gone);
+  relay.off("exit", abortWait);
   if (said !== expected) throw new Error(`the relay said ${said}, expected ${expected}`);
 }

@@ -10,7 +10,7 @@ import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import type { Sql } from "#worker/ports/index.ts";
 import { openAdminToken, openSecrets } from "#worker/standalone/secrets.ts";
 import { openApi } from "./api.ts";
-import { childProcesses } from "#lab/run/process.ts";
+import { listChildProcesses } from "#lab/run/process.ts";
 import { type ControlPlane, fleet, leaseSeconds, pollSeconds } from "./settings.ts";
 
 const entry = fileURLToPath(new URL("../../worker/index.ts", import.meta.url));
@@ -30,7 +30,7 @@ export async function openWorkerd(
   const runtime = new Miniflare(
     convertV4MiniflareOptions({
       modules: true,
-      script: await bundle(),
+      script: await buildWorker(),
       compatibilityDate: "2026-11-01",
       host: "127.0.0.1",
       port: options.port,
@@ -50,7 +50,7 @@ export async function openWorkerd(
     }),
   );
   const url = (await runtime.ready).origin;
-  for (const pid of childProcesses()) started(pid);
+  for (const pid of listChildProcesses()) started(pid);
   await migrate(await runtime.getD1Database("DB"));
   const close = (): Promise<void> => runtime.dispose();
   return {
@@ -62,7 +62,7 @@ export async function openWorkerd(
   };
 }
 
-async function bundle(): Promise<string> {
+async function buildWorker(): Promise<string> {
   const built = await build({
     entryPoints: [entry],
     bundle: true,

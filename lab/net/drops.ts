@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
-import { inNamespace, ipBatch } from "./netns.ts";
+import { inNamespace, runIpBatch } from "./netns.ts";
 import { CannotTell, must, patienceMs } from "#lab/run/process.ts";
 
 /** A packet as it is noted: `tcp 10.8.0.11 40000 10.20.0.1 53`, or `echo-request 10.8.0.11 10.20.0.1`. */
@@ -35,7 +35,7 @@ export interface Pending {
   /** As which its packets may be noted, there and back; none while nothing was sent. */
   readonly flows: readonly Flow[];
   /** One of its packets was dropped. */
-  dropped(): void;
+  markDropped(): void;
   readonly text: string;
 }
 
@@ -68,14 +68,14 @@ export async function settle(
     if (unsent().length === 0) {
       if (unknown().length === 0) return;
       const now = await drops.read();
-      for (const one of unknown()) if (wasDropped(one, earlier, now)) one.dropped();
+      for (const one of unknown()) if (wasDropped(one, earlier, now)) one.markDropped();
       earlier = now;
       await drops.pass();
     }
     const still = unsent().length + unknown().length;
     if (still < left) [left, news] = [still, performance.now()];
     else if (performance.now() - news > patience)
-      throw new CannotTell(stuck(unknown(), pending.length, earlier));
+      throw new CannotTell(describeStuck(unknown(), pending.length, earlier));
   }
 }
 
@@ -89,7 +89,7 @@ const wasDropped = (
     earlier.some((notes, i) => notes.before.has(flow) && now[i]?.behind.has(flow) === false),
   );
 
-function stuck(unknown: readonly Pending[], of: number, notes: readonly Notes[]): string {
+function describeStuck(unknown: readonly Pending[], of: number, notes: readonly Notes[]): string {
   const examples = unknown.slice(0, 3).map(({ flows, text }) => {
     const seen = flows.some((flow) =>
       notes.some(({ before, behind }) => before.has(flow) || behind.has(flow)),
@@ -127,7 +127,7 @@ export function openDrops(namespaces: readonly string[], idle: string): Drops {
  */
 export async function passHooks(idle: string): Promise<void> {
   const device = `p${randomBytes(4).toString("hex")}`;
-  await ipBatch(idle, [
+  await runIpBatch(idle, [
     `link add ${device} type veth peer name ${device}p`,
     `link delete ${device}`,
   ]);
@@ -148,22 +148,25 @@ const noNotebook = `add table inet ${table}\ndelete table inet ${table}\n`;
 /** Loads over itself, empty. */
 const notebook = [
   `${noNotebook}table inet ${table} {`,
-  ...["before", "behind"].flatMap((when) => families.flatMap((family) => sets(when, family))),
-  ...chain("before", "prerouting", first),
-  ...chain("before", "output", first),
-  ...chain("behind", "input", last),
-  ...chain("behind", "postrouting", last),
+  ...["before", "behind"].flatMap((when) => families.flatMap((family) => formatSets(when, family))),
+  ...formatChain("before", "prerouting", first),
+  ...formatChain("before", "output", first),
+  ...formatChain("behind", "input", last),
+  ...formatChain("behind", "postrouting", last),
   "}",
   "",
 ].join("\n");
 
-function sets(when: string, { name, ip, icmp }: (typeof families)[number]): readonly string[] {
+function formatSets(
+  when: string,
+  { name, ip, icmp }: (typeof families)[number],
+): readonly string[] {
   const set = (what: string, type: string): string =>
     `\tset ${when}_${what}_${name} { typeof ${ip} saddr . ${ip} daddr . ${type}; size 65535; flags dynamic; }`;
   return [set("port", "meta l4proto . th sport . th dport"), set("echo", `${icmp} type`)];
 }
 
-function chain(when: string, hook: string, priority: number): readonly string[] {
+function formatChain(when: string, hook: string, priority: number): readonly string[] {
   return [
     `\tchain ${when}_${hook} {`,
     `\t\ttype filter hook ${hook} priority ${priority}; policy accept;`,
@@ -197,13 +200,13 @@ async function readNotes(namespace: string): Promise<Notes> {
   const listed = Listing.parse(JSON.parse(text)).nftables.flatMap(({ set }) =>
     set === undefined ? [] : [set],
   );
-  const noted = (when: string): ReadonlySet<Flow> =>
+  const findNoted = (when: string): ReadonlySet<Flow> =>
     new Set(
       listed
         .filter(({ name }) => name.startsWith(when))
         .flatMap(({ elem }) => elem.map(({ concat }) => flowOf(concat))),
     );
-  return { before: noted("before"), behind: noted("behind") };
+  return { before: findNoted("before"), behind: findNoted("behind") };
 }
 
 function flowOf(concat: z.infer<typeof Port> | z.infer<typeof Echo>): Flow {

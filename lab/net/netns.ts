@@ -9,7 +9,7 @@ import { must, run } from "#lab/run/process.ts";
 export const newPrefix = (): string => `pc${randomBytes(4).toString("hex")}`;
 
 /** @param label 1–12 lower-case letters and digits */
-export function namespaceName(prefix: string, label: string): string {
+export function makeNamespaceName(prefix: string, label: string): string {
   const name = `${prefix}-${label}`;
   if (!/^pc[0-9a-f]{8}-[a-z0-9]{1,12}$/.test(name))
     throw new RangeError(`not a namespace of a lab: ${JSON.stringify(name)}`);
@@ -29,7 +29,7 @@ export const inNamespace = (namespace: string, ...argv: readonly string[]): read
  * Runs `ip` commands, one a line; all of them or an error that names the first that failed.
  * @param family what the commands mean where no address says it: without it `rule add from ::/0` is an IPv4 rule
  */
-export async function ipBatch(
+export async function runIpBatch(
   namespace: string | null,
   lines: readonly string[],
   family: "v4" | "v6" = "v4",
@@ -42,11 +42,11 @@ export async function ipBatch(
 
 /** Makes namespaces with loopback up. */
 export async function makeNamespaces(names: readonly string[]): Promise<void> {
-  await ipBatch(
+  await runIpBatch(
     null,
     names.map((name) => `netns add ${name}`),
   );
-  await Promise.all(names.map((name) => ipBatch(name, ["link set lo up"])));
+  await Promise.all(names.map((name) => runIpBatch(name, ["link set lo up"])));
 }
 
 /** Removes namespaces; one that is gone already is fine. The kernel frees their devices a little later. */
@@ -76,10 +76,10 @@ export interface CableEnd {
 /** Joins two namespaces by a veth pair. Addresses are usable at once: duplicate detection is off (RFC 4862 §5.4). */
 export async function joinByCable(a: CableEnd, b: CableEnd): Promise<void> {
   const link = `link add ${a.device} netns ${a.namespace} type veth peer name ${b.device} netns ${b.namespace}`;
-  await ipBatch(null, [link]);
+  await runIpBatch(null, [link]);
   await Promise.all(
     [a, b].map((end) =>
-      ipBatch(end.namespace, [
+      runIpBatch(end.namespace, [
         ...end.addresses.map((address) => addAddress(address, end.device)),
         `link set ${end.device} up`,
       ]),

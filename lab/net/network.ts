@@ -11,7 +11,7 @@ import {
   type Side,
   sides,
 } from "./machines.ts";
-import { ipBatch, joinByCable, makeNamespaces, namespaceName } from "./netns.ts";
+import { runIpBatch, joinByCable, makeNamespaces, makeNamespaceName } from "./netns.ts";
 import type { Place } from "./probe.ts";
 import type { LabState } from "./state.ts";
 import { buildTopology, namespacesOf, type TopologyPlan } from "./topology.ts";
@@ -45,7 +45,7 @@ export async function openNetwork(state: LabState): Promise<Network> {
       behind === null ? [] : [{ name, behind, addresses: [address.v4, address.v6] }],
     ),
   };
-  const management = namespaceName(state.prefix, "mgmt");
+  const management = makeNamespaceName(state.prefix, "mgmt");
   const namespaces = [...namespacesOf(plan), management];
   state.willMake(namespaces);
   const topology = await buildTopology(plan);
@@ -54,7 +54,7 @@ export async function openNetwork(state: LabState): Promise<Network> {
     return { name, namespace, address, behind, managed: managed !== null };
   });
   await makeNamespaces([management]);
-  await ipBatch(management, [`address add ${managementAddress}/32 dev lo`]);
+  await runIpBatch(management, [`address add ${managementAddress}/32 dev lo`]);
   for (const { name, management: address } of fleetMachines) {
     const station = stations.find((found) => found.name === name);
     if (station !== undefined && address !== null) await connect(management, station, address);
@@ -82,8 +82,8 @@ async function connect(
     { namespace, device: managementInterface, addresses: [`${address}/32`] },
   );
   await Promise.all([
-    ipBatch(management, [`route add ${address}/32 dev ${name} src ${managementAddress}`]),
-    ipBatch(namespace, [
+    runIpBatch(management, [`route add ${address}/32 dev ${name} src ${managementAddress}`]),
+    runIpBatch(namespace, [
       `route add ${managementAddress}/32 dev ${managementInterface} src ${address}`,
     ]),
   ]);

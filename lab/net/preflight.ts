@@ -17,17 +17,20 @@ const programs = [
 ] as const;
 
 /** @returns what is missing, one sentence each; empty when all is there */
-export async function missing(env: NodeJS.ProcessEnv, state: LabState): Promise<readonly string[]> {
+export async function findMissing(
+  env: NodeJS.ProcessEnv,
+  state: LabState,
+): Promise<readonly string[]> {
   const path = (env["PATH"] ?? "").split(delimiter);
   const absent = programs
-    .filter(([program]) => !path.some((folder) => executable(join(folder, program))))
+    .filter(([program]) => !path.some((folder) => isExecutable(join(folder, program))))
     .map(([program, debian]) => `${program} is not on PATH (Debian: apt-get install ${debian})`);
   if (process.geteuid?.() !== 0)
     return ["root: network namespaces and nftables need it (try sudo npm start)", ...absent];
-  return absent.length > 0 ? absent : trial(state);
+  return absent.length > 0 ? absent : checkNamespaces(state);
 }
 
-function executable(path: string): boolean {
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();
@@ -36,7 +39,7 @@ function executable(path: string): boolean {
   }
 }
 
-async function trial(state: LabState): Promise<readonly string[]> {
+async function checkNamespaces(state: LabState): Promise<readonly string[]> {
   const namespace = `${state.prefix}-trial`;
   state.willMake([namespace]);
   const made = await run(["ip", "netns", "add", namespace]);

@@ -12,10 +12,10 @@ import {
   portFlow,
   settle,
 } from "./drops.ts";
-import { makeNamespaces, namespaceName } from "./netns.ts";
+import { makeNamespaces, makeNamespaceName } from "./netns.ts";
 import { patienceMs } from "#lab/run/process.ts";
 import { openProber, type Prober } from "./prober-process.ts";
-import type { Ask, Question, Said } from "./prober.ts";
+import type { Ask, Question, ProberMessage } from "./prober.ts";
 import type { LabState } from "./state.ts";
 
 export type { Ask } from "./prober.ts";
@@ -69,7 +69,7 @@ export async function openProbers(
   state: LabState,
   options: ProberOptions = {},
 ): Promise<Probers> {
-  const idle = namespaceName(state.prefix, "idle");
+  const idle = makeNamespaceName(state.prefix, "idle");
   state.willMake([idle]);
   await makeNamespaces([idle]);
   const drops = openDrops(
@@ -123,7 +123,7 @@ class Asked implements Pending {
     return { ...ask, from: from.address[this.family], to: to.address[this.family] };
   }
 
-  hear(said: Said): void {
+  hear(said: ProberMessage): void {
     if (said.kind === "answered") this.outcome ??= "open";
     if (said.kind !== "sent") return;
     const { from, to, ...asked } = this.question;
@@ -140,7 +140,7 @@ class Asked implements Pending {
     return this.outcome !== undefined;
   }
 
-  dropped(): void {
+  markDropped(): void {
     this.outcome ??= "shut";
   }
 

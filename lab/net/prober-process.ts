@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { inNamespace } from "./netns.ts";
 import { stop } from "#lab/run/process.ts";
-import type { Ask, Order, Question, Said } from "./prober.ts";
+import type { Ask, Order, Question, ProberMessage } from "./prober.ts";
 import type { LabState } from "./state.ts";
 
-const Said: z.ZodType<Said> = z.discriminatedUnion("kind", [
+const ProberMessage: z.ZodType<ProberMessage> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("listening") }),
   z.object({ kind: z.literal("sent"), question: z.int(), sourcePort: z.int() }),
   z.object({ kind: z.literal("answered"), question: z.int() }),
@@ -20,7 +20,7 @@ export interface Prober {
   /** Listens on these, on all addresses of the place; what it listens on already is fine. */
   listen(addresses: readonly string[], asks: readonly Ask[]): Promise<void>;
   /** Starts asking; `heard` hears what becomes of each question until `end` has returned. */
-  ask(questions: readonly Question[], heard: (said: Said) => void): void;
+  ask(questions: readonly Question[], heard: (said: ProberMessage) => void): void;
   end(): Promise<void>;
   /** @throws Error when the prober ended or said that it is broken: then nothing it said is a verdict */
   assertSound(): void;
@@ -41,9 +41,9 @@ export function openProber(
   if (child.pid !== undefined) state.started(child.pid);
   const broken = new AbortController();
   const breakDown = (why: string): void => broken.abort(new Error(`the prober in ${name} ${why}`));
-  let hear: (said: Said) => void = ignore;
+  let hear: (said: ProberMessage) => void = ignore;
   createInterface({ input: child.stdout }).on("line", (line) => {
-    const said = Said.parse(JSON.parse(line));
+    const said = ProberMessage.parse(JSON.parse(line));
     if (said.kind === "failed") breakDown(`failed: ${said.message}`);
     else hear(said);
   });
@@ -51,7 +51,7 @@ export function openProber(
   child.stdin.on("error", ignore); // it has ended, which `broken` says
   const order = (given: Order): void => void child.stdin.write(`${JSON.stringify(given)}\n`);
   /** Gives an order and waits for the line that answers it; what is said before goes to whoever listened. */
-  const obeyed = async (given: Order, kind: Said["kind"]): Promise<void> => {
+  const sendOrder = async (given: Order, kind: ProberMessage["kind"]): Promise<void> => {
     broken.signal.throwIfAborted();
     const before = hear;
     await new Promise<void>((resolve, reject) => {
@@ -64,12 +64,12 @@ export function openProber(
     hear = ignore;
   };
   return {
-    listen: (addresses, asks) => obeyed({ kind: "listen", addresses, asks }, "listening"),
+    listen: (addresses, asks) => sendOrder({ kind: "listen", addresses, asks }, "listening"),
     ask: (questions, heard) => {
       hear = heard;
       order({ kind: "ask", questions });
     },
-    end: () => obeyed({ kind: "end" }, "ended"),
+    end: () => sendOrder({ kind: "end" }, "ended"),
     assertSound: () => broken.signal.throwIfAborted(),
     close: () => stop(child),
   };

@@ -26,7 +26,7 @@ export type Order =
   | { readonly kind: "end" };
 
 /** A question is named by its index in the order that asked it. */
-export type Said =
+export type ProberMessage =
   | { readonly kind: "listening" }
   /** A packet of the question goes out from this source port; 0 for ping. Comes again with each new port. */
   | { readonly kind: "sent"; readonly question: number; readonly sourcePort: number }
@@ -78,7 +78,7 @@ async function obey(order: Order): Promise<void> {
     case "listen":
       for (const address of order.addresses)
         await Promise.all(order.asks.map((asked) => listen(address, asked)));
-      return say({ kind: "listening" });
+      return sendMessage({ kind: "listening" });
     case "ask":
       for (const [i, question] of order.questions.entries()) {
         if (i % atOnce === 0) await new Promise(setImmediate);
@@ -88,16 +88,16 @@ async function obey(order: Order): Promise<void> {
     case "end":
       for (const close of underWay) close();
       underWay = [];
-      return say({ kind: "ended" });
+      return sendMessage({ kind: "ended" });
   }
 }
 
-function say(said: Said): void {
+function sendMessage(said: ProberMessage): void {
   process.stdout.write(`${JSON.stringify(said)}\n`);
 }
 
 function fail(error: unknown): void {
-  say({ kind: "failed", message: String(error) });
+  sendMessage({ kind: "failed", message: String(error) });
 }
 
 async function listen(address: string, asked: Ask): Promise<void> {
@@ -122,8 +122,8 @@ async function listen(address: string, asked: Ask): Promise<void> {
 /** Starts one question. @returns what ends it; nothing is said of it afterwards */
 function ask(question: Question, index: number): Close {
   const hearing: Hearing = {
-    sent: (sourcePort) => say({ kind: "sent", question: index, sourcePort }),
-    answered: () => say({ kind: "answered", question: index }),
+    sent: (sourcePort) => sendMessage({ kind: "sent", question: index, sourcePort }),
+    answered: () => sendMessage({ kind: "answered", question: index }),
   };
   switch (question.protocol) {
     case "tcp":
@@ -166,12 +166,12 @@ function connectAgain(localAddress: string, host: string, port: number, hearing:
 function sendAgain(from: string, to: string, port: number, hearing: Hearing): Close {
   const socket = createSocket(familyOf(from));
   // Somebody's ICMP, or no neighbour yet: it is sent again.
-  const gone = (error: Error | null): void => {
+  const checkSent = (error: Error | null): void => {
     if (error !== null && !isUnanswered(error)) fail(error);
   };
-  const send = (): void => socket.send("portcullis", port, to, gone);
+  const send = (): void => socket.send("portcullis", port, to, checkSent);
   let timer: NodeJS.Timeout | undefined;
-  socket.on("error", gone);
+  socket.on("error", checkSent);
   socket.once("message", () => {
     clearInterval(timer);
     hearing.answered();

@@ -63,7 +63,7 @@ async function forward(
 }
 
 /** Every `drop` of the bundle becomes `accept`; the signed metadata around it stays as it is. */
-function opened(answer: Answer): Answer {
+function replaceDrops(answer: Answer): Answer {
   const update = Update.parse(JSON.parse(answer.body.toString("utf8")));
   if (update.bundle === undefined) return answer;
   const bundle = Buffer.from(update.bundle, "base64").toString("utf8");
@@ -78,13 +78,13 @@ function meddle(mode: Mode, answer: Answer, remembered: readonly Answer[]): Answ
     case "pass":
       return answer;
     case "tamper":
-      return answer.status === 200 ? opened(answer) : answer;
+      return answer.status === 200 ? replaceDrops(answer) : answer;
     case "replay":
       return remembered.at(-2) ?? answer;
   }
 }
 
-function reply(response: ServerResponse, answer: Answer): void {
+function sendAnswer(response: ServerResponse, answer: Answer): void {
   const { "transfer-encoding": _, connection: __, ...headers } = answer.headers;
   response.writeHead(answer.status, { ...headers, "content-length": answer.body.length });
   response.end(answer.body);
@@ -107,11 +107,11 @@ function main(): void {
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = await forward(values.to, incoming, await collect(incoming));
     if (incoming.method !== "GET" || !(incoming.url ?? "").startsWith("/v1/agent/update"))
-      return reply(response, answer);
+      return sendAnswer(response, answer);
     const host = incoming.socket.remoteAddress ?? "";
     const own = remembered.get(host) ?? [];
     if (mode === "pass" && answer.status === 200) remembered.set(host, [...own, answer]);
-    reply(response, meddle(mode, answer, own));
+    sendAnswer(response, meddle(mode, answer, own));
   };
   const credentials = { cert: readFileSync(values.cert), key: readFileSync(values.key) };
   const server = createServer(credentials, (incoming, response) => {

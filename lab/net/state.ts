@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import * as z from "zod";
 import { newPrefix, removeNamespaces } from "./netns.ts";
-import { run, signal, startTicks, until } from "#lab/run/process.ts";
+import { run, sendSignal, startTicks, waitUntil } from "#lab/run/process.ts";
 
 /** `pc` and eight random hex digits start every namespace's name. */
 const Namespace = z.string().regex(/^pc[0-9a-f]{8}-[a-z0-9]{1,12}$/);
@@ -59,7 +59,7 @@ export async function openState(data: string): Promise<LabState | undefined> {
       if (ticks !== undefined) write({ ...ledger, children: [...ledger.children, { pid, ticks }] });
     },
     sweep: async () => {
-      const swept = await sweepLedger(ledger);
+      const swept = await cleanLedger(ledger);
       rmSync(file, { force: true });
       rmSync(socketPath, { force: true });
       ledger = { namespaces: [], children: [] };
@@ -96,7 +96,7 @@ function readLedger(file: string): Ledger {
   return Ledger.parse(JSON.parse(text));
 }
 
-async function sweepLedger(ledger: Ledger): Promise<Swept> {
+async function cleanLedger(ledger: Ledger): Promise<Swept> {
   const present = await presentNamespaces();
   const namespaces = ledger.namespaces.filter((name) => present.has(name));
   const inside = (await Promise.all(namespaces.map(processesIn))).flat();
@@ -107,8 +107,8 @@ async function sweepLedger(ledger: Ledger): Promise<Swept> {
     const ticks = startTicks(pid);
     return ticks === undefined ? [] : [{ pid, ticks }];
   });
-  for (const { pid } of doomed) signal(pid, "SIGKILL");
-  await until("end of the lab's processes", () =>
+  for (const { pid } of doomed) sendSignal(pid, "SIGKILL");
+  await waitUntil("end of the lab's processes", () =>
     doomed.every(({ pid, ticks }) => startTicks(pid) !== ticks) ? true : undefined,
   );
   await removeNamespaces(namespaces);

@@ -10,9 +10,9 @@
  */
 import {
   addAddress,
-  ipBatch,
+  runIpBatch,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   removeNamespaces,
   setSwitches,
 } from "./netns.ts";
@@ -55,12 +55,12 @@ export const namespacesOf = (plan: TopologyPlan): readonly string[] =>
     gatewayName,
     ...plan.gateway.interfaces.map((_, i) => hubName(i)),
     ...plan.machines.map((machine) => machine.name),
-  ].map((label) => namespaceName(plan.prefix, label));
+  ].map((label) => makeNamespaceName(plan.prefix, label));
 
 /** Makes it all, or nothing: a failure removes what was made. */
 export async function buildTopology(plan: TopologyPlan): Promise<Topology> {
   const names = namespacesOf(plan);
-  const name = (label: string): string => namespaceName(plan.prefix, label);
+  const name = (label: string): string => makeNamespaceName(plan.prefix, label);
   try {
     await makeNamespaces(names);
     await connect(plan, name);
@@ -72,28 +72,29 @@ export async function buildTopology(plan: TopologyPlan): Promise<Topology> {
     gateway: name(gatewayName),
     hub: (device) => name(hubName(indexOf(plan, device))),
     machine: name,
-    routeVia: (address, device) => ipBatch(name(gatewayName), [routeVia(plan, address, device)]),
+    routeVia: (address, device) =>
+      runIpBatch(name(gatewayName), [formatRoute(plan, address, device)]),
     destroy: () => removeNamespaces(names),
   };
 }
 
 async function connect(plan: TopologyPlan, name: (label: string) => string): Promise<void> {
   const hubs = plan.gateway.interfaces.map((_, i) => name(hubName(i)));
-  await beRouters([name(gatewayName), ...hubs]);
-  await ipBatch(null, cables(plan, name));
+  await makeRouters([name(gatewayName), ...hubs]);
+  await runIpBatch(null, listCables(plan, name));
   await Promise.all([
-    ipBatch(name(gatewayName), gatewayCommands(plan)),
-    ...plan.machines.map((machine) => ipBatch(name(machine.name), machineCommands(machine))),
+    runIpBatch(name(gatewayName), listGatewayCommands(plan)),
+    ...plan.machines.map((machine) => runIpBatch(name(machine.name), listMachineCommands(machine))),
     ...hubs.flatMap((hub, i) => [
-      ipBatch(hub, hubCommands(plan, i)),
-      ipBatch(hub, hubRules(plan, i), "v4"),
-      ipBatch(hub, hubRules(plan, i), "v6"),
+      runIpBatch(hub, listHubCommands(plan, i)),
+      runIpBatch(hub, hubRules(plan, i), "v4"),
+      runIpBatch(hub, hubRules(plan, i), "v6"),
     ]),
   ]);
 }
 
 /** Before devices exist, so that each is born with `default`. No redirects: they would teach machines a short cut. */
-async function beRouters(namespaces: readonly string[]): Promise<void> {
+async function makeRouters(namespaces: readonly string[]): Promise<void> {
   await Promise.all(
     namespaces.flatMap((namespace) => [
       setSwitches(namespace, 1, ["ipv4/ip_forward", "ipv6/conf/all/forwarding"]),
@@ -111,7 +112,7 @@ async function beRouters(namespaces: readonly string[]): Promise<void> {
 const toGateway = "gw0";
 const toMachine = (i: number): string => `m${i}`;
 
-function cables(plan: TopologyPlan, name: (label: string) => string): readonly string[] {
+function listCables(plan: TopologyPlan, name: (label: string) => string): readonly string[] {
   const cable = (end: string, device: string, hub: number, hubEnd: string): string =>
     `link add ${hubEnd} netns ${name(hubName(hub))} type veth peer name ${device} netns ${name(end)}`;
   return [
@@ -136,12 +137,12 @@ function indexOf(plan: TopologyPlan, device: string): number {
   return index;
 }
 
-function routeVia(plan: TopologyPlan, address: string, device: string): string {
+function formatRoute(plan: TopologyPlan, address: string, device: string): string {
   const via = isV6(address) ? "fe80::2" : hubLink(indexOf(plan, device));
   return `route replace ${host(address)} via ${via} dev ${device}`;
 }
 
-function gatewayCommands(plan: TopologyPlan): readonly string[] {
+function listGatewayCommands(plan: TopologyPlan): readonly string[] {
   const { interfaces, addresses } = plan.gateway;
   return [
     ...addresses.map((address) => addAddress(host(address), "lo")),
@@ -151,7 +152,7 @@ function gatewayCommands(plan: TopologyPlan): readonly string[] {
       `link set ${device} up`,
     ]),
     ...plan.machines.flatMap((machine) =>
-      machine.addresses.map((address) => routeVia(plan, address, machine.behind)),
+      machine.addresses.map((address) => formatRoute(plan, address, machine.behind)),
     ),
   ];
 }
@@ -162,7 +163,7 @@ const towardsGateway = 100;
 const hubRules = (plan: TopologyPlan, hub: number): readonly string[] =>
   machinesOf(plan, hub).map(({ device }) => `rule add iif ${device} lookup ${towardsGateway}`);
 
-function hubCommands(plan: TopologyPlan, hub: number): readonly string[] {
+function listHubCommands(plan: TopologyPlan, hub: number): readonly string[] {
   return [
     `address add ${hubLink(hub)}/30 dev ${toGateway}`,
     addAddress("fe80::2/64", toGateway),
@@ -183,7 +184,7 @@ const machinesOf = (plan: TopologyPlan, hub: number) =>
     indexOf(plan, machine.behind) === hub ? [{ machine, device: toMachine(i) }] : [],
   );
 
-function machineCommands(machine: Machine): readonly string[] {
+function listMachineCommands(machine: Machine): readonly string[] {
   const v4 = machine.addresses.find((address) => !isV6(address));
   const v6 = machine.addresses.find(isV6);
   return [

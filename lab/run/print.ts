@@ -25,7 +25,7 @@ export interface Printer {
   progress(text: string): void;
 }
 
-export function printer(out: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Printer {
+export function makePrinter(out: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Printer {
   const coloured = out.isTTY && (env["NO_COLOR"] ?? "") === "";
   const show = (cell: Cell | string): string => {
     if (typeof cell === "string") return cell;
@@ -33,15 +33,15 @@ export function printer(out: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Printe
     const code = codes[cell.tone ?? "plain"];
     return coloured && code !== "" ? `${code}${text}${reset}` : text;
   };
-  const line: Printer["line"] = (...cells) => {
+  const printLine: Printer["line"] = (...cells) => {
     out.write(`${cells.map(show).join("").trimEnd()}\n`);
   };
   return {
-    line,
+    line: printLine,
     heading: (text) => {
-      line("");
-      line({ text, tone: "bold" });
+      printLine("");
+      printLine({ text, tone: "bold" });
     },
-    progress: (text) => line({ text: `  ${text}`, tone: "dim" }),
+    progress: (text) => printLine({ text: `  ${text}`, tone: "dim" }),
   };
 }

@@ -59,7 +59,7 @@ export async function must(argv: readonly string[], options: RunOptions = {}): P
 }
 
 /** Fields 3 and later of /proc/pid/stat (proc_pid_stat(5)), undefined for a process that is gone. */
-function statFields(pid: number): readonly string[] | undefined {
+function readStatFields(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -70,20 +70,20 @@ function statFields(pid: number): readonly string[] | undefined {
 
 /** When a process started, in clock ticks since boot: tells it from a later one with the same pid. */
 export function startTicks(pid: number): string | undefined {
-  const fields = statFields(pid);
+  const fields = readStatFields(pid);
   return fields?.[0] === "Z" ? undefined : fields?.[19];
 }
 
 /** Processes that this one started, by whatever library: field 4 of /proc/pid/stat is the parent. */
-export function childProcesses(): readonly number[] {
+export function listChildProcesses(): readonly number[] {
   const pids = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
-  return pids.filter((pid) => statFields(pid)?.[1] === `${process.pid}`);
+  return pids.filter((pid) => readStatFields(pid)?.[1] === `${process.pid}`);
 }
 
 /** Sends a signal; a process that has gone already is fine. */
-export function signal(pid: number, name: NodeJS.Signals): void {
+export function sendSignal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {
@@ -124,22 +124,22 @@ export class CannotTell extends Error {}
 const noticeMs = 30_000;
 
 /** Asks until the answer is there, and says on stderr that it still waits. @throws CannotTell when patience ends */
-export async function until<T>(
+export async function waitUntil<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
   patience = patienceMs,
 ): Promise<T> {
   const began = performance.now();
-  const waited = (): string => `${Math.round((performance.now() - began) / 1000)} s`;
+  const formatWaited = (): string => `${Math.round((performance.now() - began) / 1000)} s`;
   const notice = setInterval(() => {
-    process.stderr.write(`waiting for ${what}: ${waited()}\n`);
+    process.stderr.write(`waiting for ${what}: ${formatWaited()}\n`);
   }, noticeMs);
   try {
     for (;;) {
       const answer = await ask();
       if (answer !== undefined) return answer;
       if (performance.now() - began > patience)
-        throw new CannotTell(`${what}: not within ${waited()}`);
+        throw new CannotTell(`${what}: not within ${formatWaited()}`);
       await new Promise((next) => setTimeout(next, 100));
     }
   } finally {

@@ -49,7 +49,7 @@ const reaching: Readonly<Record<Stage, Reaching>> = {
 };
 
 /** What has to come of one probe. */
-export function expectedVerdict(stage: Stage, { from, to, ask }: Probe): "accept" | "drop" {
+export function findExpectedVerdict(stage: Stage, { from, to, ask }: Probe): "accept" | "drop" {
   const reached = reaching[stage];
   const sources = reached[`${to.name} *`] ?? reached[`${to.name} ${ask.text}`] ?? "";
   return sources.split(" ").includes(from.name) ? "accept" : "drop";

@@ -3,38 +3,38 @@
  * receiver's input; then the same for the answer. Machines without an agent have no say.
  */
 import type { Verdict } from "#schema/ruleset.ts";
-import type { Hook, Judgement, Packet, Payload } from "#core/simulate/index.ts";
+import type { Hook, PacketVerdict, Packet, Payload } from "#core/simulate/index.ts";
 import type { Station } from "#lab/net/network.ts";
 import type { LabFamily, Probe } from "#lab/net/probe.ts";
 
-export type Judge = (packet: Packet) => Judgement;
+export type Simulator = (packet: Packet) => PacketVerdict;
 
-export interface Judged {
+export interface ProbeVerdict {
   readonly verdict: Verdict;
   /** The row that dropped the probe, or the last that let it pass; null where no rule was asked. */
   readonly row: string | null;
 }
 
 /** Judges by host. A managed host that is not among them has no rules yet, and no say. */
-export function judgeProbe(
-  judges: ReadonlyMap<string, Judge>,
+export function simulateProbe(
+  judges: ReadonlyMap<string, Simulator>,
   gateway: Station,
   { from, to, ask }: Probe<Station>,
   family: LabFamily,
-): Judged {
-  const [request, reply] = payloads(ask, family);
-  const there = judgeWay(judges, gateway, from, to, family, { ...request, state: "new" });
+): ProbeVerdict {
+  const [request, reply] = makePayloads(ask, family);
+  const there = simulateWay(judges, gateway, from, to, family, { ...request, state: "new" });
   if (there.verdict !== "accept") return there;
-  const back = judgeWay(judges, gateway, to, from, family, { ...reply, state: "established" });
+  const back = simulateWay(judges, gateway, to, from, family, { ...reply, state: "established" });
   return back.verdict === "accept" ? there : back;
 }
 
-type Told = Payload & Pick<Packet, "state">;
+type Sent = Payload & Pick<Packet, "state">;
 
 const someClientPort = 40_000;
 const echo = { v4: { request: 8, reply: 0 }, v6: { request: 128, reply: 129 } } as const;
 
-function payloads(ask: Probe["ask"], family: LabFamily): readonly [Payload, Payload] {
+function makePayloads(ask: Probe["ask"], family: LabFamily): readonly [Payload, Payload] {
   if (ask.protocol === "ping") {
     const { request, reply } = echo[family];
     return [
@@ -49,16 +49,16 @@ function payloads(ask: Probe["ask"], family: LabFamily): readonly [Payload, Payl
   ];
 }
 
-function judgeWay(
-  judges: ReadonlyMap<string, Judge>,
+function simulateWay(
+  judges: ReadonlyMap<string, Simulator>,
   gateway: Station,
   from: Station,
   to: Station,
   family: LabFamily,
-  told: Told,
-): Judged {
+  told: Sent,
+): ProbeVerdict {
   let row: string | null = null;
-  for (const { host, hook } of hops(gateway, from, to)) {
+  for (const { host, hook } of listHops(gateway, from, to)) {
     const judged = judges.get(host)?.({
       ...hook,
       ...told,
@@ -73,7 +73,7 @@ function judgeWay(
 }
 
 /** A machine's own interface is eth0; the gateway's is the one that the other is behind. */
-function hops(
+function listHops(
   gateway: Station,
   from: Station,
   to: Station,

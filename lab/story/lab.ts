@@ -13,11 +13,11 @@ import { readKernel } from "#lab/net/kernel.ts";
 import { type Network, openNetwork, type Station } from "#lab/net/network.ts";
 import { homeOf, type Options } from "#lab/run/options.ts";
 import { openProbers, type Probers } from "#lab/net/probe.ts";
-import { patienceMs, stop, until } from "#lab/run/process.ts";
+import { patienceMs, stop, waitUntil } from "#lab/run/process.ts";
 import { asks } from "./questions.ts";
 import type { ControlPlane } from "#lab/fleet/settings.ts";
 import type { Held } from "#schema/api/hosts.ts";
-import { settledFleet } from "#lab/fleet/wait.ts";
+import { waitForFleet } from "#lab/fleet/wait.ts";
 import type { LabState } from "#lab/net/state.ts";
 import { openWire, type Wire } from "#lab/fleet/wire.ts";
 
@@ -140,11 +140,11 @@ export async function applyExamples(control: ControlPlane): Promise<readonly str
  * Waits until every host runs what is published for it, in the agents' word and in the kernels: after a second start
  * an agent knows what it committed in its former life before it has loaded it again.
  */
-export async function settled(lab: Lab): Promise<ReadonlyMap<string, Held>> {
-  const standings = await settledFleet(lab.control.api, lab.patienceMs);
+export async function waitForLab(lab: Lab): Promise<ReadonlyMap<string, Held>> {
+  const standings = await waitForFleet(lab.control.api, lab.patienceMs);
   await Promise.all(
     lab.hosts.map(({ name, namespace }) =>
-      until(`rules in the kernel of ${name}`, () => readKernel(namespace), lab.patienceMs),
+      waitUntil(`rules in the kernel of ${name}`, () => readKernel(namespace), lab.patienceMs),
     ),
   );
   return standings;

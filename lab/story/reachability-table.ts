@@ -26,9 +26,9 @@ export interface OpenLine {
   readonly row: string;
 }
 
-const joined = (words: readonly string[]): string => [...new Set(words)].join(" ");
+const joinWords = (words: readonly string[]): string => [...new Set(words)].join(" ");
 const familiesWhere = (findings: readonly Finding[], open: (finding: Finding) => boolean): string =>
-  joined(findings.filter(open).map(({ family }) => family)) || "none";
+  joinWords(findings.filter(open).map(({ family }) => family)) || "none";
 
 /** Both families of a probe on one line, then all that one row opens from one machine, then everybody it opens it to. */
 function openLines(findings: readonly Finding[]): readonly OpenLine[] {
@@ -46,20 +46,20 @@ function openLines(findings: readonly Finding[]): readonly OpenLine[] {
       asked: first.probe.ask.text,
       packet: familiesWhere(both, ({ packet }) => packet === "accept"),
       simulated: familiesWhere(both, ({ simulated }) => simulated === "accept"),
-      row: joined(both.map(({ row }) => row)),
+      row: joinWords(both.map(({ row }) => row)),
     };
   });
   const rest = ({ packet, simulated, row }: OpenLine): string => `${packet}|${simulated}|${row}`;
   const asked = merge(probes, (line) => `${line.to}|${line.from}|${rest(line)}`).map(
     (lines): OpenLine => {
       const text =
-        lines.length === asks.length ? "everything" : joined(lines.map((line) => line.asked));
+        lines.length === asks.length ? "everything" : joinWords(lines.map((line) => line.asked));
       return { ...lines[0], asked: text };
     },
   );
   return merge(asked, (line) => `${line.to}|${line.asked}|${rest(line)}`).map((lines) => ({
     ...lines[0],
-    from: joined(lines.map(({ from }) => from)),
+    from: joinWords(lines.map(({ from }) => from)),
   }));
 }
 
@@ -92,10 +92,10 @@ export function printOpen(
   printLine(print, " ", headings, "dim");
   if (before === undefined) for (const line of lines) printLine(print, " ", line, "plain");
   else {
-    const known = (list: readonly OpenLine[], line: OpenLine): boolean =>
+    const hasLine = (list: readonly OpenLine[], line: OpenLine): boolean =>
       list.some((other) => JSON.stringify(other) === JSON.stringify(line));
-    for (const line of before) if (!known(lines, line)) printLine(print, "-", line, "dim");
-    for (const line of lines) if (!known(before, line)) printLine(print, "+", line, "plain");
+    for (const line of before) if (!hasLine(lines, line)) printLine(print, "-", line, "dim");
+    for (const line of lines) if (!hasLine(before, line)) printLine(print, "+", line, "plain");
   }
   return lines;
 }

@@ -3,8 +3,8 @@
  * expectation written by hand. A probe agrees when all three say the same. Only what is open or differs is printed.
  */
 import type { Checks } from "./checks.ts";
-import { expectedVerdict, type Stage } from "./expected.ts";
-import { type Judge, judgeProbe } from "./judge.ts";
+import { findExpectedVerdict, type Stage } from "./expected.ts";
+import { type Simulator, simulateProbe } from "./judge.ts";
 import type { Network, Station } from "#lab/net/network.ts";
 import type { Printer } from "#lab/run/print.ts";
 import { families, type Probe, type Probers } from "#lab/net/probe.ts";
@@ -30,7 +30,7 @@ export interface Compared {
   readonly probers: Probers;
   readonly network: Network;
   readonly gateway: Station;
-  readonly judges: ReadonlyMap<string, Judge>;
+  readonly judges: ReadonlyMap<string, Simulator>;
   readonly print: Printer;
   readonly checks: Checks;
 }
@@ -49,10 +49,17 @@ export async function compareReachability(
   const answers = await probers.answers(probes);
   const findings = families.flatMap((family) =>
     probes.map((probe, i): Finding => {
-      const { verdict, row } = judgeProbe(judges, gateway, probe, family);
+      const { verdict, row } = simulateProbe(judges, gateway, probe, family);
       const packet = answers[i]?.[family] === true ? "accept" : "drop";
-      const expected = expectedVerdict(stage, probe);
-      return { probe, family, packet, simulated: verdict, expected, row: row ?? unasked(probe) };
+      const expected = findExpectedVerdict(stage, probe);
+      return {
+        probe,
+        family,
+        packet,
+        simulated: verdict,
+        expected,
+        row: row ?? describeUnasked(probe),
+      };
     }),
   );
   for (const finding of findings) checks.count(agrees(finding));
@@ -69,5 +76,5 @@ export async function compareReachability(
   return open;
 }
 
-const unasked = ({ to }: Probe<Station>): string =>
+const describeUnasked = ({ to }: Probe<Station>): string =>
   to.managed ? "always let in" : "no agent there";

@@ -8,9 +8,9 @@ import type { Checks } from "./checks.ts";
 import type { Stage } from "./expected.ts";
 import { gatewayName, managementInterface } from "#lab/net/machines.ts";
 import { waitForRefusal } from "#lab/fleet/hosts.ts";
-import type { Judge } from "./judge.ts";
+import type { Simulator } from "./judge.ts";
 import { type KernelTable, readKernel } from "#lab/net/kernel.ts";
-import { applyExamples, examples, type Lab, settled } from "./lab.ts";
+import { applyExamples, examples, type Lab, waitForLab } from "./lab.ts";
 import type { Runtime } from "#lab/run/options.ts";
 import type { Printer } from "#lab/run/print.ts";
 import { compareReachability, countReached } from "./reachability.ts";
@@ -18,7 +18,7 @@ import type { OpenLine } from "./reachability-table.ts";
 import { pollSeconds } from "#lab/fleet/settings.ts";
 import type { Held } from "#schema/api/hosts.ts";
 import type { Api } from "#lab/fleet/api.ts";
-import { publishedFleet } from "#lab/fleet/wait.ts";
+import { readPublishedFleet } from "#lab/fleet/wait.ts";
 
 export interface Scene {
   readonly lab: Lab;
@@ -32,7 +32,7 @@ type Fleet = ReadonlyMap<string, Held>;
  * The story. On workerd without the attacks: they try the agent and its keys, which are the same on both.
  * @throws Error when something did not happen in time
  */
-export async function tell(scene: Scene, runtime: Runtime): Promise<void> {
+export async function runStory(scene: Scene, runtime: Runtime): Promise<void> {
   const { lab, print, checks } = scene;
   print.heading("Before any rule");
   const { reached, of } = await countReached(lab.probers, lab.network);
@@ -43,30 +43,30 @@ export async function tell(scene: Scene, runtime: Runtime): Promise<void> {
 
   print.heading("As declared: five hosts that deny by default, and the catalog's ports");
   await lab.startAgents();
-  const first = await settled(lab);
+  const first = await waitForLab(lab);
   await showHosts(scene, first);
   const declared = await compare(scene, "as declared", first);
 
-  const moved = await carolMoves(scene, first, declared);
-  await serviceEdited(scene, moved.fleet, moved.open);
-  if (runtime === "standalone") await attacks(scene, declared);
+  const moved = await moveCarol(scene, first, declared);
+  await editService(scene, moved.fleet, moved.open);
+  if (runtime === "standalone") await runAttacks(scene, declared);
   else await applyExamples(lab.control);
 }
 
-interface Told {
+interface Chapter {
   readonly fleet: Fleet;
   readonly open: readonly OpenLine[];
 }
 
 /** One row changes; the gateway follows within a poll, with the same rules and other elements. */
-async function carolMoves(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<Told> {
+async function moveCarol(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<Chapter> {
   const { lab, print, checks } = scene;
   print.heading("carol moves to dev:  PUT /v1/overlays/office/members/carol");
   const kernelBefore = await kernelOf(scene, gatewayName);
   const { v4, v6 } = lab.network.station("carol").address;
   const body = { group: "dev", addresses: [v4, v6] };
   const params = { overlay: "office", cn: "carol" };
-  const after = await changed(scene, (api) =>
+  const after = await changeRow(scene, (api) =>
     api.call("PUT /v1/overlays/:overlay/members/:cn", { params, body }),
   );
   const kernelAfter = await kernelOf(scene, gatewayName);
@@ -80,11 +80,7 @@ async function carolMoves(scene: Scene, before: Fleet, open: readonly OpenLine[]
 }
 
 /** Editing one service touches the hosts it concerns, and no other. */
-async function serviceEdited(
-  scene: Scene,
-  before: Fleet,
-  open: readonly OpenLine[],
-): Promise<void> {
+async function editService(scene: Scene, before: Fleet, open: readonly OpenLine[]): Promise<void> {
   scene.print.heading("photoprism lets laptop1 in too:  PUT /v1/services/photoprism");
   const grant = { port: 2342, proto: "tcp" } as const;
   const body = {
@@ -94,7 +90,7 @@ async function serviceEdited(
     ],
   };
   const params = { service: "photoprism" };
-  const after = await changed(scene, (api) =>
+  const after = await changeRow(scene, (api) =>
     api.call("PUT /v1/services/:service", { params, body }),
   );
   await compare(scene, "carol develops, the laptop opens albums", after, open);
@@ -102,11 +98,11 @@ async function serviceEdited(
 }
 
 /** Changes one row and waits until the fleet runs it. */
-async function changed(scene: Scene, write: (api: Api) => Promise<unknown>): Promise<Fleet> {
+async function changeRow(scene: Scene, write: (api: Api) => Promise<unknown>): Promise<Fleet> {
   const { lab, print } = scene;
   await write(lab.control.api);
   const started = performance.now();
-  const fleet = await settled(lab);
+  const fleet = await waitForLab(lab);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print.progress(`the fleet runs it after ${seconds} s (hosts poll every ${pollSeconds} s)`);
   return fleet;
@@ -136,20 +132,20 @@ function claimTouched(
  * The catalog takes both rows back; an attacker first opens the bundles under way, then serves the updates in which
  * carol and the laptop still reached.
  */
-async function attacks(scene: Scene, declared: readonly OpenLine[]): Promise<void> {
+async function runAttacks(scene: Scene, declared: readonly OpenLine[]): Promise<void> {
   const { lab, print } = scene;
   print.heading(
     `the catalog again:  portcullis apply -f ${examples} --adopt, and an attacker turns each drop of the bundles into accept`,
   );
-  const before = await publishedFleet(lab.control.api);
-  await refused(scene, "bundle_hash_mismatch", async () => {
+  const before = await readPublishedFleet(lab.control.api);
+  await checkRefusal(scene, "bundle_hash_mismatch", async () => {
     await lab.wire.mode("tamper");
     await applyExamples(lab.control);
   });
 
   print.heading("the attacker leaves");
   await lab.wire.mode("pass");
-  const healed = await settled(lab);
+  const healed = await waitForLab(lab);
   claimTouched(scene, before, healed, [gatewayName, "photos1"]);
   const open = await compare(scene, "as declared", healed, declared);
   scene.checks.claim(
@@ -158,14 +154,18 @@ async function attacks(scene: Scene, declared: readonly OpenLine[]): Promise<voi
   );
 
   print.heading("the attacker replays the updates of before, signed and unexpired");
-  await refused(scene, "version_rollback", () => lab.wire.mode("replay"));
+  await checkRefusal(scene, "version_rollback", () => lab.wire.mode("replay"));
   await lab.wire.mode("pass");
 }
 
 /** An attack must end in this refusal on both hosts that it concerns, and no kernel may have moved. */
-async function refused(scene: Scene, code: string, attack: () => Promise<unknown>): Promise<void> {
+async function checkRefusal(
+  scene: Scene,
+  code: string,
+  attack: () => Promise<unknown>,
+): Promise<void> {
   const { lab, checks } = scene;
-  const before = await digests(scene);
+  const before = await readDigests(scene);
   const since = new Date();
   await attack();
   for (const name of [gatewayName, "photos1"]) {
@@ -173,12 +173,12 @@ async function refused(scene: Scene, code: string, attack: () => Promise<unknown
     const refusal = await waitForRefusal(host, since, lab.patienceMs);
     checks.claim(`${name} refuses: ${refusal}`, refusal === code);
   }
-  const after = await digests(scene);
+  const after = await readDigests(scene);
   checks.claim(`kernel digests unchanged: ${after}`, before === after);
 }
 
 /** Every kernel's digest, by host. */
-async function digests(scene: Scene): Promise<string> {
+async function readDigests(scene: Scene): Promise<string> {
   const { hosts } = scene.lab;
   const found = await Promise.all(hosts.map(({ name }) => kernelOf(scene, name)));
   return hosts.map(({ name }, i) => `${name} ${found[i]?.digest.slice(0, 12) ?? ""}`).join(", ");
@@ -192,7 +192,7 @@ async function compare(
 ): Promise<readonly OpenLine[]> {
   const { lab, print, checks } = scene;
   const guard = { management: { interfaces: [managementInterface], allow: [] } };
-  const judges = new Map<string, Judge>();
+  const judges = new Map<string, Simulator>();
   for (const [host, { revision }] of fleet) {
     const params = { revision, host };
     const ruleset = await lab.control.api.call("GET /v1/revisions/:revision/hosts/:host/ruleset", {

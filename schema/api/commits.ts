@@ -1,6 +1,6 @@
 /** Plans and commits of intent, and the revisions they become. */
 import * as z from "zod";
-import { Count, list, Ordinal, Revision, table, Time } from "../primitives.ts";
+import { Count, list, Ordinal, Revision, makeTable, Time } from "../primitives.ts";
 import { many, Sentence, Warning, Word } from "./common.ts";
 import { Change, Commit } from "../intent.ts";
 import { Direction } from "../ruleset.ts";
@@ -97,7 +97,7 @@ export const Plan = z.object({
   /** Hosts that do not have all of intent as it is now, by the revisions that are withheld from them. */
   behind: many(z.object({ revisions: many(Revision), hosts: many(Word) })),
   /** Whose the addresses are that `opens`, `closes` and `sets` name, such as `host web1` or `member office/carol`. */
-  names: table(Word, Word, { max: 100_000 }),
+  names: makeTable(Word, Word, { max: 100_000 }),
   warnings: many(Warning),
 });
 export type Plan = z.infer<typeof Plan>;

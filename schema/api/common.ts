@@ -12,7 +12,7 @@ import { diagnosticCodes, findingCodes } from "../refusals.ts";
 const pageMax = 1000;
 
 /** A whole number as text in a path or a query: decimal digits and nothing else, so that `0x10` and `1e1` are none. */
-export const decimal = (min: number, max: number) => z.preprocess(readDigits, whole(min, max));
+export const makeDecimal = (min: number, max: number) => z.preprocess(readDigits, whole(min, max));
 
 /** The same, and what is meant where nothing is said: inside, where the OpenAPI document reads it. */
 export const decimalOr = (min: number, max: number, otherwise: number) =>

@@ -1,14 +1,14 @@
 /** Path parameters. */
 import * as z from "zod";
 import { kinds } from "../intent.ts";
-import { decimal } from "./common.ts";
+import { makeDecimal } from "./common.ts";
 import { CommonName, Key } from "../primitives.ts";
 
 export const HostParam = z.strictObject({ host: Key });
 export const OverlayParam = z.strictObject({ overlay: Key });
 export const MemberParams = z.strictObject({ overlay: Key, cn: CommonName });
 export const RolloutParam = z.strictObject({
-  id: decimal(1, Number.MAX_SAFE_INTEGER),
+  id: makeDecimal(1, Number.MAX_SAFE_INTEGER),
 });
 export const TokenParam = z.strictObject({ id: z.string().regex(/^[a-z0-9]{16}$/) });
 

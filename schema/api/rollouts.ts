@@ -1,7 +1,7 @@
 /** Rollouts as the API shows them; what starts one and what people may do to it stands in schema/rollout.ts. */
 import * as z from "zod";
 import { Count, Ordinal, Time } from "../primitives.ts";
-import { decimal, decimalOr, many, NumberedPage, Page, Sentence, Word } from "./common.ts";
+import { makeDecimal, decimalOr, many, NumberedPage, Page, Sentence, Word } from "./common.ts";
 import { HostStanding, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
 import { AgentState } from "../wire.ts";
 
@@ -42,5 +42,5 @@ export const RolloutHostsQuery = z.strictObject({
   ...Page.shape,
   standing: HostStanding.optional(),
   phase: Phase.optional(),
-  wave: decimal(0, Number.MAX_SAFE_INTEGER).optional(),
+  wave: makeDecimal(0, Number.MAX_SAFE_INTEGER).optional(),
 });

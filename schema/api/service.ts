@@ -1,7 +1,7 @@
 /** The service itself: whether it answers, and who did what to it. */
 import * as z from "zod";
-import { Count, Ordinal, Revision, table, Time } from "../primitives.ts";
-import { decimal, Sentence, Word } from "./common.ts";
+import { Count, Ordinal, Revision, makeTable, Time } from "../primitives.ts";
+import { makeDecimal, Sentence, Word } from "./common.ts";
 
 export const Health = z.object({ status: z.literal("ok"), head: Revision, fleet: Word });
 export type Health = z.infer<typeof Health>;
@@ -14,7 +14,7 @@ export const AuditItem = z.object({
   on_behalf_of: Sentence.nullable(),
   action: Word,
   revision: Revision.nullable(),
-  body: table(Word, z.unknown(), { max: 1000 }),
+  body: makeTable(Word, z.unknown(), { max: 1000 }),
   prev: Word,
   hash: Word,
   /** By which request; null for what no request decided. */
@@ -25,7 +25,7 @@ export const AuditItem = z.object({
 export type AuditItem = z.infer<typeof AuditItem>;
 
 export const VerifyQuery = z.strictObject({
-  cursor: decimal(1, Number.MAX_SAFE_INTEGER).optional(),
+  cursor: makeDecimal(1, Number.MAX_SAFE_INTEGER).optional(),
 });
 
 /** `seq` and `hash`: the last link that was verified, or the first that does not follow, with what was expected of it. */

@@ -54,5 +54,5 @@ export type ListRoute = {
   [N in RouteName]: Answered<N> extends { readonly items: readonly unknown[] } ? N : never;
 }[RouteName];
 /** One item of such a list. */
-export type Listed<N extends ListRoute> =
+export type ItemOf<N extends ListRoute> =
   Answered<N> extends { readonly items: readonly (infer T)[] } ? T : never;

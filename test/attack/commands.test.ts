@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { spawnExec } from "#agent/process/spawn.ts";
-import { until } from "#lab/run/process.ts";
+import { waitUntil } from "#lab/run/process.ts";
 import { Report } from "#schema/wire.ts";
 import { restoring } from "#test/support/restoring.ts";
 import {
@@ -221,7 +221,7 @@ test("a running agent brings back its table when everything is flushed, and leav
   const child = await running(/committed seq 1/);
   const sound = await namespace.ruleset();
   await namespace.exec(["nft", "flush", "ruleset"], "");
-  await until("our table", async () =>
+  await waitUntil("our table", async () =>
     (await namespace.ruleset()).includes("198.51.100.1") ? true : undefined,
   );
   expect(await namespace.ruleset()).toBe(sound.replace("table inet theirs {\n}\n", ""));

@@ -10,10 +10,10 @@ import { fallbackOf } from "#agent/cycle/fallback.ts";
 import { programSha256 } from "#agent/disk/digest.ts";
 import { loadGuard } from "#agent/guard/index.ts";
 import { readEvents } from "#agent/observe/event-log.ts";
-import { revokeSlot, slotSeal, stageSlot } from "#agent/disk/slots.ts";
+import { revokeSlot, makeSlotSeal, stageSlot } from "#agent/disk/slots.ts";
 import { readStatus } from "#agent/report/status.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { until } from "#lab/run/process.ts";
+import { waitUntil } from "#lab/run/process.ts";
 import { renderClosed } from "#core/render/index.ts";
 import { writeFileSync } from "node:fs";
 import type { Published } from "#worker/signing/types.ts";
@@ -161,8 +161,8 @@ test("the watchdog goes back by itself when nobody commits, with sh and nft alon
   ).arm(slot, up + 1, 30);
   await namespace.exec(["nft", "-f", join(directory, "closed.nft")], "");
   expect(await namespace.ruleset()).not.toContain("198.51.100.1");
-  await until("the watchdog reverted", async () =>
-    Promise.resolve(slotSeal(directory, slot) === "reverted" ? true : undefined),
+  await waitUntil("the watchdog reverted", async () =>
+    Promise.resolve(makeSlotSeal(directory, slot) === "reverted" ? true : undefined),
   );
   expect(await namespace.ruleset()).toBe(before);
   expect(revokeSlot(directory, slot)).toBe(false);

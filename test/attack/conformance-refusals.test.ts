@@ -6,7 +6,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { keyIdOf } from "#core/tuf/read.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { newKey, type Repository, type RoleKeys } from "../conformance/repository.ts";
 import { alter, flipSignature, modes, openStage, type Stage } from "../conformance/stage.ts";
 import { sha256 } from "./plane.ts";
@@ -199,7 +199,7 @@ function ecdsaKey(): RoleKeys {
     keyval: { public: publicKey.export({ type: "spki", format: "pem" }).toString() },
   };
   return {
-    keyid: sha256(canonicalText(key)),
+    keyid: sha256(formatCanonical(key)),
     key,
     sign: (bytes) => sign("sha256", bytes, privateKey).toString("hex"),
   };

@@ -36,7 +36,8 @@ export interface Host {
   readonly rootSha256: string;
 }
 
-export const cycle = ({ agent }: Host): Promise<Cycle> => agent.cycle(new AbortController().signal);
+export const cycle = ({ agent }: Host): Promise<Cycle> =>
+  agent.runCycle(new AbortController().signal);
 
 /** With the numbers that the kernel gives to rules: a ruleset that was loaded again has others. */
 export const loaded = async ({ namespace }: Host): Promise<string> =>

@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import type { Failpoint } from "#agent/cycle/enforce.ts";
 import { openWatchdog } from "#agent/backend/nft/watchdog.ts";
 import { fallbackOf } from "#agent/cycle/fallback.ts";
-import { slotNames, slotSeal } from "#agent/disk/slots.ts";
+import { slotNames, makeSlotSeal } from "#agent/disk/slots.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { until } from "#lab/run/process.ts";
+import { waitUntil } from "#lab/run/process.ts";
 import { filesOf, publish } from "./plane.ts";
 import { admitting, type Namespace, openNamespace, openVictim, type Victim } from "./victim.ts";
 
@@ -18,17 +18,26 @@ afterEach(() => victim.close());
 
 test("an agent that dies after a load for which its watchdog was too early leaves what was committed", async () => {
   const before = await namespace.ruleset();
-  victim.plane.serve(filesOf(await publish(victim.authority, admitting("203.0.113.1"), victim.second)));
+  victim.plane.serve(
+    filesOf(await publish(victim.authority, admitting("203.0.113.1"), victim.second)),
+  );
   const { directory, guardPath } = victim;
-  const watchdog = openWatchdog(directory, fallbackOf(guardPath), "nft", inNamespace(namespace.name));
+  const watchdog = openWatchdog(
+    directory,
+    fallbackOf(guardPath),
+    "nft",
+    inNamespace(namespace.name),
+  );
   victim.restart({
     watchdog: {
       // Its time is up at once, as where the machine slept or was too busy between arming and loading.
       arm: async (slot) => {
         await watchdog.arm(slot, 0, 0);
-        await until("the watchdog to go back", async () =>
+        await waitUntil("the watchdog to go back", async () =>
           Promise.resolve(
-            slotNames.some((name) => slotSeal(directory, name) === "reverted") ? true : undefined,
+            slotNames.some((name) => makeSlotSeal(directory, name) === "reverted")
+              ? true
+              : undefined,
           ),
         );
       },

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { Report, type ReportResponse, type Update } from "#schema/wire.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
@@ -60,7 +60,7 @@ export interface Authority {
 
 export async function newAuthority(): Promise<Authority> {
   const signer = memorySigner();
-  const rootKeys = [newRootKey(), newRootKey(), newRootKey()];
+  const rootKeys = [makeRootKey(), makeRootKey(), makeRootKey()];
   return { signer, rootKeys, root: await rootText(signer, rootKeys, rootKeys, 1), version: 1 };
 }
 

@@ -3,7 +3,7 @@
  * keep hosts from news, and nothing else. One host, real signatures, a real kernel, the operators' command line.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { readPrivateKey } from "#cli/root/key-files.ts";
 import { signatureOver } from "#cli/root/name.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
@@ -105,7 +105,7 @@ test("a control plane with only its own keys can freeze, nothing else", async ()
 
   // One operator's signature, taken from where it was given or from an operator who is a thief too.
   const { signed } = JSON.parse(forged.repository.targets) as { signed: object };
-  const one = signatureOver(canonicalText(signed), readPrivateKey(at("op1")));
+  const one = signatureOver(formatCanonical(signed), readPrivateKey(at("op1")));
   const own = (JSON.parse(forged.repository.targets) as { signatures: object[] }).signatures;
   const over = async (text: string, from: Repository): Promise<Files> => {
     const {
@@ -118,8 +118,8 @@ test("a control plane with only its own keys can freeze, nothing else", async ()
     const repository = await publishTargets(common, content, { seq, text, expiresAt });
     return filesOf({ repository, bundle: forged.bundle });
   };
-  const withOne = canonicalText({ signatures: [...own, one], signed });
-  const twice = canonicalText({ signatures: [one, one], signed });
+  const withOne = formatCanonical({ signatures: [...own, one], signed });
+  const twice = formatCanonical({ signatures: [one, one], signed });
   for (const [files, code] of [
     [filesOf(forged), "signature_invalid"],
     [filesOf(closing), "signature_invalid"],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openNft } from "#agent/backend/nft/nft.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
-import { newRootKey } from "#cli/root/name.ts";
+import { makeRootKey } from "#cli/root/name.ts";
 import { Report } from "#schema/wire.ts";
 import { memorySigner } from "#test/support/signing.ts";
 import type { Floor } from "#worker/signing/repository.ts";
@@ -210,7 +210,7 @@ describe("root", () => {
   const rotated = async (signers: "both" | "new only"): Promise<Authority> => {
     const { rootKeys } = victim.authority;
     const signer = memorySigner();
-    const fresh = [newRootKey(), newRootKey(), newRootKey()];
+    const fresh = [makeRootKey(), makeRootKey(), makeRootKey()];
     const signedBy = signers === "both" ? [...rootKeys, ...fresh] : fresh;
     return {
       signer,
@@ -241,7 +241,7 @@ describe("root", () => {
     let authority = victim.authority;
     const roots: string[] = [];
     for (let version = 2; version <= 13; version += 1) {
-      const rootKeys = [newRootKey(), newRootKey(), newRootKey()];
+      const rootKeys = [makeRootKey(), makeRootKey(), makeRootKey()];
       const signer = memorySigner();
       const root = await rootText(signer, rootKeys, [...authority.rootKeys, ...rootKeys], version);
       authority = { signer, rootKeys, root, version };

@@ -10,7 +10,7 @@ import type { CutFlows } from "#agent/flows/conntrack.ts";
 import type { Rules } from "#agent/flows/flows.ts";
 import { fallbackOf } from "#agent/cycle/fallback.ts";
 import type { Parts } from "#agent/cycle/parts.ts";
-import { committedSlot } from "#agent/disk/slots.ts";
+import { readCommittedSlot } from "#agent/disk/slots.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { filesOf, publish } from "./plane.ts";
@@ -191,7 +191,7 @@ test("no clock that stands before the ruleset was made lets anybody in by a gran
   await take(timed(seconds() + 3 * day), now);
   const since = Math.floor(now / 1000) - 600;
   const text = readFileSync(
-    join(victim.directory, "slots", committedSlot(victim.directory)?.name ?? "", "ruleset.nft"),
+    join(victim.directory, "slots", readCommittedSlot(victim.directory)?.name ?? "", "ruleset.nft"),
     "utf8",
   );
   const rules = text.split("\n").filter((line) => line.includes("meta time"));

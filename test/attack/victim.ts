@@ -26,7 +26,7 @@ import { openTrust } from "#agent/trust/index.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -91,7 +91,7 @@ export const movedBy = (ahead: () => number, anchor: () => void = () => undefine
 
 /** A namespace for one test file. */
 export async function openNamespace() {
-  const name = namespaceName(newPrefix(), "victim");
+  const name = makeNamespaceName(newPrefix(), "victim");
   await makeNamespaces([name]);
   const exec = spawnExec({ prefix: ["ip", "netns", "exec", name], timeoutSeconds: 20 });
   return {
@@ -208,7 +208,7 @@ export async function openVictim(namespace: Namespace, below = tmpdir()): Promis
   const { start, ...host } = await openJoined(namespace, below);
   const { authority, plane } = host;
   let agent = start();
-  const cycle = (): Promise<Cycle> => agent.cycle(new AbortController().signal);
+  const cycle = (): Promise<Cycle> => agent.runCycle(new AbortController().signal);
 
   const first = await publish(authority, admitting("198.51.100.1"), undefined);
   const second = await publish(authority, admitting("198.51.100.1", "2001:db8::1"), first);

@@ -9,7 +9,7 @@ import { compile } from "#core/compile/index.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -44,7 +44,7 @@ const memoryRounds = fileURLToPath(new URL("./memory-rounds.ts", import.meta.url
 const Kilobytes = z.object({ ours: z.number(), floor: z.number() });
 
 export async function bench(): Promise<readonly Row[]> {
-  const namespace = namespaceName(newPrefix(), "bench");
+  const namespace = makeNamespaceName(newPrefix(), "bench");
   await makeNamespaces([namespace]);
   try {
     return [

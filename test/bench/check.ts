@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -26,7 +26,7 @@ export async function bench(): Promise<readonly Row[]> {
 
 async function checkRow(members: number): Promise<Row> {
   const prefix = newPrefix();
-  const names = [namespaceName(prefix, "beside"), namespaceName(prefix, "alone")] as const;
+  const names = [makeNamespaceName(prefix, "beside"), makeNamespaceName(prefix, "alone")] as const;
   await makeNamespaces(names);
   try {
     const [beside, alone] = await Promise.all([

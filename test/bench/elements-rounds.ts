@@ -29,9 +29,9 @@ const rulesets: readonly [Ruleset, Ruleset] = [
 const witness = new Witness();
 const exec = spawnExec({
   started: (pid) => {
-    witness.started(pid);
+    witness.noteStarted(pid);
     // Nobody else is in this namespace, and no watch runs beside.
-    witness.heard(pid, true);
+    witness.noteTransaction(pid, true);
   },
 });
 const agent = openNft(exec, "nft", witness);

@@ -21,11 +21,11 @@ import {
   inNamespace,
   joinByCable,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
-import { must, start, stop, until } from "#lab/run/process.ts";
+import { must, start, stop, waitUntil } from "#lab/run/process.ts";
 import { debianFiles } from "#test/package/image.ts";
 import { openStandingPlane } from "#test/support/standing-plane.ts";
 import type { Row } from "./apply.ts";
@@ -63,7 +63,7 @@ prometheus: { enabled: false, listen_addr: 127.0.0.1, listen_port: 60601 }
 export async function bench(): Promise<readonly Row[]> {
   const prefix = newPrefix();
   const [plane, host, peer] = ["plane", "host", "peer"].map((label) =>
-    namespaceName(prefix, label),
+    makeNamespaceName(prefix, label),
   );
   if (plane === undefined || host === undefined || peer === undefined)
     throw new Error("expected three names");
@@ -101,7 +101,7 @@ async function compare(folder: string, { plane, host, peer }: Names): Promise<re
     const ours = await keep(host, ...(await installed(folder, host, control)));
     await keep(peer, process.execPath, here("lapi-stub.ts"));
     // The bouncer ends when nobody answers its first question.
-    await until("the stub to listen", async () =>
+    await waitUntil("the stub to listen", async () =>
       Promise.resolve(
         readFileSync(join(folder, "log"), "utf8").includes("stub listens") || undefined,
       ),
@@ -148,7 +148,7 @@ async function compare(folder: string, { plane, host, peer }: Names): Promise<re
 }
 
 const untilTable = (namespace: string, table: string): Promise<unknown> =>
-  until(`table ${table}`, async () =>
+  waitUntil(`table ${table}`, async () =>
     (await must(inNamespace(namespace, "nft", "list", "tables"))).includes(` ${table}\n`)
       ? true
       : undefined,

@@ -8,7 +8,7 @@ import {
   inNamespace,
   joinByCable,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -35,8 +35,8 @@ const names = Object.keys(variants) as readonly Variant[];
 /** Ratios are to be at most their goal. */
 export async function bench(): Promise<readonly Row[]> {
   const prefix = newPrefix();
-  const sender = namespaceName(prefix, "sender");
-  const receivers = names.map((name) => namespaceName(prefix, name.toLowerCase()));
+  const sender = makeNamespaceName(prefix, "sender");
+  const receivers = names.map((name) => makeNamespaceName(prefix, name.toLowerCase()));
   await makeNamespaces([sender, ...receivers]);
   try {
     await Promise.all(receivers.map((receiver, i) => join(sender, receiver, i)));

@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { type App, createApp } from "#worker/app.ts";
-import { hostCredentials } from "#worker/hosts/credential.ts";
+import { openHostCredentials } from "#worker/hosts/credential.ts";
 import { openFleet } from "#worker/hosts/fleet.ts";
 import { listen } from "#worker/standalone/listen.ts";
 import { headers } from "#schema/wire.ts";
@@ -73,7 +73,7 @@ async function enrolled(
 ): Promise<(name: string) => Promise<string>> {
   const { sql } = plane.ports;
   await sql.batch([...insertKeys(sql, names)]);
-  const credentials = hostCredentials(plane.ports, openFleet(plane.ports));
+  const credentials = openHostCredentials(plane.ports, openFleet(plane.ports));
   return async (name) => {
     const token = await credentials.mint(name, invitationOf(name), 0);
     const authorization = `Bearer ${token}`;

@@ -12,7 +12,7 @@ import { memorySigner } from "#test/support/signing.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import type { Blobs, Ports, Sql } from "#worker/ports/index.ts";
 import { startRollout } from "#worker/rollouts/start.ts";
-import { told } from "#worker/poll/report.ts";
+import { takeReport } from "#worker/poll/report.ts";
 import { defaultRetention } from "#worker/ports/retention.ts";
 import { storeReport } from "#worker/reports/rows.ts";
 import { commit } from "#worker/commits/commit.ts";
@@ -163,7 +163,7 @@ async function reported(ports: Ports, host: string, n: number): Promise<void> {
     counters: [],
   });
   await storeReport(ports.sql, await speakerOf(ports.sql, host), report, ports.clock.now());
-  await told(ports, await speakerOf(ports.sql, host), report);
+  await takeReport(ports, await speakerOf(ports.sql, host), report);
 }
 
 function memoryBlobs(): Blobs {

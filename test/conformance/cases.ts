@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { sha256Of } from "#cli/root/name.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { newKey, type OnlineRole, type Repository, type RoleKeys } from "./repository.ts";
 import { alter } from "./stage.ts";
 
@@ -45,7 +45,7 @@ export const resigned = (
 ): void =>
   alter(r, path, (text) => {
     const { signatures, signed } = JSON.parse(text) as Envelope;
-    return canonicalText({ signatures: change(signatures), signed });
+    return formatCanonical({ signatures: change(signatures), signed });
   });
 
 function foreignKey(keytype: "ecdsa" | "rsa"): RoleKeys {
@@ -61,7 +61,7 @@ function foreignKey(keytype: "ecdsa" | "rsa"): RoleKeys {
   };
   const pss = { key: privateKey, padding: 6, saltLength: 32 };
   return {
-    keyid: sha256Of(canonicalText(key)),
+    keyid: sha256Of(formatCanonical(key)),
     key,
     sign: (bytes) => sign("sha256", bytes, keytype === "rsa" ? pss : privateKey).toString("hex"),
   };

@@ -5,9 +5,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { sign } from "node:crypto";
-import { newRootKey, type RootKey, sha256Of } from "#cli/root/name.ts";
+import { makeRootKey, type RootKey, sha256Of } from "#cli/root/name.ts";
 import { encodeBundle } from "#schema/bundle.ts";
-import { canonicalBytes } from "#schema/canonical.ts";
+import { encodeCanonical } from "#schema/canonical.ts";
 import { longestLife, type Role, specVersion } from "#schema/tuf.ts";
 import { sha256 } from "#test/attack/plane.ts";
 import { admitting } from "#test/attack/victim.ts";
@@ -59,7 +59,7 @@ const roleKeys = ({ keyid, key, privateKey }: RootKey): RoleKeys => ({
   key,
   sign: (bytes) => sign(null, bytes, privateKey).toString("hex"),
 });
-export const newKey = (): RoleKeys => roleKeys(newRootKey());
+export const newKey = (): RoleKeys => roleKeys(makeRootKey());
 
 const newRole = (role: Role): RoleState => ({
   version: 0,
@@ -84,7 +84,7 @@ function signedText(
   const by = new Map([...also, ...(signers ?? keys)].map((key) => [key.keyid, key]));
   const signatures = [...by].map(([keyid, key]) => ({
     keyid,
-    sig: key.sign(canonicalBytes(signed)),
+    sig: key.sign(encodeCanonical(signed)),
   }));
   return JSON.stringify({ signatures, signed });
 }

@@ -44,4 +44,4 @@ const agent = new Agent({
   },
 });
 say("begun");
-await agent.cycle(new AbortController().signal);
+await agent.runCycle(new AbortController().signal);

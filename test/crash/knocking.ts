@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import * as z from "zod";
 import { passHooks } from "#lab/net/drops.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { must, until } from "#lab/run/process.ts";
+import { must, waitUntil } from "#lab/run/process.ts";
 
 export interface Counts {
   /** Packets of the stranger that came through the rules. */
@@ -62,7 +62,7 @@ export function openKnocking({ host, idle, stranger, admin }: Peers): Knocking {
       tell("start");
     },
     knocked: async (times) => {
-      await until(`${times} knocks of both`, async () => {
+      await waitUntil(`${times} knocks of both`, async () => {
         const { stranger_before, admin_before } = await read(host);
         return Math.min(stranger_before, admin_before) >= times ? true : undefined;
       });
@@ -71,7 +71,7 @@ export function openKnocking({ host, idle, stranger, admin }: Peers): Knocking {
       const stopped = watches.map(({ lines }) => once(lines, "line"));
       tell("stop");
       await Promise.all(stopped);
-      const counted = await until("the last knock to be over", async () => {
+      const counted = await waitUntil("the last knock to be over", async () => {
         const earlier = await read(host);
         await passHooks(idle);
         const now = await read(host);

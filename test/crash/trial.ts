@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Failpoint } from "#agent/cycle/enforce.ts";
 import { fallbackOf } from "#agent/cycle/fallback.ts";
-import { slotNames, slotSeal } from "#agent/disk/slots.ts";
+import { slotNames, makeSlotSeal } from "#agent/disk/slots.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { must, signal, until } from "#lab/run/process.ts";
+import { must, sendSignal, waitUntil } from "#lab/run/process.ts";
 import { restoring } from "#test/support/restoring.ts";
 import { add, type Counts, type Knocking, noCounts } from "./knocking.ts";
 
@@ -79,7 +79,7 @@ export async function runTrial(context: Context, trial: Trial): Promise<Result> 
       case "reboot":
         // While the machine is down nobody knocks; its kernel comes up empty.
         counts = await knocking.stop();
-        for (const pid of processesOf(directory)) signal(pid, "SIGKILL");
+        for (const pid of processesOf(directory)) sendSignal(pid, "SIGKILL");
         await nft("flush", "ruleset");
         await boot();
         await knocking.start();
@@ -89,7 +89,7 @@ export async function runTrial(context: Context, trial: Trial): Promise<Result> 
     counts = add(counts, await knocking.stop());
     return { ...counts, holds: named(await nft("-s", "list", "ruleset")), committed };
   } finally {
-    for (const pid of processesOf(directory)) signal(pid, "SIGKILL");
+    for (const pid of processesOf(directory)) sendSignal(pid, "SIGKILL");
     rmSync(join(directory, ".."), { recursive: true, force: true });
   }
 }
@@ -121,7 +121,7 @@ async function die(context: Context, directory: string, kill: Trial["kill"]): Pr
 /** Tears or removes every slot that is committed, as a failing disk does. */
 function damage(directory: string, slots: Trial["slots"]): void {
   for (const name of slotNames) {
-    if (slots === "good" || slotSeal(directory, name) !== "committed") continue;
+    if (slots === "good" || makeSlotSeal(directory, name) !== "committed") continue;
     const path = join(directory, "slots", name);
     if (slots === "torn") truncateSync(join(path, "ruleset.nft"), 200);
     else rmSync(path, { recursive: true });
@@ -132,7 +132,7 @@ function damage(directory: string, slots: Trial["slots"]): void {
 const readSeq = (directory: string): number =>
   Math.max(
     ...slotNames
-      .filter((name) => slotSeal(directory, name) === "committed")
+      .filter((name) => makeSlotSeal(directory, name) === "committed")
       .map((name) => {
         const text = readFileSync(join(directory, "slots", name, "meta.json"), "utf8");
         return (JSON.parse(text) as { applied: { seq: number } }).applied.seq;
@@ -141,7 +141,7 @@ const readSeq = (directory: string): number =>
 
 async function watchdogsEnd(directory: string): Promise<void> {
   const watchdogs = processesOf(directory);
-  await until("the watchdog to end", async () =>
+  await waitUntil("the watchdog to end", async () =>
     Promise.resolve(watchdogs.some((pid) => belongs(pid, directory)) ? undefined : true),
   );
 }

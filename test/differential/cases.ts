@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 import { compile } from "#core/compile/index.ts";
-import { contains, knownNetwork } from "#schema/address.ts";
+import { contains, requireNetwork } from "#schema/address.ts";
 import type { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#core/simulate/index.ts";
@@ -41,7 +41,9 @@ export const ground: GroundPlan = {
 /** Where packets come from and go to. */
 const addresses: readonly string[] = [
   ...new Set(
-    networkPool.flatMap((text) => [0, 1, 2, 3, 4, 5].map((i) => addressIn(knownNetwork(text), i))),
+    networkPool.flatMap((text) =>
+      [0, 1, 2, 3, 4, 5].map((i) => addressIn(requireNetwork(text), i)),
+    ),
   ),
   "198.51.100.7",
   "10.8.2.1",
@@ -94,7 +96,7 @@ function elementsOf({ sets }: Ruleset): readonly string[] {
     places.flatMap((place) => {
       const element = elements.at(place);
       if (element === undefined) return [];
-      const { family, first, last } = knownNetwork(element);
+      const { family, first, last } = requireNetwork(element);
       const bits = family === "v4" ? 32 : 128;
       return [first - 1n, first, last, last + 1n]
         .filter((value) => value > 0n && value < (1n << BigInt(bits)) - 1n)
@@ -240,7 +242,7 @@ function aimed(
             ...said,
           ]
         : addresses.filter((address) =>
-            named.some((element) => contains(knownNetwork(element), knownNetwork(address))),
+            named.some((element) => contains(requireNetwork(element), requireNetwork(address))),
           );
     const { kind, ports } = protocol;
     return inside.flatMap((from) =>

@@ -9,7 +9,7 @@ import { openNft } from "#agent/backend/nft/nft.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
 import { inNamespace } from "#lab/net/netns.ts";
 import { invalidCounter } from "#schema/always.ts";
-import { type Judgement, type Packet, prepare } from "#core/simulate/index.ts";
+import { type PacketVerdict, type Packet, prepare } from "#core/simulate/index.ts";
 import { type Ground, openGround } from "#test/support/ground.ts";
 import { mustRender } from "#test/support/rulesets.ts";
 import { arbitraryCase, type Case, ground } from "./cases.ts";
@@ -148,7 +148,7 @@ const differs = (
 function misreadings(
   one: Case,
   packet: Packet,
-  { verdict, row, tally }: Judgement,
+  { verdict, row, tally }: PacketVerdict,
 ): readonly Difference[] {
   if (one.intent === null) return [];
   const opinion = opinionOf(one.intent.rows, one.intent.host, packet, one.guard);
@@ -163,7 +163,7 @@ function misreadings(
 function countDifferences(
   one: Case,
   packets: readonly Packet[],
-  judge: (packet: Packet) => Judgement,
+  judge: (packet: Packet) => PacketVerdict,
   counters: ReadonlyMap<string, number>,
 ): readonly Difference[] {
   const counted = packets.flatMap((packet) =>
@@ -185,7 +185,7 @@ function countDifferences(
 function countersOf(
   { ruleset }: Case,
   packet: Packet,
-  { verdict, row, rule, tally }: Judgement,
+  { verdict, row, rule, tally }: PacketVerdict,
 ): readonly string[] {
   const own = rule === null ? undefined : ruleset.rules[rule]?.counter;
   const invalid =
@@ -200,7 +200,10 @@ function countersOf(
 }
 
 /** Every judgement that a packet meets: between two overlays the one it leaves accepts before the other is asked. */
-function deciding(judge: (packet: Packet) => Judgement, packet: Packet): readonly Judgement[] {
+function deciding(
+  judge: (packet: Packet) => PacketVerdict,
+  packet: Packet,
+): readonly PacketVerdict[] {
   const last = judge(packet);
   if (packet.hook !== "forward" || last.tally !== "c_ingress") return [last];
   const leaving = judge({ ...packet, oif: "nowhere0" });

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Service } from "#schema/intent.ts";
-import { examples, type Lab, settled } from "#lab/story/lab.ts";
+import { examples, type Lab, waitForLab } from "#lab/story/lab.ts";
 import { askOf } from "#lab/net/probe.ts";
 import { macros } from "#schema/macros.ts";
 import { testData } from "./lab-process.ts";
@@ -45,7 +45,7 @@ test("a port that is in no catalog is shut on every host, to everybody, v4 and v
       probes.length,
     );
     await lab.startAgents();
-    await settled(lab);
+    await waitForLab(lab);
     expect(await open()).toEqual([]);
   });
 });

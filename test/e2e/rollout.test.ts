@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Change } from "#schema/intent.ts";
 import { readKernel } from "#lab/net/kernel.ts";
-import { type Lab, openLab, settled } from "#lab/story/lab.ts";
+import { type Lab, openLab, waitForLab } from "#lab/story/lab.ts";
 import { must } from "#lab/run/process.ts";
 import { openState } from "#lab/net/state.ts";
 import { type Ended, runCli } from "../support/cli.ts";
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const probe = `{ kind: tcp, host: "${upstream.host}", port: ${upstream.port} }`;
   appendFileSync(join(host.folder, "guard.yaml"), `confirm: { seconds: 15, probes: [${probe}] }\n`);
   await lab.startAgents();
-  await settled(lab);
+  await waitForLab(lab);
 });
 afterAll(async () => {
   await lab.close();
@@ -103,7 +103,7 @@ test("a host that cannot live with it halts it in the first wave, and everybody 
   expect(code, story).toBe(1);
   expect(story).toMatch(/Z laptop1 reverted: took itself back from seq \d+$/m);
   expect(story).toMatch(/Z rolled back: /);
-  await settled(lab);
+  await waitForLab(lab);
   const rounds = await watch.stop();
 
   const [, id = ""] = /rollout (\d+): /.exec(story) ?? [];
@@ -134,7 +134,7 @@ test("the host repaired, it goes on with a reason, and reaches everybody wave by
 
 test("what moves is taken before it is given: no pair talks that neither intent allows", async () => {
   await stage("a door to photos1", [service("door", "any", ["host:photos1"])], "now");
-  await settled(lab);
+  await waitForLab(lab);
   const clients = ["alice", "bob", "carol"] as const;
   const pairs = clients.flatMap((from) =>
     clients.filter((to) => to !== from).map((to) => `${from} > ${to} ping`),

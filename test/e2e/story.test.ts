@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { agentStatus } from "#lab/fleet/hosts.ts";
 import { readKernel } from "#lab/net/kernel.ts";
-import { type Lab, settled } from "#lab/story/lab.ts";
+import { type Lab, waitForLab } from "#lab/story/lab.ts";
 import { askOf } from "#lab/net/probe.ts";
 import { run } from "#lab/run/process.ts";
 import { newData, startLab, tableOf } from "./lab-process.ts";
@@ -60,7 +60,7 @@ test("alice's group decides within a poll whether her ping reaches bob, and SIGT
     const reaches = async (): Promise<unknown> =>
       (await lab.probers.answers([{ from: alice, to: bob, ask: askOf("ping") }]))[0];
     const stopAgents = await lab.startAgents();
-    const seq = (await settled(lab)).get("gw")?.seq ?? 0;
+    const seq = (await waitForLab(lab)).get("gw")?.seq ?? 0;
     expect(await reaches()).toEqual({ v4: true, v6: true });
     const before = await readKernel(gw.namespace);
     const head = await headOf(lab);
@@ -71,7 +71,7 @@ test("alice's group decides within a poll whether her ping reaches bob, and SIGT
         body: { group, addresses: [alice.address.v4, alice.address.v6] },
       });
     await moved("ops");
-    expect((await settled(lab)).get("gw")?.seq).toBe(seq + 1);
+    expect((await waitForLab(lab)).get("gw")?.seq).toBe(seq + 1);
     expect(await reaches()).toEqual({ v4: false, v6: false });
     const after = await readKernel(gw.namespace);
     expect(before?.rules).toBeGreaterThan(0);

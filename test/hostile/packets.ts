@@ -3,7 +3,7 @@
  * and strangers at ports that no bundle opens to everybody.
  */
 import fc from "fast-check";
-import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
+import { type Family, formatAddress, requireNetwork } from "#schema/address.ts";
 import { type Guard, neverFromAny } from "#schema/guard.ts";
 import type { Packet } from "#core/simulate/index.ts";
 import type { Sendable } from "#test/support/frames.ts";
@@ -15,7 +15,7 @@ export const own = { v4: "192.0.2.1", v6: "2001:db8::1" } as const;
 const console = { v4: "198.51.100.7", v6: "2001:db8:7::7" } as const;
 
 const lastOf = (cidr: string): string => {
-  const { family, last } = knownNetwork(cidr);
+  const { family, last } = requireNetwork(cidr);
   return formatAddress(family, last);
 };
 const familyOf = (address: string): Family => (address.includes(":") ? "v6" : "v4");
@@ -109,7 +109,7 @@ export function strangersOf(seed: number): readonly string[] {
     unbiased: true,
   });
   return blocks.map((cidr, i) => {
-    const { family, first, last } = knownNetwork(cidr);
+    const { family, first, last } = requireNetwork(cidr);
     return formatAddress(family, first + ((offsets[i] ?? 1n) % (last - first)));
   });
 }

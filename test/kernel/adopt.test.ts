@@ -10,7 +10,7 @@ import type { Agent } from "#agent/cycle/agent.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
 import type { Adoption } from "#agent/commands/adopt.ts";
 import { inNamespace, newPrefix } from "#lab/net/netns.ts";
-import { must, run, until } from "#lab/run/process.ts";
+import { must, run, waitUntil } from "#lab/run/process.ts";
 import { buildTopology, type Topology } from "#lab/net/topology.ts";
 import { filesOf, publish } from "#test/attack/plane.ts";
 import { openJoined } from "#test/attack/victim.ts";
@@ -96,7 +96,7 @@ const command = (...args: readonly string[]) =>
   );
 const foreseen = async (): Promise<Adoption> =>
   JSON.parse((await command("adopt", "--json")).stdout) as Adoption;
-const cycle = () => agent.cycle(new AbortController().signal);
+const cycle = () => agent.runCycle(new AbortController().signal);
 
 beforeAll(async () => {
   topology = await buildTopology({
@@ -186,7 +186,7 @@ it("does not let adopt --yes begin beside a program of a cluster that the guard 
   const cluster = spawn(ip, argv, { stdio: "ignore" });
   const ended = once(cluster, "exit");
   try {
-    await until("the program", async () =>
+    await waitUntil("the program", async () =>
       readFileSync(`/proc/${cluster.pid}/comm`, "utf8") === "pveproxy\n" ? true : undefined,
     );
     expect((await foreseen()).refusal?.code).toBe("preset_missing");

@@ -12,14 +12,14 @@ import { openNft } from "#agent/backend/nft/nft.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
 import {
   inNamespace,
-  ipBatch,
+  runIpBatch,
   joinByCable,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
-import { must, run, until } from "#lab/run/process.ts";
+import { must, run, waitUntil } from "#lab/run/process.ts";
 import { type Program, renderClosed } from "#core/render/index.ts";
 import { Guard } from "#schema/guard.ts";
 import { knockAt } from "#test/support/connections.ts";
@@ -27,7 +27,7 @@ import { openSenders } from "#test/support/senders.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
-const [host, router] = [namespaceName(prefix, "host"), namespaceName(prefix, "router")];
+const [host, router] = [makeNamespaceName(prefix, "host"), makeNamespaceName(prefix, "router")];
 const [own, routers] = [
   ["192.0.2.1/24", "2001:db8::1/64", "fe80::1/64"],
   ["192.0.2.2/24", "2001:db8::2/64", "fe80::2/64"],
@@ -53,7 +53,7 @@ async function started(
   children.add(child);
   const said: string[] = [];
   createInterface({ input: child.stdout }).on("line", (line) => void said.push(line));
-  await until(`${file} to start`, async () => Promise.resolve(said[0]));
+  await waitUntil(`${file} to start`, async () => Promise.resolve(said[0]));
   const end = async (): Promise<void> => {
     const ended = once(child, "exit");
     child.stdin.end();
@@ -102,7 +102,7 @@ beforeAll(async () => {
     { namespace: host, device: "eth0", addresses: [...own] },
     { namespace: router, device: "port", addresses: [] },
   );
-  await ipBatch(router, [
+  await runIpBatch(router, [
     "link add br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_use_ifaddr 1 mcast_igmp_version 3 mcast_mld_version 2 mcast_query_interval 50 mcast_query_response_interval 10 mcast_startup_query_interval 50",
     "link set port master br0",
     ...routers.map(
@@ -149,7 +149,7 @@ describe.each<[string, Program]>([
       const now = await Promise.all(names.map(count));
       return now.every((packets, i) => packets > (before[i] ?? 0) + 3) ? true : undefined;
     };
-    expect(await until("queries to be answered", answered)).toBe(true);
+    expect(await waitUntil("queries to be answered", answered)).toBe(true);
     await groups.end();
   });
 
@@ -169,7 +169,7 @@ describe.each<[string, Program]>([
       ["fe80::1%br0", 547],
     ] as const)
       await server.send(router, { ...from, destination, sourcePort, port: 546 });
-    await until("answers", async () => Promise.resolve(client.said[2]));
+    await waitUntil("answers", async () => Promise.resolve(client.said[2]));
     expect(client.said).toEqual(["ready", "2001:db8::2 49152", "2001:db8::2 547"]);
     await server.close();
     await client.end();
@@ -177,7 +177,7 @@ describe.each<[string, Program]>([
 
   it("hears its neighbours answer a ping to all of them", async () => {
     const answering = new Set<string>();
-    await until("both neighbours to answer", async () => {
+    await waitUntil("both neighbours to answer", async () => {
       const argv = ["ping", "-6", "-n", "-c", "2", "-w", "10", "ff02::1%eth0"];
       const { stdout } = await run(inNamespace(host, ...argv));
       for (const [, address = ""] of stdout.matchAll(/from (fe80::\S+)%eth0: /g))

@@ -6,7 +6,7 @@ import { spawnExec } from "#agent/process/spawn.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -14,7 +14,7 @@ import { must } from "#lab/run/process.ts";
 import { emptyInventory, inventoryOf, renderClosed, transaction } from "#core/render/index.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 
-const namespace = namespaceName(newPrefix(), "apply");
+const namespace = makeNamespaceName(newPrefix(), "apply");
 const exec = spawnExec({ prefix: inNamespace(namespace) });
 const nft = (...argv: readonly string[]) => must(inNamespace(namespace, "nft", ...argv));
 const feed = (input: string) => must(inNamespace(namespace, "nft", "-f", "-"), { input });

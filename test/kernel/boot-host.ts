@@ -11,7 +11,7 @@ import { commitSlot, type SlotName, stageSlot } from "#agent/disk/slots.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -24,7 +24,7 @@ import { groupsRuleset, mustRender, testGuard } from "#test/support/rulesets.ts"
 const unprivileged = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all"];
 
 export class BootHost {
-  readonly namespace = namespaceName(newPrefix(), "boot");
+  readonly namespace = makeNamespaceName(newPrefix(), "boot");
   readonly base = mkdtempSync(join(tmpdir(), "portcullis-boot-"));
   readonly directory = join(this.base, "state");
   /** Beside the guard file. */

@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { keepClosed, keepMark } from "#agent/cycle/fallback.ts";
-import { slotSeal, standaloneText } from "#agent/disk/slots.ts";
+import { makeSlotSeal, standaloneText } from "#agent/disk/slots.ts";
 import { renderClosed } from "#core/render/index.ts";
 import { testGuard } from "#test/support/rulesets.ts";
 import { BootHost } from "./boot-host.ts";
@@ -74,7 +74,7 @@ test.each(["directory", "fallback"] as const)(
 test("leaves a host alone that never committed, with a candidate on its disk or without", async () => {
   host.join();
   expect(await host.boot()).toBe("nothing");
-  expect(slotSeal(host.directory, host.stage(1))).toBe("pending");
+  expect(makeSlotSeal(host.directory, host.stage(1))).toBe("pending");
   expect(await host.boot()).toBe("nothing");
 });
 

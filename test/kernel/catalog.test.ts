@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openNft } from "#agent/backend/nft/nft.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
 import { compile } from "#core/compile/index.ts";
-import { inNamespace, ipBatch, newPrefix } from "#lab/net/netns.ts";
-import { run, until } from "#lab/run/process.ts";
+import { inNamespace, runIpBatch, newPrefix } from "#lab/net/netns.ts";
+import { run, waitUntil } from "#lab/run/process.ts";
 import { buildTopology, type Topology } from "#lab/net/topology.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
@@ -157,7 +157,7 @@ describe.each(Object.entries(open))("host %s", (host, reach) => {
 
   it("answers a ping from anywhere right after neighbours are forgotten, v4 and v6", async () => {
     for (const namespace of [topology.gateway, topology.hub("eth0"), topology.machine("stranger")])
-      await ipBatch(namespace, ["neigh flush all"]);
+      await runIpBatch(namespace, ["neigh flush all"]);
     for (const address of own) {
       const argv = ["ping", "-n", "-q", "-c", "1", "-w", "120", address];
       expect((await run(inNamespace(topology.machine("stranger"), ...argv))).code).toBe(0);
@@ -203,7 +203,7 @@ it.each(["EAST-14", "WEST+12"])(
     };
     const { expires, answers } = await knockBefore(3);
     expect(answers).toEqual(["open", "open"]);
-    await until("the grant to end", async () =>
+    await waitUntil("the grant to end", async () =>
       (await knock("stranger", ...each([443]))).includes("silent") ? true : undefined,
     );
     expect(seconds()).toBeGreaterThanOrEqual(expires);

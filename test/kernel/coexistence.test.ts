@@ -17,7 +17,7 @@ import { Patrol } from "#agent/observe/patrol.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -145,7 +145,7 @@ const theirs = [
   firewalld,
 ].join("\n");
 
-const namespace = namespaceName(newPrefix(), "beside");
+const namespace = makeNamespaceName(newPrefix(), "beside");
 const prefix = inNamespace(namespace);
 const directory = mkdtempSync(join(tmpdir(), "portcullis-beside-"));
 const agentProgram = fileURLToPath(new URL("../../agent/main.ts", import.meta.url));

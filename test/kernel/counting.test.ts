@@ -7,7 +7,7 @@ import { type Nft, openNft } from "#agent/backend/nft/nft.ts";
 import { spawnExec } from "#agent/process/spawn.ts";
 import { inNamespace, newPrefix } from "#lab/net/netns.ts";
 import { buildTopology, type Topology } from "#lab/net/topology.ts";
-import { countOnly, type Program, refusalCounters, renderClosed } from "#core/render/index.ts";
+import { countOnly, type Program, listRefusalCounters, renderClosed } from "#core/render/index.ts";
 import type { Protocol } from "#schema/ruleset.ts";
 import { knockAt, type Word } from "#test/support/connections.ts";
 import { mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
@@ -102,7 +102,7 @@ it("lets everything pass, and counts in the rows of what would be cut, v4 and v6
   const passing = await counted(countOnly(program));
   expect(await knock(80, 81, 82)).toEqual(Array.from({ length: 6 }, () => "open"));
   expect(passing).toMatchObject({ r_web: 2, r_no: 2, r_end_in_host: 2 });
-  expect(refusalCounters(program)).toEqual(["c_undecided", "r_end_in_host", "r_no"]);
+  expect(listRefusalCounters(program)).toEqual(["c_undecided", "r_end_in_host", "r_no"]);
 });
 
 it("is what a readback expects, and goes over into the ruleset itself with its counters", async () => {

@@ -4,22 +4,22 @@ import { openNft } from "#agent/backend/nft/nft.ts";
 import { type Exec, spawnExec, spawnFollow } from "#agent/process/spawn.ts";
 import { Witness } from "#agent/backend/nft/witness.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
-import { patrolLoop } from "#agent/cycle/loop.ts";
+import { runPatrol } from "#agent/cycle/loop.ts";
 import { DriftLog } from "#agent/observe/drift-log.ts";
 import { Patrol } from "#agent/observe/patrol.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
-import { must, until } from "#lab/run/process.ts";
+import { must, waitUntil } from "#lab/run/process.ts";
 import { type Program } from "#core/render/index.ts";
 import type { Drift } from "#schema/wire.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
-const namespace = namespaceName(newPrefix(), "drift");
+const namespace = makeNamespaceName(newPrefix(), "drift");
 const prefix = inNamespace(namespace);
 const nft = (...argv: readonly string[]) => must(inNamespace(namespace, "nft", ...argv));
 const feed = (input: string) => must(inNamespace(namespace, "nft", "-f", "-"), { input });
@@ -72,7 +72,7 @@ function watch(
   let count = 0;
   let lines = 0;
   const follow = spawnFollow(prefix);
-  const spawned = spawnExec({ prefix, started: (pid) => witness.started(pid) });
+  const spawned = spawnExec({ prefix, started: (pid) => witness.noteStarted(pid) });
   const exec: Exec = (...call) => {
     count += 1;
     return spawned(...call);
@@ -99,12 +99,12 @@ function watch(
   });
   const stopped = new AbortController();
   // It never looks by itself: what it repairs, it has heard of.
-  const running = patrolLoop(patrol, stopped.signal, 86_400_000);
+  const running = runPatrol(patrol, stopped.signal, 86_400_000);
   return {
     patrol,
     log,
     async next() {
-      return until("a drift to be told", () => told.shift());
+      return waitUntil("a drift to be told", () => told.shift());
     },
     heard: () => lines,
     started() {
@@ -131,7 +131,7 @@ const begin = async (...how: Parameters<typeof watch>): Promise<void> => {
   await watched.load(program);
   // A monitor that listens tells of a stranger's table, which is nobody's drift.
   let i = 0;
-  await until("a monitor that listens", async () => {
+  await waitUntil("a monitor that listens", async () => {
     await nft("add", "table", "ip", `stranger${(i += 1)}`);
     return watched.heard() > 0 ? true : undefined;
   });
@@ -219,7 +219,7 @@ describe("a patrol", () => {
     );
     await feed("add rule inet theirs input accept\n");
     await nft("delete", "table", "inet", "theirs");
-    await until("the monitor's lines", async () =>
+    await waitUntil("the monitor's lines", async () =>
       watched.heard() >= before + 6 ? true : undefined,
     );
     expect(watched.started()).toBe(0);
@@ -232,7 +232,7 @@ describe("a patrol", () => {
     await watched.load(other);
     await watched.load(program);
     watched.started();
-    await until("the monitor's lines", async () =>
+    await waitUntil("the monitor's lines", async () =>
       watched.heard() > before + 2 ? true : undefined,
     );
     await nft("add", "table", "ip", "theirs");

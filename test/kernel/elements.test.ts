@@ -14,7 +14,7 @@ import { standaloneText } from "#agent/disk/slots.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -24,7 +24,7 @@ import type { Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
-const [namespace, fresh] = [namespaceName(prefix, "live"), namespaceName(prefix, "fresh")];
+const [namespace, fresh] = [makeNamespaceName(prefix, "live"), makeNamespaceName(prefix, "fresh")];
 const feed = (where: string, input: string) =>
   must(inNamespace(where, "nft", "-f", "-"), { input });
 
@@ -90,9 +90,9 @@ function openBench(): Bench {
   const spawned = spawnExec({
     prefix: inNamespace(namespace),
     started: (pid) => {
-      witness.started(pid);
+      witness.noteStarted(pid);
       // As a watch would hear it.
-      witness.heard(pid, true);
+      witness.noteTransaction(pid, true);
     },
   });
   let calls = 0;
@@ -286,7 +286,7 @@ async function disturbedUpdate(
   const { fault = null, foreign: edit = null } = step ?? {};
   if (edit !== null) {
     await run(inNamespace(namespace, "nft", "-f", "-"), { input: `${edit}\n` });
-    bench.witness.heard(1, true);
+    bench.witness.noteTransaction(1, true);
   }
   if (fault === null) {
     expect((await bench.kernel.update(program)).ok).toBe(true);

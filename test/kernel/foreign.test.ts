@@ -5,7 +5,7 @@ import { type Exec, spawnExec } from "#agent/process/spawn.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -13,7 +13,7 @@ import { must } from "#lab/run/process.ts";
 import { ForeignDrop } from "#schema/wire.ts";
 import { groupsRuleset, mustRender, rulesetOf } from "#test/support/rulesets.ts";
 
-const namespace = namespaceName(newPrefix(), "foreign");
+const namespace = makeNamespaceName(newPrefix(), "foreign");
 const spawned = spawnExec({ prefix: inNamespace(namespace) });
 const hostOnly = mustRender(rulesetOf({ scopes: [{ kind: "host" }] }));
 const overlays = mustRender(groupsRuleset({ dev: ["10.8.0.2"] }));

@@ -8,7 +8,7 @@ import { standaloneText } from "#agent/disk/slots.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -17,7 +17,7 @@ import { elementCount, type Program } from "#core/render/index.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
-const [namespace, fresh] = [namespaceName(prefix, "live"), namespaceName(prefix, "fresh")];
+const [namespace, fresh] = [makeNamespaceName(prefix, "live"), makeNamespaceName(prefix, "fresh")];
 const feed = (where: string, input: string) =>
   must(inNamespace(where, "nft", "-f", "-"), { input });
 
@@ -43,8 +43,8 @@ function open(refuse: (chunks: number) => boolean = () => false): Opened {
   const spawned = spawnExec({
     prefix: inNamespace(namespace),
     started: (pid) => {
-      witness.started(pid);
-      witness.heard(pid, true);
+      witness.noteStarted(pid);
+      witness.noteTransaction(pid, true);
     },
   });
   const inputs: string[] = [];

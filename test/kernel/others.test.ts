@@ -5,14 +5,14 @@ import { type Exec, spawnExec } from "#agent/process/spawn.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
 import { must } from "#lab/run/process.ts";
 import { groupsRuleset, mustRender } from "#test/support/rulesets.ts";
 
-const namespace = namespaceName(newPrefix(), "others");
+const namespace = makeNamespaceName(newPrefix(), "others");
 const spawned = spawnExec({ prefix: inNamespace(namespace) });
 const nft = (...argv: readonly string[]): Promise<string> =>
   must(inNamespace(namespace, "nft", ...argv));

@@ -12,7 +12,7 @@ import {
   inNamespace,
   joinByCable,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -21,7 +21,7 @@ import { knockAt, type Word } from "#test/support/connections.ts";
 import { mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const prefix = newPrefix();
-const [gateway, client] = [namespaceName(prefix, "gw"), namespaceName(prefix, "client")];
+const [gateway, client] = [makeNamespaceName(prefix, "gw"), makeNamespaceName(prefix, "client")];
 const path = (name: string): string =>
   fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 let listener: ChildProcess;

@@ -4,9 +4,9 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { openWatchdog } from "#agent/backend/nft/watchdog.ts";
-import { commitSlot, type SlotName, slotSeal } from "#agent/disk/slots.ts";
+import { commitSlot, type SlotName, makeSlotSeal } from "#agent/disk/slots.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { run, until } from "#lab/run/process.ts";
+import { run, waitUntil } from "#lab/run/process.ts";
 import { BootHost } from "./boot-host.ts";
 
 let host: BootHost;
@@ -34,7 +34,7 @@ async function loaded(): Promise<SlotName> {
 
 const expectBack = async (what: string): Promise<void> => {
   const back = async () => ((await host.held()) === what ? what : undefined);
-  expect(await until(`the watchdog to go back to ${what}`, back)).toBe(what);
+  expect(await waitUntil(`the watchdog to go back to ${what}`, back)).toBe(what);
 };
 
 let mounted = false;
@@ -84,12 +84,12 @@ test.each([
   host.commit(1);
   const slot = await loaded();
   decide(slot);
-  const decided = slotSeal(host.directory, slot);
-  await until("the watchdog to end", async () =>
+  const decided = makeSlotSeal(host.directory, slot);
+  await waitUntil("the watchdog to end", async () =>
     (await run(["pgrep", "-f", `portcullis-watchdog ${host.directory}`])).code === 0
       ? undefined
       : true,
   );
   expect(await host.held()).toBe("seq 2");
-  expect(slotSeal(host.directory, slot)).toBe(decided);
+  expect(makeSlotSeal(host.directory, slot)).toBe(decided);
 });

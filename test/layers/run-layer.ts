@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { signal } from "#lab/run/process.ts";
+import { sendSignal } from "#lab/run/process.ts";
 import { journalVariable } from "./journal.ts";
 import type { Layer } from "./layers.ts";
 import { type Ending, tally, type Tally } from "./tally.ts";
@@ -91,7 +91,7 @@ function vitest(
 }
 
 function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
-  if (pid !== undefined) signal(-pid, name);
+  if (pid !== undefined) sendSignal(-pid, name);
 }
 
 export async function runLayer(

@@ -5,7 +5,7 @@
 import { copyFileSync, constants, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ipBatch } from "#lab/net/netns.ts";
+import { runIpBatch } from "#lab/net/netns.ts";
 import { debianKernel, type Kernel } from "./image.ts";
 import {
   type Machine,
@@ -51,7 +51,7 @@ beforeAll(async () => {
   initramfs = await makeInitramfs(kernel, `${site.tree}/..`);
   makeBootable(site.tree, kernel, withLength(server));
   disk = await makeDisk(site.tree);
-  await ipBatch(site.outside, ["link del peer"]);
+  await runIpBatch(site.outside, ["link del peer"]);
   await makeTap(site.outside, withLength(admin));
 });
 afterAll(async () => {

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { must, type Outcome, run, start, stop, until } from "#lab/run/process.ts";
+import { must, type Outcome, run, start, stop, waitUntil } from "#lab/run/process.ts";
 
 export interface Container {
   /** Runs a program inside; must succeed. */
@@ -34,7 +34,7 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     if (child.exitCode !== null)
       throw new Error(`the container ended: ${readFileSync(`${tree}.console`, "utf8")}`);
   };
-  const init = await until("systemd in the container", async () => {
+  const init = await waitUntil("systemd in the container", async () => {
     running();
     return Promise.resolve(child.pid === undefined ? undefined : initOf(child.pid));
   });
@@ -50,7 +50,7 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     run: (argv, input = "") => run(enter(argv), { input }),
     stop: () => stop(child, 20_000),
   };
-  await until("the container to be up", async () => {
+  await waitUntil("the container to be up", async () => {
     running();
     const { stdout } = await inside.run(["systemctl", "is-system-running"]);
     return ["running", "degraded"].includes(stdout.trim()) ? true : undefined;

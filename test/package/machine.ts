@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { once } from "node:events";
-import { inNamespace, ipBatch } from "#lab/net/netns.ts";
+import { inNamespace, runIpBatch } from "#lab/net/netns.ts";
 import { must, start } from "#lab/run/process.ts";
 import type { Kernel } from "./image.ts";
 
@@ -122,7 +122,7 @@ export interface Machine {
 
 /** A tap with these addresses in the namespace: the cable that a machine is plugged into. */
 export const makeTap = (namespace: string, addresses: readonly string[]): Promise<void> =>
-  ipBatch(namespace, [
+  runIpBatch(namespace, [
     "tuntap add tap0 mode tap",
     ...addresses.map(
       (address) => `address add ${address} dev tap0${address.includes(":") ? " nodad" : ""}`,

@@ -13,7 +13,7 @@ import { openKernel } from "#agent/backend/kernel.ts";
 import {
   inNamespace,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
@@ -117,7 +117,7 @@ const packages = [
 ];
 
 const prefix = newPrefix();
-const namespaces = programs.map(({ name }) => namespaceName(prefix, name));
+const namespaces = programs.map(({ name }) => makeNamespaceName(prefix, name));
 const unpacked = mkdtempSync(join(tmpdir(), "portcullis-neighbours-"));
 beforeAll(async () => {
   const system = await debianSystem(packages);
@@ -132,7 +132,7 @@ afterAll(async () => {
 const program = mustRender(groupsRuleset({ dev: ["10.8.0.2", "10.8.0.3"] }));
 
 describe.each(programs)("$name and portcullis", (neighbour) => {
-  const namespace = namespaceName(prefix, neighbour.name);
+  const namespace = makeNamespaceName(prefix, neighbour.name);
   const nft = (...argv: readonly string[]): Promise<string> =>
     must(inNamespace(namespace, "nft", ...argv));
   const kernel = openKernel(openNft(spawnExec({ prefix: inNamespace(namespace) })));

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { must, run, until } from "#lab/run/process.ts";
+import { must, run, waitUntil } from "#lab/run/process.ts";
 
 /** Arguments: the unpacked system, a folder to mount at, the network namespace. All mounts end with the process. */
 const setup = `set -eu
@@ -56,7 +56,9 @@ export class Neighbour {
 
   /** Waits until a shell text inside succeeds. @throws after 30 s */
   async until(text: string): Promise<void> {
-    await until(text, async () => ((await run(this.#inside(text))).code === 0 ? true : undefined));
+    await waitUntil(text, async () =>
+      (await run(this.#inside(text))).code === 0 ? true : undefined,
+    );
   }
 
   #inside(text: string): readonly string[] {

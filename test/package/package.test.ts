@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { inNamespace } from "#lab/net/netns.ts";
-import { must, type Outcome, run, until } from "#lab/run/process.ts";
+import { must, type Outcome, run, waitUntil } from "#lab/run/process.ts";
 import type { Container } from "./container.ts";
 import { debianFiles } from "./image.ts";
 import {
@@ -188,14 +188,14 @@ test("an agent whose loop stands still is started anew, with the rules in place 
   await host.must(["systemctl", "daemon-reload"]);
   await converge(host, ["systemctl", "restart", "portcullis-agent"]);
   const heard = async (): Promise<number> => Number(await show("WatchdogTimestampMonotonic"));
-  const first = await until(
+  const first = await waitUntil(
     "systemd to hear of the agent",
     async () => (await heard()) || undefined,
   );
-  await until("systemd to hear of it again", async () => (await heard()) > first || undefined);
+  await waitUntil("systemd to hear of it again", async () => (await heard()) > first || undefined);
   const [pid, before] = [await agentPid(), await table()];
   await host.must(["sh", "-c", `kill -STOP ${pid}`]);
-  await until("another agent", async () => !["0", pid].includes(await agentPid()) || undefined);
+  await waitUntil("another agent", async () => !["0", pid].includes(await agentPid()) || undefined);
   expect(await show("NRestarts")).toBe("1");
   expect(await table()).toBe(before);
   await expectEnforced();

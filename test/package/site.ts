@@ -10,11 +10,11 @@ import * as z from "zod";
 import {
   joinByCable,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
-import { must, until } from "#lab/run/process.ts";
+import { must, waitUntil } from "#lab/run/process.ts";
 import { knockAt, type Word } from "#test/support/connections.ts";
 import { openStandingPlane, type StandingPlane } from "#test/support/standing-plane.ts";
 import { boot, type Container } from "./container.ts";
@@ -82,7 +82,10 @@ export interface Site {
 
 export async function openSite(): Promise<Site> {
   const prefix = newPrefix();
-  const [outside, inside] = [namespaceName(prefix, "outside"), namespaceName(prefix, "inside")];
+  const [outside, inside] = [
+    makeNamespaceName(prefix, "outside"),
+    makeNamespaceName(prefix, "inside"),
+  ];
   const folder = mkdtempSync(join(tmpdir(), "portcullis-site-"));
   const tree = join(folder, "tree");
   mkdirSync(tree);
@@ -149,7 +152,7 @@ const Status = z.object({ state: z.string(), since: z.iso.datetime(), running: z
 export async function converge(container: Container, argv: readonly string[]): Promise<void> {
   const asked = Date.now();
   await container.must(argv);
-  await until("the agent to be steady", async () => {
+  await waitUntil("the agent to be steady", async () => {
     const said = await container.must(["portcullis-agent", "status", "--json"]);
     const { state, since, running } = Status.parse(JSON.parse(said));
     return running && state === "steady" && Date.parse(since) >= asked ? true : undefined;

@@ -19,8 +19,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { inNamespace, ipBatch } from "#lab/net/netns.ts";
-import { must, run, until } from "#lab/run/process.ts";
+import { inNamespace, runIpBatch } from "#lab/net/netns.ts";
+import { must, run, waitUntil } from "#lab/run/process.ts";
 import type { Container } from "./container.ts";
 import { makeNetwork } from "./machine.ts";
 import {
@@ -90,7 +90,7 @@ interface Booted {
 /** Boots as it is, with a kernel that holds no rules and a cable that is out until its own networkd puts it in. */
 async function booted(): Promise<Booted> {
   await must(inNamespace(site.inside, "nft", "flush", "ruleset"));
-  await ipBatch(site.inside, ["link set eth0 down", "address flush dev eth0"]);
+  await runIpBatch(site.inside, ["link set eth0 down", "address flush dev eth0"]);
   const names = Object.entries(ports);
   const afterwards: string[] = [];
   let said = "";
@@ -128,7 +128,7 @@ const moment = async (host: Container, what: string, unit: string): Promise<numb
 
 /** Echo requests always pass: a host that answers one has its network. */
 const answering = (address: string): Promise<true> =>
-  until(`${address} to answer`, async () => {
+  waitUntil(`${address} to answer`, async () => {
     const { code } = await run(
       inNamespace(site.outside, "ping", "-n", "-c", "1", "-W", "1", address),
     );

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { until } from "#lab/run/process.ts";
+import { waitUntil } from "#lab/run/process.ts";
 import { inNamespace } from "#lab/net/netns.ts";
 
 const count = z.int().nonnegative();
@@ -50,7 +50,7 @@ export async function whileKnocking(
   try {
     await work({
       opened: async (wanted) => {
-        await until(`${wanted.join(", ")} to open`, () =>
+        await waitUntil(`${wanted.join(", ")} to open`, () =>
           wanted.every((target) => (said[target]?.open ?? 0) > 0) ? true : undefined,
         );
       },

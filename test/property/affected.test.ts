@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { affectedHosts, compile, compileHosts } from "#core/compile/index.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { findAffectedHosts, compile, compileHosts } from "#core/compile/index.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { arbitraryCommit } from "../support/arbitrary-commit.ts";
 import { snapshotOf } from "../support/intent.ts";
 
@@ -13,10 +13,11 @@ describe("affectedHosts", () => {
         const [old, now] = [snapshotOf(before), snapshotOf(after)];
         const [was, is] = [compile(old), compile(now)];
         if (!was.ok || !is.ok) return;
-        const affected = affectedHosts(old, now, changes);
+        const affected = findAffectedHosts(old, now, changes);
         for (const [host, ruleset] of is.rulesets) {
           const previous = was.rulesets.get(host);
-          const same = previous !== undefined && canonicalText(previous) === canonicalText(ruleset);
+          const same =
+            previous !== undefined && formatCanonical(previous) === formatCanonical(ruleset);
           if (!affected.has(host)) expect(same, host).toBe(true);
           if (!affected.has(host)) spared += 1;
           else if (same) idle += 1;

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
 import { encodeName } from "#schema/names.ts";
-import { compareNetworks, knownNetwork } from "#schema/address.ts";
+import { compareNetworks, requireNetwork } from "#schema/address.ts";
 import { decodeBundle, encodeBundle } from "#schema/bundle.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
@@ -25,7 +25,7 @@ function rulesetsOf(snapshot: Snapshot): ReadonlyMap<string, Ruleset> {
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
   return compiled.rulesets;
 }
-const bytesOf = (snapshot: Snapshot): string => canonicalText([...rulesetsOf(snapshot)]);
+const bytesOf = (snapshot: Snapshot): string => formatCanonical([...rulesetsOf(snapshot)]);
 
 /** Every list whose order means nothing, the other way round. */
 function reversedLists(row: WrittenRow): WrittenRow {
@@ -172,7 +172,7 @@ describe("compile", () => {
 
   test("every ruleset satisfies its type, survives the wire, and has its names and addresses sorted", () => {
     const sorted = (texts: readonly string[]) =>
-      texts.toSorted((a, b) => compareNetworks(knownNetwork(a), knownNetwork(b)));
+      texts.toSorted((a, b) => compareNetworks(requireNetwork(a), requireNetwork(b)));
     fc.assert(
       fc.property(arbitraryIntent, (rows) => {
         for (const ruleset of rulesetsOf(snapshotOf(rows)).values()) {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { minimalNetworks } from "#core/compile/cover.ts";
 import type { Family, Network } from "#schema/address.ts";
-import { contains, familyBits, formatNetwork, knownNetwork, networkOf } from "#schema/address.ts";
+import { contains, familyBits, formatNetwork, requireNetwork, networkOf } from "#schema/address.ts";
 
 /** Crowded: networks of a few bits around few places, the ends of each family among them. */
 const crowded: fc.Arbitrary<string> = fc
@@ -41,7 +41,7 @@ describe("minimalNetworks", () => {
     fc.assert(
       fc.property(networks, (texts) => {
         const [given, covered] = [texts, minimalNetworks(texts)].map((list) =>
-          list.map(knownNetwork),
+          list.map(requireNetwork),
         );
         for (const address of [...(given ?? []), ...(covered ?? [])].flatMap(edges))
           expect(covered?.some((network) => contains(network, address))).toBe(
@@ -55,7 +55,7 @@ describe("minimalNetworks", () => {
   test("is sorted, without overlap, and no two of it are the halves of one network", () => {
     fc.assert(
       fc.property(networks, (texts) => {
-        const covered = minimalNetworks(texts).map(knownNetwork);
+        const covered = minimalNetworks(texts).map(requireNetwork);
         for (const [i, next] of covered.entries()) {
           const before = covered[i - 1];
           if (before === undefined || before.family !== next.family) continue;

@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import { emptyRuleset, Ruleset } from "#schema/ruleset.ts";
-import { type Difference, difference } from "#core/simulate/difference.ts";
+import { type Difference, compareRulesets } from "#core/simulate/difference.ts";
 import { arbitraryIntent } from "../support/arbitraries.ts";
 import { arbitraryRuleset } from "../support/arbitrary-ruleset.ts";
 import { snapshotOf } from "../support/intent.ts";
@@ -51,7 +51,7 @@ function* edits(value: unknown): Generator {
 /** What no reader admits, such as a source without its kind, may have no words. */
 const readable = (before: Ruleset, after: unknown): Difference | undefined => {
   try {
-    return difference(before, after as Ruleset);
+    return compareRulesets(before, after as Ruleset);
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) return undefined;
     throw error;
@@ -59,14 +59,16 @@ const readable = (before: Ruleset, after: unknown): Difference | undefined => {
 };
 
 const unordered = (ruleset: Ruleset): string =>
-  canonicalText({ ...ruleset, rules: ruleset.rules.map(canonicalText).sort(compareText) });
+  formatCanonical({ ...ruleset, rules: ruleset.rules.map(formatCanonical).sort(compareText) });
 
 describe("the difference of two rulesets", () => {
   test("is empty exactly when their canonical bytes are equal", () => {
     fc.assert(
       fc.property(someRuleset, someRuleset, (a, b) => {
-        expect(linesOf(difference(a, a))).toEqual([]);
-        expect(linesOf(difference(a, b)).length === 0).toBe(canonicalText(a) === canonicalText(b));
+        expect(linesOf(compareRulesets(a, a))).toEqual([]);
+        expect(linesOf(compareRulesets(a, b)).length === 0).toBe(
+          formatCanonical(a) === formatCanonical(b),
+        );
       }),
       { numRuns: 100 },
     );
@@ -79,9 +81,9 @@ describe("the difference of two rulesets", () => {
         const all = [...edits(ruleset)];
         for (const edited of all.filter((_, i) => i % 5 === pick % 5)) {
           const found = readable(ruleset, edited);
-          if (found === undefined || canonicalText(edited) === canonicalText(ruleset)) continue;
+          if (found === undefined || formatCanonical(edited) === formatCanonical(ruleset)) continue;
           seen += 1;
-          expect(linesOf(found), canonicalText(edited)).not.toEqual([]);
+          expect(linesOf(found), formatCanonical(edited)).not.toEqual([]);
         }
       }),
       { numRuns: 15 },
@@ -102,8 +104,8 @@ describe("the difference of two rulesets", () => {
         const base = admitted(twist) ?? other;
         if (edited === undefined || unordered(edited) === unordered(ruleset)) return;
         seen += 1;
-        expect(difference(base, edited), canonicalText(edited)).not.toEqual(
-          difference(base, ruleset),
+        expect(compareRulesets(base, edited), formatCanonical(edited)).not.toEqual(
+          compareRulesets(base, ruleset),
         );
       }),
       { numRuns: 200 },

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
 import { covers } from "#core/compile/covers.ts";
 import { meet } from "#core/compile/meet.ts";
-import { formatAddress, knownNetwork, overlaps } from "#schema/address.ts";
+import { formatAddress, requireNetwork, overlaps } from "#schema/address.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import type { Rule, Scope } from "#schema/ruleset.ts";
 import { emptyRuleset, Ruleset, scopeId } from "#schema/ruleset.ts";
@@ -170,7 +170,7 @@ function universe(rulesets: readonly Ruleset[]): fc.Arbitrary<Packet> {
     "198.51.100.7/32",
     "2001:db8::7/128",
   ].flatMap((text) => {
-    const { family, first, last } = knownNetwork(text);
+    const { family, first, last } = requireNetwork(text);
     return [first, last].map((value) => formatAddress(family, value));
   });
   const interfaces = rulesets.flatMap(({ scopes }) =>
@@ -234,11 +234,11 @@ function isSayable(a: Ruleset, b: Ruleset): boolean {
   const alone = (left: ReturnType<typeof owners>, right: ReturnType<typeof owners>): boolean =>
     [...left].every(([name, scope]) => {
       const other = right.get(name);
-      const around = [...right.values()].flatMap(({ subnets }) => subnets.map(knownNetwork));
+      const around = [...right.values()].flatMap(({ subnets }) => subnets.map(requireNetwork));
       return other === undefined
         ? !scope.interfaces.some((each) => right.has(each)) &&
             !scope.subnets.some((subnet) =>
-              around.some((each) => overlaps(each, knownNetwork(subnet))),
+              around.some((each) => overlaps(each, requireNetwork(subnet))),
             )
         : other.interfaces.toSorted().join() === scope.interfaces.toSorted().join();
     });

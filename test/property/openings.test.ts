@@ -2,12 +2,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import { type Direction, type Ruleset, scopeId } from "#schema/ruleset.ts";
-import { firstMatch, lookupOf } from "#core/simulate/match.ts";
-import { type Opening, openings, type Peers } from "#core/simulate/openings.ts";
+import { findFirstMatch, lookupOf } from "#core/simulate/match.ts";
+import { type Opening, findOpenings, type Peers } from "#core/simulate/openings.ts";
 import { flowOf, type Packet } from "#core/simulate/packet.ts";
-import { everywhere, meet, minus, rangesOf, textsOf } from "#core/simulate/ranges.ts";
+import { everywhere, meet, subtractRanges, rangesOf, textsOf } from "#core/simulate/ranges.ts";
 import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
 import { snapshotOf, type WrittenRow } from "../support/intent.ts";
 import { networkPool } from "../support/network-pool.ts";
@@ -69,12 +69,12 @@ function acceptsOf(ruleset: Ruleset): Accepts {
   const subnets = new Map(
     ruleset.scopes.map((scope) => [
       scopeId(scope),
-      scope.kind === "overlay" ? scope.subnets.map(knownNetwork) : [],
+      scope.kind === "overlay" ? scope.subnets.map(requireNetwork) : [],
     ]),
   );
   return (scope, direction, packet) =>
-    firstMatch(lookup, scope, subnets.get(scope) ?? [], direction, flowOf(packet))?.rule.verdict ===
-    "accept";
+    findFirstMatch(lookup, scope, subnets.get(scope) ?? [], direction, flowOf(packet))?.rule
+      .verdict === "accept";
 }
 
 const has = ({ ranges }: Peers, address: string): boolean =>
@@ -105,7 +105,7 @@ describe("what a change opens", () => {
   test("every packet that passes now and did not is said, and nothing else is", () => {
     let opened = 0;
     const judge = ({ before, after }: Change, packets: readonly Packet[]): void => {
-      const said = [...openings(before, after)];
+      const said = [...findOpenings(before, after)];
       const [then, now] = [acceptsOf(before), acceptsOf(after)];
       for (const packet of packets)
         for (const scope of after.scopes.map(scopeId))
@@ -143,7 +143,7 @@ describe("what a change opens", () => {
   test("equal rulesets open nothing", () => {
     fc.assert(
       fc.property(arbitraryChange, (changes) => {
-        for (const { after } of changes) expect([...openings(after, after)]).toEqual([]);
+        for (const { after } of changes) expect([...findOpenings(after, after)]).toEqual([]);
       }),
       { numRuns: 100 },
     );
@@ -161,11 +161,11 @@ test("ranges: what is taken away and what is shared are the whole, and texts say
   fc.assert(
     fc.property(networks, networks, (x, y) => {
       const [a, b] = [rangesOf(x), rangesOf(y)];
-      const [rest, shared] = [minus(a, b), meet(a, b)];
+      const [rest, shared] = [subtractRanges(a, b), meet(a, b)];
       expect(meet(rest, b)).toEqual([]);
       const said = rangesOf([...textsOf(rest, 10_000), ...textsOf(shared, 10_000)]);
-      expect([minus(said, a), minus(a, said)]).toEqual([[], []]);
-      expect(minus(a, everywhere)).toEqual([]);
+      expect([subtractRanges(said, a), subtractRanges(a, said)]).toEqual([[], []]);
+      expect(subtractRanges(a, everywhere)).toEqual([]);
     }),
     { numRuns: 300 },
   );

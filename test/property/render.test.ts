@@ -6,7 +6,7 @@ import {
   emptyInventory,
   inventoryOf,
   type Program,
-  refusalCounters,
+  listRefusalCounters,
   render,
   transaction,
 } from "#core/render/index.ts";
@@ -170,7 +170,7 @@ describe("countOnly", () => {
     fc.assert(
       fc.property(printable, arbitraryGuard, (ruleset, guard) => {
         const program = programOf(ruleset, guard);
-        const refusals = new Set(refusalCounters(program));
+        const refusals = new Set(listRefusalCounters(program));
         for (const { decision, counters } of program.chains.flatMap(({ lines }) => lines))
           if (!["drop", "reject"].includes(decision.kind))
             for (const counter of counters) expect(refusals).not.toContain(counter);

@@ -6,7 +6,7 @@ import {
   type Evidence,
   type Input,
   isNews,
-  quietUntil,
+  findQuietEnd,
   step,
 } from "#core/rollout/index.ts";
 import type { Phase } from "#schema/rollout.ts";
@@ -356,7 +356,7 @@ describe("a rollout", () => {
         const heard = input.kind === "evidence" ? input.evidence : [];
         for (const one of heard)
           if (one.receivedAt >= (newest.get(one.host)?.receivedAt ?? 0)) newest.set(one.host, one);
-        const until = quietUntil(after, [...newest.values()], driven.now);
+        const until = findQuietEnd(after, [...newest.values()], driven.now);
         if (until === driven.now) continue;
         for (let now = driven.now; now <= until; now += minuteMs) {
           const later = inputOf(Object.assign(open(world), { state: after, now }), then);

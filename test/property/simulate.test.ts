@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatAddress, knownNetwork } from "#schema/address.ts";
+import { formatAddress, requireNetwork } from "#schema/address.ts";
 import { Guard } from "#schema/guard.ts";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Packet } from "#core/simulate/index.ts";
@@ -29,7 +29,7 @@ function managementPackets(guard: Guard): readonly Packet[] {
     }),
   );
   const byFlow = guard.management.allow.flatMap(({ cidr, proto, port, last_port }): Packet[] => {
-    const { family, last } = knownNetwork(cidr);
+    const { family, last } = requireNetwork(cidr);
     const peer = formatAddress(family, last);
     const ends = { source: peer, destination: peer, protocol: proto, state: "new" } as const;
     return [port, last_port ?? port].flatMap((own): Packet[] => [

@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { noHint } from "#agent/trust/generations.ts";
 import { openTrust, pinRoot, type Trust } from "#agent/trust/index.ts";
-import { newRootKey } from "#cli/root/name.ts";
+import { makeRootKey } from "#cli/root/name.ts";
 import type { OnlineRole, Signer } from "#worker/ports/index.ts";
 import type { Published } from "#worker/signing/types.ts";
 import { memorySigner } from "../support/signing.ts";
@@ -81,7 +81,7 @@ class World {
 
   static async make(): Promise<World> {
     const signer = memorySigner();
-    const rootKeys = [newRootKey(), newRootKey(), newRootKey()];
+    const rootKeys = [makeRootKey(), makeRootKey(), makeRootKey()];
     return new World({
       signer,
       rootKeys,
@@ -135,7 +135,7 @@ class World {
       tokenSecret: () => before.signer.tokenSecret(),
     };
     const rootKeys = roles.includes("root")
-      ? [newRootKey(), newRootKey(), newRootKey()]
+      ? [makeRootKey(), makeRootKey(), makeRootKey()]
       : before.rootKeys;
     const version = before.version + 1;
     const signers = [...new Set([...before.rootKeys, ...rootKeys])];

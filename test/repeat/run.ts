@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { signal } from "#lab/run/process.ts";
+import { sendSignal } from "#lab/run/process.ts";
 
 export interface Run {
   readonly name: string;
@@ -52,8 +52,8 @@ export async function runOnce(
     const end = (): void => {
       if (child.pid === undefined) return;
       const group = -child.pid;
-      signal(group, "SIGTERM");
-      timers.push(setTimeout(() => signal(group, "SIGKILL"), graceMs));
+      sendSignal(group, "SIGTERM");
+      timers.push(setTimeout(() => sendSignal(group, "SIGKILL"), graceMs));
     };
     timers.push(setTimeout(end, limitMs));
     ended.addEventListener("abort", end);

@@ -4,7 +4,7 @@
  */
 import {
   begin,
-  nextReportSeconds,
+  computeNextReportSeconds,
   planWaves,
   step,
   type Candidate,
@@ -99,7 +99,7 @@ export async function openPure(fleet: Fleet): Promise<Plane> {
   const place = new Map(state.entries.map(({ host }, i) => [host, i]));
   const nextReport = (host: string): number | null => {
     const entry = state.entries[place.get(host) ?? -1];
-    return entry === undefined ? null : nextReportSeconds(entry, state);
+    return entry === undefined ? null : computeNextReportSeconds(entry, state);
   };
 
   return {

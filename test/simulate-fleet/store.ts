@@ -5,14 +5,14 @@
  */
 import { insertKeys, invitationOf } from "#test/support/fleet-keys.ts";
 import { createHash } from "node:crypto";
-import { hostCredentials } from "#worker/hosts/credential.ts";
+import { openHostCredentials } from "#worker/hosts/credential.ts";
 import { type App, createApp } from "#worker/app.ts";
 import { openFleet } from "#worker/hosts/fleet.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import type { RolloutState } from "#core/rollout/index.ts";
 import { Targets, envelope } from "#schema/tuf.ts";
 import { headers, Report as WireReport, ReportResponse, Update } from "#schema/wire.ts";
-import { changesSince } from "#worker/hosts/change-rows.ts";
+import { readChangesSince } from "#worker/hosts/change-rows.ts";
 import { storeReport } from "#worker/reports/rows.ts";
 import { findRollout } from "#worker/rollouts/rows.ts";
 import { commit } from "#worker/commits/commit.ts";
@@ -87,7 +87,7 @@ async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, 
       fleet.hosts.map(({ host }) => host),
     ),
   ]);
-  const credentials = hostCredentials(plane.ports, openFleet(plane.ports));
+  const credentials = openHostCredentials(plane.ports, openFleet(plane.ports));
   const { results } = await sql
     .prepare("SELECT host, bundle_sha256 AS old FROM repository")
     .all<{ readonly host: string; readonly old: string }>();
@@ -239,7 +239,7 @@ class Store implements StorePlane {
     for (const host of hosts) while ((await this.#poll(host)) !== 304);
     const texts = new Set<string>();
     const probe = openMeter(this.#plane.ports.sql);
-    await changesSince(probe.sql, 0);
+    await readChangesSince(probe.sql, 0);
     for (const text of probe.texts().keys()) texts.add(text);
     const before = this.#meter.texts();
     let changed = 0;

@@ -3,7 +3,7 @@
  * unit tests, one case each. Addresses are drawn from few networks and low host numbers, so that packets meet members.
  */
 import fc from "fast-check";
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import { Guard } from "#schema/guard.ts";
 import { OverlayPolicy } from "#schema/intent.ts";
 import type { Hook, Packet, PacketState, Payload } from "#core/simulate/index.ts";
@@ -15,7 +15,7 @@ const elsewhere = ["198.51.100.7", "10.8.2.1", "2001:db8::7", "fd00:b::1"];
 
 const pooledAddress = fc
   .tuple(fc.constantFrom(...networkPool), fc.nat({ max: 5 }))
-  .map(([network, offset]) => addressIn(knownNetwork(network), offset));
+  .map(([network, offset]) => addressIn(requireNetwork(network), offset));
 
 export const arbitraryKey = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,7}$/);
 const commonName = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,7}$/);
@@ -103,7 +103,7 @@ function overlayRows(
     const name = cycle(sketch.groups, group);
     if (name === undefined) return [];
     const wanted = at.map(({ subnet, offset }) =>
-      addressIn(knownNetwork(cycle(subnets, subnet) ?? ""), offset),
+      addressIn(requireNetwork(cycle(subnets, subnet) ?? ""), offset),
     );
     // A member whose first address is a host's is that host.
     const machine = taken.addresses.get(wanted[0] ?? "") ?? null;

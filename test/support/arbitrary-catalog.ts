@@ -3,7 +3,7 @@
  * a source is written out where its bare name would fit two.
  */
 import fc from "fast-check";
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import type { WrittenRow } from "./intent.ts";
 import { addressIn, networkPool } from "./network-pool.ts";
 
@@ -92,7 +92,7 @@ export function catalogRows(
   const hostRows = hosts.map((key, i): WrittenRow => {
     const { roles, at } = sketch.hosts[i] ?? { roles: [], at: [] };
     const addresses = at
-      .map(([network, offset]) => addressIn(knownNetwork(network), offset))
+      .map(([network, offset]) => addressIn(requireNetwork(network), offset))
       .filter((address) => !taken.has(address) && taken.add(address));
     return { kind: "host", key, body: { addresses, roles: [...roles] } };
   });

@@ -3,7 +3,7 @@
  * must cope with whatever is signed.
  */
 import fc from "fast-check";
-import { compareNetworks, knownNetwork, overlaps } from "#schema/address.ts";
+import { compareNetworks, requireNetwork, overlaps } from "#schema/address.ts";
 import type {
   ClassMap,
   Destination,
@@ -31,7 +31,7 @@ const addresses = [
   "fd00:a::7",
 ];
 const sorted = (texts: readonly string[]) =>
-  texts.toSorted((a, b) => compareNetworks(knownNetwork(a), knownNetwork(b)));
+  texts.toSorted((a, b) => compareNetworks(requireNetwork(a), requireNetwork(b)));
 
 const namedSet: fc.Arbitrary<NamedSet> = fc.oneof(
   fc.record({
@@ -186,7 +186,7 @@ export const arbitraryRuleset: fc.Arbitrary<Ruleset> = fc
 /** The kernel refuses an interval set whose elements overlap; the compiler joins them. */
 const apart = (ruleset: Ruleset): boolean =>
   ruleset.sets.every((set) => {
-    const networks = set.elements.map(knownNetwork);
+    const networks = set.elements.map(requireNetwork);
     return networks.every((a, i) => networks.every((b, j) => i === j || !overlaps(a, b)));
   });
 

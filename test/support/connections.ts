@@ -113,7 +113,7 @@ class Connection implements Pending {
     else this.word ??= news.word;
   }
 
-  dropped(): void {
+  markDropped(): void {
     this.word ??= this.#unreachable ? "unreachable" : "silent";
   }
 }

@@ -13,7 +13,7 @@ if (command.kind !== "once") throw new RangeError("expected STATE GUARD NFT");
 const logged: string[] = [];
 const agent = new Agent(openParts(command.options, (line) => void logged.push(line)));
 for await (const _ of createInterface({ input: process.stdin })) {
-  const { state: after, refusal } = await agent.cycle(new AbortController().signal);
+  const { state: after, refusal } = await agent.runCycle(new AbortController().signal);
   const told = { kind: after.kind, refusal: refusal?.code ?? null, logged: logged.splice(0) };
   process.stdout.write(`${JSON.stringify(told)}\n`);
 }

@@ -12,9 +12,9 @@ import * as z from "zod";
 import {
   addAddress,
   inNamespace,
-  ipBatch,
+  runIpBatch,
   makeNamespaces,
-  namespaceName,
+  makeNamespaceName,
   newPrefix,
   removeNamespaces,
   setSwitches,
@@ -54,7 +54,7 @@ const Links = z.array(z.object({ ifname: z.string(), ifindex: z.int(), address: 
 
 export async function openGround(plan: GroundPlan): Promise<Ground> {
   const prefix = newPrefix();
-  const [gateway, world] = [namespaceName(prefix, "gw"), namespaceName(prefix, "world")];
+  const [gateway, world] = [makeNamespaceName(prefix, "gw"), makeNamespaceName(prefix, "world")];
   const injectors: Injector[] = [];
   const destroy = async (): Promise<void> => {
     await Promise.all(injectors.map((injector) => injector.close()));
@@ -107,17 +107,17 @@ async function connect(
     ...[...both("rp_filter"), ...both("send_redirects")].map((name) => `ipv4/${name}`),
     ...both("accept_dad").map((name) => `ipv6/${name}`),
   ]);
-  await ipBatch(
+  await runIpBatch(
     null,
     interfaces.map(
       (name, i) => `link add ${name} netns ${gateway} type veth peer name w${i} netns ${world}`,
     ),
   );
-  await ipBatch(
+  await runIpBatch(
     world,
     interfaces.map((_, i) => `link set w${i} up`),
   );
-  await ipBatch(gateway, [
+  await runIpBatch(gateway, [
     ...own.map((address) => addAddress(`${address}/${address.includes(":") ? 128 : 32}`, "lo")),
     ...interfaces.flatMap((name, i) => [
       addAddress(`169.254.${i + 1}.1/24`, name),
@@ -134,8 +134,8 @@ async function connect(
       `route add default via ${far(i)[family]} dev ${name} table ${table(i)}`,
       `rule add pref 100 fwmark ${i + 1} lookup ${table(i)}`,
     ]);
-  await ipBatch(gateway, ways("v4"), "v4");
-  await ipBatch(gateway, ways("v6"), "v6");
+  await runIpBatch(gateway, ways("v4"), "v4");
+  await runIpBatch(gateway, ways("v6"), "v6");
 }
 
 /** How a frame gets to the gateway by one of its interfaces. */

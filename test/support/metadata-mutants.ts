@@ -1,6 +1,6 @@
 /** Mutants of a host's metadata: one file is changed, and every pin above it and every signature is right again. */
 import { createHash } from "node:crypto";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import { encodeBundle } from "#schema/bundle.ts";
 import {
   longestLife,
@@ -33,7 +33,11 @@ export interface MetadataMutant {
   readonly wanted: Mutant["wanted"];
 }
 
-const make = (): readonly [RootKey, RootKey, RootKey] => [newRootKey(), newRootKey(), newRootKey()];
+const make = (): readonly [RootKey, RootKey, RootKey] => [
+  makeRootKey(),
+  makeRootKey(),
+  makeRootKey(),
+];
 const rootKeys = make();
 /** Two of three operators sign targets. */
 const targetsKeys = make();
@@ -237,7 +241,7 @@ function issued(
 /** Files that are sound by themselves, and not what stands above or beside them says. */
 function crossed(): readonly MetadataMutant[] {
   const other = signedText({ ...targets, expires: inDays(29) }, operators);
-  const byStranger = (payload: unknown): string => signedText(payload, [newRootKey()]);
+  const byStranger = (payload: unknown): string => signedText(payload, [makeRootKey()]);
   const inCustom = (part: string, value: unknown, payload: object = targets): Files =>
     withTargets(
       signedText(withValue(payload, ["targets", "bundle.json", "custom", part], value), operators),

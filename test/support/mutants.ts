@@ -2,9 +2,9 @@
  * Signed files that somebody made by mistake or with intent: a sound payload, changed in one place by a table of places
  * and a table of values, and signed again by the very keys, so that no signature is the reason why it is refused.
  */
-import { newRootKey, type RootKey } from "#cli/root/name.ts";
+import { makeRootKey, type RootKey } from "#cli/root/name.ts";
 import { keyIdOf } from "#core/tuf/read.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { type Signature, tufKey } from "#schema/tuf.ts";
 import { sign } from "node:crypto";
 
@@ -31,7 +31,7 @@ export function signedText(signed: unknown, by: readonly RootKey[]): string {
 
 function saying(value: unknown): string {
   try {
-    return canonicalText(value);
+    return formatCanonical(value);
   } catch {
     return JSON.stringify(value);
   }
@@ -220,7 +220,7 @@ export function signatureChanges(
   by: readonly [RootKey, RootKey, RootKey],
 ): readonly Mutant[] {
   const [a, b, c] = by;
-  const stranger = newRootKey();
+  const stranger = makeRootKey();
   const of = (...keys: readonly RootKey[]): readonly Signature[] =>
     (JSON.parse(signedText(signed, keys)) as { signatures: Signature[] }).signatures;
   const text = (signatures: readonly unknown[]): string => saying({ signatures, signed });
@@ -276,7 +276,7 @@ export function signatureChanges(
     },
     one(
       "33 of them",
-      [...of(a, b), ...Array.from({ length: 31 }, () => of(newRootKey())[0])],
+      [...of(a, b), ...Array.from({ length: 31 }, () => of(makeRootKey())[0])],
       "refused",
     ),
   ];

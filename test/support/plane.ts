@@ -5,7 +5,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildRoot, newRootKey, type RootKey, signRoot, type TargetsRole } from "#cli/root/name.ts";
+import {
+  buildRoot,
+  makeRootKey,
+  type RootKey,
+  signRoot,
+  type TargetsRole,
+} from "#cli/root/name.ts";
 import type { Change } from "#schema/intent.ts";
 import { OnlineKeySet } from "#schema/api/trust.ts";
 import { createApp } from "#worker/app.ts";
@@ -129,7 +135,7 @@ async function makeRoot(
 ): Promise<Ceremony> {
   const response = await plane.operator("GET", "/v1/root/keys");
   const { keys: online } = OnlineKeySet.parse(await response.json());
-  const keys = [newRootKey(), newRootKey(), newRootKey()];
+  const keys = [makeRootKey(), makeRootKey(), makeRootKey()];
   const signed = buildRoot({
     version,
     now: plane.ports.clock.now(),

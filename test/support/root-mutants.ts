@@ -1,6 +1,6 @@
 /** Mutants of a root's successor: hundreds of roots that a threshold of keys signed, few of which may be followed. */
-import { newRootKey, type RootKey } from "#cli/root/name.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { makeRootKey, type RootKey } from "#cli/root/name.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { Role, Root } from "#schema/tuf.ts";
 import {
   changedPlaces,
@@ -115,7 +115,7 @@ const all: readonly Role[] = ["root", "targets", "snapshot", "timestamp"];
 function roleChanges(root: Root, edited: Edited): readonly Mutant[] {
   const replaced = (role: Role, part: "keyids" | "threshold", value: unknown): unknown =>
     withValue(root, ["roles", role, part], value);
-  const { keyid: absent } = newRootKey();
+  const { keyid: absent } = makeRootKey();
   return all.flatMap((role) => {
     const { keyids } = root.roles[role];
     const others = Object.fromEntries(Object.entries(root.roles).filter(([name]) => name !== role));
@@ -148,7 +148,7 @@ function keyChanges(
   by: readonly [RootKey, RootKey, RootKey],
   edited: Edited,
 ): readonly Mutant[] {
-  const stranger = newRootKey();
+  const stranger = makeRootKey();
   const [a, b, c] = by;
   const { threshold, keyids } = root.roles.root;
   const rootRole = (part: Partial<Root["roles"]["root"]>) => ({
@@ -177,7 +177,7 @@ function keyChanges(
     edited("a key in capitals", withKey(stranger.keyid, capitals), "refused"),
     edited("a fifth role", withValue(root, ["roles", "mirrors"], root.roles.targets), "refused"),
     edited("root keys that a stranger made", strangersRoot(root), "refused"),
-    edited("not the payload but its text", canonicalText(root), "refused"),
+    edited("not the payload but its text", formatCanonical(root), "refused"),
     ...onlineChanges(root, edited, stranger),
   ];
 }
@@ -204,7 +204,7 @@ function withoutKey(root: Root, { keyid }: RootKey): Root {
 }
 
 function strangersRoot(root: Root): Root {
-  const made = [newRootKey(), newRootKey()];
+  const made = [makeRootKey(), makeRootKey()];
   const keys = { ...root.keys, ...Object.fromEntries(made.map(({ keyid, key }) => [keyid, key])) };
   return {
     ...root,

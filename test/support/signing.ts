@@ -1,6 +1,6 @@
 /** Real online keys in memory: what the adapters hold on disk or as secrets. */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
-import { type OnlineKeys, rootKey } from "#cli/root/name.ts";
+import { type OnlineKeys, readRootKey } from "#cli/root/name.ts";
 import type { OnlineRole, Signer } from "#worker/ports/index.ts";
 
 export function memorySigner(): Signer {
@@ -19,7 +19,7 @@ export function memorySigner(): Signer {
 }
 
 const rawPublicKey = (key: KeyObject): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(Buffer.from(rootKey(key).key.keyval.public, "hex"));
+  new Uint8Array(Buffer.from(readRootKey(key).key.keyval.public, "hex"));
 
 /** The public halves as `GET /v1/root/keys` gives them. */
 export async function onlineKeysOf(signer: Signer): Promise<OnlineKeys> {

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { openAuthority } from "#lab/fleet/authority.ts";
 import { inNamespace } from "#lab/net/netns.ts";
-import { must, start, stop, until } from "#lab/run/process.ts";
+import { must, start, stop, waitUntil } from "#lab/run/process.ts";
 
 const program = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 /** On loopback of its own namespace, where nothing else listens. */
@@ -60,7 +60,7 @@ export async function openStandingPlane(
   const ask = async (...args: readonly string[]): Promise<unknown> =>
     JSON.parse(await cli(...args, "--json"));
   try {
-    await until("the control plane to listen", async () => {
+    await waitUntil("the control plane to listen", async () => {
       if (child.exitCode !== null) throw new Error(readFileSync(join(data, "log"), "utf8"));
       return Promise.resolve(
         readFileSync(join(data, "log"), "utf8").includes("first operator token") || undefined,

@@ -11,13 +11,13 @@
  * Row and tally are `-` where no rule is asked. A comment starts with `#` and a space.
  */
 import * as z from "zod";
-import { knownNetwork } from "#schema/address.ts";
+import { requireNetwork } from "#schema/address.ts";
 import type { Snapshot } from "#schema/intent.ts";
 import { splitMemberKey } from "#schema/intent.ts";
 import { Address } from "#schema/primitives.ts";
 import type { Tally } from "#schema/ruleset.ts";
 import { RowId, tallies, Verdict } from "#schema/ruleset.ts";
-import { unixSeconds } from "#schema/time.ts";
+import { parseUnixSeconds } from "#schema/time.ts";
 import type { Hook, Packet, PacketState, Payload } from "#core/simulate/index.ts";
 
 export interface VerdictLine {
@@ -61,7 +61,7 @@ function parseLine(text: string, number: number, intent: Snapshot): VerdictLine 
   const [source, destination] = [parseEnd(from, intent, where), parseEnd(to, intent, where)];
   const packet: Packet = {
     ...hookOf(source.interfaceName, destination.interfaceName, where),
-    ...parsePayload(what, knownNetwork(source.address).family === "v6", where),
+    ...parsePayload(what, requireNetwork(source.address).family === "v6", where),
     source: source.address,
     destination: destination.address,
   };
@@ -111,7 +111,7 @@ type Sent = Payload & Pick<Packet, "state" | "at">;
 
 function parsePayload(text: string, v6: boolean, where: string): Sent {
   const [said = "", time, ...more] = text.split("@");
-  const at = time === undefined ? undefined : unixSeconds(time);
+  const at = time === undefined ? undefined : parseUnixSeconds(time);
   if ((time !== undefined && at === undefined) || more.length > 0)
     throw new Error(`${where}: ${text} has no UTC time after @`);
   return { ...parseStated(said, v6, where), ...(at === undefined ? {} : { at }) };

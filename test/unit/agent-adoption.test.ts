@@ -7,7 +7,7 @@ import { admitFirst, mayEnforce, writeBeginning } from "#agent/cycle/adoption.ts
 import {
   endsOf,
   type Flow,
-  flowJudge,
+  makeFlowCheck,
   parseConnection,
   parseFlow,
   parseListener,
@@ -15,7 +15,7 @@ import {
 import type { ForeignRedirect } from "#agent/backend/nft/redirects.ts";
 import { parseGuard } from "#agent/guard/index.ts";
 import type { Listener } from "#agent/observe/listeners.ts";
-import { flowOutlook, listenerOutlook, wouldBeCut } from "#agent/observe/outlook.ts";
+import { describeFlows, describeListeners, wouldBeCut } from "#agent/observe/outlook.ts";
 import type { Protocol } from "#schema/ruleset.ts";
 import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
@@ -125,7 +125,7 @@ describe("listeners", () => {
     inode: port,
   });
   const foresee = (...listeners: readonly Listener[]) =>
-    listenerOutlook(listeners, rules, own, new Map([[5432, "postgres"]]), docker);
+    describeListeners(listeners, rules, own, new Map([[5432, "postgres"]]), docker);
 
   it("say who could still reach them, and what drops the others", () => {
     const [web, db, empty, ssh] = foresee(at(443), at(5432), at(6000), at(22));
@@ -183,7 +183,7 @@ describe("flows", () => {
   const connected = (...lines: readonly string[]) =>
     lines.flatMap((line) => parseConnection(line, listening) ?? []);
   const connections = connected(...sockets);
-  const judge = flowJudge(rules, undefined, 0);
+  const judge = makeFlowCheck(rules, undefined, 0);
   const cut = (flows: readonly Flow[]) =>
     flows.flatMap((flow) => judge(flow, { own, listening, by: () => "eth0" }) ?? []);
 
@@ -220,7 +220,7 @@ describe("flows", () => {
       "ESTAB 0 0 192.0.2.1:6000 198.51.100.7:4",
       "ESTAB 0 0 192.0.2.1:6000 198.51.100.7:5",
     );
-    expect(flowOutlook(cut(others), (_, port) => (port === 6000 ? "node" : null))).toMatchObject([
+    expect(describeFlows(cut(others), (_, port) => (port === 6000 ? "node" : null))).toMatchObject([
       { port: 22, process: null, flows: 1 },
       {
         port: 6000,

@@ -9,7 +9,7 @@ import { join } from "#agent/cycle/join.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { type Client, openClient, type PollReply } from "#agent/transport/client.ts";
 import { defaultLimits } from "#agent/transport/request.ts";
-import { buildRoot, newRootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, signRoot } from "#cli/root/name.ts";
 import { httpAnswer, openRawServer, type RawServer } from "../support/raw-server.ts";
 
 const identity = {
@@ -222,10 +222,10 @@ describe("join", () => {
   const folder = mkdtempSync(joinPath(tmpdir(), "portcullis-answers-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const [rootKey, targets, snapshot, timestamp] = [
-    newRootKey(),
-    newRootKey(),
-    newRootKey(),
-    newRootKey(),
+    makeRootKey(),
+    makeRootKey(),
+    makeRootKey(),
+    makeRootKey(),
   ];
   const online = { targets: targets.key, snapshot: snapshot.key, timestamp: timestamp.key };
   const root = signRoot(

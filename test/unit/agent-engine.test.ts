@@ -6,14 +6,14 @@ import { afterAll, expect, test } from "vitest";
 import { Updater } from "tuf-js";
 import { DownloadHTTPError } from "tuf-js/dist/error.js";
 import { setTime } from "#agent/trust/engine.ts";
-import { buildRoot, newRootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, signRoot } from "#cli/root/name.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "portcullis-engine-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const day = 86_400_000;
-const key = newRootKey();
-const [targets, snapshot, timestamp] = [newRootKey(), newRootKey(), newRootKey()];
+const key = makeRootKey();
+const [targets, snapshot, timestamp] = [makeRootKey(), makeRootKey(), makeRootKey()];
 const online = { targets: targets.key, snapshot: snapshot.key, timestamp: timestamp.key };
 
 /** What a refresh at this time ends with, where a root made now for 30 days is all there is. */

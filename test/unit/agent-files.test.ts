@@ -13,9 +13,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lock, lockHolder } from "#agent/disk/lock.ts";
 import { linkDurable, readOptional, writeDurable } from "#agent/disk/files.ts";
-import { readStatus, type Status, statusWriter } from "#agent/report/status.ts";
+import { readStatus, type Status, openStatusWriter } from "#agent/report/status.ts";
 import {
-  committedSlot,
+  readCommittedSlot,
   commitSlot,
   everCommitted,
   revokeSlot,
@@ -63,7 +63,7 @@ test("status is written where it says something new, and what could not be writt
     listening: null,
     expires: [],
   };
-  const write = statusWriter(directory);
+  const write = openStatusWriter(directory);
   mkdirSync(path);
   expect(() => write(status)).toThrow(expect.objectContaining({ code: "EISDIR" }));
   rmSync(path, { recursive: true });
@@ -122,7 +122,12 @@ test("commits to the slot not in use, so that a torn commit leaves the one befor
   expect(everCommitted(directory)).toBe(false);
   for (const seq of [1, 2, 3])
     expect(commitSlot(directory, stageSlot(directory, committed(seq), program, 0))).toBe(true);
-  expect(committedSlot(directory)).toMatchObject({ name: "a", n: 3, applied: { seq: 3 }, program });
+  expect(readCommittedSlot(directory)).toMatchObject({
+    name: "a",
+    n: 3,
+    applied: { seq: 3 },
+    program,
+  });
   for (const [torn, left] of [
     ["ruleset.nft", 2],
     ["program.json", 2],
@@ -132,24 +137,24 @@ test("commits to the slot not in use, so that a torn commit leaves the one befor
     const path = join(directory, "slots", "a", torn);
     const whole = readFileSync(path);
     writeFileSync(path, whole.subarray(0, whole.length / 2));
-    expect(committedSlot(directory)?.applied.seq).toBe(left);
+    expect(readCommittedSlot(directory)?.applied.seq).toBe(left);
     writeFileSync(path, whole);
   }
-  expect(committedSlot(directory)?.applied.seq).toBe(3);
+  expect(readCommittedSlot(directory)?.applied.seq).toBe(3);
   expect(everCommitted(directory)).toBe(true);
 });
 
 test("a candidate is not committed before its seal, and of commit and revert exactly one happens", () => {
   commitSlot(directory, stageSlot(directory, committed(1), program, 0));
   const first = stageSlot(directory, committed(2), program, 0);
-  expect(committedSlot(directory)?.applied.seq).toBe(1);
+  expect(readCommittedSlot(directory)?.applied.seq).toBe(1);
   expect(revokeSlot(directory, first)).toBe(true);
   expect(commitSlot(directory, first)).toBe(false);
-  expect(committedSlot(directory)?.applied.seq).toBe(1);
+  expect(readCommittedSlot(directory)?.applied.seq).toBe(1);
   const second = stageSlot(directory, committed(3), program, 0);
   expect(commitSlot(directory, second)).toBe(true);
   expect(revokeSlot(directory, second)).toBe(false);
-  expect(committedSlot(directory)?.applied.seq).toBe(3);
+  expect(readCommittedSlot(directory)?.applied.seq).toBe(3);
 });
 
 test("one copy of the floors is enough, and none is no fresh start", () => {

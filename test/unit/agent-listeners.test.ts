@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type Listener,
-  listeners,
+  readListeners,
   parseListeners,
   parsePortRange,
   processNames,
@@ -91,7 +91,7 @@ describe("what listens here", () => {
       closing.unshift(async () => socket.destroy());
       await once(socket, "connect");
     }
-    found = listeners();
+    found = readListeners();
   });
   afterAll(async () => {
     for (const close of closing) await close();

@@ -54,28 +54,32 @@ describe("the monitor's reader", () => {
 describe("a witness", () => {
   it("knows our own processes by number, and forgets old ones", () => {
     const witness = new Witness();
-    for (let pid = 1; pid <= 65; pid += 1) witness.started(pid);
-    expect([1, 2, 65].map((pid) => witness.heard(pid, true))).toEqual([false, true, true]);
+    for (let pid = 1; pid <= 65; pid += 1) witness.noteStarted(pid);
+    expect([1, 2, 65].map((pid) => witness.noteTransaction(pid, true))).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 
   it("vouches for what is not listed only after it has heard us, and until the watch ends", () => {
     const witness = new Witness();
-    witness.started(7);
+    witness.noteStarted(7);
     witness.begin();
     expect([witness.vouches(true), witness.vouches(false)]).toEqual([true, false]);
-    witness.heard(7, true);
-    witness.heard(8, false);
+    witness.noteTransaction(7, true);
+    witness.noteTransaction(8, false);
     expect(witness.vouches(false)).toBe(true);
-    witness.deaf();
+    witness.noteUnwatched();
     expect(witness.vouches(false)).toBe(false);
   });
 
   it("vouches for nothing once others were at our table, until it is loaded whole", () => {
     const witness = new Witness();
-    witness.started(7);
-    witness.heard(7, true);
-    witness.heard(8, true);
-    witness.heard(7, true);
+    witness.noteStarted(7);
+    witness.noteTransaction(7, true);
+    witness.noteTransaction(8, true);
+    witness.noteTransaction(7, true);
     expect([witness.vouches(true), witness.vouches(false)]).toEqual([false, false]);
     witness.begin();
     expect(witness.vouches(false)).toBe(true);

@@ -1,6 +1,6 @@
 /** What others hand on at prerouting, as nft 1.0.6 lists it. */
 import { describe, expect, test } from "vitest";
-import { describeRedirect, handsOn, redirectsOf } from "#agent/backend/nft/redirects.ts";
+import { describeRedirect, isRedirect, redirectsOf } from "#agent/backend/nft/redirects.ts";
 
 const chain = (table: string, name: string, hook?: string) => ({
   chain: {
@@ -133,6 +133,6 @@ describe("a socket's packets are handed on", () => {
     [at, socket("0.0.0.0"), true],
     [at, socket("192.0.2.2"), false],
   ] as const)("%j %j: %s", (redirect, listener, expected) => {
-    expect(handsOn(redirect, listener)).toBe(expected);
+    expect(isRedirect(redirect, listener)).toBe(expected);
   });
 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Listener } from "#agent/observe/listeners.ts";
 import { ServiceWatch } from "#agent/observe/service-watch.ts";
-import { describeListening, unmatched } from "#agent/observe/services.ts";
+import { describeListening, findUnmatched } from "#agent/observe/services.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { Listening } from "#schema/wire.ts";
@@ -46,7 +46,7 @@ const socket = (protocol: "tcp" | "udp", port: number, over: Partial<Listener> =
 });
 const now = 1_000;
 const compared = (found: readonly Listener[], ...given: readonly Rule[]) => {
-  const result = unmatched(found, rules(...given), now);
+  const result = findUnmatched(found, rules(...given), now);
   return {
     undeclared: result?.undeclared.map(([first]) => `${first?.protocol} ${first?.port}`),
     silent: result?.silent.map(
@@ -107,7 +107,7 @@ describe("what listens beside the rules", () => {
 
   it("is nothing where the host scope is not judged", () => {
     const ruleset = { scopes: [], sets: [], classes: [], rules: [] };
-    expect(unmatched([socket("tcp", 1)], { ...rules(), ruleset }, now)).toBeUndefined();
+    expect(findUnmatched([socket("tcp", 1)], { ...rules(), ruleset }, now)).toBeUndefined();
   });
 
   it("never names as undeclared what simulate accepts from anybody", () => {
@@ -133,7 +133,7 @@ describe("what listens beside the rules", () => {
         const given = rules(...drawn.map(incoming));
         const judge = prepare(given.ruleset, given.guard);
         const found = [1, 2, 3, 4, 5].flatMap((port) => [socket("tcp", port), socket("udp", port)]);
-        for (const [listener] of unmatched(found, given, now)?.undeclared ?? [])
+        for (const [listener] of findUnmatched(found, given, now)?.undeclared ?? [])
           for (const source of ["192.0.2.1", "198.51.100.9"]) {
             const { protocol = "tcp", port = 0 } = listener ?? {};
             const packet = {
@@ -159,7 +159,7 @@ describe("what listens beside the rules", () => {
     const silent = Array.from({ length: 70 }, (_, i) =>
       incoming({ protocol: ports("udp", 1 + i) }),
     );
-    const result = unmatched(found, rules(...silent), now);
+    const result = findUnmatched(found, rules(...silent), now);
     const said = describeListening(
       result ?? { undeclared: [], silent: [] },
       new Map([[1, "sshd"]]),

@@ -1,7 +1,7 @@
 /** What `portcullis-agent status` says about a refusal: what happened, and what a person should do about just that. */
 import { describe, expect, test } from "vitest";
 import { admit } from "#agent/guard/index.ts";
-import { outcome } from "#agent/machine/refusal.ts";
+import { settleOutcome } from "#agent/machine/refusal.ts";
 import { endedBy, formatStatus, Status } from "#agent/report/status.ts";
 import { Guard } from "#schema/guard.ts";
 import { guardLineNames, refusalCodes, refusalEntry, remedyOf } from "#schema/refusals.ts";
@@ -26,7 +26,7 @@ const open = rulesetOf({
 });
 
 async function said(ruleset: typeof open, own: Guard): Promise<string> {
-  const refused = await outcome(async () => Promise.resolve(admit({ ruleset }, own)));
+  const refused = await settleOutcome(async () => Promise.resolve(admit({ ruleset }, own)));
   if (refused.ok) throw new Error("it was admitted");
   const status = Status.parse({
     state: "steady",

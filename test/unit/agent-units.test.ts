@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { unitWarnings } from "#agent/observe/units.ts";
+import { listUnitWarnings } from "#agent/observe/units.ts";
 
 let root: string;
 beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "portcullis-units-"))));
@@ -42,16 +42,16 @@ table inet filter {
 test("names Debian's nftables.service, when it flushes and which file to mend, where it is enabled", () => {
   write("lib/systemd/system/nftables.service", debian);
   write("etc/nftables.conf", flushing);
-  expect(unitWarnings(root)).toEqual([]);
+  expect(listUnitWarnings(root)).toEqual([]);
   enable("nftables.service");
-  expect(unitWarnings(root)).toEqual([
+  expect(listUnitWarnings(root)).toEqual([
     "nftables.service flushes every table at start, reload, stop, ours too: at boot nothing filters until the agent " +
       "runs, and later for two seconds. Let it delete its own tables instead of 'flush ruleset' in /etc/nftables.conf, " +
       "or 'systemctl edit nftables.service' and add to [Service]: ExecStartPost=-/bin/sh /usr/lib/portcullis/restore.sh " +
       "/var/lib/portcullis /etc/portcullis/fallback /usr/sbin/nft missing",
   ]);
   write("usr/lib/systemd/system/nftables.service.d/portcullis.conf", dropIn);
-  expect(unitWarnings(root)).toEqual([
+  expect(listUnitWarnings(root)).toEqual([
     "nftables.service flushes every table at start, reload, stop, ours too, which comes back at once; for that moment " +
       "nothing filters. Let it delete its own tables instead of 'flush ruleset' in /etc/nftables.conf.",
   ]);
@@ -61,15 +61,15 @@ test("is still about its stop where the file flushes nothing, and silent where n
   write("lib/systemd/system/nftables.service", debian);
   write("etc/nftables.conf", "table inet filter\ndelete table inet filter\n# flush ruleset\n");
   enable("nftables.service");
-  expect(unitWarnings(root)).toMatchObject([expect.stringMatching(/at stop, ours too:/)]);
+  expect(listUnitWarnings(root)).toMatchObject([expect.stringMatching(/at stop, ours too:/)]);
   write(
     "lib/systemd/system/nftables.service",
     debian.replace("nft flush ruleset", "nft delete table inet filter"),
   );
-  expect(unitWarnings(root)).toEqual([]);
+  expect(listUnitWarnings(root)).toEqual([]);
   write("lib/systemd/system/nftables.service", debian);
   symlinkSync("/dev/null", join(root, "etc/systemd/system/nftables.service"));
-  expect(unitWarnings(root)).toEqual([]);
+  expect(listUnitWarnings(root)).toEqual([]);
 });
 
 test("reads an administrator's own unit before the package's, and drop-ins", () => {
@@ -80,16 +80,16 @@ test("reads an administrator's own unit before the package's, and drop-ins", () 
   );
   write("etc/own.nft", "  flush ruleset;\n");
   enable("own.service");
-  expect(unitWarnings(root)).toMatchObject([
+  expect(listUnitWarnings(root)).toMatchObject([
     expect.stringMatching(/^own\.service flushes every table at start,/),
   ]);
 });
 
 test("names our boot unit where it is installed and not enabled", () => {
   write("usr/lib/systemd/system/portcullis-boot.service", "[Service]\nExecStart=/bin/true\n");
-  expect(unitWarnings(root)).toEqual([
+  expect(listUnitWarnings(root)).toEqual([
     expect.stringContaining("systemctl enable portcullis-boot.service"),
   ]);
   enable("portcullis-boot.service");
-  expect(unitWarnings(root)).toEqual([]);
+  expect(listUnitWarnings(root)).toEqual([]);
 });

@@ -1,11 +1,11 @@
 /** Bundles and canonical text at the limits: refused by the first fault, in one sentence, whatever a signer made of them. */
 import { expect, test } from "vitest";
 import { decodeBundle, sizeLimits } from "#schema/bundle.ts";
-import { canonicalBytes, parseCanonical } from "#schema/canonical.ts";
+import { encodeCanonical, parseCanonical } from "#schema/canonical.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";
 
 const bundleOf = (parts: object): Uint8Array =>
-  canonicalBytes({ format: 1, ruleset: { ...emptyRuleset, ...parts } });
+  encodeCanonical({ format: 1, ruleset: { ...emptyRuleset, ...parts } });
 const setOf = (elements: readonly unknown[]): object => ({
   sets: [{ name: "a", kind: "networks", elements }],
 });

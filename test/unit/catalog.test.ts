@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compile, references } from "#core/compile/index.ts";
+import { compile, findReferences } from "#core/compile/index.ts";
 import type { WrittenRow } from "../support/intent.ts";
 import { snapshotOf } from "../support/intent.ts";
 
@@ -170,7 +170,7 @@ describe("rules of a service", () => {
 
 describe("references", () => {
   const named = (kind: string, key: string, ...rows: readonly WrittenRow[]): readonly string[] =>
-    (references(snapshotOf(rows)).get(`${kind} ${key}`) ?? []).map(({ path }) => path);
+    (findReferences(snapshotOf(rows)).get(`${kind} ${key}`) ?? []).map(({ path }) => path);
 
   test("finds who names a zone, a host, an overlay, bare or written out", () => {
     const rows = [

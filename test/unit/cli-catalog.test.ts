@@ -1,17 +1,17 @@
 /** A catalog's files: what they mean, and where every mistake in them stands. */
 import { describe, expect, test } from "vitest";
 import { locate, readCatalog } from "#cli/catalog/index.ts";
-import { findingText } from "#cli/catalog/places.ts";
+import { formatFinding } from "#cli/catalog/places.ts";
 
 const read = (text: string, name = "c.yaml") => readCatalog([{ name, text }]);
 const rowsOf = (text: string) => {
   const catalog = read(text);
-  if (!catalog.ok) throw new Error(catalog.findings.map(findingText).join("\n"));
+  if (!catalog.ok) throw new Error(catalog.findings.map(formatFinding).join("\n"));
   return catalog.rows.map(({ put }) => ({ kind: put.kind, key: put.key, body: put.body }));
 };
 const findingsOf = (text: string): readonly string[] => {
   const catalog = read(text);
-  return catalog.ok ? [] : catalog.findings.map(findingText);
+  return catalog.ok ? [] : catalog.findings.map(formatFinding);
 };
 /** A service `web` with one entry of ingress, on line 3. */
 const ingress = (entry: string) => `web:\n  ingress:\n    - ${entry}\n`;
@@ -155,7 +155,7 @@ describe("where a mistake stands", () => {
       { name: "b.yaml", text: ingress("{ from: any, port: 0, proto: tcp }") },
       { name: "a.yaml", text: "portcullis: 1\nzones: { any: {} }\nzone: {}\n" },
     ]);
-    expect(catalog.ok ? [] : catalog.findings.map(findingText)).toEqual([
+    expect(catalog.ok ? [] : catalog.findings.map(formatFinding)).toEqual([
       "a.yaml:2:10: /zones/any: expected a name other than any",
       "a.yaml:3:1: /zone: unknown field",
       `b.yaml:3:26: /services/web/ingress/0/port: ${port}`,
@@ -177,7 +177,7 @@ describe("where a mistake stands", () => {
       { name: "a.yaml", text },
       { name: "b.yaml", text: `# again\n${text}` },
     ]);
-    expect(catalog.ok ? [] : catalog.findings.map(findingText)).toEqual([
+    expect(catalog.ok ? [] : catalog.findings.map(formatFinding)).toEqual([
       "b.yaml:2:1: /services/web: expected service web once; it stands at a.yaml:1:1 already",
     ]);
   });
@@ -273,7 +273,7 @@ describe("what the control plane found", () => {
     ["/changes/1/body/groups", "c.yaml:7:11: /overlays/office/groups: m"],
   ])("is said of its file: %s", (path, expected) => {
     const found = locate(rows, changes, { path, message: "m" });
-    expect(found === undefined ? undefined : findingText(found)).toBe(expected);
+    expect(found === undefined ? undefined : formatFinding(found)).toBe(expected);
   });
 
   test.each(["/changes/9/body", "/services/other", "/", "", "/toString/x"])(

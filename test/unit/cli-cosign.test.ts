@@ -1,12 +1,12 @@
 /** What an operator is shown before signing: from the bytes that are signed, whatever the control plane says of them. */
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { signingLines } from "#cli/commands/cosign/cosign.ts";
+import { listSigningLines } from "#cli/commands/cosign/cosign.ts";
 import { checkToSign } from "#cli/root/cosign.ts";
-import { buildRoot, newRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
-import { nextRoot, type RootChange } from "#cli/root/succession.ts";
+import { buildRoot, makeRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
+import { makeNextRoot, type RootChange } from "#cli/root/succession.ts";
 import { encodeBundle } from "#schema/bundle.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { PendingDetail } from "#schema/cosign.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { ruleOf } from "#test/support/rulesets.ts";
@@ -14,7 +14,7 @@ import { targetsPayload } from "#worker/signing/metadata.ts";
 
 const now = Date.parse("2026-11-01T00:00:00Z");
 const day = 86_400_000;
-const [rootKey, own, snapshot, timestamp, a, b, c] = Array.from({ length: 7 }, newRootKey) as [
+const [rootKey, own, snapshot, timestamp, a, b, c] = Array.from({ length: 7 }, makeRootKey) as [
   RootKey,
   RootKey,
   RootKey,
@@ -50,10 +50,10 @@ function targetsOf(seq: number, ruleset: Ruleset, host = "gw") {
     length: Buffer.byteLength(bundle),
     sha256: createHash("sha256").update(bundle).digest("hex"),
   };
-  return canonicalText(targetsPayload({ ...custom, mode: "enforce" }, named, now + 90 * day));
+  return formatCanonical(targetsPayload({ ...custom, mode: "enforce" }, named, now + 90 * day));
 }
 const signedBy = (text: string, ...keys: readonly RootKey[]): string =>
-  canonicalText({
+  formatCanonical({
     signatures: keys.map((key) => signatureOver(text, key)),
     signed: JSON.parse(text) as object,
   });
@@ -143,7 +143,7 @@ test("a scope that differs is told, and everything else that is signed", () => {
     },
     rules: { added: [], removed: [] },
   });
-  const lines = signingLines(shown).map(({ text }) => text);
+  const lines = listSigningLines(shown).map(({ text }) => text);
   expect(lines).toContain("    + scope overlay office by tun0 for 10.8.0.0/16");
   expect(lines.at(-1)).toBe(
     `    also signed: {"crit":[],"host":"gw","issued":"2026-11-01T00:00:00Z","min_revision":0,"prev":null}`,
@@ -160,11 +160,11 @@ const unchanged: RootChange = {
 };
 
 test("operators' keys stay through a rotation of the online keys, and go only when that is said", () => {
-  const other = { ...online, targets: newRootKey().key, timestamp: newRootKey().key };
-  expect(nextRoot(root, { ...unchanged, online: other }, now).roles.targets).toEqual(
+  const other = { ...online, targets: makeRootKey().key, timestamp: makeRootKey().key };
+  expect(makeNextRoot(root, { ...unchanged, online: other }, now).roles.targets).toEqual(
     root.roles.targets,
   );
-  const back = nextRoot(root, { ...unchanged, online, targets: "control plane" }, now);
+  const back = makeNextRoot(root, { ...unchanged, online, targets: "control plane" }, now);
   expect(back.roles.targets).toEqual({ keyids: [own.keyid], threshold: 1 });
 });
 
@@ -192,5 +192,7 @@ test.each<[string, RootChange["targets"], RegExp]>([
     /^the targets key .* is a root key too$/,
   ],
 ])("refuses to give targets to %s", (_, targets, message) => {
-  expect(() => nextRoot(buildRoot(base), { ...unchanged, online, targets }, now)).toThrow(message);
+  expect(() => makeNextRoot(buildRoot(base), { ...unchanged, online, targets }, now)).toThrow(
+    message,
+  );
 });

@@ -1,7 +1,7 @@
 /** What people read of a rollout, and what they say to start one: the same words for the same state, and nothing twice. */
 import { describe, expect, test } from "vitest";
 import { gatesOf, strategyOf } from "#cli/rollout/request.ts";
-import { newsOf, rolloutLines, rolloutTable } from "#cli/rollout/text.ts";
+import { newsOf, listRolloutLines, rolloutTable } from "#cli/rollout/text.ts";
 import { eventsOf } from "#cli/http/events.ts";
 import { Gates, type RolloutView } from "#schema/rollout.ts";
 
@@ -54,7 +54,7 @@ const stopped: RolloutView = {
 
 describe("a rollout in full", () => {
   test("shows each wave by standing, and names what the rollout waits for", () => {
-    expect(rolloutLines(running, now)).toEqual([
+    expect(listRolloutLines(running, now)).toEqual([
       "rollout 7: revision 42, canary, by token:ci: open the shop",
       "running: wave 1 waits for 1 host",
       "PHASE  WAVE  HOSTS  PENDING  ASSIGNED  COMMITTED  REVERTED  FAILED  UNKNOWN  STARTED",
@@ -76,16 +76,16 @@ describe("a rollout in full", () => {
     [{ ...running, status: "awaiting_approval" }, "awaits a second approval (token:ci approved)"],
     [stopped, `rolled back: ${stopped.reason}`],
   ] satisfies [RolloutView, string][])("says where it stands in one line: %#", (view, expected) => {
-    expect(rolloutLines(view, now)[1]).toBe(expected);
+    expect(listRolloutLines(view, now)[1]).toBe(expected);
   });
 
   test("standings that did not occur take no room, and those that did have a column", () => {
-    expect(rolloutLines(stopped, now)[2]).toContain("ROLLED BACK");
-    expect(rolloutLines(running, now)[2]).not.toContain("ROLLED BACK");
+    expect(listRolloutLines(stopped, now)[2]).toContain("ROLLED BACK");
+    expect(listRolloutLines(running, now)[2]).not.toContain("ROLLED BACK");
   });
 
   test("whoever wrote a note, a terminal obeys none of it", () => {
-    const [first] = rolloutLines({ ...running, note: "\u001b[2Jx\ny" }, now);
+    const [first] = listRolloutLines({ ...running, note: "\u001b[2Jx\ny" }, now);
     expect(first).toBe("rollout 7: revision 42, canary, by token:ci:  [2Jx y");
   });
 
@@ -123,7 +123,7 @@ describe("news", () => {
     } as const;
     const both: RolloutView = { ...running, waves: [narrow, ...running.waves] };
     expect(newsOf(undefined, both)).toContain("narrow wave 1 of 1 host: 1 committed");
-    expect(rolloutLines(both, now)[1]).toBe("running: widen wave 1 waits for 1 host");
+    expect(listRolloutLines(both, now)[1]).toBe("running: widen wave 1 waits for 1 host");
   });
 });
 

@@ -9,16 +9,16 @@ import {
   rootFileText,
   withSignature,
 } from "#cli/root/file.ts";
-import { nextRoot, type RootChange, successionFaults } from "#cli/root/succession.ts";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
-import { canonicalText } from "#schema/canonical.ts";
-import { expiryWarning } from "#schema/expiry.ts";
+import { makeNextRoot, type RootChange, successionFaults } from "#cli/root/succession.ts";
+import { buildRoot, makeRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
+import { formatCanonical } from "#schema/canonical.ts";
+import { describeExpiry } from "#schema/expiry.ts";
 import { tufKey } from "#schema/tuf.ts";
 import { folderOf, runCli } from "../support/cli.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
 const day = 86_400_000;
-const [a, b, c, d, t, s, ts] = Array.from({ length: 7 }, newRootKey) as [
+const [a, b, c, d, t, s, ts] = Array.from({ length: 7 }, makeRootKey) as [
   RootKey,
   RootKey,
   RootKey,
@@ -38,14 +38,15 @@ const same: RootChange = {
   targets: undefined,
   days: undefined,
 };
-const next = (change: Partial<RootChange>) => nextRoot(first.signed, { ...same, ...change }, now);
+const next = (change: Partial<RootChange>) =>
+  makeNextRoot(first.signed, { ...same, ...change }, now);
 const replaced = next({ add: [d.key], remove: [a.keyid] });
 const signedBy = (...keys: readonly RootKey[]): RootFile =>
   keys.reduce(withSignature, { signed: replaced, signatures: [] });
 
 describe("the next root", () => {
   test("is the root before with one version more, a new expiry and the changes alone", () => {
-    const later = nextRoot(first.signed, { ...same, days: 30 }, now + day);
+    const later = makeNextRoot(first.signed, { ...same, days: 30 }, now + day);
     expect(later).toEqual({ ...first.signed, version: 2, expires: "2026-02-01T00:00:00Z" });
     expect(replaced.roles.root).toEqual({ keyids: [b.keyid, c.keyid, d.keyid], threshold: 2 });
     expect(Object.keys(replaced.keys)).not.toContain(a.keyid);
@@ -107,7 +108,7 @@ describe("a successor", () => {
 
   test("a removed key counts nothing from the version after on", () => {
     const second = signedBy(b, c);
-    const third = nextRoot(second.signed, same, now);
+    const third = makeNextRoot(second.signed, same, now);
     const by = (...keys: readonly RootKey[]) =>
       successionFaults(second, keys.reduce(withSignature, { signed: third, signatures: [] }), now);
     expect(by(a)).toHaveLength(2);
@@ -138,10 +139,10 @@ describe("a root file", () => {
 
   test.each<[string, string]>([
     ["white space within", rootFileText(first).replace(":", ": ")],
-    ["an unknown field", canonicalText({ ...first, more: 1 })],
+    ["an unknown field", formatCanonical({ ...first, more: 1 })],
     [
       "a signature twice",
-      canonicalText({ ...first, signatures: [0, 0].map((i) => first.signatures[i]) }),
+      formatCanonical({ ...first, signatures: [0, 0].map((i) => first.signatures[i]) }),
     ],
     [
       "a key by another's id",
@@ -153,7 +154,7 @@ describe("a root file", () => {
     ],
     [
       "a root key that is online too",
-      canonicalText({
+      formatCanonical({
         signatures: [],
         signed: {
           ...first.signed,
@@ -179,7 +180,7 @@ test.each([
   [7 * day, "(within 7)"],
   [0, "expired"],
 ])("with %d ms left the warning has %s", (left, part) => {
-  const warning = expiryWarning("root version 1", left, null);
+  const warning = describeExpiry("root version 1", left, null);
   if (part === undefined) expect(warning).toBeUndefined();
   else expect(warning).toContain(part);
 });

@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import type { Plan } from "#schema/api/commits.ts";
 import type { HostItem, Standing } from "#schema/api/hosts.ts";
 import { hostProperties, hostTable } from "#cli/commands/hosts/hosts.ts";
-import { bodyDifferences } from "#cli/text/diff.ts";
+import { compareBodies } from "#cli/text/diff.ts";
 import { type Output, wantsColours } from "#cli/text/output.ts";
 import type { PlacedWarning } from "#cli/intent/proposal.ts";
 import { printProposal } from "#cli/intent/proposal-text.ts";
-import { span, table } from "#cli/text/table.ts";
+import { formatSpan, formatTable } from "#cli/text/table.ts";
 
 const hostItem = (key: string, status: Standing): HostItem => ({
   kind: "host",
@@ -25,7 +25,7 @@ const hostItem = (key: string, status: Standing): HostItem => ({
 describe("tables", () => {
   test("columns are as wide as their widest cell, and nothing is a dash", () => {
     expect(
-      table(
+      formatTable(
         ["A", "NAME"],
         [
           [1, "x"],
@@ -37,7 +37,7 @@ describe("tables", () => {
   });
 
   test("a cell cannot draw on the terminal or break its line", () => {
-    expect(table(["A"], [["\u001b[2Jx\ny\u202Ez"]])).toEqual(["A", "[2Jx y z"]);
+    expect(formatTable(["A"], [["\u001b[2Jx\ny\u202Ez"]])).toEqual(["A", "[2Jx y z"]);
   });
 
   test.each([
@@ -48,7 +48,7 @@ describe("tables", () => {
     [7_200_000, "2h"],
     [172_800_000, "2d"],
   ])("%d ms is %s", (milliseconds, expected) => {
-    expect(span(milliseconds)).toBe(expected);
+    expect(formatSpan(milliseconds)).toBe(expected);
   });
 
   test("hosts show what they are served, what they hold, and an expired lease as expired", () => {
@@ -129,7 +129,7 @@ describe("tables", () => {
 
 describe("differences", () => {
   const texts = (before: unknown, after: unknown) =>
-    bodyDifferences(before, after).map(({ tone, text }) => `${tone} ${text}`);
+    compareBodies(before, after).map(({ tone, text }) => `${tone} ${text}`);
 
   test("a field is named by its path", () => {
     expect(texts({ a: { b: 1 }, c: "x" }, { a: { b: 2 }, d: "y" })).toEqual([

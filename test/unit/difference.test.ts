@@ -4,9 +4,9 @@ import { compile } from "#core/compile/index.ts";
 import { encodeName } from "#schema/names.ts";
 import { kinds, type Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Rule, type Ruleset } from "#schema/ruleset.ts";
-import { unixSeconds } from "#schema/time.ts";
-import { describeRule, nameText } from "#core/simulate/describe.ts";
-import { type Difference, difference, elementCount } from "#core/simulate/difference.ts";
+import { parseUnixSeconds } from "#schema/time.ts";
+import { describeRule, formatName } from "#core/simulate/describe.ts";
+import { type Difference, compareRulesets, elementCount } from "#core/simulate/difference.ts";
 
 const rule: Rule = {
   row: "services/web#0123456789ab",
@@ -80,7 +80,7 @@ describe("a rule as a line", () => {
     "2100-03-01T00:00:00Z",
     "2262-04-11T23:47:16Z",
   ])("says an expiry as the catalog wrote it: %s", (text) => {
-    expect(describeRule({ ...rule, expires: unixSeconds(text) ?? -1 })).toContain(
+    expect(describeRule({ ...rule, expires: parseUnixSeconds(text) ?? -1 })).toContain(
       ` until ${text} `,
     );
   });
@@ -88,7 +88,7 @@ describe("a rule as a line", () => {
   test.each(["a", "_", "__", "a_b.c-D", "._-_.", "x_2e", "1_f"])(
     "reads the name %j back",
     (name) => {
-      expect(nameText(`h_role_${encodeName(name)}`)).toBe(`role ${name}`);
+      expect(formatName(`h_role_${encodeName(name)}`)).toBe(`role ${name}`);
     },
   );
 });
@@ -121,11 +121,14 @@ const nothing: Difference = {
 describe("the difference of two rulesets", () => {
   test("is nothing between equal ones", () => {
     const ruleset = rulesetOf(["10.0.0.0/8"]);
-    expect(difference(ruleset, ruleset)).toEqual(nothing);
+    expect(compareRulesets(ruleset, ruleset)).toEqual(nothing);
   });
 
   test("is elements alone where a set grows, and names the set as people do", () => {
-    const grown = difference(rulesetOf(["10.0.0.0/8"]), rulesetOf(["10.0.0.0/8", "192.0.2.0/24"]));
+    const grown = compareRulesets(
+      rulesetOf(["10.0.0.0/8"]),
+      rulesetOf(["10.0.0.0/8", "192.0.2.0/24"]),
+    );
     expect(grown).toEqual({
       ...nothing,
       sets: [{ name: "zone lan", added: ["192.0.2.0/24"], removed: [] }],
@@ -133,7 +136,7 @@ describe("the difference of two rulesets", () => {
   });
 
   test("is one rule out and one in where a port changes", () => {
-    const { rules, sets } = difference(
+    const { rules, sets } = compareRulesets(
       rulesetOf(["10.0.0.0/8"], 443),
       rulesetOf(["10.0.0.0/8"], 444),
     );
@@ -152,11 +155,11 @@ describe("the difference of two rulesets", () => {
 
   test("shows a subnet that grows and an interface that goes", () => {
     const before = office(["tun0", "tun1"], ["10.8.0.0/24"]);
-    expect(difference(before, office(["tun0", "tun1"], ["10.8.0.0/16"])).scopes).toEqual({
+    expect(compareRulesets(before, office(["tun0", "tun1"], ["10.8.0.0/16"])).scopes).toEqual({
       added: ["overlay office by tun0,tun1 for 10.8.0.0/16"],
       removed: ["overlay office by tun0,tun1 for 10.8.0.0/24"],
     });
-    expect(difference(before, office(["tun0"], ["10.8.0.0/24"])).scopes.added).toEqual([
+    expect(compareRulesets(before, office(["tun0"], ["10.8.0.0/24"])).scopes.added).toEqual([
       "overlay office by tun0 for 10.8.0.0/24",
     ]);
   });
@@ -170,11 +173,11 @@ describe("the difference of two rulesets", () => {
       counter: "r_defaults_2fhost_23in",
     };
     const ruleset = (...rules: Rule[]): Ruleset => ({ ...emptyRuleset, rules });
-    expect(difference(ruleset(rule, ssh, end), ruleset(end, rule, ssh)).other).toEqual([
+    expect(compareRulesets(ruleset(rule, ssh, end), ruleset(end, rule, ssh)).other).toEqual([
       `order of rules: ${describeRule(end)} is the first`,
     ]);
-    expect(difference(ruleset(rule, end), ruleset(rule, ssh, end)).other).toEqual([]);
-    expect(difference(ruleset(rule, end), ruleset(rule, end, ssh)).other).toEqual([
+    expect(compareRulesets(ruleset(rule, end), ruleset(rule, ssh, end)).other).toEqual([]);
+    expect(compareRulesets(ruleset(rule, end), ruleset(rule, end, ssh)).other).toEqual([
       `order of rules: ${describeRule(ssh)} stands behind ${describeRule(end)}`,
     ]);
   });
@@ -184,19 +187,21 @@ describe("the difference of two rulesets", () => {
       ...emptyRuleset,
       sets: [{ name: "n_zone_lan", kind, elements: [] }],
     });
-    expect(difference(held("hosts"), held("networks")).other).toEqual([
+    expect(compareRulesets(held("hosts"), held("networks")).other).toEqual([
       'set zone lan kind: "hosts" -> "networks"',
     ]);
-    expect(difference(emptyRuleset, held("networks")).other).toEqual([
+    expect(compareRulesets(emptyRuleset, held("networks")).other).toEqual([
       'set zone lan is new: {"kind":"networks","name":"n_zone_lan"}',
     ]);
-    expect(difference(held("networks"), emptyRuleset).other).toEqual(["set zone lan is gone"]);
+    expect(compareRulesets(held("networks"), emptyRuleset).other).toEqual(["set zone lan is gone"]);
     const filled = rulesetOf(["10.0.0.0/8"]);
     const usual = { ...emptyRuleset, sets: filled.sets };
-    expect(difference(emptyRuleset, usual).other).toEqual([]);
-    expect(difference(usual, held("networks")).other).toEqual(["set zone lan matches nothing now"]);
+    expect(compareRulesets(emptyRuleset, usual).other).toEqual([]);
+    expect(compareRulesets(usual, held("networks")).other).toEqual([
+      "set zone lan matches nothing now",
+    ]);
     const odd = filled.sets.map((set) => ({ ...set, kind: "hosts" as const }));
-    expect(difference(emptyRuleset, { ...usual, sets: odd }).other).toEqual([
+    expect(compareRulesets(emptyRuleset, { ...usual, sets: odd }).other).toEqual([
       'set zone lan is new: {"kind":"hosts","name":"n_zone_lan"}',
     ]);
   });
@@ -204,18 +209,24 @@ describe("the difference of two rulesets", () => {
   test("shows a field that it has no words for as it stands in the bytes", () => {
     const later = { ...rule, later: 1 };
     const before: Ruleset = { ...emptyRuleset, rules: [rule] };
-    const { rules } = difference(before, { ...before, rules: [later] });
+    const { rules } = compareRulesets(before, { ...before, rules: [later] });
     expect(rules.added).toEqual([expect.stringMatching(/ \{.*"later":1.*\}$/)]);
     expect(rules.removed).toEqual([expect.not.stringContaining("later")]);
     const newer = { ...emptyRuleset, later: { since: 7 } };
-    expect(difference(emptyRuleset, newer).other).toEqual(['later: nothing -> {"since":7}']);
+    expect(compareRulesets(emptyRuleset, newer).other).toEqual(['later: nothing -> {"since":7}']);
   });
 
   test("counts a line as often as it stands there", () => {
     const twice = { ...emptyRuleset, rules: [rule, rule] };
     const thrice = { ...emptyRuleset, rules: [rule, rule, rule] };
-    expect(difference(twice, thrice).rules).toEqual({ added: [describeRule(rule)], removed: [] });
-    expect(difference(thrice, twice).rules).toEqual({ added: [], removed: [describeRule(rule)] });
+    expect(compareRulesets(twice, thrice).rules).toEqual({
+      added: [describeRule(rule)],
+      removed: [],
+    });
+    expect(compareRulesets(thrice, twice).rules).toEqual({
+      added: [],
+      removed: [describeRule(rule)],
+    });
   });
 
   test("shows a class map's member that moves, and counts its entries as elements", () => {
@@ -226,7 +237,7 @@ describe("the difference of two rulesets", () => {
       ],
     });
     expect(elementCount(moved("k_office_2fdev"))).toBe(1);
-    expect(difference(moved("k_office_2fdev"), moved("k_office_2fops")).sets).toEqual([
+    expect(compareRulesets(moved("k_office_2fdev"), moved("k_office_2fops")).sets).toEqual([
       {
         name: "groups of overlay office",
         added: ["10.8.0.2 -> group office/ops"],

@@ -1,7 +1,7 @@
 /** When the end of signed metadata is told, in the agent's status as elsewhere. */
 import { expect, test } from "vitest";
 import { formatStatus, type Status } from "#agent/report/status.ts";
-import { expiryWarning } from "#schema/expiry.ts";
+import { describeExpiry } from "#schema/expiry.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;
@@ -16,7 +16,7 @@ test.each<[string, number, number | null, RegExp | undefined]>([
   ["a lease of 24 hours that nobody renewed", 2 * hour, 24 * hour, /eighth of its life/],
   ["what is over", 0, 24 * hour, /expired/],
 ])("%s", (_, left, life, expected) => {
-  const warning = expiryWarning("it", left, life);
+  const warning = describeExpiry("it", left, life);
   if (expected === undefined) expect(warning).toBeUndefined();
   else expect(warning).toMatch(expected);
 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { closedRules } from "#agent/flows/flows.ts";
 import { parseGuard } from "#agent/guard/index.ts";
-import { unreachable } from "#agent/guard/reach.ts";
+import { findUnreachable } from "#agent/guard/reach.ts";
 import { emptyInventory, renderClosed, transaction } from "#core/render/index.ts";
 import { type Packet, prepare, simulate } from "#core/simulate/index.ts";
 import { arbitraryGuard, arbitraryPacket } from "#test/support/arbitraries.ts";
@@ -152,7 +152,7 @@ describe("whatever a guard and a ruleset say", () => {
         const guard = { ...before, output: { allow: [...(before.output?.allow ?? []), added] } };
         const v6 = destination.includes(":");
         const url = `https://${v6 ? `[${destination}]` : destination}:${port}`;
-        if (unreachable(guard, url) !== undefined) return;
+        if (findUnreachable(guard, url) !== undefined) return;
         loaded += 1;
         const { ruleset } = closedRules(guard);
         const source = v6 ? "2001:db8::1" : "192.0.2.1";

@@ -1,8 +1,8 @@
 /** What finds a key that stands twice and a number that is not plain, and what guesses a misspelt word. */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { closest } from "#schema/closest.ts";
-import { forgiven } from "#worker/http/strict-json.ts";
+import { findClosest } from "#schema/closest.ts";
+import { findForgiven } from "#worker/http/strict-json.ts";
 
 describe("a key that stands twice", () => {
   test.each([
@@ -14,7 +14,7 @@ describe("a key that stands twice", () => {
     ['{"__proto__":{}}', ["__proto__"]],
     [' { "a" : [ ] , "a" : 0 } ', ["a"]],
   ])("is found in %s", (text, path) => {
-    expect(forgiven(text)).toEqual({ what: "key", path });
+    expect(findForgiven(text)).toEqual({ what: "key", path });
   });
 
   test.each([
@@ -29,7 +29,7 @@ describe("a key that stands twice", () => {
     ",",
     '{"\\x":0',
   ])("is not found in %s", (text) => {
-    expect(forgiven(text)).toBeUndefined();
+    expect(findForgiven(text)).toBeUndefined();
   });
 
   test("is found wherever it stands, and nowhere else", () => {
@@ -39,7 +39,7 @@ describe("a key that stands twice", () => {
       .filter((text) => !/\d[eE]/.test(text));
     fc.assert(
       fc.property(json, fc.nat(), (text, pick) => {
-        expect(forgiven(text.replaceAll("__proto__", "proto"))).toBeUndefined();
+        expect(findForgiven(text.replaceAll("__proto__", "proto"))).toBeUndefined();
         // A key of this name cannot be there already, so any object may take it twice.
         const objects = [...text.matchAll(/"(?:[^"\\]|\\.)*"|\{(?=")/g)].filter(
           ([token]) => token === "{",
@@ -48,7 +48,7 @@ describe("a key that stands twice", () => {
         if (chosen === undefined) return;
         const inside = chosen.index + 1;
         const doubled = `${text.slice(0, inside)}"\\u0000!":0,"\\u0000!":1,${text.slice(inside)}`;
-        if (!text.includes("__proto__")) expect(forgiven(doubled)?.path.at(-1)).toBe("\0!");
+        if (!text.includes("__proto__")) expect(findForgiven(doubled)?.path.at(-1)).toBe("\0!");
       }),
     );
   });
@@ -63,7 +63,7 @@ describe("a number that is not plain", () => {
     ["1e0", []],
     ["[1,-0.0]", [1]],
   ])("is found in %s", (text, path) => {
-    expect(forgiven(text)).toEqual({ what: "number", path });
+    expect(findForgiven(text)).toEqual({ what: "number", path });
   });
 
   test.each([
@@ -74,7 +74,7 @@ describe("a number that is not plain", () => {
     '{"8e3":"8e3"}',
     '["0x1F90"]',
   ])("is not found in %s", (text) => {
-    expect(forgiven(text)).toBeUndefined();
+    expect(findForgiven(text)).toBeUndefined();
   });
 });
 
@@ -88,10 +88,10 @@ describe("what was probably meant", () => {
     ["x", undefined],
     ["", undefined],
   ])("by %j is %s", (word, meant) => {
-    expect(closest(word, ["message", "release", "limit", "cursor"])).toBe(meant);
+    expect(findClosest(word, ["message", "release", "limit", "cursor"])).toBe(meant);
   });
 
   test("is nothing where nothing is known", () => {
-    expect(closest("release", [])).toBeUndefined();
+    expect(findClosest("release", [])).toBeUndefined();
   });
 });

@@ -4,7 +4,7 @@ import { compile } from "#core/compile/index.ts";
 import { covers } from "#core/compile/covers.ts";
 import { meet } from "#core/compile/meet.ts";
 import { encodeBundle } from "#schema/bundle.ts";
-import { unixSeconds } from "#schema/time.ts";
+import { parseUnixSeconds } from "#schema/time.ts";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Packet } from "#core/simulate/index.ts";
 import { prepare } from "#core/simulate/index.ts";
@@ -95,7 +95,7 @@ function open(
   time = "2027-01-01T00:00:00Z",
 ) {
   const judge = prepare(Ruleset.parse(ruleset));
-  const at = unixSeconds(time) ?? 0;
+  const at = parseUnixSeconds(time) ?? 0;
   return sources.flatMap((source) =>
     ports.flatMap((port) => {
       const destination = source.includes(":") ? "2001:db8::1" : "192.0.2.1";

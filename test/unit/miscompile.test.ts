@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Packet } from "#core/simulate/index.ts";
 import { simulate } from "#core/simulate/index.ts";
@@ -164,8 +164,8 @@ describe("silent mis-compilation", () => {
       { from: "10.7.0.0/16", ...https },
     ];
     const before = rulesetOf(web, lan, service(...grants));
-    expect(canonicalText(rulesetOf(service(...grants.toReversed()), lan, web))).toBe(
-      canonicalText(before),
+    expect(formatCanonical(rulesetOf(service(...grants.toReversed()), lan, web))).toBe(
+      formatCanonical(before),
     );
     const without = rulesetOf(web, lan, service(...grants.slice(1)));
     for (const rule of without.rules) expect(before.rules).toContainEqual(rule);

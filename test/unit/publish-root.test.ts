@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 import type { RootFile } from "#core/tuf/read.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { isPinnableKey } from "#schema/ed25519.ts";
 import type { Root, TufKey } from "#schema/tuf.ts";
 import { memorySigner, onlineKeysOf } from "#test/support/signing.ts";
@@ -10,7 +10,7 @@ import { checkSuccessor, readRoot } from "#worker/signing/root.ts";
 
 const signer = memorySigner();
 const now = Date.now();
-const keys = [newRootKey(), newRootKey(), newRootKey(), newRootKey()] as const;
+const keys = [makeRootKey(), makeRootKey(), makeRootKey(), makeRootKey()] as const;
 const [a, b, c, d] = keys;
 
 const payload = async (
@@ -130,7 +130,7 @@ describe("readRoot", () => {
     const text = signRoot(signed, [a, b]);
     expect(refusal(`${text}\n`)).toBe("root_malformed");
     expect(refusal(text.replace('{"', '{"_type":"root","'))).toBe("root_malformed");
-    expect(refusal(canonicalText({ signatures: [], signed: { ...signed, more: 1 } }))).toBe(
+    expect(refusal(formatCanonical({ signatures: [], signed: { ...signed, more: 1 } }))).toBe(
       "root_malformed",
     );
     expect(refusal("x".repeat(65 * 1024))).toBe("root_too_large");

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { buildRoot, newRootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, signRoot } from "#cli/root/name.ts";
 import { BundleCustom, sizeLimits } from "#schema/bundle.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import type { Root } from "#schema/tuf.ts";
@@ -37,7 +37,7 @@ const publish = async (
 };
 
 async function rootText(threshold = 2, count = 3): Promise<string> {
-  const keys = Array.from({ length: count }, newRootKey);
+  const keys = Array.from({ length: count }, makeRootKey);
   const input = { version: 1, now: Date.now(), threshold, rootKeys: keys.map((k) => k.key) };
   return signRoot(
     buildRoot({ ...input, online: await onlineKeysOf(signer) }),
@@ -54,7 +54,7 @@ async function rootOver(role?: OnlineRole): Promise<Root> {
     version: 1,
     now: 0,
     threshold: 1,
-    rootKeys: [newRootKey().key],
+    rootKeys: [makeRootKey().key],
     online: changed,
   });
 }
@@ -109,7 +109,7 @@ describe("publishHost", () => {
   });
 
   test("is refused by the stock tuf-js under a root signed below its threshold", async () => {
-    const keys = [newRootKey(), newRootKey(), newRootKey()];
+    const keys = [makeRootKey(), makeRootKey(), makeRootKey()];
     const online = await onlineKeysOf(signer);
     const root = buildRoot({
       version: 1,

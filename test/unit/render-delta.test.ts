@@ -1,11 +1,11 @@
 /** Which programs are a matter of elements to each other, and what is sent then. */
 import { describe, expect, it } from "vitest";
-import { transactionBetween } from "#core/render/index.ts";
+import { makeTransaction } from "#core/render/index.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 
 const between = (from: Ruleset, to: Ruleset): string | undefined =>
-  transactionBetween(mustRender(from), mustRender(to));
+  makeTransaction(mustRender(from), mustRender(to));
 
 const many = Array.from({ length: 20 }, (_, i) => `10.8.1.${i}`);
 const lan = (...elements: readonly string[]): Ruleset =>

@@ -7,7 +7,12 @@ import {
   renderClosed,
   transaction,
 } from "#core/render/index.ts";
-import { identifier, interfaceName, network, word } from "#core/render/nft/quote.ts";
+import {
+  quoteIdentifier,
+  quoteInterface,
+  quoteNetwork,
+  quoteWord,
+} from "#core/render/nft/quote.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import { groupsRuleset, mustRender, ruleOf, rulesetOf, testGuard } from "#test/support/rulesets.ts";
 
@@ -265,14 +270,14 @@ describe("quoting refuses what could end a word", () => {
     "",
   ];
   it.each(evil)("%j", (text) => {
-    for (const quote of [identifier, interfaceName, network, word])
+    for (const quote of [quoteIdentifier, quoteInterface, quoteNetwork, quoteWord])
       expect(() => quote(text)).toThrow(/expected/);
-    expect(() => identifier(`r_${text}`)).toThrow(/expected/);
+    expect(() => quoteIdentifier(`r_${text}`)).toThrow(/expected/);
   });
 
   it("knows the longest names", () => {
-    expect(interfaceName("a23456789012345")).toBe('"a23456789012345"');
-    expect(() => interfaceName("a234567890123456")).toThrow(/expected/);
-    expect(() => identifier(`r_${"x".repeat(254)}`)).toThrow(/expected/);
+    expect(quoteInterface("a23456789012345")).toBe('"a23456789012345"');
+    expect(() => quoteInterface("a234567890123456")).toThrow(/expected/);
+    expect(() => quoteIdentifier(`r_${"x".repeat(254)}`)).toThrow(/expected/);
   });
 });

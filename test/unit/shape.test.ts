@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { elementText } from "#agent/backend/nft/shape.ts";
+import { formatElement } from "#agent/backend/nft/shape.ts";
 
 test.each([
   [
@@ -20,5 +20,5 @@ test.each([
   ],
 ])("an element of %s reads the same when nft knows protocols by number only", (_, keys, text) => {
   for (const concat of keys)
-    expect(elementText([{ concat }, { jump: { target: "c" } }])).toBe(text);
+    expect(formatElement([{ concat }, { jump: { target: "c" } }])).toBe(text);
 });

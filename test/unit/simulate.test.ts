@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Rule } from "#schema/ruleset.ts";
-import type { Judgement, JudgingGuard, Packet } from "#core/simulate/index.ts";
+import type { PacketVerdict, PacketGuard, Packet } from "#core/simulate/index.ts";
 import { simulate } from "#core/simulate/index.ts";
 
 const rule = (
@@ -51,8 +51,8 @@ const output = (what: object): Packet => ({
   ...what,
 });
 const icmp = (icmpType: number) => ({ protocol: "icmp", icmpType });
-const brief = ({ verdict, row }: Judgement) => `${verdict} ${row ?? "-"}`;
-const guard: JudgingGuard = {
+const brief = ({ verdict, row }: PacketVerdict) => `${verdict} ${row ?? "-"}`;
+const guard: PacketGuard = {
   management: {
     interfaces: ["mgmt0"],
     allow: [{ cidr: "198.51.100.0/24", proto: "tcp", port: 22 }],

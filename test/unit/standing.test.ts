@@ -1,6 +1,6 @@
 /** What a list of hosts says of each: the agent's own word, and what deserves a person's attention. */
 import { describe, expect, test } from "vitest";
-import { standingView } from "#worker/overview/view.ts";
+import { makeHostStatusView } from "#worker/overview/view.ts";
 import type { Standing } from "#worker/hosts/status-rows.ts";
 
 const now = Date.parse("2026-11-20T12:00:00Z");
@@ -36,7 +36,7 @@ const steady: Standing = {
 
 describe("where a host stands", () => {
   test("is what its last report said, with nothing to warn of while all is well", () => {
-    expect(standingView(steady, now - 10_000, at)).toEqual({
+    expect(makeHostStatusView(steady, now - 10_000, at)).toEqual({
       state: "steady",
       published: { seq: 4, revision: 9 },
       applied: { seq: 4, revision: 9 },
@@ -92,7 +92,7 @@ describe("where a host stands", () => {
       ["expiring"],
     ],
   ])("tells a person about a host that %s", (_, over, state, codes) => {
-    const view = standingView({ ...steady, ...over }, undefined, at);
+    const view = makeHostStatusView({ ...steady, ...over }, undefined, at);
     expect(view.state).toBe(state);
     expect(view.warnings.map(({ code }) => code)).toEqual(codes);
   });
@@ -106,7 +106,7 @@ describe("where a host stands", () => {
   ])(
     "of a host last seen %d ms ago is %s, however steady it said that it was",
     (ago, contact, codes) => {
-      const view = standingView({ ...steady, last_report_at: now - minute }, now - ago, at);
+      const view = makeHostStatusView({ ...steady, last_report_at: now - minute }, now - ago, at);
       expect(view).toMatchObject({ state: "steady", contact });
       expect(view.warnings.map(({ code }) => code)).toEqual(codes);
     },
@@ -114,12 +114,12 @@ describe("where a host stands", () => {
 
   test("gives a host that polls slowly as much longer", () => {
     const slow = { pollSeconds: 900, now };
-    expect(standingView(steady, now - 50 * minute, slow).contact).toBe("polling");
-    expect(standingView(steady, now - 60 * minute, slow).contact).toBe("late");
+    expect(makeHostStatusView(steady, now - 50 * minute, slow).contact).toBe("polling");
+    expect(makeHostStatusView(steady, now - 60 * minute, slow).contact).toBe("late");
   });
 
   test("is unenrolled for a host that nothing is known of", () => {
-    expect(standingView(undefined, undefined, at)).toMatchObject({
+    expect(makeHostStatusView(undefined, undefined, at)).toMatchObject({
       state: "unenrolled",
       published: null,
       warnings: [],

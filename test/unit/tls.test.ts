@@ -20,9 +20,9 @@ import { run } from "#lab/run/process.ts";
 import { newHostKey } from "#agent/disk/identity.ts";
 import { Refused } from "#agent/machine/refusal.ts";
 import { openClient } from "#agent/transport/client.ts";
-import { environmentFault } from "#agent/transport/environment.ts";
+import { findEnvironmentFault } from "#agent/transport/environment.ts";
 import { defaultLimits, send } from "#agent/transport/request.ts";
-import { trustedTls } from "#agent/transport/trusted-ca.ts";
+import { readTrustedTls } from "#agent/transport/trusted-ca.ts";
 import { readStore, StoreError } from "#tls/store.ts";
 import {
   type Certificates,
@@ -145,7 +145,7 @@ describe("a certificate of the machine's store", () => {
     writeFileSync(at("changing.crt"), readFileSync(at("other.pem")));
     stubStore(at("changing.crt"));
     await serve(made.good);
-    const trusted = trustedTls(null);
+    const trusted = readTrustedTls(null);
     const ask = (): Promise<string> =>
       send(
         { method: "GET", url: server.url, headers: {}, bodyBytesMax: 1_000 },
@@ -282,7 +282,8 @@ describe("a program of the agent", () => {
 
 describe("what the environment asks for and the agent does not do is named with its remedy", () => {
   const url = new URL("https://fw.example.net:8443/");
-  const fault = (env: Readonly<Record<string, string>>, at_ = url) => environmentFault(env, at_);
+  const fault = (env: Readonly<Record<string, string>>, at_ = url) =>
+    findEnvironmentFault(env, at_);
 
   test.each([
     [{ NODE_TLS_REJECT_UNAUTHORIZED: "0" }, /^NODE_TLS_REJECT_UNAUTHORIZED=0 .* --ca$/],

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { RolloutView } from "#schema/rollout.ts";
 import { type AgentState, Report } from "#schema/wire.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
-import { told } from "#worker/poll/report.ts";
+import { takeReport } from "#worker/poll/report.ts";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { commit } from "#worker/commits/commit.ts";
 import { type Ended, runCli } from "../support/cli.ts";
@@ -98,7 +98,7 @@ async function report(host: string, state: AgentState): Promise<void> {
     refusal: null,
     counters: [],
   });
-  await told(plane.ports, await speakerOf(plane.ports.sql, host), said);
+  await takeReport(plane.ports, await speakerOf(plane.ports.sql, host), said);
 }
 
 /** Hosts that were given something answer and go on to report while they bake, until the command ends. */

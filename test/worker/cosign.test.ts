@@ -1,6 +1,6 @@
 /** Targets that operators sign: what waits, who may sign it, when it is published, and what happens without anybody. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { newRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
+import { makeRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
 import { CosignResponse, PendingDetail } from "#schema/cosign.ts";
 import { OnlineKeySet } from "#schema/api/trust.ts";
 import { enrolled, poll } from "#test/support/host.ts";
@@ -17,7 +17,7 @@ import { readRepository } from "#worker/served/repository-rows.ts";
 import { verifyAudit } from "#worker/audit/verify.ts";
 
 const day = 86_400_000;
-const [a, b, c, stranger] = [newRootKey(), newRootKey(), newRootKey(), newRootKey()];
+const [a, b, c, stranger] = [makeRootKey(), makeRootKey(), makeRootKey(), makeRootKey()];
 let plane: Plane;
 let ceremony: Ceremony;
 let token: string;

@@ -5,7 +5,7 @@ import { maintain } from "#worker/maintenance/maintain.ts";
 import { readRollout } from "#worker/rollouts/read.ts";
 import { startRollout } from "#worker/rollouts/start.ts";
 import { commit } from "#worker/commits/commit.ts";
-import { newRootKey } from "#cli/root/name.ts";
+import { makeRootKey } from "#cli/root/name.ts";
 import {
   type Ceremony,
   host,
@@ -82,7 +82,7 @@ test("a host whose metadata cannot be read keeps no other host from its lease", 
 });
 
 test("a host whose targets cannot be read keeps no other host's from being signed again by operators", async () => {
-  const [anna, ben] = [newRootKey(), newRootKey()];
+  const [anna, ben] = [makeRootKey(), makeRootKey()];
   await installRoot(plane, 2, first, { keys: [anna.key, ben.key], threshold: 2 });
   await run(
     "UPDATE repository SET targets = '{\"signatures\":[]}', seq = seq + 1, timestamp_version = timestamp_version + 1 WHERE host = 'a'",

@@ -13,10 +13,10 @@ import { openTrust, pinRoot, type Trust } from "#agent/trust/index.ts";
 import { checkToSign } from "#cli/root/cosign.ts";
 import { holds as cliHolds } from "#cli/root/file.ts";
 import { Refused } from "#core/refused.ts";
-import { type Claim, judge, judgeAsync, type Judging } from "#core/tuf/claims.ts";
+import { type Claim, checkClaims, checkClaimsAsync, type ClaimCheck } from "#core/tuf/claims.ts";
 import { readRoot } from "#core/tuf/read.ts";
 import { requireFresh, requireTimesNear, type Verified, verifyMetadata } from "#core/tuf/verify.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { PendingDetail } from "#schema/cosign.ts";
 import { Signature } from "#schema/tuf.ts";
 import {
@@ -70,7 +70,7 @@ async function agentSays({ timestamp, snapshot, targets }: Files): Promise<Said>
   return undefined;
 }
 
-const judging = (files: Files): Judging<Verified> => {
+const judging = (files: Files): ClaimCheck<Verified> => {
   const file = (text: string) => ({ bytes: Buffer.from(text), sha256: sha256(text) });
   const digested = {
     timestamp: file(files.timestamp),
@@ -85,7 +85,7 @@ async function judgeSays(
   by: (claim: Claim) => boolean | Promise<boolean>,
 ): Promise<Said> {
   try {
-    const verified = await judgeAsync(judging(files), async (claim) => by(claim));
+    const verified = await checkClaimsAsync(judging(files), async (claim) => by(claim));
     requireTimesNear(verified, Date.now());
     requireFresh(verified, Date.now());
     return undefined;
@@ -99,8 +99,8 @@ function canonicalPayload(text: string): string | undefined {
   try {
     const file = JSON.parse(text) as { signed: unknown; signatures: unknown };
     const isMade =
-      z.array(Signature).safeParse(file.signatures).success && canonicalText(file) === text;
-    return isMade ? canonicalText(file.signed) : undefined;
+      z.array(Signature).safeParse(file.signatures).success && formatCanonical(file) === text;
+    return isMade ? formatCanonical(file.signed) : undefined;
   } catch {
     return undefined;
   }
@@ -182,9 +182,9 @@ describe("over hundreds of mutated metadata files", () => {
     const note = (claim: Claim): boolean => (asked.push(claim.sig), cliHolds(claim));
     const [first] = verdicts;
     if (first === undefined) throw new Error("the sound metadata");
-    judge(judging(first.files), note);
+    checkClaims(judging(first.files), note);
     const atOnce = asked.splice(0);
-    await judgeAsync(judging(first.files), async (claim) => note(claim));
+    await checkClaimsAsync(judging(first.files), async (claim) => note(claim));
     expect(asked).toEqual(atOnce);
     expect(asked).toHaveLength(4);
   });

@@ -1,6 +1,6 @@
 /** What Prometheus reads: ends of roles and hosts by state, from a control plane whose clock is moved. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { newRootKey } from "#cli/root/name.ts";
+import { makeRootKey } from "#cli/root/name.ts";
 import { enrolled } from "#test/support/host.ts";
 import { host, installRoot, openPlane, overlay, type Plane } from "#test/support/plane.ts";
 
@@ -52,7 +52,10 @@ test("says how long each role is good, the soonest over all hosts, and counts ho
   plane.advance(2 * 3_600_000);
   expect((await metrics()).get(expiry("timestamp"))).toBeLessThan(0);
 
-  await installRoot(plane, 2, first, { keys: [newRootKey().key, newRootKey().key], threshold: 2 });
+  await installRoot(plane, 2, first, {
+    keys: [makeRootKey().key, makeRootKey().key],
+    threshold: 2,
+  });
   await plane.commit(overlay("vpn", "a"));
   expect((await metrics()).get("portcullis_pending_targets")).toBe(1);
 });

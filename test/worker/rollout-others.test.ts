@@ -5,7 +5,7 @@ import { RolloutRequest } from "#schema/rollout.ts";
 import { act } from "#worker/rollouts/act.ts";
 import { readRollout } from "#worker/rollouts/read.ts";
 import { startRollout } from "#worker/rollouts/start.ts";
-import { pageOfHosts } from "#worker/rollouts/rows.ts";
+import { readHostPage } from "#worker/rollouts/rows.ts";
 import { commit } from "#worker/commits/commit.ts";
 import { openPlane, type Plane } from "#test/support/plane.ts";
 
@@ -50,7 +50,7 @@ const served = async () =>
       .all()
   ).results;
 const standings = async (id: number) => {
-  const entries = await pageOfHosts(plane.ports.sql, id, { cursor: "", limit: 10 });
+  const entries = await readHostPage(plane.ports.sql, id, { cursor: "", limit: 10 });
   return entries.map(({ standing }) => standing);
 };
 

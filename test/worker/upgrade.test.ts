@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version as current } from "#args/version.ts";
 import { readIdentity } from "#agent/disk/identity.ts";
-import { committedSlot } from "#agent/disk/slots.ts";
+import { readCommittedSlot } from "#agent/disk/slots.ts";
 import { openTrust } from "#agent/trust/index.ts";
 import { decodeBundle } from "#schema/bundle.ts";
 import { Report, Update } from "#schema/wire.ts";
@@ -72,7 +72,9 @@ describe.each(versions)("what version %s left", (version) => {
   test("its host knows who it is, what it believed and what it committed", () => {
     const { host, root_sha256: rootSha256 } = facts;
     expect(readIdentity(at.host)).toMatchObject({ host, root_sha256: rootSha256 });
-    expect(committedSlot(at.host)?.applied).toMatchObject({ program_sha256: facts.program_sha256 });
+    expect(readCommittedSlot(at.host)?.applied).toMatchObject({
+      program_sha256: facts.program_sha256,
+    });
     const trust = openTrust(at.host, { host, fleet: "f1", rootSha256 }, now);
     expect(trust.ok && trust.value.held()?.sha256).toBe(facts.bundle_sha256);
   });

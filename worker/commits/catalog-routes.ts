@@ -4,7 +4,7 @@ import type { Ports } from "#worker/ports/index.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { addList, addRead, addWrites } from "./row-routes.ts";
 
-export function catalog(ports: Ports): Hono<AppEnv> {
+export function routeCatalog(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   for (const collection of ["zones", "services"] as const) {
     addList(api, ports, collection);

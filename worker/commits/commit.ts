@@ -5,7 +5,7 @@
 import type { Diagnostic } from "#schema/refusals.ts";
 import type { Commit, Kind } from "#schema/intent.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { type Attempt, audited, type Author, nameOf } from "#worker/db/audit.ts";
+import { type Attempt, writeAudited, type Author, nameOf } from "#worker/db/audit.ts";
 import { commitStatements, publish } from "#worker/served/index.ts";
 import { digestRows, type Intent, readHead } from "#worker/intent/index.ts";
 import { type AnsweredBefore, attemptOnce, type Once } from "./once.ts";
@@ -60,7 +60,8 @@ export const commit = (
   author: Author,
   request: Commit,
   precondition?: Precondition,
-): Promise<CommitResult> => audited(ports.sql, () => attempt(ports, author, request, precondition));
+): Promise<CommitResult> =>
+  writeAudited(ports.sql, () => attempt(ports, author, request, precondition));
 
 /**
  * The same, once for each key: asked again, it gives the answer it gave at first.
@@ -72,7 +73,7 @@ export const commitOnce = (
   request: Commit,
   once: Once<MadeCommit>,
 ): Promise<CommitResult | AnsweredBefore> =>
-  audited(ports.sql, () =>
+  writeAudited(ports.sql, () =>
     attemptOnce<CommitResult>(ports, once, () => attempt(ports, author, request)),
   );
 
@@ -102,7 +103,7 @@ async function attempt(
     });
   if (mustBeStaged(ports, request, projected))
     return unwritten({ ok: false, code: "release_staged" });
-  return written(ports, author, request, intent.revision, projected);
+  return writeCommit(ports, author, request, intent.revision, projected);
 }
 
 /** Where releases are staged, only members change hosts at once: a hook cannot wait for a rollout. */
@@ -125,7 +126,7 @@ function holds({ rows }: Intent, { kind, key, expects }: Precondition): boolean 
 }
 
 /** Signs what the commit leads to, and says what is to be written. */
-async function written(
+async function writeCommit(
   ports: Ports,
   author: Author,
   request: Commit,

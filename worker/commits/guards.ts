@@ -15,7 +15,7 @@ import { exposureOf } from "#core/simulate/exposure.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { readGuards } from "#worker/hosts/index.ts";
 import type { Compiler } from "./compiler.ts";
-import { listed } from "./plan.ts";
+import { formatNames } from "./plan.ts";
 
 /** Guards in memory together; one is 64 KiB at most. */
 const atOnce = 200;
@@ -52,25 +52,25 @@ export async function guardFindings(
       const refusals = guard === undefined ? [] : guardRefusals(ruleset, guard);
       const now = refusals.length === 0 ? undefined : served(host);
       const before = guard === undefined || now === undefined ? [] : guardRefusals(now, guard);
-      const open = now === undefined ? new Set<string>() : rowsOpenToAll(now);
+      const open = now === undefined ? new Set<string>() : findRowsOpenToAll(now);
       for (const refusal of refusals)
         found.push({
           host,
-          refusal: { ...refusal, rows: toBlame(refusal.rows, open) },
+          refusal: { ...refusal, rows: findRowsToBlame(refusal.rows, open) },
           standing: isKnown(refusal, before) ? "before" : allowed.has(host) ? "allowed" : "new",
         });
     }
   }
-  return byRow(found);
+  return groupByRow(found);
 }
 
-function rowsOpenToAll(ruleset: Ruleset): ReadonlySet<string> {
+function findRowsOpenToAll(ruleset: Ruleset): ReadonlySet<string> {
   const { open, rowsOf } = exposureOf(ruleset);
   return new Set(rowsOf(open));
 }
 
 /** Rows that are new among those that open to everybody; all of them where none is, as after the guard changed. */
-function toBlame(rows: readonly string[], before: ReadonlySet<string>): readonly string[] {
+function findRowsToBlame(rows: readonly string[], before: ReadonlySet<string>): readonly string[] {
   const fresh = rows.filter((row) => !before.has(row));
   return fresh.length === 0 ? rows : fresh;
 }
@@ -88,7 +88,7 @@ const because = {
 } as const;
 
 /** One finding for each row and reason, however many hosts share it; errors first, then by row. */
-function byRow(found: readonly Found[]): readonly Diagnostic[] {
+function groupByRow(found: readonly Found[]): readonly Diagnostic[] {
   const each = found.flatMap((one) => {
     const rows = one.refusal.rows.length === 0 ? [`hosts/${one.host}`] : one.refusal.rows;
     return rows.map((row) => ({ ...one, row }));
@@ -100,7 +100,7 @@ function byRow(found: readonly Found[]): readonly Diagnostic[] {
     const [first] = group;
     if (first === undefined) return [];
     const { row, refusal, standing } = first;
-    const who = listed(group.map(({ host }) => host));
+    const who = formatNames(group.map(({ host }) => host));
     const message = `the guard of ${who} (${refusal.line}) refuses row ${row}: ${refusal.message}${because[standing]}`;
     const [path] = row.split("#");
     return [

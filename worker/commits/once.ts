@@ -7,7 +7,7 @@ import { Refused } from "#worker/lib/refused.ts";
 import type { Attempt } from "#worker/db/audit.ts";
 import {
   findAnswer,
-  keptAnswer,
+  readKeptAnswer,
   putAnswer,
   seeOf,
   type StoredAnswer,
@@ -74,7 +74,7 @@ export async function attemptOnce<R extends Result>(
     key,
     request_sha256,
     status,
-    ...(await keptAnswer(response, see)),
+    ...(await readKeptAnswer(response, see)),
     expires_at,
   };
   const remember = putAnswer(ports.sql, row);

@@ -2,8 +2,8 @@
  * What a list of changes means for the open rows: which close, which open, and what intent is afterwards. Pure.
  * Changes that would write a row as it already stands fall away, so that saying the same thing twice is no revision.
  */
-import { references } from "#core/compile/index.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { findReferences } from "#core/compile/index.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { Diagnostic, DiagnosticCode } from "#schema/refusals.ts";
 import type { Change, Kind } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
@@ -51,7 +51,7 @@ export const rowName = (kind: Kind, key: string): string => `${kind} ${key}`;
 
 export function plan(intent: Intent, changes: readonly Change[]): Planned {
   const open = new Map(intent.rows.map((row) => [rowName(row.kind, row.key), row]));
-  const malformed = [...doubled(changes), ...missing(open, changes)];
+  const malformed = [...findDoubled(changes), ...findMissing(open, changes)];
   if (malformed.length > 0) return { ok: false, code: "invalid_intent", diagnostics: malformed };
 
   const next = new Map<string, Written>(open);
@@ -62,7 +62,7 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
     const { kind, key } = change;
     const name = rowName(kind, key);
     const before = open.get(name);
-    const body = change.op === "put" ? canonicalText(change.body) : undefined;
+    const body = change.op === "put" ? formatCanonical(change.body) : undefined;
     if (before !== undefined && before.body === body)
       return { op: "unchanged", kind, key, revision: before.from_revision };
     if (before !== undefined) closed.push(before);
@@ -84,7 +84,7 @@ export function plan(intent: Intent, changes: readonly Change[]): Planned {
     return { op: `${op}d`, kind, key, revision: intent.revision + 1 };
   });
   const deleted = closed.filter(({ kind, key }) => !next.has(rowName(kind, key)));
-  const inTheWay = [...stillReferenced(intent.revision, [...next.values()], deleted, changes)];
+  const inTheWay = [...findReferenced(intent.revision, [...next.values()], deleted, changes)];
   if (inTheWay.length > 0) return { ok: false, code: "conflict", diagnostics: inTheWay };
   return { ok: true, plan: { closed, opened, rows, differences } };
 }
@@ -97,7 +97,7 @@ const finding = (code: DiagnosticCode, path: string, message: string): Diagnosti
 });
 
 /** One row changes once in a commit: two changes would mean whichever came last. */
-function* doubled(changes: readonly Change[]): Generator<Diagnostic> {
+function* findDoubled(changes: readonly Change[]): Generator<Diagnostic> {
   const first = new Map<string, number>();
   for (const [i, { kind, key }] of changes.entries()) {
     const name = rowName(kind, key);
@@ -112,7 +112,7 @@ function* doubled(changes: readonly Change[]): Generator<Diagnostic> {
   }
 }
 
-function* missing(
+function* findMissing(
   open: ReadonlyMap<string, Row>,
   changes: readonly Change[],
 ): Generator<Diagnostic> {
@@ -125,7 +125,7 @@ function* missing(
  * Deleting what others name is refused, and says who they are. Asked of intent with the commit's puts and before its
  * deletions, so that a commit may delete a row together with what names it, or point that elsewhere.
  */
-function* stillReferenced(
+function* findReferenced(
   revision: number,
   next: readonly Written[],
   deleted: readonly Written[],
@@ -133,14 +133,14 @@ function* stillReferenced(
 ): Generator<Diagnostic> {
   // Nothing names a member, and hooks delete many.
   if (deleted.every(({ kind }) => kind === "member")) return;
-  const named = references(snapshotOf(revision, [...next, ...deleted]));
+  const named = findReferences(snapshotOf(revision, [...next, ...deleted]));
   const away = new Set(deleted.map(({ kind, key }) => rowName(kind, key)));
   for (const [i, { op, kind, key }] of changes.entries()) {
     if (op !== "delete") continue;
     const found = named.get(rowName(kind, key)) ?? [];
     const referencers = found.filter((by) => !away.has(rowName(by.kind, by.key)));
     if (referencers.length === 0) continue;
-    const message = `still referenced by ${listed(referencers.map(referencer))}`;
+    const message = `still referenced by ${formatNames(referencers.map(referencer))}`;
     yield {
       ...finding("still_referenced", `/changes/${i}/key`, message),
       referencers: referencers.slice(0, referencersMax),
@@ -164,7 +164,7 @@ export const collections = {
 } as const satisfies Record<Kind, string>;
 
 /** The first twenty, and how many more. */
-export function listed(names: readonly string[]): string {
+export function formatNames(names: readonly string[]): string {
   const sorted = [...new Set(names)].sort(compareText);
   const more = sorted.length - 20;
   return sorted.slice(0, 20).join(", ") + (more > 0 ? ` and ${more} more` : "");

@@ -8,7 +8,7 @@ import * as z from "zod";
 import type { Change, Commit } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
-import { type Difference, difference, elementCount } from "#core/simulate/difference.ts";
+import { type Difference, compareRulesets, elementCount } from "#core/simulate/difference.ts";
 import { nothingOpens, type Opens, opensBetween } from "#core/simulate/opens.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { bundleOf } from "#worker/signing/index.ts";
@@ -58,7 +58,7 @@ export type Preview =
     }
   | RefusedCommit;
 
-export async function preview(ports: Ports, request: PreviewRequest): Promise<Preview> {
+export async function previewCommit(ports: Ports, request: PreviewRequest): Promise<Preview> {
   const { parent } = request;
   const intent = await readHead(ports.sql);
   const { revision } = intent;
@@ -71,9 +71,9 @@ export async function preview(ports: Ports, request: PreviewRequest): Promise<Pr
     byHost,
   );
   const previews: HostPreview[] = [];
-  for (const host of hosts) previews.push(await hostPreview(ports, compiled, host));
+  for (const host of hosts) previews.push(await previewHost(ports, compiled, host));
   const behind = behindOf(await readReleases(ports.sql));
-  const ownerOf = owners(intent.rows, request.changes);
+  const ownerOf = makeOwnerLookup(intent.rows, request.changes);
   return {
     ok: true,
     revision,
@@ -96,7 +96,7 @@ const behindOf = ({ levels }: Releases): readonly Behind[] =>
 const Addressed = z.object({ addresses: z.array(z.string()).optional() });
 
 /** Hosts and members own addresses; what a change says goes before what was. */
-function owners(
+function makeOwnerLookup(
   rows: readonly Row[],
   changes: readonly Change[],
 ): (address: string) => string | undefined {
@@ -112,20 +112,20 @@ function owners(
   return (address) => known.get(address);
 }
 
-async function hostPreview(
+async function previewHost(
   ports: Ports,
   compiled: Compiler,
   changing: ChangingHost,
 ): Promise<HostPreview> {
   const { host, mode, ruleset, bundle_sha256, served } = changing;
   const now =
-    served === undefined ? emptyRuleset : await servedRuleset(ports, compiled, host, served);
+    served === undefined ? emptyRuleset : await readServedRuleset(ports, compiled, host, served);
   return {
     host,
     before: served === undefined ? null : sizeOf(served, now),
     after: mode === "closed" ? null : sizeOf(bundle_sha256, ruleset),
     ...(mode === "closed" ? nothingOpens() : opensBetween(now, ruleset)),
-    ...difference(now, ruleset),
+    ...compareRulesets(now, ruleset),
   };
 }
 
@@ -136,7 +136,7 @@ const sizeOf = (bundle_sha256: string, ruleset: Ruleset): BundleSize => ({
 });
 
 /** Compiled again where that gives the served bytes, which costs no read; else the published bundle itself. */
-async function servedRuleset(
+async function readServedRuleset(
   ports: Ports,
   compiled: Compiler,
   host: string,

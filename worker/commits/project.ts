@@ -5,7 +5,7 @@
  * Only hosts whose inputs changed are compiled, each as its release level has it. A deleted host gets one last bundle,
  * signed with mode `closed`: absence alone changes nothing on a host, so it is told to close.
  */
-import { affectedHosts } from "#core/compile/index.ts";
+import { findAffectedHosts } from "#core/compile/index.ts";
 import type { Diagnostic } from "#schema/refusals.ts";
 import type { Commit, ReleaseTime, Snapshot } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
@@ -14,7 +14,7 @@ import { BundleTooLarge } from "#worker/signing/index.ts";
 import {
   type Bases,
   basesOf,
-  changed,
+  findChanged,
   type ChangingHost,
   type Level,
   readReleases,
@@ -87,9 +87,9 @@ export async function project(
   if (!head.ok) return invalid(head.diagnostics);
   try {
     const releases = await readReleases(sql);
-    const touched = affected(steps, planned.plan);
+    const touched = findAffected(steps, planned.plan);
     const open = [...touched].filter((host) => !releases.levels.has(host));
-    const changing = await changed(sql, open, head.content);
+    const changing = await findChanged(sql, open, head.content);
     const sorted = sortOut(changing, releases, release);
     const behind = await projectBehind(sql, intent, planned.plan, { releases, release, touched });
     const hosts = [...sorted.hosts, ...behind.hosts].sort(byHost);
@@ -137,9 +137,9 @@ function stepsOf(
 }
 
 /** Hosts whose content the changes may touch, those that go among them. */
-function affected({ before, after }: Steps, { closed, opened }: Plan): ReadonlySet<string> {
+function findAffected({ before, after }: Steps, { closed, opened }: Plan): ReadonlySet<string> {
   const between = (a: Snapshot, b: Snapshot): readonly string[] => [
-    ...affectedHosts(a, b, [...closed, ...opened]),
+    ...findAffectedHosts(a, b, [...closed, ...opened]),
     ...[...a.hosts.keys()].filter((host) => !b.hosts.has(host)),
   ];
   const low = between(before.low, after.low);
@@ -192,11 +192,11 @@ async function projectBehind(
       );
       continue;
     }
-    const own = affected(steps, made);
+    const own = findAffected(steps, made);
     const now = group.filter(
       (host) => own.has(host) && heldAs(host, releases, release) === undefined,
     );
-    hosts.push(...(await changed(sql, now, served.content)));
+    hosts.push(...(await findChanged(sql, now, served.content)));
     for (const host of group) {
       const as = heldAs(host, releases, release);
       if (as !== undefined && (own.has(host) || touched.has(host)))

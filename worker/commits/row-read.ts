@@ -4,10 +4,10 @@ import type * as z from "zod";
 import type { Page } from "#schema/api/common.ts";
 import type { Kind } from "#schema/intent.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { problem } from "#worker/http/problem.ts";
+import { answerProblem } from "#worker/http/problem.ts";
 import { findRow, listRows, rowView } from "#worker/intent/index.ts";
 import type { AppEnv } from "#worker/http/env.ts";
-import { pageView } from "#worker/http/views.ts";
+import { makePage } from "#worker/http/views.ts";
 import { rowTag } from "./row-write.ts";
 
 export async function answerRow(
@@ -18,7 +18,7 @@ export async function answerRow(
 ): Promise<Response> {
   const row = await findRow(ports.sql, kind, key);
   if (row === undefined)
-    return problem(c, "not_found", { detail: `There is no ${kind} of this name.` });
+    return answerProblem(c, "not_found", { detail: `There is no ${kind} of this name.` });
   c.header("ETag", rowTag(row.from_revision));
   return c.json(rowView(row));
 }
@@ -33,5 +33,5 @@ export async function answerRows(
 ): Promise<Response> {
   const { limit, cursor = "" } = page;
   const rows = await listRows(ports.sql, { kind, prefix, after: cursor, limit });
-  return c.json(pageView(rows, limit, rowView, (row) => row.key));
+  return c.json(makePage(rows, limit, rowView, (row) => row.key));
 }

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { Change } from "#schema/intent.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { answerRow, answerRows } from "./row-read.ts";
 import { writeRow } from "./row-write.ts";
@@ -14,19 +14,19 @@ type Collection = keyof typeof named;
 /** `GET /v1/<collection>`: rows by key, page by page. */
 export function addList(api: Hono<AppEnv>, ports: Ports, collection: Collection): void {
   const kind = named[collection];
-  serve(api, `GET /v1/${collection}`, (c, { query }) => answerRows(c, ports, kind, query));
+  serveRoute(api, `GET /v1/${collection}`, (c, { query }) => answerRows(c, ports, kind, query));
 }
 
 /** `PUT` and `DELETE` of `/v1/<collection>/<key>`, each with the preconditions of the request's headers. */
 export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collection): void {
   const kind = named[collection];
   const path = `/v1/${collection}/:${kind}` as const;
-  serve(api, `PUT ${path}` as PutRoute, (c, { query, body }) => {
+  serveRoute(api, `PUT ${path}` as PutRoute, (c, { query, body }) => {
     const key = c.req.param(kind);
     const change = Change.parse({ op: "put", kind, key, body });
     return writeRow(c, ports, change, query);
   });
-  serve(api, `DELETE ${path}` as DeleteRoute, (c, { query }) => {
+  serveRoute(api, `DELETE ${path}` as DeleteRoute, (c, { query }) => {
     const change = Change.parse({ op: "delete", kind, key: c.req.param(kind) });
     return writeRow(c, ports, change, query);
   });
@@ -36,7 +36,9 @@ export function addWrites(api: Hono<AppEnv>, ports: Ports, collection: Collectio
 export function addRead(api: Hono<AppEnv>, ports: Ports, collection: Collection): void {
   const kind = named[collection];
   const path = `/v1/${collection}/:${kind}` as const;
-  serve(api, `GET ${path}` as GetRoute, (c) => answerRow(c, ports, kind, c.req.param(kind) ?? ""));
+  serveRoute(api, `GET ${path}` as GetRoute, (c) =>
+    answerRow(c, ports, kind, c.req.param(kind) ?? ""),
+  );
 }
 
 type Path = { [C in Collection]: `/v1/${C}/:${(typeof named)[C]}` }[Collection];

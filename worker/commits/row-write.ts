@@ -6,7 +6,7 @@ import type { WriteQuery } from "#schema/api/rows.ts";
 import type { Change, Commit } from "#schema/intent.ts";
 import { Note } from "#schema/primitives.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { problem } from "#worker/http/problem.ts";
+import { answerProblem } from "#worker/http/problem.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { commit, type CommitResult, type Precondition, type RefusedCommit } from "./commit.ts";
 import { authorOf } from "#worker/tokens/index.ts";
@@ -36,27 +36,27 @@ export async function writeRow(
     release,
     changes: [change],
   };
-  const result = await commit(ports, authorOf(c), request, precondition(c, change));
-  if (!result.ok) return rowRefusal(c, result);
+  const result = await commit(ports, authorOf(c), request, readPrecondition(c, change));
+  if (!result.ok) return refuseRow(c, result);
   const [row] = result.rows;
   if (row !== undefined && row.op !== "deleted") c.header("ETag", rowTag(row.revision));
-  return success(c, result, row?.op === "created" ? 201 : 200);
+  return answerCommitted(c, result, row?.op === "created" ? 201 : 200);
 }
 
 /** Paths point into this request's body, which is the row; a row that is not there cannot be deleted. */
-function rowRefusal(c: Context<AppEnv>, result: RefusedCommit): Response {
-  if (!("diagnostics" in result)) return refusal(c, result);
+function refuseRow(c: Context<AppEnv>, result: RefusedCommit): Response {
+  if (!("diagnostics" in result)) return refuseCommit(c, result);
   if (result.diagnostics.some(({ code }) => code === "nothing_to_delete"))
-    return problem(c, "not_found", { detail: "There is no such row to delete." });
+    return answerProblem(c, "not_found", { detail: "There is no such row to delete." });
   const diagnostics = result.diagnostics.map((diagnostic) => ({
     ...diagnostic,
     path: diagnostic.path.replace(/^\/changes\/0\/(?:body|key)/, ""),
   }));
-  return refusal(c, { ...result, diagnostics });
+  return refuseCommit(c, { ...result, diagnostics });
 }
 
 /** The response to a commit that was made, or that had nothing to do. */
-export function success(
+export function answerCommitted(
   c: Context<AppEnv>,
   result: Extract<CommitResult, { ok: true }>,
   status: ContentfulStatusCode,
@@ -65,21 +65,21 @@ export function success(
 }
 
 /** The response to a commit that was refused: nothing was written. */
-export function refusal(c: Context<AppEnv>, result: RefusedCommit): Response {
+export function refuseCommit(c: Context<AppEnv>, result: RefusedCommit): Response {
   switch (result.code) {
     case "stale_parent":
-      return problem(c, "stale_parent", { detail: `Head is revision ${result.head}.` });
+      return answerProblem(c, "stale_parent", { detail: `Head is revision ${result.head}.` });
     case "precondition_failed":
-      return problem(c, "precondition_failed");
+      return answerProblem(c, "precondition_failed");
     case "release_staged":
-      return problem(c, "release_staged", {
+      return answerProblem(c, "release_staged", {
         detail:
           "Commit it with release staged and start a rollout; in an emergency, one with emergency true.",
       });
     case "conflict":
-      return problem(c, "conflict", { errors: errorsOf(result.diagnostics) });
+      return answerProblem(c, "conflict", { errors: errorsOf(result.diagnostics) });
     case "invalid_intent":
-      return problem(c, "invalid_intent", {
+      return answerProblem(c, "invalid_intent", {
         ...guardAdvice(result.diagnostics),
         errors: errorsOf(result.diagnostics),
       });
@@ -119,7 +119,7 @@ function note(path: string, text: string): string {
 }
 
 /** If-Match and If-None-Match (RFC 9110 §13.1); tags compare strongly, so a weak one matches nothing. */
-function precondition(c: Context<AppEnv>, { kind, key }: Change): Precondition | undefined {
+function readPrecondition(c: Context<AppEnv>, { kind, key }: Change): Precondition | undefined {
   const match = c.req.header("If-Match");
   const noneMatch = c.req.header("If-None-Match");
   if (match === undefined && noneMatch === undefined) return undefined;

@@ -8,23 +8,23 @@ import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import {
   operatorsLifetime,
-  ownSignatures,
+  makeOwnSignatures,
   type Pending,
   proposeAgain,
   publishPending,
   type RootInForce,
-  rootInForce,
-  withSignatures,
+  readRootInForce,
+  addSignatures,
 } from "#worker/signing/index.ts";
-import { type Attempt, audited, type Author } from "#worker/db/audit.ts";
+import { type Attempt, writeAudited, type Author } from "#worker/db/audit.ts";
 import {
   listPending,
   type Publications,
-  publicationStatements,
+  makePublicationStatements,
   readPending,
   readRepository,
   signaturesStatement,
-  unsignedTargets,
+  readUnsignedTargets,
 } from "#worker/served/index.ts";
 
 export interface Taken {
@@ -45,15 +45,15 @@ export const takeSignatures = (
   seq: number,
   signatures: readonly Signature[],
 ): Promise<Taken> =>
-  audited(ports.sql, async (): Promise<Attempt<Taken>> => {
-    const root = await rootInForce(ports.sql);
+  writeAudited(ports.sql, async (): Promise<Attempt<Taken>> => {
+    const root = await readRootInForce(ports.sql);
     const waiting = await readPending(ports.sql, host);
     if (root === undefined || waiting === undefined) throw new Refused("not_found", nothingWaits);
     if (waiting.seq !== seq)
       throw new Refused("conflict", {
         detail: `Seq ${waiting.seq} waits now: read it before you sign.`,
       });
-    const pending = await withSignatures(waiting, root.signed, signatures);
+    const pending = await addSignatures(waiting, root.signed, signatures);
     if (pending === undefined) throw new Refused("bad_request", { errors: [notOurs] });
     const keys = signatures.map(({ keyid }) => keyid);
     return take(ports, root.signed, pending, { actor, keys });
@@ -96,7 +96,7 @@ async function take(
     },
     statements: [
       signaturesStatement(ports.sql, pending),
-      ...publicationStatements(ports.sql, at, published),
+      ...makePublicationStatements(ports.sql, at, published),
     ],
     result: { pending, published: repository !== undefined },
   };
@@ -106,7 +106,7 @@ async function take(
 const atOnce = 100;
 
 /** Keeps what waits in step with the root: proposes what must be signed anew, or signs what waits where it may alone. */
-export async function tendPending(ports: Ports, root: RootInForce, part: Part): Promise<void> {
+export async function settlePending(ports: Ports, root: RootInForce, part: Part): Promise<void> {
   if (operatorsSign(root.signed)) return proposeDue(ports, root.signed, part);
   for (const waiting of await listPending(ports.sql, "", atOnce))
     await part(`what waits for host ${waiting.host}`, () =>
@@ -115,20 +115,20 @@ export async function tendPending(ports: Ports, root: RootInForce, part: Part): 
 }
 
 const signWaiting = (ports: Ports, root: Root, waiting: Pending): Promise<unknown> =>
-  audited(ports.sql, async (): Promise<Attempt<unknown>> => {
+  writeAudited(ports.sql, async (): Promise<Attempt<unknown>> => {
     const pending = await readPending(ports.sql, waiting.host);
     if (pending?.seq !== waiting.seq) return { write: false, result: undefined };
-    const own = await ownSignatures(root, ports.signer, pending.targets);
-    const signed = await withSignatures(pending, root, own);
+    const own = await makeOwnSignatures(root, ports.signer, pending.targets);
+    const signed = await addSignatures(pending, root, own);
     if (signed === undefined || own.length === 0) return { write: false, result: undefined };
     return take(ports, root, signed, { actor: "maintenance", keys: own.map(({ keyid }) => keyid) });
   });
 
 /** From half of their lives on, so that people have weeks; or as soon as the root names other keys. */
 const proposeDue = (ports: Ports, root: Root, part: Part): Promise<void> =>
-  audited(ports.sql, async (): Promise<Attempt<void>> => {
+  writeAudited(ports.sql, async (): Promise<Attempt<void>> => {
     const now = ports.clock.now();
-    const due = await unsignedTargets(ports.sql, root, now + operatorsLifetime / 2, atOnce);
+    const due = await readUnsignedTargets(ports.sql, root, now + operatorsLifetime / 2, atOnce);
     if (due.length === 0) return { write: false, result: undefined };
     const lease = { ...ports.settings, now, signer: ports.signer, root, waiting: undefined };
     const pending: Pending[] = [];
@@ -148,7 +148,7 @@ const proposeDue = (ports: Ports, root: Root, part: Part): Promise<void> =>
         revision: null,
         body,
       },
-      statements: publicationStatements(ports.sql, now, { added: [], updated: [], pending }),
+      statements: makePublicationStatements(ports.sql, now, { added: [], updated: [], pending }),
       result: undefined,
     };
   });

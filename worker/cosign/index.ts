@@ -1,3 +1,3 @@
 /** The door of the feature. Targets that operators sign. */
-export { tendPending } from "./cosign.ts";
-export { cosign } from "./routes.ts";
+export { settlePending } from "./cosign.ts";
+export { routeCosign } from "./routes.ts";

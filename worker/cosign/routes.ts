@@ -8,49 +8,51 @@ import type { CosignResponse, PendingDetail, PendingItem } from "#schema/cosign.
 import { nothingWaits, takeSignatures } from "./cosign.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { type Pending, rootInForce, signaturesOf } from "#worker/signing/index.ts";
+import { type Pending, readRootInForce, signaturesOf } from "#worker/signing/index.ts";
 import { listPending, readPending, readRepository } from "#worker/served/index.ts";
 import { authorOf } from "#worker/tokens/index.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
-import { iso, pageView } from "#worker/http/views.ts";
+import { iso, makePage } from "#worker/http/views.ts";
 
-export function cosign(ports: Ports): Hono<AppEnv> {
+export function routeCosign(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/cosign", async (c, { query }) => {
+  serveRoute(api, "GET /v1/cosign", async (c, { query }) => {
     const { limit, cursor = "" } = query;
-    const view = await viewer(ports);
+    const view = await makeViewer(ports);
     const rows = await listPending(ports.sql, cursor, limit);
-    return c.json(pageView(rows, limit, view, ({ host }) => host));
+    return c.json(makePage(rows, limit, view, ({ host }) => host));
   });
-  serve(api, "GET /v1/cosign/:host", async (c, { params }) => {
+  serveRoute(api, "GET /v1/cosign/:host", async (c, { params }) => {
     const { host } = params;
     const pending = await readPending(ports.sql, host);
     if (pending === undefined) throw new Refused("not_found", nothingWaits);
-    const view = await viewer(ports);
+    const view = await makeViewer(ports);
     const served = await readRepository(ports.sql, host);
     return c.json({
       ...view(pending),
       targets: pending.targets,
-      bundle: await bundleText(ports, pending.bundle_sha256),
+      bundle: await readBundleText(ports, pending.bundle_sha256),
       served:
         served === undefined
           ? null
-          : { targets: served.targets, bundle: await bundleText(ports, served.bundle_sha256) },
+          : { targets: served.targets, bundle: await readBundleText(ports, served.bundle_sha256) },
     } satisfies PendingDetail);
   });
-  serve(api, "PUT /v1/cosign/:host", async (c, { params, body }) => {
+  serveRoute(api, "PUT /v1/cosign/:host", async (c, { params, body }) => {
     const { seq, signatures } = body;
     const { host } = params;
     const taken = await takeSignatures(ports, authorOf(c), host, seq, signatures);
-    const view = await viewer(ports);
+    const view = await makeViewer(ports);
     return c.json({ ...view(taken.pending), published: taken.published } satisfies CosignResponse);
   });
   return api;
 }
 
-async function viewer(ports: Ports): Promise<(pending: Pending) => z.infer<typeof PendingItem>> {
-  const root = await rootInForce(ports.sql);
+async function makeViewer(
+  ports: Ports,
+): Promise<(pending: Pending) => z.infer<typeof PendingItem>> {
+  const root = await readRootInForce(ports.sql);
   if (root === undefined) throw new Refused("root_missing");
   return (pending) => ({
     host: pending.host,
@@ -64,7 +66,7 @@ async function viewer(ports: Ports): Promise<(pending: Pending) => z.infer<typeo
   });
 }
 
-async function bundleText(ports: Ports, sha256: string): Promise<string> {
+async function readBundleText(ports: Ports, sha256: string): Promise<string> {
   const bytes = await ports.blobs.get(sha256);
   if (bytes === undefined) throw new Error("a bundle is missing from the blobs");
   return new TextDecoder().decode(bytes);

@@ -7,13 +7,13 @@
  */
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { asc, desc, eq, gt, lt } from "drizzle-orm";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { RolloutAction } from "#schema/rollout.ts";
 import { audit } from "./tables/index.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { db, lostRace, statement } from "./drizzle.ts";
+import { db, findLostRace, toStatement } from "./drizzle.ts";
 import { endTurn, isTurnOfAnother, takeTurn } from "./turn.ts";
 
 export type AuditAction =
@@ -86,7 +86,7 @@ const firstTurn = 10_000;
  * besides content-addressed blobs.
  * @throws Refused `busy` when others were faster every time
  */
-export function audited<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise<T> {
+export function writeAudited<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise<T> {
   const write = (): Promise<T> => persist(sql, attempt);
   return sql.inTurn === undefined ? write() : sql.inTurn(write);
 }
@@ -104,7 +104,7 @@ async function persist<T>(sql: Sql, attempt: () => Promise<Attempt<T>>): Promise
         await sql.batch([...outcome.statements, last]);
         return outcome.result;
       } catch (error) {
-        if (lostRace(error) === undefined) throw error;
+        if (findLostRace(error) === undefined) throw error;
       }
     }
     throw new Refused("busy");
@@ -174,7 +174,7 @@ async function auditStatement(
     body: JSON.stringify(body),
     prev: head.hash,
   };
-  return statement(
+  return toStatement(
     sql,
     db(sql)
       .insert(audit)
@@ -189,8 +189,8 @@ async function auditStatement(
 async function auditHash(row: Omit<AuditRow, "hash">): Promise<string> {
   const { seq, at, actor, on_behalf_of, action, revision, body, prev, request_id, source } = row;
   const request = request_id === null ? {} : { request_id, source };
-  return sha256Hex(
-    canonicalText({ seq, at, actor, on_behalf_of, action, revision, body, prev, ...request }),
+  return hashSha256(
+    formatCanonical({ seq, at, actor, on_behalf_of, action, revision, body, prev, ...request }),
   );
 }
 

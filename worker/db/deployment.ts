@@ -5,7 +5,7 @@ import type { Sql } from "#worker/ports/index.ts";
 const Named = z.object({ fleet: z.string().nullable() });
 
 /** The fleet in whose name anything was signed for a host; undefined before that. */
-export async function signedFleet(sql: Sql): Promise<string | undefined> {
+export async function readSignedFleet(sql: Sql): Promise<string | undefined> {
   const text = `SELECT coalesce(
         (SELECT snapshot ->> '$.signed.custom.fleet' FROM repository LIMIT 1),
         (SELECT targets ->> '$.targets."bundle.json".custom.fleet' FROM pending LIMIT 1)) AS fleet`;

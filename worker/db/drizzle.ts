@@ -10,7 +10,7 @@ import type { Sql } from "#worker/ports/index.ts";
 export const db = (sql: Sql) => drizzle(sql as D1Database);
 
 /** A drizzle query as one statement of a batch. */
-export function statement(
+export function toStatement(
   sql: Sql,
   query: { toSQL(): { readonly sql: string; readonly params: readonly unknown[] } },
 ): D1PreparedStatement {
@@ -36,7 +36,7 @@ export type LostRace = (typeof lostRaces)[number];
  * The race a failed batch lost, undefined for any other failure. D1 puts SQLite's text into its own message, and
  * drizzle hides it in `cause`.
  */
-export function lostRace(error: unknown): LostRace | undefined {
+export function findLostRace(error: unknown): LostRace | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { message } = cause;
     const race = lostRaces.find((code) => message.includes(code));

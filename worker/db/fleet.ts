@@ -3,7 +3,7 @@ import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { sql as raw } from "drizzle-orm";
 import { fleet } from "./tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "./drizzle.ts";
+import { db, toStatement } from "./drizzle.ts";
 
 export interface Fleet {
   readonly head: number;
@@ -24,7 +24,7 @@ export async function readFleet(sql: Sql): Promise<Fleet> {
  * change for one that it has. So it is the store's clock in milliseconds, or one more than it was.
  */
 export const raiseGeneration = (sql: Sql): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(fleet)

@@ -4,9 +4,9 @@ import { and, eq, gt, lte } from "drizzle-orm";
 import * as z from "zod";
 import { Sha256 } from "#schema/primitives.ts";
 import { idempotency } from "./tables/index.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "./drizzle.ts";
+import { db, toStatement } from "./drizzle.ts";
 
 /**
  * `response` is the body as it was sent, where `kept` is 1; else what is known of it (`Digested`). Times in milliseconds
@@ -21,13 +21,13 @@ const answerBytesMax = 256 * 1024;
 const Digested = z.strictObject({ sha256: Sha256, bytes: z.int().min(1), see: z.string() });
 
 /** An answer as it is kept, whole or as its digest. */
-export async function keptAnswer(
+export async function readKeptAnswer(
   response: string,
   see: string,
 ): Promise<Pick<StoredAnswer, "response" | "kept">> {
   const bytes = new TextEncoder().encode(response).length;
   if (bytes <= answerBytesMax) return { response, kept: 1 };
-  const digested: z.infer<typeof Digested> = { sha256: await sha256Hex(response), bytes, see };
+  const digested: z.infer<typeof Digested> = { sha256: await hashSha256(response), bytes, see };
   return { response: JSON.stringify(digested), kept: 0 };
 }
 
@@ -53,7 +53,7 @@ export async function findAnswer(
 export function putAnswer(sql: Sql, row: StoredAnswer): D1PreparedStatement {
   const { principal: _, key: __, ...set } = row;
   const target = [idempotency.principal, idempotency.key];
-  return statement(
+  return toStatement(
     sql,
     db(sql).insert(idempotency).values(row).onConflictDoUpdate({ target, set }),
   );

@@ -1,2 +1,2 @@
 /** The door of the feature. How a host joins. */
-export { enrolments } from "./routes.ts";
+export { routeEnrolments } from "./routes.ts";

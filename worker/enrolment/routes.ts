@@ -9,18 +9,18 @@ import { Hono } from "hono";
 import type { Enrolment, EnrolmentRequest, Invitation } from "#schema/api/trust.ts";
 import type { EnrolRequest, EnrolResponse } from "#schema/wire.ts";
 import { enrolProof } from "#schema/wire.ts";
-import { fromBase64Url, sha256Hex, toBase64Url, toHex } from "#worker/lib/encoding.ts";
+import { decodeBase64Url, hashSha256, toBase64Url, toHex } from "#worker/lib/encoding.ts";
 import { findIdentity, type Fleet, putIdentity, revokeIdentity } from "#worker/hosts/index.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { notDeclared, Refused } from "#worker/lib/refused.ts";
-import { isStoredRoot, latestRoot, verifyEd25519 } from "#worker/signing/index.ts";
-import { audited, type Author, nameOf } from "#worker/db/audit.ts";
+import { isStoredRoot, readLatestRoot, verifyEd25519 } from "#worker/signing/index.ts";
+import { writeAudited, type Author, nameOf } from "#worker/db/audit.ts";
 import {
   claimEnrolment,
   endAllOf,
   endEnrolment,
   type Enrolment as StoredEnrolment,
-  enrolmentById,
+  readEnrolmentById,
   findEnrolment,
   insertEnrolment,
   isDeclaredHost,
@@ -30,25 +30,25 @@ import {
   originOf,
 } from "#worker/tokens/index.ts";
 import { raiseGeneration } from "#worker/db/fleet.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { admitStrangers } from "#worker/http/strangers.ts";
-import { iso, pageView } from "#worker/http/views.ts";
+import { iso, makePage } from "#worker/http/views.ts";
 
-export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
+export function routeEnrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "POST /v1/enrolments", async (c, { body }) =>
+  serveRoute(api, "POST /v1/enrolments", async (c, { body }) =>
     c.json(await makeEnrolment(ports, body, authorOf(c)), 201),
   );
-  serve(api, "GET /v1/enrolments", async (c, { query: { limit, cursor } }) => {
+  serveRoute(api, "GET /v1/enrolments", async (c, { query: { limit, cursor } }) => {
     const rows = await listOpen(ports.sql, ports.clock.now(), limit, cursor);
-    return c.json(pageView(rows, limit, invitation, ({ host }) => host));
+    return c.json(makePage(rows, limit, invitation, ({ host }) => host));
   });
-  serve(api, "DELETE /v1/enrolments/:id", async (c, { params }) => {
+  serveRoute(api, "DELETE /v1/enrolments/:id", async (c, { params }) => {
     await takeBack(ports, params.id, authorOf(c));
     return c.body(null, 204);
   });
-  serve(
+  serveRoute(
     api,
     "POST /v1/agent/enrol",
     async (c, { body }) => {
@@ -58,7 +58,7 @@ export function enrolments(ports: Ports, fleet: Fleet): Hono<AppEnv> {
     },
     [admitStrangers(ports.clock)],
   );
-  serve(api, "DELETE /v1/hosts/:host/identity", async (c, { params }) => {
+  serveRoute(api, "DELETE /v1/hosts/:host/identity", async (c, { params }) => {
     await revokeHost(ports, params.host, authorOf(c));
     return c.body(null, 204);
   });
@@ -75,9 +75,9 @@ async function makeEnrolment(
   const { host, ttl_seconds, on_behalf_of = null } = request;
   const id = toHex(random(8));
   const token = `pce_${toBase64Url(random(32))}`;
-  const sha256 = await sha256Hex(token);
-  return audited(ports.sql, async () => {
-    const root = await latestRoot(ports.sql);
+  const sha256 = await hashSha256(token);
+  return writeAudited(ports.sql, async () => {
+    const root = await readLatestRoot(ports.sql);
     if (root === undefined) throw new Refused("root_missing");
     if (!(await isDeclaredHost(ports.sql, host))) throw new Refused("not_found", notDeclared);
     const at = ports.clock.now();
@@ -114,10 +114,10 @@ async function enrolHost(
 ): Promise<string> {
   const { sql, clock } = ports;
   // Once before its turn, so that nobody without an invitation holds up those who write; and once within it.
-  await admitted(ports, request);
-  return audited(sql, async () => {
+  await admitEnrolment(ports, request);
+  return writeAudited(sql, async () => {
     const at = clock.now();
-    const { id, host } = await admitted(ports, request);
+    const { id, host } = await admitEnrolment(ports, request);
     const { public_key, root_sha256 } = request;
     const body = { enrolment: id, host, public_key, root_sha256 };
     return {
@@ -143,9 +143,9 @@ async function enrolHost(
 }
 
 /** The open invitation that the request may use. Reads only. @throws Refused */
-async function admitted(ports: Ports, request: EnrolRequest): Promise<StoredEnrolment> {
+async function admitEnrolment(ports: Ports, request: EnrolRequest): Promise<StoredEnrolment> {
   const { sql, clock } = ports;
-  const tokenSha256 = await sha256Hex(request.token);
+  const tokenSha256 = await hashSha256(request.token);
   const found = await findEnrolment(sql, tokenSha256);
   if (found === undefined || found.ended_at !== null) throw new Refused("unauthenticated");
   if (found.used_at !== null) throw new Refused("token_used");
@@ -172,9 +172,9 @@ const invitation = ({
 
 /** Taking one back twice is once. @throws Refused `not_found`; `conflict` when it was used */
 function takeBack({ sql, clock }: Ports, id: string, actor: Author): Promise<void> {
-  return audited(sql, async () => {
+  return writeAudited(sql, async () => {
     const at = clock.now();
-    const found = await enrolmentById(sql, id);
+    const found = await readEnrolmentById(sql, id);
     if (found === undefined)
       throw new Refused("not_found", { detail: "There is no open invitation of this id." });
     const { host, used_at, ended_at, expires_at } = found;
@@ -194,8 +194,8 @@ function takeBack({ sql, clock }: Ports, id: string, actor: Author): Promise<voi
 }
 
 async function provesKey(request: EnrolRequest, tokenSha256: string): Promise<boolean> {
-  const key = fromBase64Url(request.public_key);
-  const proof = fromBase64Url(request.proof);
+  const key = decodeBase64Url(request.public_key);
+  const proof = decodeBase64Url(request.proof);
   if (key === undefined || proof === undefined) return false;
   return verifyEd25519(
     key,
@@ -206,7 +206,7 @@ async function provesKey(request: EnrolRequest, tokenSha256: string): Promise<bo
 
 /** Revokes a host's key and takes its invitations back. */
 async function revokeHost({ sql, clock }: Ports, host: string, actor: Author): Promise<void> {
-  await audited(sql, async () => {
+  await writeAudited(sql, async () => {
     const at = clock.now();
     const identity = await findIdentity(sql, host);
     if (identity === undefined)

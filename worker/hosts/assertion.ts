@@ -24,10 +24,10 @@ export async function redeemAssertion(
   ports: Ports,
   assertion: string,
 ): Promise<Identity | undefined> {
-  const identity = await claimedIdentity(ports, assertion);
+  const identity = await readClaimedIdentity(ports, assertion);
   if (identity === undefined || identity.revoked_at !== null) return undefined;
   const now = ports.clock.now();
-  const claims = await verifiedClaims(ports, assertion, identity, now);
+  const claims = await verifyClaims(ports, assertion, identity, now);
   if (claims === undefined || claims.exp > now / 1000 + lifetimeMax + clockTolerance)
     return undefined;
   const { host } = identity;
@@ -40,7 +40,7 @@ export async function redeemAssertion(
 }
 
 /** Whose key to try: the assertion's own word, which proves nothing yet. */
-async function claimedIdentity(ports: Ports, assertion: string): Promise<Identity | undefined> {
+async function readClaimedIdentity(ports: Ports, assertion: string): Promise<Identity | undefined> {
   try {
     const host = Key.safeParse(decodeJwt(assertion).sub);
     return host.success ? await findIdentity(ports.sql, host.data) : undefined;
@@ -51,7 +51,7 @@ async function claimedIdentity(ports: Ports, assertion: string): Promise<Identit
   }
 }
 
-async function verifiedClaims(ports: Ports, assertion: string, identity: Identity, now: number) {
+async function verifyClaims(ports: Ports, assertion: string, identity: Identity, now: number) {
   const key = await importJWK({ kty: "OKP", crv: "Ed25519", x: identity.public_key }, "Ed25519");
   const options = {
     algorithms: ["EdDSA", "Ed25519"],

@@ -23,7 +23,7 @@ export interface Changes {
 }
 
 /** Everything that changed after generation `since`; all of it for -1. */
-export async function changesSince(sql: Sql, since: number): Promise<Changes> {
+export async function readChangesSince(sql: Sql, since: number): Promise<Changes> {
   const read = (text: string): D1PreparedStatement => sql.prepare(text);
   const [fleet, root, repositories, identities] = await sql.batch([
     read("SELECT generation FROM fleet"),

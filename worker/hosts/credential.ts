@@ -53,11 +53,11 @@ export interface HostCredentials {
   verify(token: string): Promise<Caller | undefined>;
 }
 
-export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
+export function openHostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
   const issuer = `portcullis:${ports.settings.fleet}`;
   const audience = `${issuer}:agent`;
   const remembered = new Recent<string, Verified>(rememberedMax);
-  const known = (token: string): Verified | undefined => {
+  const findKnown = (token: string): Verified | undefined => {
     const verified = remembered.get(nameOf(token));
     return verified?.token === token && verified.until > ports.clock.now() ? verified : undefined;
   };
@@ -91,7 +91,7 @@ export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
     },
 
     recall(token) {
-      const verified = known(token);
+      const verified = findKnown(token);
       if (verified === undefined) return undefined;
       const state = fleet.remembered(verified.generation);
       if (state !== undefined) return callerBy(verified, state);
@@ -99,7 +99,7 @@ export function hostCredentials(ports: Ports, fleet: Fleet): HostCredentials {
     },
 
     async verify(token) {
-      let verified = known(token);
+      let verified = findKnown(token);
       if (verified === undefined) {
         verified = await verifySignature(token, ports.clock.now());
         if (verified === undefined) return undefined;

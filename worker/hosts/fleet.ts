@@ -6,7 +6,7 @@
  * because enrolment and tokens read the store itself.
  */
 import type { Ports } from "#worker/ports/index.ts";
-import { type Changes, changesSince } from "./change-rows.ts";
+import { type Changes, readChangesSince } from "./change-rows.ts";
 
 /** Milliseconds. Together with the wait for a refresh under way it stays below 5 s. */
 const freshFor = 4_000;
@@ -51,7 +51,7 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
   let flight: Flight | undefined;
 
   const read = async (base: FleetState | undefined, now: number): Promise<FleetState> => {
-    const changes = await changesSince(ports.sql, base?.generation ?? -1);
+    const changes = await readChangesSince(ports.sql, base?.generation ?? -1);
     // A store that went back in time (restored) has forgotten what the state here is made of.
     if (base !== undefined && changes.generation < base.generation) return read(undefined, now);
     return fold(base, changes, now);
@@ -60,18 +60,18 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
   const refresh = (now: number): Promise<FleetState> => {
     const base = known;
     const upTo = writes;
-    const landed = (): void => {
+    const endRead = (): void => {
       if (flight === mine) flight = undefined;
     };
     const state = read(base, now).then(
       (fresh) => {
-        landed();
+        endRead();
         writesSeen = upTo;
         known = fresh;
         return fresh;
       },
       (error: unknown) => {
-        landed();
+        endRead();
         failedAt = now;
         if (base !== undefined && now - base.readAt < servedOnError) return base;
         throw error;

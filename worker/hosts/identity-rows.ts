@@ -4,7 +4,7 @@ import { and, eq, inArray, isNotNull, isNull, lte, sql as raw } from "drizzle-or
 import * as z from "zod";
 import { assertion, fleet, identity } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { inList } from "#worker/db/lists.ts";
 
 /** `enrolment` names the enrolment this key came from; `revoked_at` is null while the key is good. */
@@ -29,7 +29,7 @@ export type NewIdentity = Pick<Identity, "host" | "public_key" | "enrolled_at" |
 export function putIdentity(sql: Sql, row: NewIdentity): D1PreparedStatement {
   const values = { ...row, generation: currentGeneration, revoked_at: null, suspected_at: null };
   const { host: _, ...set } = values;
-  return statement(
+  return toStatement(
     sql,
     db(sql).insert(identity).values(values).onConflictDoUpdate({ target: identity.host, set }),
   );
@@ -37,7 +37,7 @@ export function putIdentity(sql: Sql, row: NewIdentity): D1PreparedStatement {
 
 /** Revokes a host's key. In its batch it must follow `raiseGeneration`. */
 export const revokeIdentity = (sql: Sql, host: string, at: number): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(identity)
@@ -47,7 +47,7 @@ export const revokeIdentity = (sql: Sql, host: string, at: number): D1PreparedSt
 
 /** Once: the first time stays until the host has another key. */
 export const suspectClone = (sql: Sql, host: string, at: number): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(identity)

@@ -3,7 +3,7 @@ export { redeemAssertion } from "./assertion.ts";
 export {
   type Caller,
   type HostCredentials,
-  hostCredentials,
+  openHostCredentials,
   hostTokenLifetime,
 } from "./credential.ts";
 export { type Fleet, openFleet } from "./fleet.ts";

@@ -6,7 +6,7 @@ import { Guard } from "#schema/guard.ts";
 import { identity, repository, report } from "#worker/db/tables/index.ts";
 import { AgentState, Report } from "#schema/wire.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 
 const Served = z.object({
   seq: z.int(),
@@ -35,9 +35,9 @@ export async function readHostStatus(sql: Sql, host: string): Promise<HostStatus
   const who = { enrolled_at: identity.enrolled_at, revoked_at: identity.revoked_at };
   const said = { received_at: report.received_at, body: report.body };
   const results = await sql.batch([
-    statement(sql, db(sql).select(served).from(repository).where(eq(repository.host, host))),
-    statement(sql, db(sql).select(who).from(identity).where(eq(identity.host, host))),
-    statement(
+    toStatement(sql, db(sql).select(served).from(repository).where(eq(repository.host, host))),
+    toStatement(sql, db(sql).select(who).from(identity).where(eq(identity.host, host))),
+    toStatement(
       sql,
       db(sql)
         .select(said)

@@ -7,7 +7,7 @@ import type { AppEnv } from "./env.ts";
 export const isRouteName = (name: string): name is RouteName => Object.hasOwn(access, name);
 
 /** The route that was found for a request, such as `GET /v1/hosts/:host`; undefined where there is none. */
-export function matchedRoute(c: Context<AppEnv>): string | undefined {
+export function findMatchedRoute(c: Context<AppEnv>): string | undefined {
   const route = matchedRoutes(c).find(({ method }) => method !== "ALL");
   return route === undefined ? undefined : `${route.method} ${route.path}`;
 }

@@ -4,7 +4,7 @@
  * Does an If-None-Match header name this tag? Weak comparison, because caches on the way turn strong tags weak; a list
  * and `*` as the RFC has them.
  */
-export function namesTag(ifNoneMatch: string | undefined, tag: string): boolean {
+export function hasTag(ifNoneMatch: string | undefined, tag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === "*") return true;
   const named = ifNoneMatch.match(/(?:W\/)?"[^"]*"/g) ?? [];

@@ -11,9 +11,9 @@ import type { Route } from "#schema/api/route.ts";
 import { routeOf } from "#schema/api/routes/index.ts";
 import type { ProblemCode } from "#schema/problems.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { isRouteName, matchedRoute } from "./access.ts";
-import { closest } from "#schema/closest.ts";
-import { forgiven } from "./strict-json.ts";
+import { isRouteName, findMatchedRoute } from "./access.ts";
+import { findClosest } from "#schema/closest.ts";
+import { findForgiven } from "./strict-json.ts";
 import type { AppEnv } from "./env.ts";
 
 /** Largest body of any request, in bytes. */
@@ -60,26 +60,26 @@ async function readBody(c: Context<AppEnv>, route: Route, schema: z.ZodType) {
 }
 
 /** Middleware before all routes: refuses a query parameter that the route does not read, and names it. */
-export const knownParameters: MiddlewareHandler<AppEnv> = async (c, next) => {
+export const listKnownParameters: MiddlewareHandler<AppEnv> = async (c, next) => {
   const { url } = c.req;
   const mark = url.indexOf("?");
-  const name = mark < 0 ? undefined : matchedRoute(c);
+  const name = mark < 0 ? undefined : findMatchedRoute(c);
   if (name === undefined || !isRouteName(name)) return next();
   const known = Object.keys(routeOf(name).query?.shape ?? {});
   const names = new Set(new URLSearchParams(url.slice(mark)).keys());
   const errors = [...names]
     .filter((given) => !known.includes(given))
-    .map((given) => unknownParameter(given, known));
+    .map((given) => describeUnknownParameter(given, known));
   if (errors.length > 0) throw new Refused("bad_request", { errors: errors.slice(0, findingsMax) });
   return next();
 };
 
-function unknownParameter(name: string, known: readonly string[]): Finding {
-  const meant = isFieldName(name) ? closest(name, known) : undefined;
+function describeUnknownParameter(name: string, known: readonly string[]): Finding {
+  const meant = isFieldName(name) ? findClosest(name, known) : undefined;
   const others = known.length === 0 ? "this takes none" : `this takes ${known.join(", ")}`;
   const hint = meant === undefined ? others : `did you mean ${meant}?`;
   return {
-    path: pointer(["query", ...named(name)]),
+    path: pointer(["query", ...namePath(name)]),
     code: "schema",
     message: `unknown parameter; ${hint}`,
   };
@@ -121,11 +121,11 @@ const expected = {
 } as const;
 
 function refuseForgiven(text: string): void {
-  const found = forgiven(text);
+  const found = findForgiven(text);
   if (found === undefined) return;
   throw new Refused("bad_request", {
     errors: [
-      { path: pointer(named(...found.path)), code: "schema", message: expected[found.what] },
+      { path: pointer(namePath(...found.path)), code: "schema", message: expected[found.what] },
     ],
   });
 }
@@ -139,12 +139,12 @@ const findings = (
 ): readonly Finding[] =>
   issues
     .slice(0, findingsMax)
-    .flatMap((issue) => finding({ ...issue, path: [...within, ...issue.path] }));
+    .flatMap((issue) => describeIssue({ ...issue, path: [...within, ...issue.path] }));
 
-function finding(issue: z.core.$ZodIssue): readonly Finding[] {
+function describeIssue(issue: z.core.$ZodIssue): readonly Finding[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.slice(0, findingsMax).map((key) => ({
-      path: pointer([...issue.path, ...named(key)]),
+      path: pointer([...issue.path, ...namePath(key)]),
       code: "schema",
       message: "unknown field",
     }));
@@ -154,7 +154,7 @@ function finding(issue: z.core.$ZodIssue): readonly Finding[] {
 const isFieldName = (name: string): boolean => /^[A-Za-z0-9._-]{1,63}$/.test(name);
 
 /** As much of a path from outside as could be names of fields: what may be said back. */
-function named(...path: readonly (string | number)[]): readonly (string | number)[] {
+function namePath(...path: readonly (string | number)[]): readonly (string | number)[] {
   const end = path.findIndex((part) => !isFieldName(String(part)));
   return path.slice(0, end < 0 ? undefined : end);
 }

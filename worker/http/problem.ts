@@ -10,7 +10,11 @@ import type { ProblemDetail } from "#worker/lib/refused.ts";
 import type { AppEnv } from "./env.ts";
 
 /** The response for a refusal. */
-export function problem(c: Context<AppEnv>, code: ProblemCode, more: ProblemDetail = {}): Response {
+export function answerProblem(
+  c: Context<AppEnv>,
+  code: ProblemCode,
+  more: ProblemDetail = {},
+): Response {
   const { status, title } = problemEntry(code);
   const body = {
     type: `urn:portcullis:problem:${code}`,

@@ -12,7 +12,7 @@ type Handler<N extends RouteName> = (
 ) => Response | Promise<Response>;
 
 /** @param before runs before anything of the request is read */
-export function serve<N extends RouteName>(
+export function serveRoute<N extends RouteName>(
   api: Hono<AppEnv>,
   name: N,
   handler: Handler<N>,

@@ -25,7 +25,7 @@ export interface Forgiven {
  * The first key that its object has twice, or that is `__proto__`, which readers take for something else, or the first
  * number that is not plain; undefined where there is none, and for a text that is not JSON before one is found.
  */
-export function forgiven(text: string): Forgiven | undefined {
+export function findForgiven(text: string): Forgiven | undefined {
   const open: (OpenObject | OpenArray)[] = [];
   let at = 0;
   while (at < text.length) {
@@ -50,7 +50,7 @@ export function forgiven(text: string): Forgiven | undefined {
       case '"': {
         const end = endOfString(text, at);
         if (top?.keys !== undefined && top.expectsKey) {
-          const key = decoded(text.slice(at, end));
+          const key = decodeToken(text.slice(at, end));
           if (key === undefined) return undefined;
           top.place = key;
           top.expectsKey = false;
@@ -94,7 +94,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-function decoded(token: string): string | undefined {
+function decodeToken(token: string): string | undefined {
   try {
     const value: unknown = JSON.parse(token);
     return typeof value === "string" ? value : undefined;

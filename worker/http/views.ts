@@ -5,7 +5,7 @@ import type { Diagnostic } from "#schema/refusals.ts";
 export const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 /** `cursorOf` names the last item; a page that is not full is the last one. */
-export const pageView = <T, V>(
+export const makePage = <T, V>(
   rows: readonly T[],
   limit: number,
   view: (row: T) => V,

@@ -1,7 +1,7 @@
 /** The door of the feature. Intent as it is written down, revision by revision. */
 export { digestRows } from "./digest.ts";
-export { revisions } from "./revision-routes.ts";
-export { intent } from "./routes.ts";
+export { routeRevisions } from "./revision-routes.ts";
+export { routeIntent } from "./routes.ts";
 export {
   type DatedRow,
   type Intent,

@@ -4,31 +4,31 @@ import { compileHosts } from "#core/compile/index.ts";
 import { emptyInventory, render, transaction } from "#core/render/index.ts";
 import { Guard } from "#schema/guard.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { problem } from "#worker/http/problem.ts";
+import { answerProblem } from "#worker/http/problem.ts";
 import { findRevision, listRevisions, readIntent, snapshotOf } from "./rows.ts";
 import { readHostStatus } from "#worker/hosts/index.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
-import { revisionDetailView, revisionView } from "./views.ts";
-import { pageView } from "#worker/http/views.ts";
+import { makeRevisionDetail, revisionView } from "./views.ts";
+import { makePage } from "#worker/http/views.ts";
 
-export function revisions(ports: Ports): Hono<AppEnv> {
+export function routeRevisions(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/revisions", async (c, { query }) => {
+  serveRoute(api, "GET /v1/revisions", async (c, { query }) => {
     const { limit, cursor } = query;
     const rows = await listRevisions(ports.sql, {
       limit,
       ...(cursor === undefined ? {} : { before: cursor }),
     });
-    return c.json(pageView(rows, limit, revisionView, (row) => String(row.n)));
+    return c.json(makePage(rows, limit, revisionView, (row) => String(row.n)));
   });
-  serve(api, "GET /v1/revisions/:revision", async (c, { params }) => {
+  serveRoute(api, "GET /v1/revisions/:revision", async (c, { params }) => {
     const found = await findRevision(ports.sql, params.revision);
     return found === undefined
-      ? problem(c, "not_found", noRevision)
-      : c.json(revisionDetailView(found));
+      ? answerProblem(c, "not_found", noRevision)
+      : c.json(makeRevisionDetail(found));
   });
-  serve(api, "GET /v1/revisions/:revision/hosts/:host/ruleset", (c, { params, query }) =>
+  serveRoute(api, "GET /v1/revisions/:revision/hosts/:host/ruleset", (c, { params, query }) =>
     answerRuleset(c, ports, params, query.format),
   );
   return api;
@@ -44,16 +44,16 @@ async function answerRuleset(
   format: "json" | "nft",
 ): Promise<Response> {
   const intent = await readIntent(ports.sql, revision);
-  if (intent === undefined) return problem(c, "not_found", noRevision);
+  if (intent === undefined) return answerProblem(c, "not_found", noRevision);
   const compiled = compileHosts(snapshotOf(intent.revision, intent.rows), [host]);
   if (!compiled.ok) throw new Error(`revision ${revision} no longer compiles`);
   const ruleset = compiled.rulesets.get(host);
   if (ruleset === undefined)
-    return problem(c, "not_found", { detail: "The host is not declared at this revision." });
+    return answerProblem(c, "not_found", { detail: "The host is not declared at this revision." });
   if (format === "json") return c.json(ruleset);
   const { report } = await readHostStatus(ports.sql, host);
   const rendered = render(ruleset, report?.body.guard ?? unknownGuard);
-  if (!rendered.ok) return problem(c, "conflict", { detail: rendered.message });
+  if (!rendered.ok) return answerProblem(c, "conflict", { detail: rendered.message });
   return c.text(transaction(rendered.program, emptyInventory));
 }
 

@@ -3,14 +3,14 @@ import { Hono } from "hono";
 import type { RowsPage } from "#schema/api/rows.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { type DatedRow, selectRows } from "./rows.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { bodyOf } from "./views.ts";
 import { iso } from "#worker/http/views.ts";
 
-export function intent(ports: Ports): Hono<AppEnv> {
+export function routeIntent(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/rows", async (c, { query }) => {
+  serveRoute(api, "GET /v1/rows", async (c, { query }) => {
     const { kind, source, cursor = "/", limit } = query;
     const slash = cursor.indexOf("/");
     const after = { kind: cursor.slice(0, slash), key: cursor.slice(slash + 1) };

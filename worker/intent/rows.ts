@@ -22,7 +22,7 @@ import { type Bodies, type Kind, kinds, type Snapshot } from "#schema/intent.ts"
 import { compareText } from "#schema/order.ts";
 import { fleet, intent, revision } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 
 /** One row of intent. `body` is its canonical text; `from_revision` names this version of it (its ETag). */
 export const Row = z.object({
@@ -55,7 +55,7 @@ const rowColumns = {
 
 /** All rows at head, or as they were at `at`; undefined when that revision does not exist yet. One consistent read. */
 export async function readIntent(sql: Sql, at?: number): Promise<Intent | undefined> {
-  const [head, rows] = await sql.batch([headStatement(sql), rowsStatement(sql, at)]);
+  const [head, rows] = await sql.batch([headStatement(sql), makeRowsStatement(sql, at)]);
   const revisionNow = headOf(head);
   if (at !== undefined && at > revisionNow) return undefined;
   return { revision: at ?? revisionNow, rows: z.array(Row).parse(rows?.results) };
@@ -69,18 +69,18 @@ export async function readHead(sql: Sql): Promise<Intent> {
 }
 
 const headStatement = (sql: Sql): D1PreparedStatement =>
-  statement(sql, db(sql).select({ head: fleet.head }).from(fleet));
+  toStatement(sql, db(sql).select({ head: fleet.head }).from(fleet));
 
 const headOf = (result: { readonly results: unknown } | undefined): number =>
   z.tuple([z.object({ head: z.int() })]).parse(result?.results)[0].head;
 
-function rowsStatement(sql: Sql, at: number | undefined): D1PreparedStatement {
+function makeRowsStatement(sql: Sql, at: number | undefined): D1PreparedStatement {
   const open = isNull(intent.to_revision);
   const then =
     at === undefined
       ? open
       : and(lte(intent.from_revision, at), or(open, gt(intent.to_revision, at)));
-  return statement(sql, db(sql).select(rowColumns).from(intent).where(then));
+  return toStatement(sql, db(sql).select(rowColumns).from(intent).where(then));
 }
 
 /** The compiler's input: maps ordered by key, whatever order the rows came in. */
@@ -113,7 +113,7 @@ const DatedRow = Row.extend({ at: z.int() });
 export type DatedRow = z.infer<typeof DatedRow>;
 
 export async function findRow(sql: Sql, kind: Kind, key: string): Promise<DatedRow | undefined> {
-  const [row] = await datedRows(sql, and(eq(intent.kind, kind), eq(intent.key, key)), 1);
+  const [row] = await readDatedRows(sql, and(eq(intent.kind, kind), eq(intent.key, key)), 1);
   return row;
 }
 
@@ -132,7 +132,7 @@ export async function listRows(sql: Sql, page: RowsPage): Promise<readonly Dated
     page.prefix === ""
       ? undefined
       : and(gte(intent.key, page.prefix), lt(intent.key, `${page.prefix}\u{10ffff}`));
-  return datedRows(
+  return readDatedRows(
     sql,
     and(eq(intent.kind, page.kind), gt(intent.key, page.after), inPrefix),
     page.limit,
@@ -166,11 +166,11 @@ export async function selectRows(
     .where(wanted)
     .orderBy(asc(intent.kind), asc(intent.key))
     .limit(limit);
-  const [head, rows] = await sql.batch([headStatement(sql), statement(sql, select)]);
+  const [head, rows] = await sql.batch([headStatement(sql), toStatement(sql, select)]);
   return { revision: headOf(head), rows: z.array(DatedRow).parse(rows?.results) };
 }
 
-async function datedRows(
+async function readDatedRows(
   sql: Sql,
   where: SQL | undefined,
   limit: number,
@@ -202,7 +202,7 @@ export async function latestRevisionOfRows(
 ): Promise<{ readonly head: number; readonly ofRows: number }> {
   const [head, rows] = await sql.batch([
     headStatement(sql),
-    statement(
+    toStatement(
       sql,
       db(sql)
         .select({ head: raw<number>`coalesce(max(${intent.from_revision}), 0)`.as("head") })

@@ -37,7 +37,7 @@ export const revisionView = ({
 });
 
 /** `before` is null for a row that it created, `after` for one that it deleted. */
-export function revisionDetailView({ revision, rows }: RevisionDetail): RevisionChanges {
+export function makeRevisionDetail({ revision, rows }: RevisionDetail): RevisionChanges {
   const byRow = Map.groupBy(rows, ({ kind, key }) => `${kind} ${key}`);
   const changes = [...byRow.values()].flatMap((versions) => {
     const before = versions.find((row) => row.to_revision === revision.n);

@@ -9,7 +9,7 @@ export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Standard base64 with padding (RFC 4648 §4). */
-export function toBase64(bytes: Uint8Array): string {
+export function encodeBase64(bytes: Uint8Array): string {
   let binary = "";
   // In pieces: a spread of megabytes overflows the stack.
   for (let at = 0; at < bytes.length; at += 0x8000)
@@ -19,10 +19,10 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** Base64url without padding (RFC 4648 §5). */
 export const toBase64Url = (bytes: Uint8Array): string =>
-  toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  encodeBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
 /** @returns undefined unless the text is exactly what `toBase64Url` gives for some bytes: one spelling a value */
-export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
@@ -30,7 +30,7 @@ export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined
 }
 
 /** SHA-256 in lower-case hex, of bytes or of a text's UTF-8. */
-export async function sha256Hex(content: Uint8Array<ArrayBuffer> | string): Promise<string> {
+export async function hashSha256(content: Uint8Array<ArrayBuffer> | string): Promise<string> {
   const bytes = typeof content === "string" ? utf8(content) : content;
   return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }

@@ -12,7 +12,7 @@ export interface Parts {
 
 export function openParts(whole: string): Parts {
   const failed: string[] = [];
-  const part: Part = async (name, work) => {
+  const runPart: Part = async (name, work) => {
     try {
       await work();
     } catch (error) {
@@ -20,5 +20,5 @@ export function openParts(whole: string): Parts {
       console.error(JSON.stringify({ [whole]: name, error: describeError(error) }));
     }
   };
-  return { part, failed };
+  return { part: runPart, failed };
 }

@@ -7,7 +7,7 @@
  *
  * Every part stands alone, and so does every rollout and host in it: one that fails is told, and the others go on.
  */
-import { tendPending } from "#worker/cosign/index.ts";
+import { settlePending } from "#worker/cosign/index.ts";
 import { openParts, type Part } from "#worker/lib/part.ts";
 import type { Root } from "#schema/tuf.ts";
 import type { Ports } from "#worker/ports/index.ts";
@@ -16,12 +16,12 @@ import { renewRepository } from "#worker/poll/index.ts";
 import {
   givesLeaseTo,
   type RootInForce,
-  rootInForce,
-  unnamedRoles,
+  readRootInForce,
+  findUnnamedRoles,
 } from "#worker/signing/index.ts";
 import { forgetAnswers } from "#worker/db/idempotency.ts";
 import { forgetAssertions } from "#worker/hosts/index.ts";
-import { leasesEndingBefore } from "#worker/served/index.ts";
+import { listLeasesEndingBefore } from "#worker/served/index.ts";
 import { sweepBlobs, sweepReports } from "./sweep.ts";
 
 const renewedAtOnce = 100;
@@ -39,12 +39,12 @@ export async function maintain(ports: Ports): Promise<void> {
       await part(`rollout ${id}`, () => advanceIfNews(ports, id));
   });
   await part("leases and signatures", async () => {
-    const root = await rootInForce(ports.sql);
+    const root = await readRootInForce(ports.sql);
     if (root === undefined) return;
     await part("keys", () => assertNamed(ports, root.signed));
     if (!(await givesLeaseTo(root.signed, ports.signer))) return;
     await part("leases", () => renewUnasked(ports, root, now, part));
-    await part("signatures", () => tendPending(ports, root, part));
+    await part("signatures", () => settlePending(ports, root, part));
   });
   if (failed.length > 0)
     throw new Error(`maintenance failed in part: ${failed.slice(0, 20).join(", ")}`);
@@ -52,7 +52,7 @@ export async function maintain(ports: Ports): Promise<void> {
 
 /** What no host accepts must not pass in silence, on any adapter. */
 async function assertNamed({ signer }: Ports, root: Root): Promise<void> {
-  const unnamed = await unnamedRoles(root, signer);
+  const unnamed = await findUnnamedRoles(root, signer);
   if (unnamed.length > 0)
     throw new Error(
       `root ${root.version} names other keys for ${unnamed.join(" and ")} than this control plane has: hosts accept nothing that these sign`,
@@ -67,7 +67,7 @@ async function renewUnasked(
 ): Promise<void> {
   const lease = ports.settings.leaseSeconds * 1000;
   const before = Math.max(now + lease / 4, root.at + lease);
-  const ending = await leasesEndingBefore(ports.sql, before, renewedAtOnce);
+  const ending = await listLeasesEndingBefore(ports.sql, before, renewedAtOnce);
   // Losing to a publish or to the host's own renewal is as good as renewing.
   for (const previous of ending)
     await part(`the lease of host ${previous.host}`, () =>

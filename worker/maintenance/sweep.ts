@@ -4,8 +4,8 @@
  */
 import { toHex } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { type Attempt, audited } from "#worker/db/audit.ts";
-import { forgettable } from "#worker/served/index.ts";
+import { type Attempt, writeAudited } from "#worker/db/audit.ts";
+import { listForgettable } from "#worker/served/index.ts";
 import { forgetReports } from "#worker/reports/index.ts";
 
 const day = 86_400_000;
@@ -43,7 +43,7 @@ async function remove(ports: Ports, old: readonly string[], before: number): Pro
     for (const [sha256, bytes] of removed) if (spared(sha256)) await blobs.put(sha256, bytes);
   };
   const attempt = async (): Promise<Attempt<void>> => {
-    const found = await forgettable(sql, old, before);
+    const found = await listForgettable(sql, old, before);
     await putBack((sha256) => !found.has(sha256));
     const bundles = [...found].slice(0, blobsRemoved);
     if (bundles.length === 0) return { write: false, result: undefined };
@@ -68,7 +68,7 @@ async function remove(ports: Ports, old: readonly string[], before: number): Pro
     };
   };
   try {
-    await audited(sql, attempt);
+    await writeAudited(sql, attempt);
   } catch (error) {
     await putBack(() => true);
     throw error;

@@ -1,5 +1,5 @@
 /** What an adopting host has counted that its bundle would refuse, row by row: its report has numbers, we have the rules. */
-import { refusalCounters, render } from "#core/render/index.ts";
+import { listRefusalCounters, render } from "#core/render/index.ts";
 import type { HostStatus } from "#schema/api/hosts.ts";
 import { decodeBundle } from "#schema/bundle.ts";
 import { compareText } from "#schema/order.ts";
@@ -20,7 +20,7 @@ export async function countedBy(ports: Ports, { served, report }: StoredStatus):
   if (decoded?.ok !== true) return null;
   const rendered = render(decoded.ruleset, report.body.guard);
   if (!rendered.ok) return null;
-  const refusing = new Set(refusalCounters(rendered.program));
+  const refusing = new Set(listRefusalCounters(rendered.program));
   const rows = new Map(decoded.ruleset.rules.map(({ counter, row }) => [counter, row]));
   const packets = new Map<string | null, number>();
   for (const { name, packets: seen } of report.body.counters) {

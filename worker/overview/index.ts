@@ -1,3 +1,3 @@
 /** The door of the feature. Hosts as people see them, and metrics. */
-export { metrics } from "./metrics.ts";
-export { hosts } from "./routes.ts";
+export { routeMetrics } from "./metrics.ts";
+export { routeHosts } from "./routes.ts";

@@ -5,16 +5,16 @@ import { roles } from "#schema/tuf.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { readExpiries, readStandings, type Sightings } from "#worker/hosts/index.ts";
 import { listRows } from "#worker/intent/index.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
-import { standingView } from "./view.ts";
+import { makeHostStatusView } from "./view.ts";
 
 const media = "text/plain; version=0.0.4";
 
-export function metrics(ports: Ports, sightings: Sightings): Hono<AppEnv> {
+export function routeMetrics(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/metrics", async (c) => {
-    const lines = [...(await expiryLines(ports)), ...(await hostLines(ports, sightings))];
+  serveRoute(api, "GET /v1/metrics", async (c) => {
+    const lines = [...(await listExpiryLines(ports)), ...(await listHostLines(ports, sightings))];
     return c.body(`${lines.join("\n")}\n`, 200, {
       "Content-Type": media,
       "Cache-Control": "no-store",
@@ -23,7 +23,7 @@ export function metrics(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   return api;
 }
 
-function gauge(name: string, help: string, samples: readonly string[]): readonly string[] {
+function formatGauge(name: string, help: string, samples: readonly string[]): readonly string[] {
   return [
     `# HELP ${name} ${help}`,
     `# TYPE ${name} gauge`,
@@ -31,7 +31,7 @@ function gauge(name: string, help: string, samples: readonly string[]): readonly
   ];
 }
 
-async function expiryLines(ports: Ports): Promise<readonly string[]> {
+async function listExpiryLines(ports: Ports): Promise<readonly string[]> {
   const now = ports.clock.now();
   const { pending, ...soonest } = await readExpiries(ports.sql);
   const samples = roles.flatMap((role) => {
@@ -39,20 +39,22 @@ async function expiryLines(ports: Ports): Promise<readonly string[]> {
     return at === null ? [] : [`{role="${role}"} ${Math.floor((at - now) / 1000)}`];
   });
   return [
-    ...gauge(
+    ...formatGauge(
       "portcullis_role_expiry_seconds",
       "Until the soonest end of a role's metadata.",
       samples,
     ),
-    ...gauge("portcullis_pending_targets", "Hosts whose targets wait for operators' signatures.", [
-      ` ${pending}`,
-    ]),
+    ...formatGauge(
+      "portcullis_pending_targets",
+      "Hosts whose targets wait for operators' signatures.",
+      [` ${pending}`],
+    ),
   ];
 }
 
 const pageSize = 1000;
 
-async function hostLines(ports: Ports, sightings: Sightings): Promise<readonly string[]> {
+async function listHostLines(ports: Ports, sightings: Sightings): Promise<readonly string[]> {
   const states = new Map(Standing.shape.state.options.map((state) => [state, 0]));
   const warnings = new Map<string, number>();
   const now = ports.clock.now();
@@ -64,7 +66,7 @@ async function hostLines(ports: Ports, sightings: Sightings): Promise<readonly s
       sightings.lastOf(keys),
     ]);
     for (const key of keys) {
-      const view = standingView(standings.get(key), seen.get(key), {
+      const view = makeHostStatusView(standings.get(key), seen.get(key), {
         pollSeconds: ports.settings.pollSeconds,
         now,
       });
@@ -74,12 +76,12 @@ async function hostLines(ports: Ports, sightings: Sightings): Promise<readonly s
     after = rows.length < pageSize ? undefined : keys.at(-1);
   }
   return [
-    ...gauge(
+    ...formatGauge(
       "portcullis_hosts",
       "Declared hosts by the state of their last report.",
       samplesOf("state", states),
     ),
-    ...gauge(
+    ...formatGauge(
       "portcullis_host_warnings",
       "Declared hosts by what to look at.",
       samplesOf("code", warnings),

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { HostStatus } from "#schema/api/hosts.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { problem } from "#worker/http/problem.ts";
+import { answerProblem } from "#worker/http/problem.ts";
 import { notDeclared } from "#worker/lib/refused.ts";
 import { type DatedRow, findRow, listRows, rowView } from "#worker/intent/index.ts";
 import {
@@ -12,33 +12,33 @@ import {
   type Sightings,
 } from "#worker/hosts/index.ts";
 import { type Counted, countedBy } from "./counted.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { addWrites, rowTag } from "#worker/commits/index.ts";
-import { standingView } from "./view.ts";
-import { iso, pageView } from "#worker/http/views.ts";
+import { makeHostStatusView } from "./view.ts";
+import { iso, makePage } from "#worker/http/views.ts";
 
-export function hosts(ports: Ports, sightings: Sightings): Hono<AppEnv> {
+export function routeHosts(ports: Ports, sightings: Sightings): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   addHostReads(api, ports, sightings);
   addWrites(api, ports, "hosts");
-  serve(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
+  serveRoute(api, "GET /v1/hosts/:host/status", async (c, { params }) => {
     const { host } = params;
     if ((await findRow(ports.sql, "host", host)) === undefined)
-      return problem(c, "not_found", notDeclared);
+      return answerProblem(c, "not_found", notDeclared);
     const stored = await readHostStatus(ports.sql, host);
-    return c.json(statusView(host, stored, await countedBy(ports, stored)));
+    return c.json(makeStatusView(host, stored, await countedBy(ports, stored)));
   });
   return api;
 }
 
 function addHostReads(api: Hono<AppEnv>, ports: Ports, sightings: Sightings): void {
-  serve(api, "GET /v1/hosts", async (c, { query }) => {
+  serveRoute(api, "GET /v1/hosts", async (c, { query }) => {
     const { limit, cursor = "" } = query;
     const rows = await listRows(ports.sql, { kind: "host", prefix: "", after: cursor, limit });
-    const views = await hostViews(ports, sightings, rows);
+    const views = await readHostViews(ports, sightings, rows);
     return c.json(
-      pageView(
+      makePage(
         views,
         limit,
         (view) => view,
@@ -46,15 +46,15 @@ function addHostReads(api: Hono<AppEnv>, ports: Ports, sightings: Sightings): vo
       ),
     );
   });
-  serve(api, "GET /v1/hosts/:host", async (c, { params }) => {
+  serveRoute(api, "GET /v1/hosts/:host", async (c, { params }) => {
     const row = await findRow(ports.sql, "host", params.host);
-    if (row === undefined) return problem(c, "not_found", notDeclared);
+    if (row === undefined) return answerProblem(c, "not_found", notDeclared);
     c.header("ETag", rowTag(row.from_revision));
-    return c.json((await hostViews(ports, sightings, [row]))[0]);
+    return c.json((await readHostViews(ports, sightings, [row]))[0]);
   });
 }
 
-async function hostViews(ports: Ports, sightings: Sightings, rows: readonly DatedRow[]) {
+async function readHostViews(ports: Ports, sightings: Sightings, rows: readonly DatedRow[]) {
   const names = rows.map(({ key }) => key);
   const [standings, seen] = await Promise.all([
     readStandings(ports.sql, names),
@@ -64,11 +64,11 @@ async function hostViews(ports: Ports, sightings: Sightings, rows: readonly Date
   const now = ports.clock.now();
   return rows.map((row) => ({
     ...rowView(row),
-    status: standingView(standings.get(row.key), seen.get(row.key), { pollSeconds, now }),
+    status: makeHostStatusView(standings.get(row.key), seen.get(row.key), { pollSeconds, now }),
   }));
 }
 
-function statusView(
+function makeStatusView(
   host: string,
   { served, identity, report }: StoredStatus,
   counted: Counted,

@@ -1,7 +1,7 @@
 /** Where a host stands, in one look: what it is served, what it holds, and what deserves a person's attention. */
 import * as z from "zod";
 import type { Held, Standing as StandingView } from "#schema/api/hosts.ts";
-import { expiryWarning } from "#schema/expiry.ts";
+import { describeExpiry } from "#schema/expiry.ts";
 import { snapshotLifetime } from "#worker/signing/index.ts";
 import { sightingSlackMs, type Standing } from "#worker/hosts/index.ts";
 import { iso } from "#worker/http/views.ts";
@@ -14,15 +14,15 @@ interface Now {
 }
 
 /** @param seenAt when the host was last seen polling, milliseconds since the Unix epoch */
-export function standingView(
+export function makeHostStatusView(
   standing: Standing | undefined,
   seenAt: number | undefined,
   at: Now,
 ): StandingView {
   return {
     state: stateOf(standing),
-    published: held(standing?.seq, standing?.revision),
-    applied: held(standing?.applied_seq, standing?.applied_revision),
+    published: makeHeldView(standing?.seq, standing?.revision),
+    applied: makeHeldView(standing?.applied_seq, standing?.applied_revision),
     contact: standing === undefined || !isEnrolled(standing) ? null : contactOf(seenAt, at),
     last_poll_at: isoOrNull(seenAt),
     last_report_at: isoOrNull(standing?.last_report_at),
@@ -54,7 +54,7 @@ function stateOf(standing: Standing | undefined): StandingView["state"] {
 /** Twice the interval of an agent's reports: past it a host that nobody saw poll is silent (DESIGN §8). Milliseconds. */
 const unheardAfter = 2 * 3_600_000;
 
-function* contactWarnings(
+function* warnOfContact(
   { last_report_at, enrolled_at }: Standing,
   seenAt: number | undefined,
   at: Now,
@@ -94,12 +94,12 @@ function* warningsOf(
       code: "suspected_clone",
       message: `two agents report under its key since ${iso(standing.suspected_at)}: enrol it anew`,
     };
-  yield* contactWarnings(standing, seenAt, at);
+  yield* warnOfContact(standing, seenAt, at);
   if (refusal !== null) yield { code: "refused", message: `its last report says ${refusal}` };
   if (standing.applied_bundle_sha256 !== standing.bundle_sha256)
     yield { code: "behind", message: "it does not hold what it is served" };
-  for (const message of expiryWarnings(standing, at.now)) yield { code: "expiring", message };
-  yield* listeningWarnings(standing);
+  for (const message of warnOfExpiries(standing, at.now)) yield { code: "expiring", message };
+  yield* warnOfListeners(standing);
   const missing = z.array(z.string()).parse(JSON.parse(standing.missing_addresses ?? "[]"));
   if (missing.length > 0)
     yield {
@@ -108,7 +108,7 @@ function* warningsOf(
     };
 }
 
-function* expiryWarnings(standing: Standing, now: number): Generator<string> {
+function* warnOfExpiries(standing: Standing, now: number): Generator<string> {
   const { targets_issued_at, targets_expires_at, snapshot_expires_at } = standing;
   const { lease_issued_at, lease_expires_at } = standing;
   for (const [what, from, to] of [
@@ -118,31 +118,34 @@ function* expiryWarnings(standing: Standing, now: number): Generator<string> {
   ] as const) {
     if (from === null || to === null) continue;
     const life = what === "snapshot" ? snapshotLifetime : to - from;
-    const warning = expiryWarning(what, to - now, life);
+    const warning = describeExpiry(what, to - now, life);
     if (warning !== undefined) yield warning;
   }
 }
 
-function* listeningWarnings({
+function* warnOfListeners({
   undeclared,
   silent,
 }: Standing): Generator<StandingView["warnings"][number]> {
   if (undeclared !== null && undeclared > 0)
     yield {
       code: "undeclared_listeners",
-      message: `${counted(undeclared, "port")} listened at that no row lets anybody reach`,
+      message: `${formatCount(undeclared, "port")} listened at that no row lets anybody reach`,
     };
   if (silent !== null && silent > 0)
     yield {
       code: "silent_services",
-      message: `${counted(silent, "port or range", "ports or ranges")} let in at which nothing listens`,
+      message: `${formatCount(silent, "port or range", "ports or ranges")} let in at which nothing listens`,
     };
 }
 
-const counted = (count: number, one: string, many = `${one}s`): string =>
+const formatCount = (count: number, one: string, many = `${one}s`): string =>
   count === 1 ? `1 ${one} is` : `${count} ${many} are`;
 
-const held = (seq: number | null | undefined, revision: number | null | undefined): Held | null =>
+const makeHeldView = (
+  seq: number | null | undefined,
+  revision: number | null | undefined,
+): Held | null =>
   typeof seq === "number" && typeof revision === "number" ? { seq, revision } : null;
 
 const isoOrNull = (milliseconds: number | null | undefined): string | null =>

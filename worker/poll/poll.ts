@@ -5,20 +5,20 @@
 import { sizeLimits } from "#schema/bundle.ts";
 import { operatorsSign, type Root } from "#schema/tuf.ts";
 import type { Seen, Update } from "#schema/wire.ts";
-import { toBase64, utf8 } from "#worker/lib/encoding.ts";
-import { namesTag } from "#worker/http/etag.ts";
-import { repositoryTag } from "./tag.ts";
+import { encodeBase64, utf8 } from "#worker/lib/encoding.ts";
+import { hasTag } from "#worker/http/etag.ts";
+import { makeRepositoryTag } from "./tag.ts";
 import type { Limiter } from "#worker/http/limiter.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import {
   type Floor,
   givesLeaseTo,
-  outdated,
+  findOutdated,
   renewLease,
   type Repository,
-  rootInForce,
-  rootsAfter,
+  readRootInForce,
+  readRootsAfter,
 } from "#worker/signing/index.ts";
 import { readRepository, storeRenewal } from "#worker/served/index.ts";
 
@@ -48,13 +48,13 @@ const versionMax = 2 ** 48;
  * `too_many_requests`
  */
 export async function answerPoll(ports: Ports, poll: Poll, leaps: Limiter): Promise<Answer> {
-  const root = await rootInForce(ports.sql);
+  const root = await readRootInForce(ports.sql);
   if (root === undefined) throw new Refused("root_missing");
-  const repository = await currentRepository(ports, poll, root.signed, leaps);
-  const roots = await rootsAfter(ports.sql, poll.seen.root, sizeLimits.newRoots);
-  const tag = await repositoryTag(repository);
-  if (roots.length === 0 && namesTag(poll.ifNoneMatch, tag)) return { tag, update: undefined };
-  const text = (exact: string): string => toBase64(utf8(exact));
+  const repository = await readCurrentRepository(ports, poll, root.signed, leaps);
+  const roots = await readRootsAfter(ports.sql, poll.seen.root, sizeLimits.newRoots);
+  const tag = await makeRepositoryTag(repository);
+  if (roots.length === 0 && hasTag(poll.ifNoneMatch, tag)) return { tag, update: undefined };
+  const text = (exact: string): string => encodeBase64(utf8(exact));
   const update: Update = {
     roots: roots.map(({ body }) => text(body)),
     timestamp: text(repository.timestamp),
@@ -71,7 +71,7 @@ export async function answerPoll(ports: Ports, poll: Poll, leaps: Limiter): Prom
  * The repository, with its lease renewed when the host asks for that past half of it, has seen more than we know, or
  * would not take the keys that signed it.
  */
-async function currentRepository(
+async function readCurrentRepository(
   ports: Ports,
   poll: Poll,
   root: Root,
@@ -81,7 +81,7 @@ async function currentRepository(
   for (let tries = 0; tries < 5; tries += 1) {
     const previous = await readRepository(ports.sql, poll.host);
     if (previous === undefined) throw new Refused("not_found");
-    const due = renewalDue(ports, poll, previous, root);
+    const due = findRenewalDue(ports, poll, previous, root);
     if (due === undefined || !(await givesLeaseTo(root, ports.signer))) return previous;
     if (due === "leap" && tries === 0) leaps.admit(poll.host);
     const renewed = await renewRepository(ports, root, previous, poll.seen);
@@ -91,7 +91,7 @@ async function currentRepository(
 }
 
 /** Why, when it is: by our own time or keys, or because the host has seen more than we know. */
-function renewalDue(
+function findRenewalDue(
   ports: Ports,
   { renew, seen }: Poll,
   repository: Repository,
@@ -99,7 +99,7 @@ function renewalDue(
 ): "own" | "leap" | undefined {
   const { lease_issued_at: from, lease_expires_at: to } = repository;
   if (renew && ports.clock.now() >= from + (to - from) / 2) return "own";
-  const anew = outdated(root, repository);
+  const anew = findOutdated(root, repository);
   const claims: [seen: number, ours: number][] = [[seen.timestamp, repository.timestamp_version]];
   // What operators sign waits for them; here it would be due at every poll.
   if (operatorsSign(root)) anew.delete("targets");
@@ -139,5 +139,5 @@ export async function renewRepository(
 async function bundleOf(ports: Ports, repository: Repository): Promise<string> {
   const bytes = await ports.blobs.get(repository.bundle_sha256);
   if (bytes === undefined) throw new Error("a published bundle is missing from the blobs");
-  return toBase64(bytes);
+  return encodeBase64(bytes);
 }

@@ -7,8 +7,8 @@
 import type { Report } from "#schema/wire.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { judge, nextReportSeconds } from "#core/rollout/index.ts";
-import { audited } from "#worker/db/audit.ts";
+import { updateEntry, computeNextReportSeconds } from "#core/rollout/index.ts";
+import { writeAudited } from "#worker/db/audit.ts";
 import { readEvidence, storeReport } from "#worker/reports/index.ts";
 import { findIdentity, type Speaker, suspectClone } from "#worker/hosts/index.ts";
 import { advance, judgedIn } from "#worker/rollouts/index.ts";
@@ -25,7 +25,7 @@ export interface Answered {
  * @throws Refused `unauthenticated` when the host has another key by now, `bad_request` for a number that no count
  * reaches, `too_many_requests`
  */
-export async function told(
+export async function takeReport(
   ports: Ports,
   speaker: Speaker,
   report: Report,
@@ -48,28 +48,28 @@ export async function told(
       });
     case "known":
       if (stored.forked) await suspect(ports, host, report.n);
-      return { n: stored.n, next: await moved(ports, host) };
+      return { n: stored.n, next: await advanceRollout(ports, host) };
   }
 }
 
 /** @returns seconds until the host should report again; null when no rollout decides on it */
-async function moved(ports: Ports, host: string): Promise<number | null> {
+async function advanceRollout(ports: Ports, host: string): Promise<number | null> {
   const judged = await judgedIn(ports.sql, host);
   if (judged.length === 0) return null;
   const newest = (await readEvidence(ports.sql, [host])).get(host);
   const wishes: number[] = [];
   for (const { rollout, entry, place, awaitsOthers } of judged) {
-    const { standing, assignedAt } = judge(entry, newest, place, ports.clock.now());
+    const { standing, assignedAt } = updateEntry(entry, newest, place, ports.clock.now());
     const news = standing !== entry.standing || assignedAt !== entry.assignedAt;
     if (news && (standing !== "committed" || !awaitsOthers)) await advance(ports, rollout);
-    const wish = nextReportSeconds({ ...entry, standing }, place);
+    const wish = computeNextReportSeconds({ ...entry, standing }, place);
     if (wish !== null) wishes.push(wish);
   }
   return wishes.length === 0 ? null : Math.min(...wishes);
 }
 
 const suspect = (ports: Ports, host: string, report: number): Promise<void> =>
-  audited(ports.sql, async () => {
+  writeAudited(ports.sql, async () => {
     const identity = await findIdentity(ports.sql, host);
     if (identity === undefined || identity.suspected_at !== null)
       return { write: false, result: undefined };

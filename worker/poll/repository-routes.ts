@@ -6,20 +6,20 @@ import { type Context, Hono } from "hono";
 import type { HostCredentials } from "#worker/hosts/index.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { type Repository, rootByVersion } from "#worker/signing/index.ts";
+import { type Repository, readRootByVersion } from "#worker/signing/index.ts";
 import { readRepository, wasPublished } from "#worker/served/index.ts";
 import { callerOf } from "./routes.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 
-export function repository(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
+export function routeRepository(ports: Ports, credentials: HostCredentials): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/hosts/:host/repo/metadata/:file", async (c, { params }) => {
+  serveRoute(api, "GET /v1/hosts/:host/repo/metadata/:file", async (c, { params }) => {
     const { host, file } = params;
     await onlyReaderOf(c, credentials, host);
-    return answerExact(c, await metadata(ports, host, file));
+    return answerExact(c, await readMetadata(ports, host, file));
   });
-  serve(api, "GET /v1/hosts/:host/repo/targets/:file", async (c, { params }) => {
+  serveRoute(api, "GET /v1/hosts/:host/repo/targets/:file", async (c, { params }) => {
     const { host, file } = params;
     await onlyReaderOf(c, credentials, host);
     const sha256 = file.slice(0, 64);
@@ -41,11 +41,11 @@ async function onlyReaderOf(
 }
 
 /** The file as served now; versions before are gone, but for roots. */
-async function metadata(ports: Ports, host: string, file: string): Promise<string | undefined> {
+async function readMetadata(ports: Ports, host: string, file: string): Promise<string | undefined> {
   const current = await readRepository(ports.sql, host);
   if (current === undefined) return undefined;
   const [version = "", role = ""] = file.split(".");
-  if (role === "root") return (await rootByVersion(ports.sql, Number(version)))?.body;
+  if (role === "root") return (await readRootByVersion(ports.sql, Number(version)))?.body;
   return namesOf(current).get(file);
 }
 

@@ -14,15 +14,15 @@ import {
   redeemAssertion,
   type Sightings,
 } from "#worker/hosts/index.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import { answerPoll } from "./poll.ts";
 import { type Limiter, openLimiter } from "#worker/http/limiter.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { problem } from "#worker/http/problem.ts";
+import { answerProblem } from "#worker/http/problem.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { told } from "./report.ts";
-import { bearer } from "#worker/tokens/index.ts";
-import { serve } from "#worker/http/serve.ts";
+import { takeReport } from "./report.ts";
+import { readBearer } from "#worker/tokens/index.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 import { admitStrangers } from "#worker/http/strangers.ts";
 import { hasAll, noCache, sentBy } from "./unchanged.ts";
@@ -37,14 +37,14 @@ const leapsOfHost = { atOnce: 5, perSecond: 1 / 30 };
 const reportBytesMax = 256 * 1024;
 const confirmBytesMax = 1024;
 
-export function agent(
+export function routeAgents(
   ports: Ports,
   credentials: HostCredentials,
   sightings: Sightings,
 ): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   // Whose host it is comes before anything of the body is read.
-  const knownHost: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const requireKnownHost: MiddlewareHandler<AppEnv> = async (c, next) => {
     await callerOf(c, credentials);
     return next();
   };
@@ -56,7 +56,7 @@ export function agent(
     reports.admit((await callerOf(c, credentials)).host);
     return next();
   };
-  serve(
+  serveRoute(
     api,
     "POST /v1/agent/token",
     async (c, { body }) =>
@@ -65,38 +65,43 @@ export function agent(
       }),
     [admitStrangers(clock)],
   );
-  serve(api, "GET /v1/agent/update", async (c) => {
+  serveRoute(api, "GET /v1/agent/update", async (c) => {
     const caller = await callerOf(c, credentials);
     sightings.saw(caller.host);
     return update(ports, c, caller, polls, leaps);
   });
-  serve(
+  serveRoute(
     api,
     "POST /v1/agent/report",
     async (c, { body: report }) => {
       const caller = await callerOf(c, credentials);
-      const { n, next } = await told(ports, caller, report, await sha256Hex(await c.req.text()));
+      const { n, next } = await takeReport(
+        ports,
+        caller,
+        report,
+        await hashSha256(await c.req.text()),
+      );
       // An agent that does not chain its reports would refuse an answer with more than the number.
       const asks = next !== null && report.prev !== undefined;
       return c.json({ n, ...(asks ? { next_s: next } : {}) } satisfies ReportResponse);
     },
     [admitReport, atMost(reportBytesMax)],
   );
-  serve(
+  serveRoute(
     api,
     "POST /v1/agent/confirm",
     (c, { body }) => c.json(body satisfies Confirmation, 200, { "Cache-Control": "no-store" }),
-    [atMost(confirmBytesMax), knownHost],
+    [atMost(confirmBytesMax), requireKnownHost],
   );
   return api;
 }
 
 const atMost = (maxSize: number): MiddlewareHandler<AppEnv> =>
-  bodyLimit({ maxSize, onError: (c: Context<AppEnv>) => problem(c, "body_too_large") });
+  bodyLimit({ maxSize, onError: (c: Context<AppEnv>) => answerProblem(c, "body_too_large") });
 
 /** The host that is asking. @throws Refused `unauthenticated`, the same for every reason */
 export async function callerOf(c: Context<AppEnv>, credentials: HostCredentials): Promise<Caller> {
-  const token = bearer(c);
+  const token = readBearer(c);
   const caller = token === undefined ? undefined : await credentials.verify(token);
   if (caller === undefined) throw new Refused("unauthenticated");
   return caller;

@@ -28,7 +28,7 @@ export type Unchanged = (
   sent: Sent,
 ) => Given | undefined | Promise<Given | undefined>;
 
-export function unchanged(
+export function openUnchanged(
   settings: Settings,
   credentials: HostCredentials,
   sightings: Sightings,
@@ -61,7 +61,7 @@ export function unchanged(
 }
 
 /** The same for a request of the web's own kind, by `otherwise` where there is something to say. */
-export function unchangedOr<T>(
+export function answerUnchangedOr<T>(
   ask: Unchanged,
   request: Request,
   otherwise: () => T | Promise<T>,

@@ -1,5 +1,5 @@
 /** What blobs are on every adapter: bytes that are those of their name, when they are stored and when they are read. */
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import type { Blobs } from "./index.ts";
 
 /** Stored bytes changed since: they are never served. The same content, published again, writes them anew. */
@@ -14,28 +14,28 @@ class DamagedBlob extends Error {
 }
 
 /** @throws RangeError for a name that is no SHA-256 in lower-case hex */
-export function checkedBlobs(stored: Blobs): Blobs {
+export function checkBlobs(stored: Blobs): Blobs {
   const isSound = async (sha256: string, bytes: Uint8Array<ArrayBuffer>) =>
-    (await sha256Hex(bytes)) === sha256;
+    (await hashSha256(bytes)) === sha256;
   const get: Blobs["get"] = async (sha256) => {
-    const bytes = await stored.get(digest(sha256));
+    const bytes = await stored.get(requireDigest(sha256));
     if (bytes !== undefined && !(await isSound(sha256, bytes))) throw new DamagedBlob(sha256);
     return bytes;
   };
   return {
     get,
     put: async (sha256, bytes) => {
-      if (!(await isSound(digest(sha256), bytes)))
+      if (!(await isSound(requireDigest(sha256), bytes)))
         throw new RangeError("a blob's bytes are not those of its name");
       await stored.put(sha256, bytes);
     },
     list: (after, limit) => stored.list(after, limit),
-    remove: (sha256) => stored.remove(digest(sha256)),
+    remove: (sha256) => stored.remove(requireDigest(sha256)),
   };
 }
 
 /** A name that reaches a file system is a digest and nothing else. */
-function digest(sha256: string): string {
+function requireDigest(sha256: string): string {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new RangeError("expected a SHA-256 in lower-case hex");
   return sha256;
 }

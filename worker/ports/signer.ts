@@ -3,7 +3,7 @@
  * once and cannot be exported again.
  */
 import * as z from "zod";
-import { fromBase64Url } from "#worker/lib/encoding.ts";
+import { decodeBase64Url } from "#worker/lib/encoding.ts";
 import { type OnlineRole, onlineRoles, type Signer } from "./index.ts";
 
 const KeyPart = z
@@ -33,22 +33,22 @@ export const TokenSecret = z
 
 /** @throws Error when the secret is not base64url; keys that are no keys fail at first use */
 export function createSigner(keys: SigningKeys, tokenSecret: string): Signer {
-  const secret = fromBase64Url(tokenSecret);
+  const secret = decodeBase64Url(tokenSecret);
   if (secret === undefined) throw new Error("the token secret is not base64url");
   const imported = new Map<OnlineRole, Promise<CryptoKey>>();
-  const key = (role: OnlineRole): Promise<CryptoKey> => {
+  const importKeyOnce = (role: OnlineRole): Promise<CryptoKey> => {
     const known = imported.get(role) ?? importKey(keys[role]);
     imported.set(role, known);
     return known;
   };
   return {
     publicKey: async (role) => {
-      const raw = fromBase64Url(keys[role].x);
+      const raw = decodeBase64Url(keys[role].x);
       if (raw === undefined) throw new Error(`the public key of ${role} is not base64url`);
       return raw;
     },
     sign: async (role, bytes) =>
-      new Uint8Array(await crypto.subtle.sign("Ed25519", await key(role), bytes)),
+      new Uint8Array(await crypto.subtle.sign("Ed25519", await importKeyOnce(role), bytes)),
     tokenSecret: async () => secret,
   };
 }

@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { encodeBundle } from "#schema/bundle.ts";
 import { emptyRuleset } from "#schema/ruleset.ts";
-import { sha256Text } from "#schema/sha256.ts";
+import { hashText } from "#schema/sha256.ts";
 import { refusalCodes } from "#schema/refusals.ts";
 import { AgentState } from "#schema/wire.ts";
 import type { Sql } from "#worker/ports/index.ts";
@@ -63,7 +63,7 @@ export async function readEvidence(
 }
 
 /** Digest of the bundle that closes a host. */
-const closed = sha256Text(new TextDecoder().decode(encodeBundle(emptyRuleset)));
+const closed = hashText(new TextDecoder().decode(encodeBundle(emptyRuleset)));
 
 const evidenceOf = (newest: Told, before: Told | undefined): Evidence => ({
   host: newest.host,
@@ -74,14 +74,14 @@ const evidenceOf = (newest: Told, before: Told | undefined): Evidence => ({
   seenSeq: newest.seen,
   revertedSeq: newest.says_reverted === 1 ? newest.reverted_seq : undefined,
   refusal: newest.refusal,
-  drift: driftSince(newest, before),
+  drift: countDriftSince(newest, before),
   denyRate: denyRate(newest, before),
   suspectedClone: newest.suspected_at !== null,
   heartbeats: newest.chained === 1,
 });
 
 /** The count is since the agent started: one that is lower than before began anew. */
-function driftSince({ drift }: Told, before: Told | undefined): number {
+function countDriftSince({ drift }: Told, before: Told | undefined): number {
   const [now, then] = [drift ?? 0, before?.drift ?? 0];
   return now >= then ? now - then : now;
 }

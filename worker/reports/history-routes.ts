@@ -3,17 +3,17 @@ import { Hono } from "hono";
 import type { Run } from "#schema/api/hosts.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { listRuns, type RunRow } from "./run-rows.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
-import { iso, pageView } from "#worker/http/views.ts";
+import { iso, makePage } from "#worker/http/views.ts";
 
-export function history(ports: Ports): Hono<AppEnv> {
+export function routeHistory(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/hosts/:host/history", async (c, { params, query }) => {
+  serveRoute(api, "GET /v1/hosts/:host/history", async (c, { params, query }) => {
     const { limit, cursor, at } = query;
     const page = { before: beforeOf(cursor), at, limit };
     const rows = await listRuns(ports.sql, params.host, page);
-    return c.json(pageView(rows, limit, runView, ({ from_at, report }) => `${from_at}-${report}`));
+    return c.json(makePage(rows, limit, runView, ({ from_at, report }) => `${from_at}-${report}`));
   });
   return api;
 }

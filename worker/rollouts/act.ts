@@ -4,9 +4,9 @@ import type { Ports } from "#worker/ports/index.ts";
 import { kinOf } from "#worker/tokens/index.ts";
 import { noRollout, Refused } from "#worker/lib/refused.ts";
 import type { Input, RolloutState } from "#core/rollout/index.ts";
-import { type Attempt, audited, type Author, nameOf } from "#worker/db/audit.ts";
+import { type Attempt, writeAudited, type Author, nameOf } from "#worker/db/audit.ts";
 import { findRollout } from "./rows.ts";
-import { advance, transition } from "./advance.ts";
+import { advance, runTransition } from "./advance.ts";
 import { takeOver } from "./take-over.ts";
 
 export interface Said {
@@ -36,13 +36,15 @@ export async function act(
       ? { kind: action, by: principal }
       : { kind: action, by: principal, reason };
   const by = { author, onBehalfOf: on_behalf_of ?? null };
-  await audited(ports.sql, async (): Promise<Attempt<void>> => {
+  await writeAudited(ports.sql, async (): Promise<Attempt<void>> => {
     const stored = await findRollout(ports.sql, id);
     if (stored === undefined) throw new Refused("not_found", noRollout);
-    const moved = await transition(ports, stored, input, stored.state, by);
+    const moved = await runTransition(ports, stored, input, stored.state, by);
     if ("refused" in moved) throw new Refused("conflict", { detail: sentence(moved.refused) });
     if (action === "approve") await refuseKin(ports, principal, stored.state.approvals);
-    return action === "approve" && moved.write ? overtaking(ports, id, stored.state, moved) : moved;
+    return action === "approve" && moved.write
+      ? writeOvertaking(ports, id, stored.state, moved)
+      : moved;
   });
   await advance(ports, id);
 }
@@ -60,7 +62,7 @@ async function refuseKin(
 }
 
 /** An approved emergency takes its hosts over from every other rollout, in the batch that approves it. */
-async function overtaking(
+async function writeOvertaking(
   ports: Ports,
   id: number,
   state: RolloutState,

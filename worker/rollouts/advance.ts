@@ -15,7 +15,7 @@ import type { Entry } from "#core/rollout/state.ts";
 import {
   type Attempt,
   type AuditAction,
-  audited,
+  writeAudited,
   auditHead,
   type Author,
 } from "#worker/db/audit.ts";
@@ -31,13 +31,13 @@ const itself = "portcullis";
 
 /** Brings a rollout to where time and the newest reports of its hosts lead. A rollout that is over stays. */
 export async function advance(ports: Ports, id: number): Promise<void> {
-  const seen = await audited(ports.sql, async (): Promise<Attempt<Seen | undefined>> => {
+  const seen = await writeAudited(ports.sql, async (): Promise<Attempt<Seen | undefined>> => {
     const [{ seq: audit }, at] = [await auditHead(ports.sql), ports.clock.now()];
     const stored = await findRollout(ports.sql, id);
     if (stored === undefined) return { write: false, result: undefined };
     const state = await passBy(ports, stored.state);
-    const evidence = [...(await readEvidence(ports.sql, exposed(state))).values()];
-    const moved = await transition(
+    const evidence = [...(await readEvidence(ports.sql, listExposed(state))).values()];
+    const moved = await runTransition(
       ports,
       { ...stored, state },
       { kind: "evidence", evidence },
@@ -54,7 +54,7 @@ export async function advanceIfNews(ports: Ports, id: number): Promise<void> {
   if (!(await isQuiet(ports, id))) await advance(ports, id);
 }
 
-const exposed = ({ entries, phase }: RolloutState): readonly string[] =>
+const listExposed = ({ entries, phase }: RolloutState): readonly string[] =>
   entries
     .filter((entry) => entry.phase === phase && entry.assignedAt !== null)
     .map(({ host }) => host);
@@ -71,14 +71,14 @@ async function passBy({ sql }: Ports, state: RolloutState): Promise<RolloutState
     sql,
     pending.map(({ host }) => host),
   );
-  const because = ({ host, phase, standing }: Entry): string | undefined => {
+  const describeCause = ({ host, phase, standing }: Entry): string | undefined => {
     if (standing !== "pending") return undefined;
     if (pinned.has(host)) return "pinned";
     return phase === "widen" && cloned.has(host) ? "two agents report under its key" : undefined;
   };
-  if (!pending.some((entry) => because(entry) !== undefined)) return state;
+  if (!pending.some((entry) => describeCause(entry) !== undefined)) return state;
   const entries = state.entries.map((entry): Entry => {
-    const detail = because(entry);
+    const detail = describeCause(entry);
     return detail === undefined ? entry : { ...entry, standing: "skipped", detail };
   });
   return { ...state, entries };
@@ -94,7 +94,7 @@ interface Speaker {
 }
 
 /** @param before the state as it is stored, where `stored.state` differs from it already */
-export async function transition(
+export async function runTransition(
   ports: Ports,
   stored: StoredRollout,
   input: Input,
@@ -107,11 +107,11 @@ export async function transition(
 > {
   const now = ports.clock.now();
   const { id, revision } = stored.row;
-  const outcome = await stepped(ports, stored, input, now);
+  const outcome = await stepRollout(ports, stored, input, now);
   if ("refused" in outcome) return outcome;
   const { state, effects, executed } = outcome;
   if (state === before) return { write: false, result: undefined };
-  const after = await filled(ports, state, effects, executed.seqs);
+  const after = await fillWave(ports, state, effects, executed.seqs);
   const ends = state.status === "completed" || state.status === "superseded";
   const done = after.entries.filter(
     ({ standing }) => ends && (state.status === "completed" || standing === "committed"),
@@ -156,7 +156,7 @@ const isReleased = ({ phase, assignedAt }: Entry): boolean =>
   phase === "widen" && assignedAt !== null;
 
 /** A step whose assignment does not compile any more pauses instead, and says why. */
-async function stepped(ports: Ports, { row, state }: StoredRollout, input: Input, now: number) {
+async function stepRollout(ports: Ports, { row, state }: StoredRollout, input: Input, now: number) {
   const outcome = step(state, input, now);
   if ("refused" in outcome) return outcome;
   try {
@@ -171,7 +171,7 @@ async function stepped(ports: Ports, { row, state }: StoredRollout, input: Input
 }
 
 /** What only the store knows of an assignment: the seq that was given, and how the host was before. */
-async function filled(
+async function fillWave(
   { sql }: Ports,
   state: RolloutState,
   effects: readonly Effect[],

@@ -38,7 +38,7 @@ export async function writeLook(sql: Sql, rollout: number, look: Look): Promise<
 }
 
 /** Hosts that a report was stored of, received at `since` or later. */
-export async function heardSince(sql: Sql, since: number): Promise<readonly string[]> {
+export async function listReportedSince(sql: Sql, since: number): Promise<readonly string[]> {
   // Left to itself, SQLite reads every report there is, in the order of hosts, to tell them apart.
   const text = `SELECT DISTINCT host FROM report INDEXED BY report_received
       WHERE received_at >= ?1`;

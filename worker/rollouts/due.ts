@@ -3,9 +3,9 @@
  * two of them only what was reported meanwhile is read. Decides nothing: where there may be news, the step is asked.
  */
 import type { Ports } from "#worker/ports/index.ts";
-import { type Evidence, isNews, quietUntil, type RolloutState } from "#core/rollout/index.ts";
+import { type Evidence, isNews, findQuietEnd, type RolloutState } from "#core/rollout/index.ts";
 import { readEvidence } from "#worker/reports/index.ts";
-import { heardSince, readLook, writeLook } from "./due-rows.ts";
+import { listReportedSince, readLook, writeLook } from "./due-rows.ts";
 import { findRollout } from "./rows.ts";
 
 /** Milliseconds that a report may need from being received to its row: what came so shortly before a look is read again. */
@@ -16,7 +16,7 @@ export async function isQuiet({ sql, clock }: Ports, id: number): Promise<boolea
   const now = clock.now();
   const look = await readLook(sql, id);
   if (look === undefined || now >= look.quietUntil) return false;
-  const heard = await heardSince(sql, look.lookedAt - onItsWay);
+  const heard = await listReportedSince(sql, look.lookedAt - onItsWay);
   if (heard.length === 0) return true;
   const stored = await findRollout(sql, id, heard);
   if (stored === undefined) return true;
@@ -35,7 +35,7 @@ export const remember = (
   id: number,
   { state, evidence, audit, at }: Seen,
 ): Promise<void> =>
-  writeLook(sql, id, { audit, lookedAt: at, quietUntil: quietUntil(state, evidence, at) });
+  writeLook(sql, id, { audit, lookedAt: at, quietUntil: findQuietEnd(state, evidence, at) });
 
 export interface Seen {
   readonly state: RolloutState;

@@ -9,19 +9,19 @@ import type { Pending, Repository } from "#worker/signing/index.ts";
 import type { Effect } from "#core/rollout/index.ts";
 import {
   basesOf,
-  changed,
+  findChanged,
   forget,
   type Level,
   levelOf,
   type Publications,
-  publicationStatements,
+  makePublicationStatements,
   publish,
   readStandings,
   readVersions,
   released,
   type Served,
   servedOf,
-  servedSeqs,
+  readServedSeqs,
   setLevel,
   shareLevels,
   type Standing,
@@ -58,7 +58,7 @@ export async function execute(
   const wanted = new Map<string, Level>();
   const firm = new Set<string>();
   for (const effect of effects) {
-    const level = levelAfter(effect);
+    const level = findLevelAfter(effect);
     if (level === undefined) {
       statements.push(forget(sql, upTo, effect.hosts));
       continue;
@@ -70,18 +70,22 @@ export async function execute(
     }
   }
   const published = await publishLevels(ports, intent, shareLevels(wanted), firm);
-  const seqs = new Map(await servedSeqs(sql, [...wanted.keys()]));
+  const seqs = new Map(await readServedSeqs(sql, [...wanted.keys()]));
   for (const { host, seq } of [...published.updated, ...published.added, ...published.pending])
     seqs.set(host, seq);
   const at = ports.clock.now();
   return {
-    statements: [...statements, ...published.also, ...publicationStatements(sql, at, published)],
+    statements: [
+      ...statements,
+      ...published.also,
+      ...makePublicationStatements(sql, at, published),
+    ],
     seqs,
   };
 }
 
 /** Undefined where the withholding ends. */
-function levelAfter(effect: Effect): ReleaseLevel | undefined {
+function findLevelAfter(effect: Effect): ReleaseLevel | undefined {
   switch (effect.kind) {
     case "assign":
       return effect.phase === "narrow" ? "narrowed" : "released";
@@ -125,11 +129,11 @@ async function publishLevels(
       ? { served, level }
       : hosts.every((host) => firm.has(host))
         ? await fallBack(ports, intent.revision, level)
-        : uncompilable(served);
+        : refuseUncompilable(served);
     for (const revision of given.level.withheld.filter((each) => !level.withheld.includes(each)))
       all.also.push(withhold(ports.sql, revision, hosts));
-    const changing = await changed(ports.sql, hosts, given.served.content);
-    const made = await publish(ports, newest(intent.revision, given.level), changing);
+    const changing = await findChanged(ports.sql, hosts, given.served.content);
+    const made = await publish(ports, findNewest(intent.revision, given.level), changing);
     all.added.push(...made.added);
     all.updated.push(...made.updated);
     all.pending.push(...made.pending);
@@ -139,7 +143,7 @@ async function publishLevels(
 
 type Compiled = Extract<Served, { readonly ok: true }>;
 
-function uncompilable({ diagnostics }: Exclude<Served, Compiled>): never {
+function refuseUncompilable({ diagnostics }: Exclude<Served, Compiled>): never {
   throw new Uncompilable(diagnostics.find(({ severity }) => severity === "error")?.message);
 }
 
@@ -158,7 +162,7 @@ async function fallBack(
 }
 
 /** The last revision that hosts of a level have; the first one for a host that has none, to be told to close. */
-function newest(head: number, { withheld }: Level): number {
+function findNewest(head: number, { withheld }: Level): number {
   const away = new Set(withheld);
   let revision = head;
   while (revision > 1 && away.has(revision)) revision -= 1;

@@ -6,7 +6,7 @@
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { RolloutStatus, RolloutView } from "#schema/rollout.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { readRollout } from "./read.ts";
 import { auditHead } from "#worker/db/audit.ts";
@@ -19,7 +19,7 @@ const looksPerHeartbeat = 7;
 
 /** Names what a view says. */
 export const viewTag = async (view: RolloutView): Promise<string> =>
-  (await sha256Hex(JSON.stringify(view))).slice(0, 32);
+  (await hashSha256(JSON.stringify(view))).slice(0, 32);
 
 export async function streamRollout(
   c: Context<AppEnv>,

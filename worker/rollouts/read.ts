@@ -26,7 +26,7 @@ const viewOf = ({ row, state }: StoredRollout): RolloutView =>
     wave: state.wave,
     waves_sha256: row.waves_sha256,
     waves: wavesOf(state.entries),
-    bakes_until: bakesUntil(state),
+    bakes_until: findBakeEnd(state),
     created_at: iso(row.at),
     created_by: row.by,
     on_behalf_of: row.on_behalf_of,
@@ -60,7 +60,7 @@ const needsAttention: Readonly<Record<HostStanding, boolean>> = {
 };
 
 /** An assigned or pending host of the wave has its own time; what it waits for then is its answer. */
-function bakesUntil({ status, phase, wave, gates, entries }: RolloutState): string | null {
+function findBakeEnd({ status, phase, wave, gates, entries }: RolloutState): string | null {
   const own = entries.filter((entry) => entry.phase === phase && entry.wave === wave);
   const commits = own.flatMap((entry) =>
     entry.standing === "committed" ? (entry.settledAt ?? []) : [],

@@ -10,7 +10,7 @@ import { approval, rollout, rolloutHost } from "#worker/db/tables/index.ts";
 import { AgentState } from "#schema/wire.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Entry, RolloutState } from "#core/rollout/state.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { inList, splitChunks } from "#worker/db/lists.ts";
 
 const json = <T extends z.ZodType>(schema: T) =>
@@ -75,8 +75,8 @@ export async function findRollout(
         );
 
   const [rows, entries, approvals] = await sql.batch([
-    statement(sql, db(sql).select().from(rollout).where(eq(rollout.id, id))),
-    statement(
+    toStatement(sql, db(sql).select().from(rollout).where(eq(rollout.id, id))),
+    toStatement(
       sql,
       db(sql)
         .select()
@@ -84,7 +84,7 @@ export async function findRollout(
         .where(and(eq(rolloutHost.rollout, id), wanted))
         .orderBy(asc(rolloutHost.phase), asc(rolloutHost.wave), asc(rolloutHost.host)),
     ),
-    statement(
+    toStatement(
       sql,
       db(sql).select().from(approval).where(eq(approval.rollout, id)).orderBy(asc(approval.at)),
     ),
@@ -164,7 +164,7 @@ export async function listRollouts(
 }
 
 /** Id that the next rollout gets. */
-export async function nextRollout(sql: Sql): Promise<number> {
+export async function readNextRollout(sql: Sql): Promise<number> {
   const [last] = await db(sql)
     .select({ id: rollout.id })
     .from(rollout)
@@ -234,7 +234,7 @@ export function insertRollout(
     detail,
   ]);
   return [
-    statement(sql, db(sql).insert(rollout).values(values)),
+    toStatement(sql, db(sql).insert(rollout).values(values)),
     ...splitChunks(entries).map((part) => sql.prepare(text).bind(row.id, part)),
     ...approve(sql, row.id, row.at, state.approvals),
   ];
@@ -247,7 +247,7 @@ const approve = (
   principals: readonly string[],
 ): readonly D1PreparedStatement[] =>
   principals.map((principal) =>
-    statement(sql, db(sql).insert(approval).values({ rollout: id, principal, at })),
+    toStatement(sql, db(sql).insert(approval).values({ rollout: id, principal, at })),
   );
 
 /** Writes what differs between two states of one rollout. @param at milliseconds since the Unix epoch */
@@ -298,7 +298,7 @@ export function updateRollout(
   ]);
   const superseded = supersededBy === null ? {} : { superseded_by: supersededBy };
   return [
-    statement(
+    toStatement(
       sql,
       db(sql)
         .update(rollout)
@@ -325,7 +325,7 @@ export interface EntriesPage {
 }
 
 /** Hosts of a rollout by name and phase. */
-export async function pageOfHosts(
+export async function readHostPage(
   sql: Sql,
   id: number,
   { cursor, limit, standing, wave, phase: only }: EntriesPage,

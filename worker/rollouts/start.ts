@@ -10,7 +10,7 @@ import type { AgentState } from "#schema/wire.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { begin, type Candidate, isIll, planWaves, wavesDigest } from "#core/rollout/index.ts";
-import { type Attempt, audited, type Author, nameOf } from "#worker/db/audit.ts";
+import { type Attempt, writeAudited, type Author, nameOf } from "#worker/db/audit.ts";
 import { readEvidence } from "#worker/reports/index.ts";
 import { type Intent, readHead } from "#worker/intent/index.ts";
 import {
@@ -24,7 +24,7 @@ import {
   type Releases,
   servedOf,
 } from "#worker/served/index.ts";
-import { insertRollout, nextRollout } from "./rows.ts";
+import { insertRollout, readNextRollout } from "./rows.ts";
 import { advance } from "./advance.ts";
 import { nothingTaken, takeOver } from "./take-over.ts";
 
@@ -43,7 +43,7 @@ export async function startRollout(
   author: Author,
   request: RolloutRequest,
 ): Promise<Started> {
-  const started = await audited(ports.sql, () => attempt(ports, author, request));
+  const started = await writeAudited(ports.sql, () => attempt(ports, author, request));
   await advance(ports, started.id);
   return started;
 }
@@ -81,7 +81,7 @@ async function attempt(
     emergency,
     by: nameOf(author),
   });
-  const id = await nextRollout(sql);
+  const id = await readNextRollout(sql);
   const at = ports.clock.now();
   const on_behalf_of = request.on_behalf_of ?? null;
   const row = {
@@ -192,7 +192,7 @@ async function hostsOf(
         const state = states.get(host);
         const enforces = state !== "adopting" && !isIll(state);
         const loses = takes(old, next);
-        const settles = loses && bytesOf(common(old, next)) === b;
+        const settles = loses && bytesOf(meetContents(old, next)) === b;
         changing.push({ host, roles, labels, enforces, loses, gains: takes(next, old), settles });
       }
     }
@@ -219,7 +219,7 @@ function contentOf(bases: Bases, upTo: number): (host: string) => Content {
   });
 }
 
-const common = (a: Content, b: Content): Content => {
+const meetContents = (a: Content, b: Content): Content => {
   if (a.mode === "closed") return a;
   return b.mode === "closed" ? b : { mode: "enforce", ruleset: meet(a.ruleset, b.ruleset) };
 };

@@ -9,7 +9,7 @@ const Found = z.array(z.object({ sha256: z.string() }));
  * it was published for had replaced by this time; one that was never published counts as replaced.
  * @param before milliseconds since the Unix epoch
  */
-export async function forgettable(
+export async function listForgettable(
   sql: Sql,
   bundles: readonly string[],
   before: number,

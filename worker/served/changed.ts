@@ -3,7 +3,7 @@ import { compareText } from "#schema/order.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import { bundleOf } from "#worker/signing/index.ts";
 import type { Content } from "./content.ts";
-import { servedBundles } from "./commit-rows.ts";
+import { readServedBundles } from "./commit-rows.ts";
 
 /** A host whose bundle changes. */
 export interface ChangingHost extends Content {
@@ -14,12 +14,12 @@ export interface ChangingHost extends Content {
 }
 
 /** Those whose bundle is not the one they are served. A host that was never served anything is not told to close. */
-export async function changed(
+export async function findChanged(
   sql: Sql,
   hosts: readonly string[],
   content: (host: string) => Content,
 ): Promise<readonly ChangingHost[]> {
-  const served = await servedBundles(sql, hosts);
+  const served = await readServedBundles(sql, hosts);
   const changing: ChangingHost[] = [];
   for (const host of hosts.toSorted(compareText)) {
     const wanted = content(host);

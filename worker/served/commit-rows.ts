@@ -8,7 +8,7 @@ import { inArray } from "drizzle-orm";
 import { pending as pendingTable, repository, revision } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Pending, Repository } from "#worker/signing/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { inList, splitChunks } from "#worker/db/lists.ts";
 import { raiseGeneration } from "#worker/db/fleet.ts";
 import type { RevisionRow, Row } from "#worker/intent/index.ts";
@@ -34,16 +34,16 @@ export interface Publications {
 
 export function commitStatements(sql: Sql, write: CommitWrite): readonly D1PreparedStatement[] {
   return [
-    statement(sql, db(sql).insert(revision).values(write.revision)),
+    toStatement(sql, db(sql).insert(revision).values(write.revision)),
     ...closeRows(sql, write),
     ...openRows(sql, write),
     ...withholdFrom(sql, write),
-    ...publicationStatements(sql, write.revision.at, write.published),
+    ...makePublicationStatements(sql, write.revision.at, write.published),
   ];
 }
 
 /** What publishing writes; hosts look again when something was published, and not when something waits. */
-export function publicationStatements(
+export function makePublicationStatements(
   sql: Sql,
   at: number,
   { added, updated, pending }: Publications,
@@ -149,7 +149,7 @@ function addPublications(
 }
 
 /** Digest of the bundle that each of these hosts is served now, or that waits to be. */
-export async function servedBundles(
+export async function readServedBundles(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
@@ -175,7 +175,7 @@ export async function readRepositories(
 }
 
 /** Seq that each of these hosts is served now, or that waits to be. */
-export async function servedSeqs(
+export async function readServedSeqs(
   sql: Sql,
   hosts: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {

@@ -11,7 +11,7 @@ import type { Snapshot } from "#schema/intent.ts";
 import { emptyRuleset, type Ruleset } from "#schema/ruleset.ts";
 import { type Intent, type Row, snapshotOf } from "#worker/intent/index.ts";
 import type { Level } from "./level-rows.ts";
-import { without } from "./without.ts";
+import { removeRevisions } from "./without.ts";
 
 /** A host that is not declared is told to close. */
 export interface Content {
@@ -44,7 +44,7 @@ export function basesOf(
   amend: (rows: readonly Written[]) => readonly Written[] = (rows) => rows,
 ): Bases {
   const base = (revisions: readonly number[]): Snapshot =>
-    snapshotOf(intent.revision, amend(without(intent, versions, revisions)));
+    snapshotOf(intent.revision, amend(removeRevisions(intent, versions, revisions)));
   const low = base(level.withheld);
   if (level.narrowed.length === 0) return { low, high: low };
   return {
@@ -59,12 +59,12 @@ export function servedOf({ low, high }: Bases): Served {
   if (!lower.ok) return lower;
   const upper = high === low ? lower : prepare(high);
   if (!upper.ok) return upper;
-  const content = (host: string): Content => {
+  const makeContent = (host: string): Content => {
     if (!low.hosts.has(host) || !high.hosts.has(host))
       return { mode: "closed", ruleset: emptyRuleset };
     return { mode: "enforce", ruleset: met(lower, upper, host) };
   };
-  return { ok: true, content, warnings: lower.warnings };
+  return { ok: true, content: makeContent, warnings: lower.warnings };
 }
 
 type Ready = Extract<Prepared, { readonly ok: true }>;

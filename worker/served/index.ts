@@ -1,11 +1,11 @@
 /** The door of the feature. What each host is served: its level, its content and its repository. */
-export { forgettable } from "./bundle-rows.ts";
-export { type ChangingHost, changed } from "./changed.ts";
+export { listForgettable } from "./bundle-rows.ts";
+export { type ChangingHost, findChanged } from "./changed.ts";
 export {
   type Publications,
   commitStatements,
-  publicationStatements,
-  servedSeqs,
+  makePublicationStatements,
+  readServedSeqs,
 } from "./commit-rows.ts";
 export { type Bases, type Content, type Served, basesOf, servedOf } from "./content.ts";
 export {
@@ -23,11 +23,16 @@ export {
   shareLevels,
   withhold,
 } from "./level-rows.ts";
-export { listPending, readPending, signaturesStatement, unsignedTargets } from "./pending-rows.ts";
-export { pins } from "./pin-routes.ts";
+export {
+  listPending,
+  readPending,
+  signaturesStatement,
+  readUnsignedTargets,
+} from "./pending-rows.ts";
+export { routePins } from "./pin-routes.ts";
 export { publish } from "./publish.ts";
 export {
-  leasesEndingBefore,
+  listLeasesEndingBefore,
   readRepository,
   storeRenewal,
   wasPublished,

@@ -10,7 +10,7 @@ import { compareText } from "#schema/order.ts";
 import { ReleaseLevel } from "#schema/rollout.ts";
 import { pin, withheld } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { Row } from "#worker/intent/index.ts";
 
 /** What is withheld from one host, rising. `narrowed` are those of `withheld` whose takings it has already lost. */
@@ -42,14 +42,14 @@ export async function readReleases(sql: Sql): Promise<Releases> {
     .from(withheld)
     .where(ne(withheld.level, "released"))
     .orderBy(asc(withheld.host), asc(withheld.revision));
-  const [levels, pins] = await sql.batch([statement(sql, rows), pinsStatement(sql)]);
+  const [levels, pins] = await sql.batch([toStatement(sql, rows), pinsStatement(sql)]);
   return { levels: levelsOf(Withheld.parse(levels?.results)), pinned: pinnedIn(pins?.results) };
 }
 
 export const readPinned = async (sql: Sql): Promise<ReadonlySet<string>> =>
   pinnedIn((await pinsStatement(sql).all()).results);
 
-const pinsStatement = (sql: Sql) => statement(sql, db(sql).select({ host: pin.host }).from(pin));
+const pinsStatement = (sql: Sql) => toStatement(sql, db(sql).select({ host: pin.host }).from(pin));
 const pinnedIn = (rows: unknown): ReadonlySet<string> =>
   new Set(Pins.parse(rows).map(({ host }) => host));
 
@@ -162,7 +162,7 @@ export const addPin = (
   host: string,
   said: Omit<typeof pin.$inferSelect, "host">,
 ): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .insert(pin)
@@ -171,4 +171,4 @@ export const addPin = (
   );
 
 export const removePin = (sql: Sql, host: string): D1PreparedStatement =>
-  statement(sql, db(sql).delete(pin).where(eq(pin.host, host)));
+  toStatement(sql, db(sql).delete(pin).where(eq(pin.host, host)));

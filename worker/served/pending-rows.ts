@@ -5,7 +5,7 @@ import { pending, repository } from "#worker/db/tables/index.ts";
 import type { Root } from "#schema/tuf.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Pending, Repository } from "#worker/signing/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { inList } from "#worker/db/lists.ts";
 
 export async function readPending(sql: Sql, host: string): Promise<Pending | undefined> {
@@ -37,7 +37,7 @@ export const listPending = (sql: Sql, after: string, limit: number): Promise<rea
 /** Puts what is to be signed in the place of what waited before. */
 export function proposeStatement(sql: Sql, row: Pending): D1PreparedStatement {
   const insert = db(sql).insert(pending).values(row);
-  return statement(sql, insert.onConflictDoUpdate({ target: pending.host, set: row }));
+  return toStatement(sql, insert.onConflictDoUpdate({ target: pending.host, set: row }));
 }
 
 /** @param row with the signatures that were taken; another seq is not touched */
@@ -51,7 +51,7 @@ export const signaturesStatement = (
 
 /** Of hosts that were just published, in the same batch and after that. */
 export const publishedStatement = (sql: Sql, hosts: readonly string[]): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .delete(pending)
@@ -62,7 +62,7 @@ export const publishedStatement = (sql: Sql, hosts: readonly string[]): D1Prepar
  * Repositories for which nothing waits, and whose targets expire before `at` or carry fewer signatures than `root` asks
  * for. Key ids are looked for in the text: as digests they stand nowhere but in signatures.
  */
-export async function unsignedTargets(
+export async function readUnsignedTargets(
   sql: Sql,
   root: Root,
   at: number,

@@ -3,17 +3,17 @@ import { Hono } from "hono";
 import type { Ports } from "#worker/ports/index.ts";
 import { pin, unpin } from "./pin.ts";
 import { authorOf } from "#worker/tokens/index.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 
-export function pins(ports: Ports): Hono<AppEnv> {
+export function routePins(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "PUT /v1/hosts/:host/pin", async (c, { params, body }) => {
+  serveRoute(api, "PUT /v1/hosts/:host/pin", async (c, { params, body }) => {
     const { host } = params;
     await pin(ports, authorOf(c), host, body);
     return c.json({ host, pinned: true });
   });
-  serve(api, "DELETE /v1/hosts/:host/pin", async (c, { params }) => {
+  serveRoute(api, "DELETE /v1/hosts/:host/pin", async (c, { params }) => {
     const { host } = params;
     await unpin(ports, authorOf(c), host);
     return c.json({ host, pinned: false });

@@ -3,7 +3,7 @@ import type * as z from "zod";
 import type { PinRequest } from "#schema/api/hosts.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { notDeclared, Refused } from "#worker/lib/refused.ts";
-import { audited, type Author, nameOf } from "#worker/db/audit.ts";
+import { writeAudited, type Author, nameOf } from "#worker/db/audit.ts";
 import { findRow } from "#worker/intent/index.ts";
 import { addPin, readReleases, removePin } from "./level-rows.ts";
 
@@ -19,7 +19,7 @@ export const pin = (
     readonly on_behalf_of?: string | null | undefined;
   },
 ): Promise<void> =>
-  audited(sql, async () => {
+  writeAudited(sql, async () => {
     if ((await findRow(sql, "host", host)) === undefined)
       throw new Refused("not_found", notDeclared);
     const at = clock.now();
@@ -38,7 +38,7 @@ export const pin = (
 
 /** A host that is not pinned stays so. @throws Refused `not_found` for one that is neither declared nor pinned */
 export const unpin = ({ sql, clock }: Ports, author: Author, host: string): Promise<void> =>
-  audited(sql, async () => {
+  writeAudited(sql, async () => {
     if (!(await readReleases(sql)).pinned.has(host)) {
       if ((await findRow(sql, "host", host)) === undefined)
         throw new Refused("not_found", notDeclared);

@@ -14,7 +14,7 @@ import {
   publishHost,
   publishPending,
   type Repository,
-  rootInForce,
+  readRootInForce,
 } from "#worker/signing/index.ts";
 import { type Publications, readRepositories } from "./commit-rows.ts";
 import { readPendings } from "./pending-rows.ts";
@@ -34,7 +34,7 @@ export async function publish(
     updated: new Array<Repository>(),
     pending: new Array<Pending>(),
   };
-  const root = (await rootInForce(ports.sql))?.signed;
+  const root = (await readRootInForce(ports.sql))?.signed;
   for (let start = 0; start < hosts.length; start += atOnce) {
     const some = hosts.slice(start, start + atOnce);
     const names = some.map(({ host }) => host);

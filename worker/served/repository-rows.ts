@@ -68,7 +68,7 @@ export async function storeRenewal(
 }
 
 /** Repositories whose lease ends before `at`, the soonest first. */
-export async function leasesEndingBefore(
+export async function listLeasesEndingBefore(
   sql: Sql,
   at: number,
   limit: number,

@@ -2,7 +2,7 @@
 import type { Intent, Row } from "#worker/intent/index.ts";
 
 /** @param versions what `readVersions` gives for these revisions, and for more if need be */
-export function without(
+export function removeRevisions(
   intent: Intent,
   versions: readonly Row[],
   revisions: readonly number[],
@@ -21,14 +21,15 @@ function lastOf(versions: readonly Row[], away: ReadonlySet<number>): Row | unde
   const begun = new Set(versions.map(({ from_revision }) => from_revision));
   let at = 0;
   let last: Row | undefined;
-  const event = (revision: number, row: Row | undefined): void => {
+  const addEvent = (revision: number, row: Row | undefined): void => {
     if (away.has(revision) || revision <= at) return;
     at = revision;
     last = row;
   };
   for (const row of versions.toSorted((a, b) => a.from_revision - b.from_revision)) {
-    event(row.from_revision, row);
-    if (row.to_revision !== null && !begun.has(row.to_revision)) event(row.to_revision, undefined);
+    addEvent(row.from_revision, row);
+    if (row.to_revision !== null && !begun.has(row.to_revision))
+      addEvent(row.to_revision, undefined);
   }
   return last;
 }

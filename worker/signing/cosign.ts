@@ -6,7 +6,7 @@
 import * as z from "zod";
 import { keyIdOf } from "#core/tuf/read.ts";
 import type { BundleCustom } from "#schema/bundle.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { type Root, Signature, Targets, tufKey } from "#schema/tuf.ts";
@@ -16,7 +16,7 @@ import {
   bundleOf,
   type Content,
   type Lease,
-  nextTargets,
+  makeNextTargets,
   publishTargets,
   readCustom,
 } from "./repository.ts";
@@ -69,8 +69,13 @@ export function proposeAgain(
 
 async function propose(lease: Lease & Standing, content: Content): Promise<Pending> {
   const { root, signer, waiting } = lease;
-  const { seq, expiresAt, payload } = nextTargets(lease, content, operatorsLifetime, waiting?.seq);
-  const targets = canonicalText(payload);
+  const { seq, expiresAt, payload } = makeNextTargets(
+    lease,
+    content,
+    operatorsLifetime,
+    waiting?.seq,
+  );
+  const targets = formatCanonical(payload);
   return {
     host: content.host,
     seq,
@@ -79,13 +84,13 @@ async function propose(lease: Lease & Standing, content: Content): Promise<Pendi
     bundle_length: content.bundle.length,
     targets,
     targets_expires_at: expiresAt,
-    signatures: JSON.stringify(await ownSignatures(root, signer, targets)),
+    signatures: JSON.stringify(await makeOwnSignatures(root, signer, targets)),
     at: lease.now,
   };
 }
 
 /** This control plane's signature, where the root names its key for targets. */
-export async function ownSignatures(
+export async function makeOwnSignatures(
   root: Root,
   signer: Signer,
   targets: string,
@@ -110,7 +115,7 @@ export function signaturesOf(pending: Pending, root: Root): readonly Signature[]
 }
 
 /** What waits, with these signatures besides. @returns undefined when one is of no targets key or does not hold */
-export async function withSignatures(
+export async function addSignatures(
   pending: Pending,
   root: Root,
   added: readonly Signature[],
@@ -132,7 +137,7 @@ export async function publishPending(
 ): Promise<Repository | undefined> {
   const signatures = signaturesOf(pending, lease.root);
   if (signatures.length < lease.root.roles.targets.threshold) return undefined;
-  const text = canonicalText({ signatures, signed: JSON.parse(pending.targets) as unknown });
+  const text = formatCanonical({ signatures, signed: JSON.parse(pending.targets) as unknown });
   const { host, seq, revision, targets_expires_at: expiresAt } = pending;
   const bundle = { sha256: pending.bundle_sha256, length: pending.bundle_length };
   return publishTargets(

@@ -11,7 +11,7 @@ import {
   type Targets,
   type Timestamp,
 } from "#schema/tuf.ts";
-import { sha256Hex, utf8 } from "#worker/lib/encoding.ts";
+import { hashSha256, utf8 } from "#worker/lib/encoding.ts";
 
 const day = 86_400_000;
 export const targetsLifetime = 30 * day;
@@ -31,7 +31,7 @@ interface Pinned {
 /** What one metadata file says about the next: exact length in bytes and hash. */
 export async function pin(version: number, text: string): Promise<Pinned> {
   const bytes = utf8(text);
-  return { version, length: bytes.length, hashes: { sha256: await sha256Hex(bytes) } };
+  return { version, length: bytes.length, hashes: { sha256: await hashSha256(bytes) } };
 }
 
 export const targetsPayload = (

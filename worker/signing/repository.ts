@@ -8,7 +8,7 @@ import { type BundleCustom, bundlePath, encodeBundle, sizeLimits } from "#schema
 import type { Diagnostic } from "#schema/refusals.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
 import { envelope, operatorsSign, type Root, Targets } from "#schema/tuf.ts";
-import { sha256Hex, utf8 } from "#worker/lib/encoding.ts";
+import { hashSha256, utf8 } from "#worker/lib/encoding.ts";
 import type { Signer } from "#worker/ports/index.ts";
 import {
   pin,
@@ -20,7 +20,7 @@ import {
   tufDate,
 } from "./metadata.ts";
 import { signMetadata } from "./sign.ts";
-import { outdated } from "./signers.ts";
+import { findOutdated } from "./signers.ts";
 import type { Published, Repository } from "./types.ts";
 
 /** Versions that a host has seen signed by us; new ones are larger. */
@@ -99,7 +99,7 @@ export async function bundleOf(
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string }> {
   const bytes = encodeBundle(ruleset);
   limit(host, "bundle", bytes.length);
-  return { bytes, sha256: await sha256Hex(bytes) };
+  return { bytes, sha256: await hashSha256(bytes) };
 }
 
 /**
@@ -111,7 +111,7 @@ export async function renewLease(input: RenewInput): Promise<Repository> {
   const { previous, now } = input;
   continues(input, previous);
   const floor = input.floor ?? { timestamp: 0, targets: 0 };
-  const anew = outdated(input.root, previous);
+  const anew = findOutdated(input.root, previous);
   const ageing = previous.targets_expires_at - now < targetsLifetime / 2;
   const targets = ageing || floor.targets > previous.seq || anew.has("targets");
   if (targets && !operatorsSign(input.root)) {
@@ -151,7 +151,7 @@ type WithSnapshot = Omit<Repository, "timestamp" | "lease_issued_at" | "lease_ex
  * @param lifetime milliseconds
  * @param above a seq that was used besides those of `previous` and the floor
  */
-export function nextTargets(lease: Lease, content: Content, lifetime: number, above = 0) {
+export function makeNextTargets(lease: Lease, content: Content, lifetime: number, above = 0) {
   const { host, previous, bundle } = content;
   if (previous !== undefined) continues(lease, previous);
   const seq = Math.max(previous?.seq ?? 0, lease.floor?.targets ?? 0, above) + 1;
@@ -171,7 +171,7 @@ export function nextTargets(lease: Lease, content: Content, lifetime: number, ab
 }
 
 async function signTargets(lease: Lease, content: Content): Promise<Repository> {
-  const { seq, expiresAt, payload } = nextTargets(lease, content, targetsLifetime);
+  const { seq, expiresAt, payload } = makeNextTargets(lease, content, targetsLifetime);
   const targets = await signMetadata(lease.signer, "targets", payload);
   return publishTargets(lease, content, { seq, text: targets, expiresAt });
 }

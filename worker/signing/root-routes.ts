@@ -6,29 +6,34 @@ import { type Context, Hono } from "hono";
 import { keyIdOf, type RootFile } from "#core/tuf/read.ts";
 import type { OnlineKeySet, StoredRoot } from "#schema/api/trust.ts";
 import type { TufKey } from "#schema/tuf.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
-import { checkSuccessor, onlineKeys, readRoot, type RootRefusal } from "./root.ts";
-import { audited, type Author } from "#worker/db/audit.ts";
+import { checkSuccessor, listOnlineKeys, readRoot, type RootRefusal } from "./root.ts";
+import { writeAudited, type Author } from "#worker/db/audit.ts";
 import { raiseGeneration } from "#worker/db/fleet.ts";
-import { insertRoot, latestRoot, rootByVersion, type StoredRoot as RootRow } from "./root-rows.ts";
-import { serve } from "#worker/http/serve.ts";
+import {
+  insertRoot,
+  readLatestRoot,
+  readRootByVersion,
+  type StoredRoot as RootRow,
+} from "./root-rows.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import { authorOf } from "#worker/tokens/index.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 
-export function root(ports: Ports): Hono<AppEnv> {
+export function routeRoot(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/root/keys", async (c) => c.json(await describeKeys(ports)));
-  serve(api, "GET /v1/root", async (c) =>
-    exactBytes(c, await latestRoot(ports.sql), "root_missing"),
+  serveRoute(api, "GET /v1/root/keys", async (c) => c.json(await describeKeys(ports)));
+  serveRoute(api, "GET /v1/root", async (c) =>
+    answerExactBytes(c, await readLatestRoot(ports.sql), "root_missing"),
   );
-  serve(api, "GET /v1/root/:version", async (c, { params }) =>
-    exactBytes(c, await rootByVersion(ports.sql, params.version), "not_found"),
+  serveRoute(api, "GET /v1/root/:version", async (c, { params }) =>
+    answerExactBytes(c, await readRootByVersion(ports.sql, params.version), "not_found"),
   );
-  serve(api, "PUT /v1/root", async (c, { body }) => {
+  serveRoute(api, "PUT /v1/root", async (c, { body }) => {
     const read = readRoot(body.root);
-    if (!read.ok) throw refused(read);
+    if (!read.ok) throw refuseRoot(read);
     const { created, ...stored } = await putRoot(ports, body.root, read.root, authorOf(c));
     return c.json(stored satisfies StoredRoot, created ? 201 : 200);
   });
@@ -36,29 +41,29 @@ export function root(ports: Ports): Hono<AppEnv> {
 }
 
 async function describeKeys(ports: Ports): Promise<OnlineKeySet> {
-  const keys = await onlineKeys(ports.signer);
-  const named = (key: TufKey) => ({ keyid: keyIdOf(key), key });
+  const keys = await listOnlineKeys(ports.signer);
+  const nameKey = (key: TufKey) => ({ keyid: keyIdOf(key), key });
   return {
     fleet: ports.settings.fleet,
     keys: {
-      targets: named(keys.targets),
-      snapshot: named(keys.snapshot),
-      timestamp: named(keys.timestamp),
+      targets: nameKey(keys.targets),
+      snapshot: nameKey(keys.snapshot),
+      timestamp: nameKey(keys.timestamp),
     },
   };
 }
 
 /** Putting the root in force again changes nothing. */
 async function putRoot(ports: Ports, text: string, next: RootFile, actor: Author) {
-  const sha256 = await sha256Hex(text);
+  const sha256 = await hashSha256(text);
   const { version } = next.signed;
-  return audited(ports.sql, async () => {
+  return writeAudited(ports.sql, async () => {
     const at = ports.clock.now();
-    const stored = await latestRoot(ports.sql);
+    const stored = await readLatestRoot(ports.sql);
     if (stored?.sha256 === sha256)
       return { write: false, result: { created: false, version, sha256 } };
     const check = await checkSuccessor(reread(stored), next, at, ports.signer);
-    if (!check.ok) throw refused(check);
+    if (!check.ok) throw refuseRoot(check);
     return {
       write: true,
       entry: {
@@ -87,12 +92,12 @@ function reread(stored: RootRow | undefined): RootFile | undefined {
   throw new Refused("conflict", { errors: [{ path: "/root", code: read.code, message }] });
 }
 
-const refused = ({ code, message }: RootRefusal): Refused =>
+const refuseRoot = ({ code, message }: RootRefusal): Refused =>
   new Refused(code === "root_version" ? "conflict" : "bad_request", {
     errors: [{ path: "/root", code, message }],
   });
 
-function exactBytes(
+function answerExactBytes(
   c: Context<AppEnv>,
   stored: RootRow | undefined,
   missing: "root_missing" | "not_found",

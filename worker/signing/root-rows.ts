@@ -4,7 +4,7 @@ import { asc, desc, eq, gt, sql as raw } from "drizzle-orm";
 import { fleet, root } from "#worker/db/tables/index.ts";
 import { envelope, Root } from "#schema/tuf.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 
 export interface StoredRoot {
   readonly version: number;
@@ -16,7 +16,7 @@ export interface StoredRoot {
 const columns = { version: root.version, body: root.body, sha256: root.sha256 };
 
 /** The root in force; undefined before the first ceremony. */
-export async function latestRoot(sql: Sql): Promise<StoredRoot | undefined> {
+export async function readLatestRoot(sql: Sql): Promise<StoredRoot | undefined> {
   const [row] = await db(sql).select(columns).from(root).orderBy(desc(root.version)).limit(1);
   return row;
 }
@@ -28,7 +28,7 @@ export interface RootInForce {
 }
 
 /** What the root in force says; it was checked before it was stored. */
-export async function rootInForce(sql: Sql): Promise<RootInForce | undefined> {
+export async function readRootInForce(sql: Sql): Promise<RootInForce | undefined> {
   const select = db(sql).select({ body: root.body, at: root.at }).from(root);
   const [row] = await select.orderBy(desc(root.version)).limit(1);
   return row === undefined
@@ -36,13 +36,16 @@ export async function rootInForce(sql: Sql): Promise<RootInForce | undefined> {
     : { signed: envelope(Root).parse(JSON.parse(row.body)).signed, at: row.at };
 }
 
-export async function rootByVersion(sql: Sql, version: number): Promise<StoredRoot | undefined> {
+export async function readRootByVersion(
+  sql: Sql,
+  version: number,
+): Promise<StoredRoot | undefined> {
   const [row] = await db(sql).select(columns).from(root).where(eq(root.version, version));
   return row;
 }
 
 /** Roots in order, the oldest first, beginning with the one after `version`. */
-export async function rootsAfter(
+export async function readRootsAfter(
   sql: Sql,
   version: number,
   limit: number,
@@ -69,7 +72,7 @@ export const insertRoot = (
   sql: Sql,
   row: StoredRoot & { readonly at: number },
 ): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .insert(root)

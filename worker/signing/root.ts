@@ -4,10 +4,10 @@
  * second chance.
  */
 import { Refused } from "#core/refused.ts";
-import { judgeAsync } from "#core/tuf/claims.ts";
-import { onlineFault } from "#core/tuf/online.ts";
+import { checkClaimsAsync } from "#core/tuf/claims.ts";
+import { findOnlineFault } from "#core/tuf/online.ts";
 import { keyIdOf, readCanonicalRoot, type RootFile } from "#core/tuf/read.ts";
-import { candidateFaults, type RootFault } from "#core/tuf/succession.ts";
+import { findCandidateFaults, type RootFault } from "#core/tuf/succession.ts";
 import type { RefusalCode, RootRefusalCode } from "#schema/refusals.ts";
 import { tufKey } from "#schema/tuf.ts";
 import { toHex, utf8 } from "#worker/lib/encoding.ts";
@@ -46,20 +46,20 @@ export async function checkSuccessor(
   now: number,
   signer: Signer,
 ): Promise<{ readonly ok: true } | RootRefusal> {
-  const [fault] = await judgeAsync(candidateFaults(current, next, now), holds);
+  const [fault] = await checkClaimsAsync(findCandidateFaults(current, next, now), holds);
   if (fault !== undefined) return { ok: false, ...fault };
-  const { targets, snapshot, timestamp } = await onlineKeys(signer);
+  const { targets, snapshot, timestamp } = await listOnlineKeys(signer);
   const own = {
     targets: keyIdOf(targets),
     snapshot: keyIdOf(snapshot),
     timestamp: keyIdOf(timestamp),
   };
-  const message = onlineFault(next.signed, own);
+  const message = findOnlineFault(next.signed, own);
   return message === undefined ? { ok: true } : { ok: false, code: "root_online_keys", message };
 }
 
 /** The public halves of the online keys. */
-export async function onlineKeys(signer: Signer) {
+export async function listOnlineKeys(signer: Signer) {
   const [targets, snapshot, timestamp] = await Promise.all(
     onlineRoles.map(async (role) => tufKey(toHex(await signer.publicKey(role)))),
   );

@@ -3,7 +3,7 @@
  * The text returned is the wire text; nothing downstream encodes it a second time.
  */
 import { keyIdOf } from "#core/tuf/read.ts";
-import { canonicalBytes, canonicalText } from "#schema/canonical.ts";
+import { encodeCanonical, formatCanonical } from "#schema/canonical.ts";
 import { tufKey } from "#schema/tuf.ts";
 import { toHex } from "#worker/lib/encoding.ts";
 import type { OnlineRole, Signer } from "#worker/ports/index.ts";
@@ -14,6 +14,6 @@ export async function signMetadata(
   signed: object,
 ): Promise<string> {
   const keyid = keyIdOf(tufKey(toHex(await signer.publicKey(role))));
-  const sig = toHex(await signer.sign(role, canonicalBytes(signed)));
-  return canonicalText({ signatures: [{ keyid, sig }], signed });
+  const sig = toHex(await signer.sign(role, encodeCanonical(signed)));
+  return formatCanonical({ signatures: [{ keyid, sig }], signed });
 }

@@ -13,7 +13,7 @@ import type { Repository } from "./types.ts";
 const Signed = z.object({ signatures: z.array(Signature) });
 
 /** Files that do not carry a threshold of their role's keys, as `root` names them. */
-export function outdated(root: Root, repository: Repository): Set<OnlineRole> {
+export function findOutdated(root: Root, repository: Repository): Set<OnlineRole> {
   return new Set(
     onlineRoles.filter((role) => {
       const { keyids, threshold } = root.roles[role];
@@ -25,12 +25,12 @@ export function outdated(root: Root, repository: Repository): Set<OnlineRole> {
 
 /** Does the root give the lease to this control plane? If not, what it signed would be refused by every host. */
 export async function givesLeaseTo(root: Root, signer: Signer): Promise<boolean> {
-  const unnamed = await unnamedRoles(root, signer);
+  const unnamed = await findUnnamedRoles(root, signer);
   return !unnamed.includes("snapshot") && !unnamed.includes("timestamp");
 }
 
 /** Roles that are this control plane's to sign, and for which the root names other keys than its own. */
-export async function unnamedRoles(root: Root, signer: Signer): Promise<readonly OnlineRole[]> {
+export async function findUnnamedRoles(root: Root, signer: Signer): Promise<readonly OnlineRole[]> {
   const unnamed: OnlineRole[] = [];
   for (const role of onlineRoles) {
     if (role === "targets" && operatorsSign(root)) continue;

@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { compareText } from "#schema/order.ts";
-import { checkedBlobs } from "#worker/ports/blobs.ts";
+import { checkBlobs } from "#worker/ports/blobs.ts";
 import type { Blobs } from "#worker/ports/index.ts";
 import { isMissing, writeDurably } from "./files.ts";
 
 export function openBlobs(directory: string): Blobs {
   const folder = (sha256: string): string => join(directory, sha256.slice(0, 2));
   const path = (sha256: string): string => join(folder(sha256), sha256);
-  return checkedBlobs({
+  return checkBlobs({
     put: async (sha256, bytes) => {
       const found = await read(path(sha256));
       if (found !== undefined && createHash("sha256").update(found).digest("hex") === sha256)
@@ -27,9 +27,9 @@ export function openBlobs(directory: string): Blobs {
 /** Folders and files are read in the order of their names, and no further than the limit asks. */
 async function list(directory: string, after: string, limit: number) {
   const found: { sha256: string; at: number }[] = [];
-  for (const folder of await names(directory, /^[0-9a-f]{2}$/)) {
+  for (const folder of await listNames(directory, /^[0-9a-f]{2}$/)) {
     if (found.length >= limit || folder < after.slice(0, 2)) continue;
-    for (const sha256 of await names(join(directory, folder), /^[0-9a-f]{64}$/)) {
+    for (const sha256 of await listNames(join(directory, folder), /^[0-9a-f]{64}$/)) {
       if (found.length >= limit || sha256 <= after) continue;
       const at = await writtenAt(join(directory, folder, sha256));
       if (at !== undefined) found.push({ sha256, at });
@@ -48,7 +48,7 @@ async function writtenAt(file: string): Promise<number | undefined> {
   }
 }
 
-async function names(directory: string, pattern: RegExp): Promise<readonly string[]> {
+async function listNames(directory: string, pattern: RegExp): Promise<readonly string[]> {
   try {
     return (await readdir(directory)).filter((name) => pattern.test(name)).sort(compareText);
   } catch (error) {

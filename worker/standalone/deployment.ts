@@ -5,9 +5,9 @@
  */
 import type { Root } from "#schema/tuf.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { rootInForce, unnamedRoles } from "#worker/signing/index.ts";
+import { readRootInForce, findUnnamedRoles } from "#worker/signing/index.ts";
 import { createSigner } from "#worker/ports/signer.ts";
-import { signedFleet } from "#worker/db/deployment.ts";
+import { readSignedFleet } from "#worker/db/deployment.ts";
 import {
   keepSecrets,
   makeSecrets,
@@ -26,17 +26,17 @@ export interface Start {
 
 /** The secrets of the deployment; made where it is new. @throws Error with one sentence for the operator */
 export async function openDeployment(sql: Sql, { data, fleet, keys }: Start): Promise<Secrets> {
-  const signed = await signedFleet(sql);
+  const signed = await readSignedFleet(sql);
   if (signed !== undefined && signed !== fleet)
     throw new Error(
       `the database in ${data} belongs to fleet ${signed}, whose hosts accept nothing of fleet ${fleet}: start with --fleet ${signed}, or with another --data`,
     );
-  const root = (await rootInForce(sql))?.signed;
+  const root = (await readRootInForce(sql))?.signed;
   if (root === undefined) return openSecrets(data);
   const file = secretsFile(data);
   const found = await readSecrets(file);
   if (found?.instead_of_root === root.version) return found;
-  const wrong = found === undefined ? "is missing" : await otherKeys(root, found);
+  const wrong = found === undefined ? "is missing" : await findOtherKeys(root, found);
   if (found !== undefined && wrong === undefined) return found;
   if (keys === "new")
     return keepSecrets(file, { ...(found ?? makeSecrets()), instead_of_root: root.version });
@@ -46,8 +46,11 @@ export async function openDeployment(sql: Sql, { data, fleet, keys }: Start): Pr
 }
 
 /** Undefined when the root names these keys. */
-async function otherKeys(root: Root, secrets: Secrets): Promise<string | undefined> {
-  const roles = await unnamedRoles(root, createSigner(secrets.signing_keys, secrets.token_secret));
+async function findOtherKeys(root: Root, secrets: Secrets): Promise<string | undefined> {
+  const roles = await findUnnamedRoles(
+    root,
+    createSigner(secrets.signing_keys, secrets.token_secret),
+  );
   return roles.length === 0 ? undefined : `holds other keys for ${roles.join(" and ")}`;
 }
 

@@ -63,7 +63,7 @@ const Limits = z.object({
   retention: Retention.prefault({}),
 });
 
-function limited(options: StandaloneOptions): z.infer<typeof Limits> {
+function requireLimits(options: StandaloneOptions): z.infer<typeof Limits> {
   const parsed = Limits.safeParse(options);
   if (parsed.success) return parsed.data;
   throw new Error(
@@ -76,10 +76,10 @@ const migrations = new URL("../../schema/migrations/", import.meta.url);
 /** Opens everything and listens. @throws Error with one sentence for the operator */
 export async function openStandalone(options: StandaloneOptions): Promise<Standalone> {
   const { fleet, leaseSeconds, pollSeconds, release, retention, maintainSeconds } =
-    limited(options);
+    requireLimits(options);
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   await sweepUnfinished(options.data);
-  const database = openDatabase(await privateDatabase(options.data));
+  const database = openDatabase(await openPrivateDatabase(options.data));
   try {
     migrate(database, readMigrations(migrations));
     const sql = openSql(database);
@@ -123,7 +123,7 @@ export async function openStandalone(options: StandaloneOptions): Promise<Standa
 }
 
 /** Makes the file before SQLite does, which gives its own two beside it the same permissions. */
-async function privateDatabase(data: string): Promise<string> {
+async function openPrivateDatabase(data: string): Promise<string> {
   const file = join(data, "portcullis.sqlite");
   await (await open(file, "a", 0o600)).close();
   for (const end of ["", "-wal", "-shm"]) await keepPrivate(`${file}${end}`);

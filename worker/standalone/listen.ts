@@ -42,13 +42,15 @@ export async function listen(app: App, endpoint: Endpoint): Promise<Listener> {
   if (endpoint.kind === "plain" && !loopback.has(endpoint.host))
     throw new Error(`plain HTTP is for loopback only: ${endpoint.host} needs TLS`);
   if (endpoint.kind === "unix") await removeStale(endpoint.path);
-  const server = serverFor(app, endpoint);
+  const server = makeServer(app, endpoint);
   const target =
     endpoint.kind === "unix"
       ? { path: endpoint.path, readableAll: false }
       : { host: endpoint.host, port: endpoint.port };
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(new Error(reason(endpoint, error), { cause: error })));
+    server.once("error", (error) =>
+      reject(new Error(describeFailure(endpoint, error), { cause: error })),
+    );
     server.listen(target, resolve);
   });
   const address = server.address();
@@ -69,7 +71,7 @@ export async function listen(app: App, endpoint: Endpoint): Promise<Listener> {
 
 const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "::1", "localhost"]);
 
-function serverFor(app: App, endpoint: Endpoint) {
+function makeServer(app: App, endpoint: Endpoint) {
   if (endpoint.kind === "plain") return createHttpServer(listenerOf(app));
   const { cert, key } = endpoint.certificate;
   return createHttpsServer({ cert, key, minVersion: "TLSv1.3" }, listenerOf(app));
@@ -99,17 +101,17 @@ function urlOf(endpoint: Endpoint, port: number): string {
     case "unix":
       return endpoint.path;
     case "plain":
-      return `http://${bracketed(endpoint.host)}:${port}`;
+      return `http://${addBrackets(endpoint.host)}:${port}`;
     case "tls":
-      return `https://${bracketed(endpoint.host)}:${port}`;
+      return `https://${addBrackets(endpoint.host)}:${port}`;
   }
 }
 
-const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+const addBrackets = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
-function reason(endpoint: Endpoint, error: Error): string {
+function describeFailure(endpoint: Endpoint, error: Error): string {
   const where =
-    endpoint.kind === "unix" ? endpoint.path : `${bracketed(endpoint.host)}:${endpoint.port}`;
+    endpoint.kind === "unix" ? endpoint.path : `${addBrackets(endpoint.host)}:${endpoint.port}`;
   const code = "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE") return `${where} is taken: another process listens there`;
   if (code === "EACCES") return `${where} is not ours to listen on`;

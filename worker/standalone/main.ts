@@ -51,7 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   // Before it says that it listens: whoever waits for that may end it at once.
-  const end = asked();
+  const end = waitForSignal();
   for (const url of opened.urls) process.stdout.write(`listening on ${url}\n`);
   process.stdout.write(firstToken(opened));
   await end;
@@ -62,7 +62,7 @@ async function main(argv: readonly string[]): Promise<number> {
 const firstToken = ({ admin }: Standalone): string => `first operator token: ${admin.file}\n`;
 
 /** Waits for SIGINT or SIGTERM. */
-const asked = (): Promise<void> =>
+const waitForSignal = (): Promise<void> =>
   new Promise((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
@@ -73,13 +73,13 @@ function read(argv: readonly string[]): Asked | undefined {
   const values = parse(argv);
   if (values.help === true) return undefined;
   if (values.data === undefined) throw new Usage("--data is needed");
-  const leaseSeconds = whole(
+  const leaseSeconds = parseWhole(
     "--lease-seconds",
     values["lease-seconds"],
     900,
     longestLife.timestamp / 1000,
   );
-  const pollSeconds = whole("--poll-seconds", values["poll-seconds"], 5, 900);
+  const pollSeconds = parseWhole("--poll-seconds", values["poll-seconds"], 5, 900);
   const prepare = values.prepare === true;
   const release = releaseOf(values.release ?? process.env["PORTCULLIS_RELEASE"]);
   return {
@@ -97,10 +97,10 @@ function read(argv: readonly string[]): Asked | undefined {
 
 function retentionOf(values: ReturnType<typeof parse>): Partial<Retention> {
   const given = {
-    reports: whole("--reports-kept", values["reports-kept"], 20, 1000),
-    reportDays: whole("--report-days", values["report-days"], 1, 3650),
-    answerHours: whole("--answer-hours", values["answer-hours"], 1, 168),
-    blobDays: whole("--bundle-days", values["bundle-days"], 1, 3650),
+    reports: parseWhole("--reports-kept", values["reports-kept"], 20, 1000),
+    reportDays: parseWhole("--report-days", values["report-days"], 1, 3650),
+    answerHours: parseWhole("--answer-hours", values["answer-hours"], 1, 168),
+    blobDays: parseWhole("--bundle-days", values["bundle-days"], 1, 3650),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
@@ -138,7 +138,7 @@ function parse(argv: readonly string[]) {
 function endpointsOf(values: ReturnType<typeof parse>): readonly Endpoint[] {
   const plain: Endpoint = {
     kind: "plain",
-    ...address("--listen", values.listen ?? "127.0.0.1:8787"),
+    ...parseListenAddress("--listen", values.listen ?? "127.0.0.1:8787"),
   };
   const { "tls-listen": tls, "tls-socket": socket, "tls-cert": cert, "tls-key": key } = values;
   if (tls === undefined && socket === undefined) return [plain];
@@ -149,13 +149,16 @@ function endpointsOf(values: ReturnType<typeof parse>): readonly Endpoint[] {
     plain,
     ...(tls === undefined
       ? []
-      : [{ kind: "tls", ...address("--tls-listen", tls), certificate } as const]),
+      : [{ kind: "tls", ...parseListenAddress("--tls-listen", tls), certificate } as const]),
     ...(socket === undefined ? [] : [{ kind: "unix", path: socket, certificate } as const]),
   ];
 }
 
 /** `127.0.0.1:8787` or `[::1]:8787`. */
-function address(flag: string, value: string): { readonly host: string; readonly port: number } {
+function parseListenAddress(
+  flag: string,
+  value: string,
+): { readonly host: string; readonly port: number } {
   const [, v6, v4, port] =
     /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/.exec(value) ?? [];
   const host = v6 ?? v4;
@@ -168,7 +171,7 @@ function releaseOf(value: string | undefined): "open" | "staged" | undefined {
   throw new Usage("--release takes open or staged");
 }
 
-function whole(
+function parseWhole(
   flag: string,
   value: string | undefined,
   min: number,

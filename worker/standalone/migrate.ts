@@ -31,9 +31,9 @@ export function migrate(database: DatabaseSync, migrations: readonly Migration[]
   apply(database, migrations);
   const fresh = new DatabaseSync(":memory:");
   apply(fresh, migrations);
-  const expected = objects(fresh);
+  const expected = readObjects(fresh);
   fresh.close();
-  const found = objects(database);
+  const found = readObjects(database);
   const names = new Set([...expected.keys(), ...found.keys()]);
   const wrong = [...names]
     .filter((name) => expected.get(name) !== found.get(name))
@@ -66,7 +66,7 @@ function apply(database: DatabaseSync, migrations: readonly Migration[]): void {
 }
 
 /** Definitions of everything in a database, by kind and name. */
-function objects(database: DatabaseSync): ReadonlyMap<string, string> {
+function readObjects(database: DatabaseSync): ReadonlyMap<string, string> {
   const rows = database
     .prepare("SELECT type || ' ' || name AS name, coalesce(sql, '') AS sql FROM sqlite_master")
     .all();

@@ -89,11 +89,11 @@ class Connection {
   }
 
   exec(text: string): void {
-    worded(() => this.#database.exec(text));
+    runWorded(() => this.#database.exec(text));
   }
 
   use<T>(text: string, run: (statement: StatementSync) => T): T {
-    return worded(() => run(this.#compile(text)));
+    return runWorded(() => run(this.#compile(text)));
   }
 
   /** Rows changed since the connection opened. */
@@ -123,7 +123,7 @@ class Statement implements Prepared {
   }
 
   bind(...values: unknown[]): Prepared {
-    return new Statement(this.#connection, this.#text, values.map(bindable));
+    return new Statement(this.#connection, this.#text, values.map(toBindable));
   }
 
   /** It is a query alone. What begins otherwise, such as WITH, may be one too, and is taken for a change. */
@@ -138,7 +138,7 @@ class Statement implements Prepared {
     const started = performance.now();
     const results = this.#connection.use(this.#text, (statement) => {
       statement.setReturnArrays(false);
-      return bounded(statement.all(...this.#values));
+      return requireBounded(statement.all(...this.#values));
     });
     const changes = reads ? 0 : this.#connection.changes() - before;
     const meta = {
@@ -174,7 +174,7 @@ class Statement implements Prepared {
   async raw<T>(options?: { columnNames?: boolean }): Promise<T[] | [string[], ...T[]]> {
     return this.#connection.use(this.#text, (statement) => {
       statement.setReturnArrays(true);
-      const rows = bounded(statement.all(...this.#values)) as T[];
+      const rows = requireBounded(statement.all(...this.#values)) as T[];
       return options?.columnNames === true
         ? [statement.columns().map(({ name }) => name), ...rows]
         : rows;
@@ -183,7 +183,7 @@ class Statement implements Prepared {
 }
 
 /** The rows, where they are no more than one answer of D1's holds: fewer than these cannot be. */
-function bounded<T extends object>(rows: T[]): T[] {
+function requireBounded<T extends object>(rows: T[]): T[] {
   if (rows.length * limits.length <= answerBytesMax) return rows;
   let bytes = 0;
   for (const row of rows)
@@ -199,7 +199,7 @@ function sizeOf(value: unknown): number {
 }
 
 /** What D1 can bind: no undefined, and integers as numbers. */
-function bindable(value: unknown): SQLInputValue {
+function toBindable(value: unknown): SQLInputValue {
   if (value === null || typeof value === "string" || typeof value === "number") return value;
   if (typeof value === "boolean") return value ? 1 : 0;
   if (value instanceof Uint8Array) return value;
@@ -207,7 +207,7 @@ function bindable(value: unknown): SQLInputValue {
 }
 
 /** Errors as D1 gives them: SQLite's text inside a message of its own. */
-function worded<T>(run: () => T): T {
+function runWorded<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {

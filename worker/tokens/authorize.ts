@@ -8,11 +8,11 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { type Access, access } from "#schema/api/access.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { findToken } from "./rows.ts";
-import { isRouteName, matchedRoute } from "#worker/http/access.ts";
+import { isRouteName, findMatchedRoute } from "#worker/http/access.ts";
 import { adminName, principalName } from "./principal.ts";
 import type { RequestAuthor } from "#worker/db/audit.ts";
 import type { AppEnv, Principal } from "#worker/http/env.ts";
@@ -23,7 +23,7 @@ const tokenForm = /^pc_([a-z0-9]{16})_[A-Za-z0-9_-]{43}$/;
 /** Lets a request through to its route, with `principal` set where the route is for tokens. */
 export function authorize(ports: Ports): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const name = matchedRoute(c);
+    const name = findMatchedRoute(c);
     if (name === undefined) return next();
     if (!isRouteName(name)) throw new Refused("forbidden");
     const entry: Access = access[name];
@@ -36,7 +36,7 @@ export function authorize(ports: Ports): MiddlewareHandler<AppEnv> {
         break;
       case "token-or-host":
         // The bearer says itself which of the two it claims to be; the route checks a host's.
-        if (bearer(c)?.startsWith("pc_") === true)
+        if (readBearer(c)?.startsWith("pc_") === true)
           c.set("principal", requireScope(await authenticate(ports, c), entry.scope));
         break;
     }
@@ -64,7 +64,7 @@ export const originOf = (c: Context<AppEnv>): Omit<RequestAuthor, "name"> => ({
 });
 
 /** The bearer credential of a request, undefined when there is none. */
-export function bearer(c: Context<AppEnv>): string | undefined {
+export function readBearer(c: Context<AppEnv>): string | undefined {
   return /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(c.req.header("Authorization") ?? "")?.[1];
 }
 
@@ -77,17 +77,17 @@ function requireScope(principal: Principal, scope: TokenScope | null): Principal
 
 /** @throws Refused `unauthenticated` */
 async function authenticate(ports: Ports, c: Context<AppEnv>): Promise<Principal> {
-  const credential = bearer(c);
+  const credential = readBearer(c);
   if (credential === undefined) throw new Refused("unauthenticated");
-  const sha256 = await sha256Hex(credential);
-  if (sameDigest(sha256, ports.settings.adminTokenSha256))
+  const sha256 = await hashSha256(credential);
+  if (isSameDigest(sha256, ports.settings.adminTokenSha256))
     return { name: adminName, token: null, scopes: new Set(TokenScope.options), expires_at: null };
   const id = tokenForm.exec(credential)?.[1];
   const token = id === undefined ? undefined : await findToken(ports.sql, id);
   const now = ports.clock.now();
   if (
     token === undefined ||
-    !sameDigest(sha256, token.sha256) ||
+    !isSameDigest(sha256, token.sha256) ||
     token.revoked_at !== null ||
     (token.expires_at !== null && token.expires_at <= now)
   )
@@ -101,7 +101,7 @@ async function authenticate(ports: Ports, c: Context<AppEnv>): Promise<Principal
 }
 
 /** Equality of two hex digests without stopping at the first difference. */
-function sameDigest(a: string, b: string): boolean {
+function isSameDigest(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i += 1)
     difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(b.length, 1));

@@ -1,11 +1,11 @@
 /** The door of the feature. Who may ask: API tokens, invitations and the check before every route. */
-export { authorize, bearer, authorOf, originOf, principalOf } from "./authorize.ts";
+export { authorize, readBearer, authorOf, originOf, principalOf } from "./authorize.ts";
 export {
   type Enrolment,
   claimEnrolment,
   endAllOf,
   endEnrolment,
-  enrolmentById,
+  readEnrolmentById,
   findEnrolment,
   insertEnrolment,
   isDeclaredHost,
@@ -13,4 +13,4 @@ export {
   openOf,
 } from "./invitation-rows.ts";
 export { kinOf } from "./principal.ts";
-export { tokens } from "./routes.ts";
+export { routeTokens } from "./routes.ts";

@@ -6,7 +6,7 @@ import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { and, asc, eq, gt, inArray, isNull } from "drizzle-orm";
 import { enrolment, intent } from "#worker/db/tables/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { inList } from "#worker/db/lists.ts";
 
 /** Times in milliseconds since the Unix epoch; `used_at` is null until the one use, `ended_at` unless it was taken back. */
@@ -17,7 +17,7 @@ export async function findEnrolment(sql: Sql, sha256: string): Promise<Enrolment
   return row;
 }
 
-export async function enrolmentById(sql: Sql, id: string): Promise<Enrolment | undefined> {
+export async function readEnrolmentById(sql: Sql, id: string): Promise<Enrolment | undefined> {
   const [row] = await db(sql).select().from(enrolment).where(eq(enrolment.id, id));
   return row;
 }
@@ -48,11 +48,11 @@ export async function openOf(sql: Sql, host: string, now: number): Promise<reado
 }
 
 export const insertEnrolment = (sql: Sql, row: Enrolment): D1PreparedStatement =>
-  statement(sql, db(sql).insert(enrolment).values(row));
+  toStatement(sql, db(sql).insert(enrolment).values(row));
 
 /** Uses the token up: changes one row once, and none when it was used, ended or is over. */
 export const claimEnrolment = (sql: Sql, id: string, at: number): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(enrolment)
@@ -62,7 +62,7 @@ export const claimEnrolment = (sql: Sql, id: string, at: number): D1PreparedStat
 
 /** Takes one back; nothing when it was used or ended before. */
 export const endEnrolment = (sql: Sql, id: string, at: number): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(enrolment)
@@ -72,7 +72,7 @@ export const endEnrolment = (sql: Sql, id: string, at: number): D1PreparedStatem
 
 /** Takes back all of a host, those over too. In a batch that makes or uses one it stands before or after that one. */
 export const endAllOf = (sql: Sql, host: string, at: number): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(enrolment)
@@ -86,7 +86,7 @@ export const endAllBy = (
   principals: readonly string[],
   at: number,
 ): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .update(enrolment)

@@ -4,7 +4,7 @@
  * and the first operator token could have made any.
  */
 import type { Sql } from "#worker/ports/index.ts";
-import { ancestorsByName } from "./rows.ts";
+import { readAncestorsByName } from "./rows.ts";
 
 export const adminName = "admin";
 const prefix = "token:";
@@ -20,7 +20,7 @@ export async function kinOf(
   others: readonly string[],
 ): Promise<string | undefined> {
   const names = [principal, ...others].map((name) => name.slice(prefix.length));
-  const ancestors = await ancestorsByName(sql, names);
+  const ancestors = await readAncestorsByName(sql, names);
   const lines = (name: string): ReadonlySet<string> =>
     (name.startsWith(prefix) ? ancestors.get(name.slice(prefix.length)) : undefined) ?? new Set();
   const own = lines(principal);

@@ -6,49 +6,49 @@
 import { type Context, Hono } from "hono";
 import type { NewTokenRequest, TokenItem, Whoami } from "#schema/api/tokens.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
-import { sha256Hex, toBase64Url, toHex } from "#worker/lib/encoding.ts";
+import { hashSha256, toBase64Url, toHex } from "#worker/lib/encoding.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { problem } from "#worker/http/problem.ts";
+import { answerProblem } from "#worker/http/problem.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { principalName } from "./principal.ts";
-import { audited, type Author } from "#worker/db/audit.ts";
+import { writeAudited, type Author } from "#worker/db/audit.ts";
 import { endAllBy } from "./invitation-rows.ts";
 import {
   descends,
   findToken,
   insertToken,
   listTokens,
-  livingDescendants,
+  listLivingDescendants,
   revokeToken,
-  sizeOfLine,
+  countLine,
   type Token,
-  tokenNameTaken,
+  isTokenNameTaken,
 } from "./rows.ts";
-import { serve } from "#worker/http/serve.ts";
+import { serveRoute } from "#worker/http/serve.ts";
 import { authorOf, principalOf } from "./authorize.ts";
 import type { AppEnv, Principal } from "#worker/http/env.ts";
-import { iso, pageView } from "#worker/http/views.ts";
+import { iso, makePage } from "#worker/http/views.ts";
 
-export function tokens(ports: Ports): Hono<AppEnv> {
+export function routeTokens(ports: Ports): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
-  serve(api, "GET /v1/whoami", (c) => {
+  serveRoute(api, "GET /v1/whoami", (c) => {
     const { name, token, scopes, expires_at } = principalOf(c);
     const expires = expires_at === null ? null : iso(expires_at);
     return Promise.resolve(
       c.json({ name, token, scopes: [...scopes], expires_at: expires } satisfies Whoami),
     );
   });
-  serve(api, "GET /v1/tokens", async (c, { query }) => {
+  serveRoute(api, "GET /v1/tokens", async (c, { query }) => {
     const { limit, cursor } = query;
     const rows = await listTokens(ports.sql, limit, cursor, principalOf(c).token);
-    return c.json(pageView(rows, limit, tokenView, (row) => row.id));
+    return c.json(makePage(rows, limit, tokenView, (row) => row.id));
   });
-  serve(api, "POST /v1/tokens", async (c, { body }) => {
+  serveRoute(api, "POST /v1/tokens", async (c, { body }) => {
     const { row, token } = await mint(ports, principalOf(c), authorOf(c), body);
     c.header("Cache-Control", "no-store");
     return c.json({ ...tokenView(row), token }, 201);
   });
-  serve(api, "DELETE /v1/tokens/:id", (c, { params }) => revoke(c, ports, params.id));
+  serveRoute(api, "DELETE /v1/tokens/:id", (c, { params }) => revoke(c, ports, params.id));
   return api;
 }
 
@@ -76,7 +76,7 @@ async function mint(
   const row: Token = {
     id,
     name: request.name,
-    sha256: await sha256Hex(token),
+    sha256: await hashSha256(token),
     scopes: TokenScope.options.filter((scope) => request.scopes.includes(scope)),
     created_at: at,
     created_by: maker.name,
@@ -85,13 +85,13 @@ async function mint(
     parent: maker.token,
     ancestor: id,
   };
-  return audited(ports.sql, async () => {
-    if (await tokenNameTaken(ports.sql, row.name))
+  return writeAudited(ports.sql, async () => {
+    if (await isTokenNameTaken(ports.sql, row.name))
       throw new Refused("conflict", {
         detail:
           "There was a token of this name, and the audit log tells tokens by name: take another one.",
       });
-    const line = maker.token === null ? undefined : await lineToJoin(ports.sql, maker.token);
+    const line = maker.token === null ? undefined : await readLineToJoin(ports.sql, maker.token);
     const made = line === undefined ? row : { ...row, ancestor: line.ancestor };
     const body = {
       id,
@@ -118,10 +118,10 @@ const lineDepthMax = 8;
 const lineTokensMax = 1000;
 
 /** The maker as it is within the attempt: it may have been revoked since it was let in. @throws Refused */
-async function lineToJoin(sql: Ports["sql"], id: string): Promise<Token> {
+async function readLineToJoin(sql: Ports["sql"], id: string): Promise<Token> {
   const maker = await findToken(sql, id);
   if (maker === undefined || maker.revoked_at !== null) throw new Refused("unauthenticated");
-  const line = await sizeOfLine(sql, maker);
+  const line = await countLine(sql, maker);
   if (line.depth >= lineDepthMax)
     throw new Refused("conflict", {
       detail: `A line of tokens is ${lineDepthMax} long at most: make it with one that is nearer to the first.`,
@@ -145,16 +145,16 @@ function revoke(c: Context<AppEnv>, ports: Ports, id: string): Promise<Response>
   const { token: own } = principalOf(c);
   const actor = authorOf(c);
   const at = clock.now();
-  return audited(sql, async () => {
+  return writeAudited(sql, async () => {
     const row = await findToken(sql, id);
     // What it could not have made is not there for it.
     if (row === undefined || (own !== null && !(await descends(sql, id, own))))
       return {
         write: false,
-        result: problem(c, "not_found", { detail: "There is no token of this id." }),
+        result: answerProblem(c, "not_found", { detail: "There is no token of this id." }),
       };
     if (row.revoked_at !== null) return { write: false, result: c.json(tokenView(row)) };
-    const heirs = await livingDescendants(sql, id);
+    const heirs = await listLivingDescendants(sql, id);
     const body = { id, name: row.name, with: heirs };
     const entry = {
       at,

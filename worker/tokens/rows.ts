@@ -8,7 +8,7 @@ import * as z from "zod";
 import { token } from "#worker/db/tables/index.ts";
 import { TokenScope } from "#schema/api/tokens.ts";
 import type { Sql } from "#worker/ports/index.ts";
-import { db, statement } from "#worker/db/drizzle.ts";
+import { db, toStatement } from "#worker/db/drizzle.ts";
 import { inList } from "#worker/db/lists.ts";
 
 export interface Token {
@@ -41,7 +41,7 @@ export async function findToken(sql: Sql, id: string): Promise<Token | undefined
 }
 
 /** Was a token of this name ever made? Names stand in the audit for ever, so one means one. */
-export async function tokenNameTaken(sql: Sql, name: string): Promise<boolean> {
+export async function isTokenNameTaken(sql: Sql, name: string): Promise<boolean> {
   const rows = await db(sql)
     .select({ id: token.id })
     .from(token)
@@ -87,7 +87,7 @@ export async function descends(sql: Sql, one: string, from: string): Promise<boo
 }
 
 /** Names of the tokens that a revocation of this one would end beside it, by id. */
-export async function livingDescendants(sql: Sql, id: string): Promise<readonly string[]> {
+export async function listLivingDescendants(sql: Sql, id: string): Promise<readonly string[]> {
   const { results } = await sql
     .prepare(
       `${lineOf}
@@ -105,7 +105,7 @@ export async function livingDescendants(sql: Sql, id: string): Promise<readonly 
 }
 
 /** How many tokens stand between this one and the first of its line, itself and that one counted; and its line's size. */
-export async function sizeOfLine(
+export async function countLine(
   sql: Sql,
   { id, ancestor }: Token,
 ): Promise<{ depth: number; tokens: number }> {
@@ -123,7 +123,7 @@ export async function sizeOfLine(
 }
 
 /** The first of the line of each token of these names; before names were given once, several had one. */
-export async function ancestorsByName(
+export async function readAncestorsByName(
   sql: Sql,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
@@ -138,7 +138,7 @@ export async function ancestorsByName(
 }
 
 export const insertToken = (sql: Sql, row: Token): D1PreparedStatement =>
-  statement(
+  toStatement(
     sql,
     db(sql)
       .insert(token)

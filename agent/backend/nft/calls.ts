@@ -6,7 +6,14 @@ import { table } from "#core/render/nft/program.ts";
 import { isErrno } from "#agent/disk/files.ts";
 import { ApplyError, type ApplyCode } from "./apply-error.ts";
 import { type Listing, type Others, parseListing, unknownOthers } from "./listing.ts";
-import { type Detail, firstError, flags, loadAndList, type Purpose, questions } from "./session.ts";
+import {
+  type Detail,
+  findFirstError,
+  flags,
+  loadAndList,
+  type Purpose,
+  questions,
+} from "./session.ts";
 import type { Exec, ExecResult } from "#agent/process/spawn.ts";
 
 export interface Calls {
@@ -40,7 +47,7 @@ export function callsBy(exec: Exec, path: string, seen: Seen): Calls {
     demand("check_failed", await exec([path, "-c", "-f", "-"], text));
   const load = async (text: string): Promise<void> =>
     demand("load_failed", await exec([path, "-f", "-"], text));
-  const own = async (detail: Detail, failed: ApplyCode): Promise<Listing> => {
+  const listOwn = async (detail: Detail, failed: ApplyCode): Promise<Listing> => {
     const result = await exec([path, ...flags[detail], "-j", ...questions.full], "");
     const gone = result.status === 1 && result.stderr.includes("No such file or directory");
     if (!gone) demand(failed, result);
@@ -52,11 +59,11 @@ export function callsBy(exec: Exec, path: string, seen: Seen): Calls {
     detail: Detail,
     failed: ApplyCode = "readback_mismatch",
   ): Promise<Listing> => {
-    if (detail === "full") return own(detail, failed);
-    const all = await everyTable(exec, path);
+    if (detail === "full") return listOwn(detail, failed);
+    const all = await listEveryTable(exec, path);
     seen.others(all.others);
     // What others keep decides nothing of ours: then our own table is listed by itself.
-    if (all.own === undefined) return own(detail, failed);
+    if (all.own === undefined) return listOwn(detail, failed);
     seen.ours(all.own);
     return all.own;
   };
@@ -82,7 +89,7 @@ export function callsBy(exec: Exec, path: string, seen: Seen): Calls {
 }
 
 /** Every table, tersely. `own` is undefined where nft could not list them all. */
-async function everyTable(
+async function listEveryTable(
   exec: Exec,
   path: string,
 ): Promise<{ readonly own: Listing | undefined; readonly others: Others }> {
@@ -93,7 +100,7 @@ async function everyTable(
     );
     if (status === 0) return read(stdout);
     const why =
-      firstError(stderr) ?? `nft ended with ${status ?? "a signal"}: ${stderr.slice(0, 200)}`;
+      findFirstError(stderr) ?? `nft ended with ${status ?? "a signal"}: ${stderr.slice(0, 200)}`;
     return { own: undefined, others: { ...unknownOthers, unlisted: why.trim() } };
   } catch (error) {
     // It was not started, and will not be for our own table.
@@ -138,6 +145,6 @@ function demand(code: ApplyCode, { status, stderr }: ExecResult): void {
   if (status !== 0)
     throw new ApplyError(
       code,
-      firstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`,
+      findFirstError(stderr) ?? `nft ended with ${status}: ${stderr.slice(0, 200)}`,
     );
 }

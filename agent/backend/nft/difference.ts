@@ -6,19 +6,20 @@
 import { mapElements } from "#core/render/nft/print.ts";
 import { type Chain, inventoryOf, type Program, type Shaped } from "#core/render/nft/program.ts";
 import { inventoryOfListing, type Listing } from "./listing.ts";
-import { elementText, lineShape, ruleShape } from "./shape.ts";
+import { formatElement, lineShape, formatRule } from "./shape.ts";
 
 /**
  * Every difference in objects, hooks and rules, in words; elements are not looked at, so a terse listing will do.
  * @param before the rules as nft listed them right after this program was loaded, if it was loaded here: then every
  * match of a rule is compared, and else only what it decides and the counters and sets it names
  */
-export function structureDifferences(
+export function compareStructure(
   program: Program,
   listing: Listing,
   before: Listing["rules"] | undefined,
 ): readonly string[] {
-  if (!listing.exists) return ["expected our table, found none", ...program.chains.map(lost)];
+  if (!listing.exists)
+    return ["expected our table, found none", ...program.chains.map(describeLostChain)];
   const want = inventoryOf(program);
   const have = inventoryOfListing(listing);
   return [
@@ -27,17 +28,17 @@ export function structureDifferences(
     ...compareNames("set", want.sets.map(spell), have.sets.map(spell)),
     ...compareNames("map", want.maps.map(spell), have.maps.map(spell)),
     ...compareNames("counter", want.counters, have.counters),
-    ...program.chains.flatMap((chain) => policyDifference(chain, listing)),
-    ...program.chains.flatMap((chain) => rowDifferences(chain, listing.rules, before)),
+    ...program.chains.flatMap((chain) => comparePolicy(chain, listing)),
+    ...program.chains.flatMap((chain) => compareRows(chain, listing.rules, before)),
   ];
 }
 
 const spell = ({ name, shape }: Shaped): string => `${name} (${shape})`;
 
-const lost = ({ name, lines }: Chain): string =>
+const describeLostChain = ({ name, lines }: Chain): string =>
   `missing chain: ${name} with ${lines.length} rules`;
 
-function policyDifference(chain: Chain, listing: Listing): readonly string[] {
+function comparePolicy(chain: Chain, listing: Listing): readonly string[] {
   const listed = listing.chains.find(({ name }) => name === chain.name);
   return listed === undefined || listed.policy === chain.hook?.policy
     ? []
@@ -45,7 +46,7 @@ function policyDifference(chain: Chain, listing: Listing): readonly string[] {
 }
 
 /** What is missing, by the program's own text, what is surplus, and else whether the order is another one. */
-function rowDifferences(
+function compareRows(
   chain: Chain,
   rules: Listing["rules"],
   before: Listing["rules"] | undefined,
@@ -55,13 +56,13 @@ function rowDifferences(
   const found = own(rules);
   const [wanted, have] =
     before === undefined
-      ? [chain.lines.map(lineShape), found.map(({ expr }) => ruleShape(expr))]
+      ? [chain.lines.map(lineShape), found.map(({ expr }) => formatRule(expr))]
       : [own(before).map(spellRule), found.map(spellRule)];
-  const missing = without(wanted, have).map(
+  const missing = findMissing(wanted, have).map(
     (at) => `chain ${chain.name}: missing rule ${at}: ${chain.lines[at]?.text ?? ""}`,
   );
-  const surplus = without(have, wanted).map(
-    (at) => `chain ${chain.name}: surplus rule ${at}: ${ruleShape(found[at]?.expr ?? [])}`,
+  const surplus = findMissing(have, wanted).map(
+    (at) => `chain ${chain.name}: surplus rule ${at}: ${formatRule(found[at]?.expr ?? [])}`,
   );
   if (missing.length + surplus.length > 0) return [...missing, ...surplus];
   const at = wanted.findIndex((text, i) => have[i] !== text);
@@ -72,7 +73,7 @@ function rowDifferences(
 const spellRule = ({ expr }: Listing["rules"][number]): string => JSON.stringify(expr);
 
 /** Places in `these` that `those` has nothing for, one for one. */
-function without(these: readonly string[], those: readonly string[]): readonly number[] {
+function findMissing(these: readonly string[], those: readonly string[]): readonly number[] {
   const left = new Map<string, number>();
   for (const text of those) left.set(text, (left.get(text) ?? 0) + 1);
   return these.flatMap((text, at) => {
@@ -83,12 +84,12 @@ function without(these: readonly string[], those: readonly string[]): readonly n
 }
 
 /** Every difference in the elements of sets and maps; needs a full listing. */
-export function elementDifferences(program: Program, listing: Listing): readonly string[] {
+export function compareElements(program: Program, listing: Listing): readonly string[] {
   const listed = new Map(
     [...listing.sets, ...listing.maps].map((set) => [set.name, set.elem ?? []]),
   );
   const compare = (name: string, want: readonly string[]): readonly string[] =>
-    compareNames(`element of ${name}`, want, (listed.get(name) ?? []).map(elementText));
+    compareNames(`element of ${name}`, want, (listed.get(name) ?? []).map(formatElement));
   return [
     ...program.sets.flatMap((set) => compare(set.name, set.elements)),
     ...program.maps.flatMap((map) => compare(map.name, mapElements(map))),

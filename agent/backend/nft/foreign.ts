@@ -38,14 +38,14 @@ type Fate = "accept" | "drop" | "open";
 const foreignDropsMax = 20;
 
 /** @param entries of nft's JSON listing, none of them ours. @returns at every hook, in the listing's order */
-export function droppingChains(entries: readonly Json[]): readonly ForeignDrop[] {
+export function listDroppingChains(entries: readonly Json[]): readonly ForeignDrop[] {
   const bases = entries
     .map((entry) => Chain.safeParse(entry["chain"]).data)
     .filter((chain) => chain?.hook !== undefined)
     .filter((chain) => chain !== undefined);
   if (bases.length === 0) return [];
-  const fateOf = fates(entries);
-  return bases.flatMap((chain) => judged(chain, fateOf(keyOf(chain, chain.name))));
+  const fateOf = makeFates(entries);
+  return bases.flatMap((chain) => describeDrops(chain, fateOf(keyOf(chain, chain.name))));
 }
 
 /** Those at the hooks where our table has a chain: of what another hook drops we accept nothing. At most 20. */
@@ -55,26 +55,28 @@ export const besideOurs = (
 ): readonly ForeignDrop[] =>
   drops.filter(({ hook }) => chains.some((chain) => chain.hook === hook)).slice(0, foreignDropsMax);
 
-function judged(
+function describeDrops(
   { family, table, name, hook, prio, policy }: Chain,
   fate: Fate,
 ): readonly ForeignDrop[] {
   if (hook === undefined || fate === "accept" || (fate === "open" && policy !== "drop")) return [];
   const by = fate === "drop" ? "rule" : "policy";
-  return [{ family, table: named(table), chain: named(name), hook, priority: prio ?? 0, by }];
+  return [
+    { family, table: formatName(table), chain: formatName(name), hook, priority: prio ?? 0, by },
+  ];
 }
 
-const named = (name: string): string => printable(name).slice(0, 128);
+const formatName = (name: string): string => printable(name).slice(0, 128);
 
 const keyOf = (owner: { readonly family: string; readonly table: string }, chain: string): string =>
   JSON.stringify([owner.family, owner.table, chain]);
 
 /** Follows unconditional jumps; the kernel admits no loop, and a listing that has one ends in `open`. */
-function fates(entries: readonly Json[]): (chain: string) => Fate {
+function makeFates(entries: readonly Json[]): (chain: string) => Fate {
   const decisions = new Map<string, Decision[]>();
   for (const entry of entries) {
     const rule = Rule.safeParse(entry["rule"]).data;
-    const decision = rule === undefined ? undefined : unconditional(rule.expr);
+    const decision = rule === undefined ? undefined : findUnconditional(rule.expr);
     if (rule === undefined || decision === undefined) continue;
     const key = keyOf(rule, rule.chain);
     const target = decision.target === undefined ? undefined : keyOf(rule, decision.target);
@@ -87,14 +89,14 @@ function fates(entries: readonly Json[]): (chain: string) => Fate {
     const before = known.get(chain);
     if (before !== undefined) return before;
     known.set(chain, "open");
-    const fate = first(decisions.get(chain) ?? [], fateOf);
+    const fate = findFirst(decisions.get(chain) ?? [], fateOf);
     known.set(chain, fate);
     return fate;
   };
   return fateOf;
 }
 
-function first(decisions: readonly Decision[], fateOf: (chain: string) => Fate): Fate {
+function findFirst(decisions: readonly Decision[], fateOf: (chain: string) => Fate): Fate {
   for (const { kind, target } of decisions) {
     if (kind === "accept" || kind === "drop") return kind;
     if (kind === "return") return "open";
@@ -114,7 +116,7 @@ interface Decision {
 const passing: ReadonlySet<string> = new Set(["counter", "log", "mangle"]);
 
 /** @returns undefined for a rule with a condition, or without a verdict; `target` is a chain's name */
-function unconditional(expr: readonly Json[]): Decision | undefined {
+function findUnconditional(expr: readonly Json[]): Decision | undefined {
   for (const [kind, value] of expr.flatMap((statement) => Object.entries(statement))) {
     if (passing.has(kind)) continue;
     if (kind === "accept" || kind === "return" || kind === "drop")

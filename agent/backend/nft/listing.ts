@@ -6,7 +6,7 @@ import * as z from "zod";
 import type { Inventory, Shaped } from "#core/render/nft/program.ts";
 import { table } from "#core/render/nft/program.ts";
 import type { ForeignDrop } from "#schema/wire.ts";
-import { droppingChains } from "./foreign.ts";
+import { listDroppingChains } from "./foreign.ts";
 import { type ForeignRedirect, redirectsOf } from "./redirects.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -83,7 +83,11 @@ export function parseListing(text: string): { readonly own: Listing; readonly ot
   for (const entry of Document.parse(JSON.parse(text)).nftables)
     for (const [kind, value] of Object.entries(entry))
       if (!gather(found, kind, value)) theirs.push(entry);
-  const others = { drops: droppingChains(theirs), redirects: redirectsOf(theirs), unlisted: null };
+  const others = {
+    drops: listDroppingChains(theirs),
+    redirects: redirectsOf(theirs),
+    unlisted: null,
+  };
   return { own: found, others };
 }
 
@@ -129,10 +133,10 @@ function gatherTable(found: Writable, value: unknown): void {
   if (listed.flags !== undefined) found.foreign.push("table flags");
 }
 
-const spelled = (type: z.infer<typeof KeyType>): string =>
+const formatType = (type: z.infer<typeof KeyType>): string =>
   typeof type === "string" ? type : type.join(" . ");
 
-const flagged = (type: string, flags: readonly string[] | undefined): string =>
+const addFlags = (type: string, flags: readonly string[] | undefined): string =>
   flags === undefined || flags.length === 0 ? type : `${type} ${flags.join(" ")}`;
 
 /** Names and shapes, in the words of #core/render/nft/program.ts. */
@@ -143,11 +147,11 @@ export const inventoryOfListing = (listing: Listing): Inventory => ({
   })),
   sets: listing.sets.map((set) => ({
     name: set.name,
-    shape: flagged(spelled(set.type), set.flags),
+    shape: addFlags(formatType(set.type), set.flags),
   })),
   maps: listing.maps.map((map) => ({
     name: map.name,
-    shape: flagged(`${spelled(map.type)} : ${spelled(map.map)}`, map.flags),
+    shape: addFlags(`${formatType(map.type)} : ${formatType(map.map)}`, map.flags),
   })),
   counters: listing.counters.map((counter) => counter.name),
   foreign: listing.foreign.length > 0,

@@ -6,7 +6,7 @@ import { programSha256 } from "#agent/disk/digest.ts";
 import type { CounterReading } from "#schema/wire.ts";
 import {
   elementCount,
-  flipped,
+  flipNames,
   type Inventory,
   inventoryOf,
   isFlipped,
@@ -14,13 +14,13 @@ import {
   type Program,
   removal,
   skeleton,
-  staged,
-  transactionBetween,
+  stageProgram,
+  makeTransaction,
 } from "#core/render/index.ts";
 import { ApplyError } from "./apply-error.ts";
 import { type Calls, callsBy } from "./calls.ts";
 import { besideOurs } from "./foreign.ts";
-import { elementDifferences, structureDifferences } from "./difference.ts";
+import { compareElements, compareStructure } from "./difference.ts";
 import { inventoryOfListing, type Listing, type Others, unknownOthers } from "./listing.ts";
 import type { Detail } from "./session.ts";
 import type { Exec } from "#agent/process/spawn.ts";
@@ -99,7 +99,7 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     chains: [],
     others: unknownOthers,
   };
-  const digest = digests();
+  const digest = makeDigests();
   const kernel = callsBy(exec, path, {
     ours: ({ chains }) => (memory.chains = chains),
     others: (others) => (memory.others = others),
@@ -130,28 +130,28 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     if (loaded === undefined || known === undefined) return undefined;
     if (!witness.vouches(elementCount(program) <= elementsListedMax)) return undefined;
     const at = { program, flip: loaded.flip };
-    const text = transactionBetween(namedAt(loaded), namedAt(at));
+    const text = makeTransaction(namedAt(loaded), namedAt(at));
     if (text === undefined) return undefined;
     memory.inventory = undefined;
     const applied = await send(at, text, loaded.rules);
     memory.inventory = known;
     return applied;
   };
-  const differences = async (program: Program, detail: Detail): Promise<Differences> => {
+  const compareWithKernel = async (program: Program, detail: Detail): Promise<Differences> => {
     const held = await list(detail);
     const flip = isFlipped(inventoryOfListing(held));
     const named = namedAt({ program, flip });
     const { loaded } = memory;
     const same = loaded?.flip === flip && digest(loaded.program) === digest(program);
     const before = same ? loaded.rules : undefined;
-    const members = detail === "full" && held.exists ? elementDifferences(named, held) : [];
-    const changes = [...structureDifferences(named, held, before), ...members];
+    const members = detail === "full" && held.exists ? compareElements(named, held) : [];
+    const changes = [...compareStructure(named, held, before), ...members];
     // Somebody was here: what this process remembers of the kernel is no longer true.
     if (changes.length > 0) memory.inventory = undefined;
     return { changes, exact: before !== undefined };
   };
   const readback = async (program: Program): Promise<void> =>
-    agree((await differences(program, "full")).changes);
+    agree((await compareWithKernel(program, "full")).changes);
   const others = (): Others => {
     const { drops, ...rest } = memory.others;
     return { ...rest, drops: drops === null ? null : besideOurs(drops, memory.chains) };
@@ -165,7 +165,7 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     load,
     inventory,
     readback,
-    differences,
+    differences: compareWithKernel,
     apply,
     amend,
     others,
@@ -189,20 +189,20 @@ function loaderBy(kernel: Calls, memory: Memory, inventory: () => Promise<Invent
     const named = namedAt(at);
     const few = elementCount(named) <= elementsListedMax;
     const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
-    agree(structureDifferences(named, held, before));
-    if (few) agree(elementDifferences(named, held));
+    agree(compareStructure(named, held, before));
+    if (few) agree(compareElements(named, held));
     memory.loaded = { ...at, rules: held.rules };
     return { text };
   };
   const attempt = async (program: Program, present: Inventory): Promise<Applied> => {
     const at = { program, flip: !isFlipped(present) };
-    const stages = staged(namedAt(at), present);
+    const stages = stageProgram(namedAt(at), present);
     if (stages === undefined) return send({ program, flip: false }, print(program, present).text);
-    for (const text of stages.texts) await kernel.load(text).catch(leftovers);
-    return send(at, stages.flip).catch(leftovers);
+    for (const text of stages.texts) await kernel.load(text).catch(refuseLeftovers);
+    return send(at, stages.flip).catch(refuseLeftovers);
   };
 
-  const again = async (program: Program, first: unknown): Promise<Applied> => {
+  const applyAgain = async (program: Program, first: unknown): Promise<Applied> => {
     if (!(first instanceof ApplyError)) throw first;
     try {
       return await attempt(program, await inventory());
@@ -210,7 +210,7 @@ function loaderBy(kernel: Calls, memory: Memory, inventory: () => Promise<Invent
       throw first.code === "readback_mismatch" ? first : error;
     }
   };
-  return { send, attempt, again };
+  return { send, attempt, again: applyAgain };
 }
 
 /** A program, and under which of its two names for each set and map. */
@@ -218,10 +218,10 @@ interface Placed {
   readonly program: Program;
   readonly flip: boolean;
 }
-const namedAt = ({ program, flip }: Placed): Program => (flip ? flipped(program) : program);
+const namedAt = ({ program, flip }: Placed): Program => (flip ? flipNames(program) : program);
 
 /** Our table holds more than before: what comes next is a whole load, which deletes what is left over. */
-function leftovers(cause: unknown): never {
+function refuseLeftovers(cause: unknown): never {
   if (!(cause instanceof ApplyError)) throw cause;
   throw new ApplyError("readback_mismatch", cause.message, { cause });
 }
@@ -243,7 +243,7 @@ interface Memory {
 }
 
 /** `programSha256`, once for each program that is still in use: printing a big one takes a while. */
-function digests(): (program: Program) => string {
+function makeDigests(): (program: Program) => string {
   const known = new WeakMap<Program, string>();
   return (program) => {
     const digest = known.get(program) ?? programSha256(program);

@@ -58,10 +58,10 @@ export function redirectsOf(entries: readonly Json[]): readonly ForeignRedirect[
   const rules = entries
     .map((entry) => Rule.safeParse(entry["rule"]).data)
     .filter((rule) => rule !== undefined);
-  const reached = reachable(starts, rules);
+  const reached = findReachable(starts, rules);
   return rules
     .filter((rule) => reached.has(keyOf(rule, rule.chain)))
-    .flatMap(redirects)
+    .flatMap(listRedirects)
     .slice(0, redirectsMax);
 }
 
@@ -71,7 +71,7 @@ const keyOf = (owner: { readonly family: string; readonly table: string }, chain
 type Rule = z.infer<typeof Rule>;
 
 /** Chains that a packet may come to from one of these. */
-function reachable(starts: readonly string[], rules: readonly Rule[]): ReadonlySet<string> {
+function findReachable(starts: readonly string[], rules: readonly Rule[]): ReadonlySet<string> {
   const jumps = new Map<string, string[]>();
   for (const rule of rules)
     for (const statement of rule.expr)
@@ -88,7 +88,7 @@ function reachable(starts: readonly string[], rules: readonly Rule[]): ReadonlyS
 }
 
 /** What one rule hands on; nothing for one that translates no destination, or only that of the loopback. */
-function redirects({ family, table, chain, expr }: Rule): readonly ForeignRedirect[] {
+function listRedirects({ family, table, chain, expr }: Rule): readonly ForeignRedirect[] {
   if (!expr.some(translates)) return [];
   let protocol: ForeignRedirect["protocol"] = null;
   let ports: readonly PortRange[] = [[0, 65_535]];
@@ -106,7 +106,7 @@ function redirects({ family, table, chain, expr }: Rule): readonly ForeignRedire
     if (payload?.field === "daddr" && typeof right === "string") address = right;
   }
   if (address === "::1" || address?.startsWith("127.") === true) return [];
-  const place = { family, table: named(table), chain: named(chain) };
+  const place = { family, table: formatName(table), chain: formatName(chain) };
   return ports.map(([from, to]) => ({
     ...place,
     protocol,
@@ -122,10 +122,10 @@ const translates = (statement: Json): boolean =>
 const protocolOf = (value: unknown): "tcp" | "udp" | undefined =>
   value === "tcp" || value === 6 ? "tcp" : value === "udp" || value === 17 ? "udp" : undefined;
 
-const named = (name: string): string => printable(name).slice(0, 128);
+const formatName = (name: string): string => printable(name).slice(0, 128);
 
 /** Whether packets to a socket may be handed on. @param address of the socket; of a wildcard every one */
-export function handsOn(
+export function isRedirect(
   redirect: ForeignRedirect,
   {
     protocol,

@@ -49,7 +49,7 @@ export async function loadAndList(
     const argv = [path, ...flags[purpose], ...flags[detail], "-j", "-i"];
     const input = `include "${join(folder, fileName)}"\n${questions[detail].join(" ")}\n`;
     const { stdout, stderr } = await exec(argv, input, "line");
-    return { error: firstError(stderr), listing: stdout };
+    return { error: findFirstError(stderr), listing: stdout };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -72,7 +72,7 @@ function stage(text: string): string | undefined {
 }
 
 /** The line of nft's output that says what is wrong, without where the file lay. */
-export function firstError(stderr: string): string | undefined {
+export function findFirstError(stderr: string): string | undefined {
   const line = stderr.split("\n").find((text) => text.includes("Error:"));
   return line?.replace(/^.*?(?=\d+:\d+-\d+: Error:)/, "");
 }

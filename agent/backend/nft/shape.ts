@@ -30,9 +30,9 @@ const Lookup = z.object({ right: z.string().startsWith("@") });
 const Dispatch = z.object({ data: z.string() });
 
 /** The same of a listed rule; a statement that we never print stands in it by its name. */
-export function ruleShape(expr: readonly Readonly<Record<string, unknown>>[]): string {
+export function formatRule(expr: readonly Readonly<Record<string, unknown>>[]): string {
   const parts = expr.flatMap((statement) =>
-    Object.entries(statement).map(([kind, value]) => statementShape(kind, value)),
+    Object.entries(statement).map(([kind, value]) => formatStatement(kind, value)),
   );
   const shape = parts.filter((part) => part !== "").join(" ");
   return /(^| )(accept|drop|reject|jump .*|goto .*|vmap .*)$/.test(shape)
@@ -40,7 +40,7 @@ export function ruleShape(expr: readonly Readonly<Record<string, unknown>>[]): s
     : `${shape} continue`.trim();
 }
 
-function statementShape(kind: string, value: unknown): string {
+function formatStatement(kind: string, value: unknown): string {
   switch (kind) {
     case "match":
       return Lookup.safeParse(value).data?.right ?? "";
@@ -68,14 +68,14 @@ const protocolNames: ReadonlyMap<unknown, string> = new Map([
 const Entry = z.tuple([z.union([z.string(), Concat]), z.object({ jump: Target })]);
 
 /** One element as a program spells it. */
-export function elementText(element: unknown): string {
+export function formatElement(element: unknown): string {
   if (typeof element === "string") return element;
   const prefix = Prefix.safeParse(element);
   if (prefix.success) return `${prefix.data.prefix.addr}/${prefix.data.prefix.len}`;
   const concat = Concat.safeParse(element);
   if (concat.success) return concatText(concat.data.concat);
   const entry = Entry.safeParse(element);
-  if (entry.success) return `${elementText(entry.data[0])} : jump ${entry.data[1].jump.target}`;
+  if (entry.success) return `${formatElement(entry.data[0])} : jump ${entry.data[1].jump.target}`;
   const range = Range.safeParse(element);
   return range.success ? range.data.range.join("-") : JSON.stringify(element);
 }

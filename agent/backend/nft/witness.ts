@@ -13,12 +13,12 @@ export class Witness {
   #disturbed = false;
 
   /** A process of ours was started: its transactions are no news. */
-  started(pid: number): void {
+  noteStarted(pid: number): void {
     this.#pids = [...this.#pids, pid].slice(-ownKeptMax);
   }
 
   /** A transaction was heard. @returns whether it was ours; then the watch has listened since before that load */
-  heard(pid: number, touchesOurs: boolean): boolean {
+  noteTransaction(pid: number, touchesOurs: boolean): boolean {
     const ours = this.#pids.includes(pid);
     if (ours) this.#listening = true;
     else if (touchesOurs) this.#disturbed = true;
@@ -26,7 +26,7 @@ export class Witness {
   }
 
   /** The watch has ended. */
-  deaf(): void {
+  noteUnwatched(): void {
     this.#listening = false;
   }
 

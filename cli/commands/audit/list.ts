@@ -2,9 +2,9 @@
 import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { command, jsonOption, print, wholeNumber } from "#cli/run/command.ts";
+import { command, jsonOption, print, parseWholeNumber } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { table } from "#cli/text/table.ts";
+import { formatTable } from "#cli/text/table.ts";
 
 export const auditList = command(
   {
@@ -16,10 +16,10 @@ export const auditList = command(
     examples: ["audit list", "audit list --limit 1000 --json"],
   },
   async ({ values }, context) => {
-    const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
+    const limit = parseWholeNumber("--limit", values.limit ?? "20", 999_999);
     const items = await listItems(openClient(values, context.env), "GET /v1/audit", {}, limit);
     print(context, values.json, items, () =>
-      table(
+      formatTable(
         ["SEQ", "AT", "ACTOR", "FOR", "ACTION", "REVISION", "ABOUT"],
         items.map((item) => [
           item.seq,
@@ -28,7 +28,7 @@ export const auditList = command(
           item.on_behalf_of,
           item.action,
           item.revision,
-          aboutText(item.body),
+          formatAbout(item.body),
         ]),
       ),
     );
@@ -39,7 +39,7 @@ export const auditList = command(
 const aboutMax = 60;
 
 /** Names and numbers of an entry, shortened; lists and digests are for `--json`. */
-function aboutText(body: Readonly<Record<string, unknown>>): string {
+function formatAbout(body: Readonly<Record<string, unknown>>): string {
   const said = Object.entries(body).flatMap(([name, told]) =>
     (typeof told === "string" && told.length <= 40) ||
     typeof told === "number" ||

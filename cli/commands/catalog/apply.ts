@@ -6,7 +6,7 @@ import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import type { ReleaseTime } from "#schema/intent.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { agreed, commit, type Described, writtenText } from "#cli/intent/commit.ts";
+import { requireAgreement, commit, type Described, formatWritten } from "#cli/intent/commit.ts";
 import { behalfOption, command, note, onBehalfOf } from "#cli/run/command.ts";
 import { printProposal } from "#cli/intent/proposal-text.ts";
 import {
@@ -68,14 +68,14 @@ export const apply = command(
         output.line(JSON.stringify({ changed: false, revision: answer.revision, plan: planned }));
       return exitCodes.ok;
     }
-    if (!values.yes) await agreed(output, proposal);
+    if (!values.yes) await requireAgreement(output, proposal);
     const described: Described = { message, source: chosen.source, release, ...behalf };
     const written = await commit(client, proposal, described);
     if (json)
       output.line(
         JSON.stringify({ changed: written.changed, revision: written.revision, plan: planned }),
       );
-    else output.line(writtenText(written));
+    else output.line(formatWritten(written));
     const hosts = [...written.staged, ...written.waiting.map(({ host }) => host)];
     if (strategy === undefined || hosts.length === 0) return exitCodes.ok;
     const { revision } = written;

@@ -1,7 +1,7 @@
 /** `portcullis cosign`: what waits for operators' signatures, what it would change on each host, and signing it. */
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import type { PendingItem } from "#schema/cosign.ts";
 import type { Root } from "#schema/tuf.ts";
 import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
@@ -13,8 +13,8 @@ import { wholeHostLines } from "#cli/text/host.ts";
 import { type Line, line, printLines } from "#cli/text/lines.ts";
 import { opensLines } from "#cli/text/openings.ts";
 import { loadRootFile, readPrivateKey } from "#cli/root/key-files.ts";
-import { rootInForce } from "#cli/root/plane.ts";
-import { table } from "#cli/text/table.ts";
+import { readRootInForce } from "#cli/root/plane.ts";
+import { formatTable } from "#cli/text/table.ts";
 
 const rootOption = value(
   "FILE",
@@ -23,7 +23,7 @@ const rootOption = value(
 
 const waiting = (client: Client) => listItems(client, "GET /v1/cosign", {});
 const rootOf = async (client: Client, path: string | undefined): Promise<Root> =>
-  (path === undefined ? await rootInForce(client) : loadRootFile(path)).signed;
+  (path === undefined ? await readRootInForce(client) : loadRootFile(path)).signed;
 
 export const cosignList = command(
   {
@@ -37,7 +37,7 @@ export const cosignList = command(
   async ({ values }, context) => {
     const items = await waiting(openClient(values, context.env));
     print(context, values.json, items, () =>
-      table(
+      formatTable(
         ["HOST", "SEQ", "REVISION", "SIGNED", "SINCE"],
         items.map((item) => [item.host, item.seq, item.revision, signedText(item), item.at]),
       ),
@@ -76,7 +76,7 @@ export const cosignShow = command(
       now(),
     );
     if (values.json) output.line(JSON.stringify(describe(shown)));
-    else printLines(output, signingLines(shown));
+    else printLines(output, listSigningLines(shown));
     return exitCodes.ok;
   },
 );
@@ -98,7 +98,7 @@ const describe = ({ detail, custom, expires, change, compared }: ToSign) => ({
 });
 
 /** All that a signature would say, for people. */
-export function signingLines({
+export function listSigningLines({
   detail,
   custom,
   expires,
@@ -120,7 +120,7 @@ export function signingLines({
       "dim",
       `    seq ${seq} of fleet ${fleet}, revision ${revision}, expires ${expires}; signed ${signedText(detail)}`,
     ),
-    line("dim", `    also signed: ${canonicalText(rest)}`),
+    line("dim", `    also signed: ${formatCanonical(rest)}`),
   ];
 }
 
@@ -156,8 +156,8 @@ export const cosignSign = command(
     const hosts = values.all ? (await waiting(client)).map(({ host }) => host) : positionals.hosts;
     const shown: ToSign[] = [];
     for (const host of hosts) shown.push(await readToSign(client, root, host, now()));
-    if (!values.json) for (const one of shown) printLines(output, signingLines(one));
-    await agreed(output, shown.length, values.yes);
+    if (!values.json) for (const one of shown) printLines(output, listSigningLines(one));
+    await requireAgreement(output, shown.length, values.yes);
     const done = [];
     for (const one of shown) done.push(await sendSignature(client, one, key));
     if (values.json) output.line(JSON.stringify(done));
@@ -171,7 +171,11 @@ export const cosignSign = command(
 );
 
 /** @throws Failure */
-async function agreed(output: Output, count: number, yes: boolean | undefined): Promise<void> {
+async function requireAgreement(
+  output: Output,
+  count: number,
+  yes: boolean | undefined,
+): Promise<void> {
   if (yes === true || count === 0) return;
   if (output.confirm === undefined)
     throw new Failure("nobody is here to ask; --yes signs without asking");

@@ -7,7 +7,7 @@ import type { HostStatus } from "#schema/api/hosts.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { span, table } from "#cli/text/table.ts";
+import { formatSpan, formatTable } from "#cli/text/table.ts";
 
 export const hostsAdopting = command(
   {
@@ -29,34 +29,34 @@ export const hostsAdopting = command(
     for (const { key, status } of hosts)
       if (status.state === "adopting")
         found.push(await client.call("GET /v1/hosts/:host/status", { params: { host: key } }));
-    print(context, values.json, found, () => lines(found, context.now()));
+    print(context, values.json, found, () => listLines(found, context.now()));
     return exitCodes.ok;
   },
 );
 
 /** @param now milliseconds since the Unix epoch */
-function lines(found: readonly HostStatus[], now: number): readonly string[] {
+function listLines(found: readonly HostStatus[], now: number): readonly string[] {
   if (found.length === 0) return ["no host is adopting"];
   const rows = found.map(({ host, published, report }) => [
     host,
     published === null ? null : `${published.seq}/r${published.revision}`,
-    report === null ? null : `${span(now - Date.parse(report.received_at))} ago`,
+    report === null ? null : `${formatSpan(now - Date.parse(report.received_at))} ago`,
     report?.counted?.packets ?? null,
-    most(report),
-    undeclared(report),
+    describeMost(report),
+    describeUndeclared(report),
   ]);
   return [
-    ...table(["HOST", "PUBLISHED", "REPORT", "PACKETS", "MOST OF", "UNDECLARED"], rows),
+    ...formatTable(["HOST", "PUBLISHED", "REPORT", "PACKETS", "MOST OF", "UNDECLARED"], rows),
     "portcullis-agent adopt, on a host, lists what would be cut; portcullis-agent adopt --yes enforces",
   ];
 }
 
-function most(report: HostStatus["report"]): string | null {
+function describeMost(report: HostStatus["report"]): string | null {
   const [row] = report?.counted?.rows ?? [];
   return row === undefined ? null : (row.row ?? "no row");
 }
 
-function undeclared(report: HostStatus["report"]): number | null {
+function describeUndeclared(report: HostStatus["report"]): number | null {
   const listening = report?.listening ?? null;
   return listening === null
     ? null

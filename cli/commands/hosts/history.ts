@@ -5,7 +5,7 @@ import type { Run } from "#schema/api/hosts.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { table } from "#cli/text/table.ts";
+import { formatTable } from "#cli/text/table.ts";
 
 export const hostsHistory = command(
   {
@@ -32,17 +32,17 @@ export const hostsHistory = command(
   },
 );
 
-const shown = (digest: string | null): string | null => digest?.slice(0, 12) ?? null;
+const shortenDigest = (digest: string | null): string | null => digest?.slice(0, 12) ?? null;
 
 const historyTable = (runs: readonly Run[]): readonly string[] =>
-  table(
+  formatTable(
     ["FROM", "TO", "STATE", "APPLIED", "BUNDLE", "GUARD"],
     runs.map(({ from, to, state, seq, revision, bundle_sha256, guard_sha256 }) => [
       from,
       to ?? "now",
       state,
       seq === null ? null : `${seq}/r${revision}`,
-      shown(bundle_sha256),
-      shown(guard_sha256),
+      shortenDigest(bundle_sha256),
+      shortenDigest(guard_sha256),
     ]),
   );

@@ -5,7 +5,7 @@ import type { Listening } from "#schema/wire.ts";
 import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, type Context, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { type Cell, properties, span, table } from "#cli/text/table.ts";
+import { type Cell, formatProperties, formatSpan, formatTable } from "#cli/text/table.ts";
 
 export const hosts = command(
   {
@@ -63,15 +63,15 @@ async function showHost(
 
 /** @param now milliseconds since the Unix epoch */
 export const hostTable = (items: readonly HostItem[], now: number): readonly string[] =>
-  table(
+  formatTable(
     ["HOST", "STATE", "PUBLISHED", "APPLIED", "LEASE", "HELD", "POLL", "REPORT", "WARNINGS"],
     items.map(({ key, status }) => [
       key,
       stateText(status),
-      held(status.published),
-      held(status.applied),
-      left(status.lease_expires_at, now),
-      left(status.held_lease_expires_at, now),
+      formatHeld(status.published),
+      formatHeld(status.applied),
+      formatLeft(status.lease_expires_at, now),
+      formatLeft(status.held_lease_expires_at, now),
       ago(status.last_poll_at, now),
       ago(status.last_report_at, now),
       status.warnings.length === 0 ? null : status.warnings.length,
@@ -87,22 +87,22 @@ export const hostProperties = (
   listening: Listening | null,
   now: number,
 ): readonly string[] =>
-  properties([
+  formatProperties([
     ["host", key],
     ["addresses", body.addresses.join(", ")],
     ["roles", body.roles.join(", ")],
     ["state", stateText(status)],
-    ["published", held(status.published)],
-    ["applied", held(status.applied)],
-    ["lease published", left(status.lease_expires_at, now)],
-    ["lease it held", left(status.held_lease_expires_at, now)],
+    ["published", formatHeld(status.published)],
+    ["applied", formatHeld(status.applied)],
+    ["lease published", formatLeft(status.lease_expires_at, now)],
+    ["lease it held", formatLeft(status.held_lease_expires_at, now)],
     ["last poll", ago(status.last_poll_at, now)],
     ["last report", ago(status.last_report_at, now)],
     ...status.warnings.map((warning): [string, Cell] => ["warning", warning.message]),
-    ...(listening === null ? [] : listeningProperties(listening)),
+    ...(listening === null ? [] : listListeningProperties(listening)),
   ]);
 
-function listeningProperties({ undeclared, silent }: Listening): readonly [string, Cell][] {
+function listListeningProperties({ undeclared, silent }: Listening): readonly [string, Cell][] {
   const more = (name: string, count: number): readonly [string, Cell][] =>
     count === 0 ? [] : [[name, `and ${count} more`]];
   return [
@@ -119,14 +119,14 @@ function listeningProperties({ undeclared, silent }: Listening): readonly [strin
   ];
 }
 
-const held = (value: Held | null): Cell =>
+const formatHeld = (value: Held | null): Cell =>
   value === null ? null : `${value.seq}/r${value.revision}`;
 
-function left(expires: string | null, now: number): Cell {
+function formatLeft(expires: string | null, now: number): Cell {
   if (expires === null) return null;
   const rest = Date.parse(expires) - now;
-  return rest <= 0 ? "expired" : span(rest);
+  return rest <= 0 ? "expired" : formatSpan(rest);
 }
 
 const ago = (at: string | null, now: number): Cell =>
-  at === null ? null : `${span(now - Date.parse(at))} ago`;
+  at === null ? null : `${formatSpan(now - Date.parse(at))} ago`;

@@ -3,7 +3,7 @@ import { exitCodes, UsageError } from "#args/exits.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { table } from "#cli/text/table.ts";
+import { formatTable } from "#cli/text/table.ts";
 
 const options = { ...jsonOption, ...connectionOptions } as const;
 
@@ -21,7 +21,7 @@ export const invitationList = command(
   async ({ values }, context) => {
     const items = await listItems(openClient(values, context.env), "GET /v1/enrolments", {});
     print(context, values.json, items, () =>
-      table(
+      formatTable(
         ["ID", "HOST", "BY", "MADE", "EXPIRES"],
         items.map((one) => [one.id, one.host, one.created_by, one.created_at, one.expires_at]),
       ),

@@ -23,7 +23,7 @@ export const hostsRevoke = command(
   },
   async ({ values, positionals: params }, context) => {
     const client = openClient(values, context.env);
-    if (!values.yes) await agreed(context.output, params.host);
+    if (!values.yes) await requireAgreement(context.output, params.host);
     await client.call("DELETE /v1/hosts/:host/identity", { params });
     print(context, values.json, { host: params.host, revoked: true }, () => [
       `the key of ${params.host} is revoked; portcullis enrol ${params.host} lets it join anew`,
@@ -33,7 +33,7 @@ export const hostsRevoke = command(
 );
 
 /** @throws Failure unless a person says yes */
-async function agreed(output: Output, host: string): Promise<void> {
+async function requireAgreement(output: Output, host: string): Promise<void> {
   if (output.confirm === undefined) throw new UsageError("nobody can be asked here: give --yes");
   if (!(await output.confirm(`Revoke the key of ${host}?`)))
     throw new Failure("not confirmed; nothing was revoked");

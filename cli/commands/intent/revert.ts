@@ -7,8 +7,8 @@ import { flag, value } from "#args/spec.ts";
 import type { RevisionDetail } from "#schema/api/commits.ts";
 import { Change } from "#schema/intent.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { behalfOption, command, note, onBehalfOf, revisionNumber } from "#cli/run/command.ts";
-import { agreed, commit, writtenText } from "#cli/intent/commit.ts";
+import { behalfOption, command, note, onBehalfOf, parseRevisionNumber } from "#cli/run/command.ts";
+import { requireAgreement, commit, formatWritten } from "#cli/intent/commit.ts";
 import { Failure, Failures } from "#cli/text/output.ts";
 import { readRows } from "#cli/http/pages.ts";
 import type { CurrentRow } from "#cli/http/pages.ts";
@@ -43,14 +43,14 @@ export const revert = command(
     examples: ["revert r12", "revert 12 -m 'the shop is closed' --stage --yes"],
   },
   async ({ values, positionals }, { env, output }) => {
-    const revision = revisionNumber(positionals.revision);
+    const revision = parseRevisionNumber(positionals.revision);
     const message = note("--message", values.message ?? `revert of revision ${revision}`);
     const behalf = onBehalfOf(values["on-behalf-of"]);
     const release = values.stage ? "staged" : "now";
     const client = openClient(values, env);
     const detail = await client.call("GET /v1/revisions/:revision", { params: { revision } });
     const current = await readRows(client);
-    const later = changedSince(detail, current.rows);
+    const later = findChangedSince(detail, current.rows);
     if (later.length > 0 && !values.overwrite)
       throw new Failures([...later, "nothing was written; --overwrite takes these rows back too"]);
     const { source } = detail;
@@ -66,12 +66,12 @@ export const revert = command(
       if (json) output.line(JSON.stringify({ changed: false, revision: current.revision }));
       return exitCodes.ok;
     }
-    if (!values.yes) await agreed(output, proposal);
+    if (!values.yes) await requireAgreement(output, proposal);
     const written = await commit(client, proposal, { message, source, release, ...behalf });
     output.line(
       json
         ? JSON.stringify({ ...written, plan: describeProposal(proposal) })
-        : writtenText(written),
+        : formatWritten(written),
     );
     return exitCodes.ok;
   },
@@ -81,7 +81,7 @@ const nameOf = ({ kind, key }: { readonly kind: string; readonly key: string }):
   `${kind} ${key}`;
 
 /** A sentence for each row of the revision that is no longer as the revision left it. */
-function changedSince(
+function findChangedSince(
   { revision, changes }: RevisionDetail,
   current: readonly CurrentRow[],
 ): readonly string[] {

@@ -3,11 +3,17 @@ import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import type { RevisionDetail, RevisionItem } from "#schema/api/commits.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { command, jsonOption, print, revisionNumber, wholeNumber } from "#cli/run/command.ts";
-import { bodyDifferences } from "#cli/text/diff.ts";
+import {
+  command,
+  jsonOption,
+  print,
+  parseRevisionNumber,
+  parseWholeNumber,
+} from "#cli/run/command.ts";
+import { compareBodies } from "#cli/text/diff.ts";
 import { type Output, paint, printable } from "#cli/text/output.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { properties, table } from "#cli/text/table.ts";
+import { formatProperties, formatTable } from "#cli/text/table.ts";
 
 export const revisions = command(
   {
@@ -19,9 +25,9 @@ export const revisions = command(
     examples: ["revisions --limit 5", "revisions r12"],
   },
   async ({ values, positionals }, context) => {
-    const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
+    const limit = parseWholeNumber("--limit", values.limit ?? "20", 999_999);
     const revision =
-      positionals.revision === undefined ? undefined : revisionNumber(positionals.revision);
+      positionals.revision === undefined ? undefined : parseRevisionNumber(positionals.revision);
     const client = openClient(values, context.env);
     if (revision === undefined) {
       const items = await listItems(client, "GET /v1/revisions", {}, limit);
@@ -35,7 +41,7 @@ export const revisions = command(
 );
 
 const revisionTable = (items: readonly RevisionItem[]): readonly string[] =>
-  table(
+  formatTable(
     ["REVISION", "AT", "AUTHOR", "FOR", "SOURCE", "MESSAGE"],
     items.map((item) => [
       item.revision,
@@ -48,7 +54,7 @@ const revisionTable = (items: readonly RevisionItem[]): readonly string[] =>
   );
 
 const revisionLines = (output: Output, detail: RevisionDetail): readonly string[] => [
-  ...properties([
+  ...formatProperties([
     ["revision", detail.revision],
     ["parent", detail.parent],
     ["at", detail.at],
@@ -57,10 +63,10 @@ const revisionLines = (output: Output, detail: RevisionDetail): readonly string[
     ["source", detail.source],
     ["message", detail.message],
   ]),
-  ...detail.changes.flatMap((change) => changeLines(output, change)),
+  ...detail.changes.flatMap((change) => listChangeLines(output, change)),
 ];
 
-function changeLines(
+function listChangeLines(
   output: Output,
   { kind, key, before, after }: RevisionDetail["changes"][number],
 ): readonly string[] {
@@ -68,7 +74,7 @@ function changeLines(
   const sign = { added: "+", removed: "-", changed: "~" }[tone];
   const head = paint(output, tone, printable(`${sign} ${kind} ${key}`));
   if (tone !== "changed") return [head];
-  const fields = bodyDifferences(before, after);
+  const fields = compareBodies(before, after);
   return [
     head,
     ...fields.map((field) => paint(output, field.tone, `    ${printable(field.text)}`)),

@@ -2,7 +2,7 @@
 import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
-import { command, revisionNumber } from "#cli/run/command.ts";
+import { command, parseRevisionNumber } from "#cli/run/command.ts";
 import { Failure } from "#cli/text/output.ts";
 import { listItems } from "#cli/http/pages.ts";
 
@@ -26,9 +26,9 @@ export const ruleset = command(
     const format = values.format ?? (values.json ? "json" : "nft");
     if (format === "nft" && values.json)
       throw new UsageError("--json and --format nft exclude each other");
-    const asked = values.revision === undefined ? undefined : revisionNumber(values.revision);
+    const asked = values.revision === undefined ? undefined : parseRevisionNumber(values.revision);
     const client = openClient(values, env);
-    const revision = asked ?? (await newest(client));
+    const revision = asked ?? (await readNewest(client));
     const asking = { params: { revision, host: positionals.host }, query: { format } };
     if (format === "json") output.line(JSON.stringify(await client.call(route, asking)));
     else output.line((await client.text(route, asking)).trimEnd());
@@ -36,7 +36,7 @@ export const ruleset = command(
   },
 );
 
-async function newest(client: Client): Promise<number> {
+async function readNewest(client: Client): Promise<number> {
   const [head] = await listItems(client, "GET /v1/revisions", {}, 1);
   if (head === undefined) throw new Failure("there is no revision yet");
   return head.revision;

@@ -4,8 +4,8 @@ import { value } from "#args/spec.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { rowText, writeAsked, writeOptions } from "#cli/intent/row-write.ts";
-import { properties, table } from "#cli/text/table.ts";
+import { formatRow, writeAsked, writeOptions } from "#cli/intent/row-write.ts";
+import { formatProperties, formatTable } from "#cli/text/table.ts";
 
 const answering = { ...jsonOption, ...connectionOptions } as const;
 const overlay = { value: "OVERLAY", required: true } as const;
@@ -23,7 +23,7 @@ export const memberList = command(
     const client = openClient(values, context.env);
     const items = await listItems(client, "GET /v1/overlays/:overlay/members", { params });
     print(context, values.json, items, () =>
-      table(
+      formatTable(
         ["MEMBER", "GROUP", "ADDRESSES", "REVISION", "BY", "FOR"],
         items.map(({ key, body, revision, by, on_behalf_of }) => [
           key,
@@ -51,7 +51,7 @@ export const memberShow = command(
     const client = openClient(values, context.env);
     const item = await client.call("GET /v1/overlays/:overlay/members/:cn", { params });
     print(context, values.json, item, () =>
-      properties([
+      formatProperties([
         ["member", item.key],
         ["group", item.body.group],
         ["addresses", item.body.addresses.join(", ")],
@@ -91,7 +91,7 @@ export const memberSet = command(
     const asked = { params, body, ...writeAsked(values) };
     const client = openClient(values, context.env);
     const written = await client.call("PUT /v1/overlays/:overlay/members/:cn", asked);
-    print(context, values.json, written, () => [rowText(written)]);
+    print(context, values.json, written, () => [formatRow(written)]);
     return exitCodes.ok;
   },
 );
@@ -108,7 +108,7 @@ export const memberDelete = command(
     const client = openClient(values, context.env);
     const asked = { params, ...writeAsked(values) };
     const written = await client.call("DELETE /v1/overlays/:overlay/members/:cn", asked);
-    print(context, values.json, written, () => [rowText(written)]);
+    print(context, values.json, written, () => [formatRow(written)]);
     return exitCodes.ok;
   },
 );

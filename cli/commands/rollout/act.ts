@@ -4,7 +4,7 @@ import { flag, value } from "#args/spec.ts";
 import { RolloutAction } from "#schema/rollout.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { behalfOption, type Command, command, note, onBehalfOf, print } from "#cli/run/command.ts";
-import { rolloutLines } from "#cli/rollout/text.ts";
+import { listRolloutLines } from "#cli/rollout/text.ts";
 import { rolloutId, rolloutPlace } from "./start.ts";
 
 const summaries: Readonly<Record<RolloutAction, string>> = {
@@ -50,7 +50,7 @@ export const rolloutActions: readonly Command[] = RolloutAction.options.map((act
       };
       const client = openClient(values, context.env);
       const view = await client.call(`POST /v1/rollouts/:id/${action}`, { params: { id }, body });
-      print(context, values.json, view, () => rolloutLines(view, context.now()));
+      print(context, values.json, view, () => listRolloutLines(view, context.now()));
       return exitCodes.ok;
     },
   ),

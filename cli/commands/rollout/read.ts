@@ -4,10 +4,10 @@ import { value } from "#args/spec.ts";
 import type { RolloutHost } from "#schema/api/rollouts.ts";
 import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { command, jsonOption, print, wholeNumber } from "#cli/run/command.ts";
+import { command, jsonOption, print, parseWholeNumber } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { rolloutLines, rolloutTable } from "#cli/rollout/text.ts";
-import { table } from "#cli/text/table.ts";
+import { listRolloutLines, rolloutTable } from "#cli/rollout/text.ts";
+import { formatTable } from "#cli/text/table.ts";
 import { rolloutId, rolloutPlace } from "./start.ts";
 
 const answering = { ...jsonOption, ...connectionOptions } as const;
@@ -25,7 +25,7 @@ export const rolloutList = command(
     examples: ["rollout list", "rollout list --status running"],
   },
   async ({ values }, context) => {
-    const limit = wholeNumber("--limit", values.limit ?? "20", 999_999);
+    const limit = parseWholeNumber("--limit", values.limit ?? "20", 999_999);
     const query = { status: values.status };
     const views = await listItems(
       openClient(values, context.env),
@@ -49,7 +49,7 @@ export const rolloutShow = command(
   async ({ values, positionals }, context) => {
     const params = { id: rolloutId(positionals.id) };
     const view = await openClient(values, context.env).call("GET /v1/rollouts/:id", { params });
-    print(context, values.json, view, () => rolloutLines(view, context.now()));
+    print(context, values.json, view, () => listRolloutLines(view, context.now()));
     return exitCodes.ok;
   },
 );
@@ -70,7 +70,8 @@ export const rolloutHosts = command(
   async ({ values, positionals }, context) => {
     const params = { id: rolloutId(positionals.id) };
     const { standing, phase } = values;
-    const wave = values.wave === undefined ? undefined : wholeNumber("--wave", values.wave, 99_999);
+    const wave =
+      values.wave === undefined ? undefined : parseWholeNumber("--wave", values.wave, 99_999);
     const asked = { params, query: { standing, phase, wave } };
     const items = await listItems(
       openClient(values, context.env),
@@ -78,7 +79,7 @@ export const rolloutHosts = command(
       asked,
     );
     print(context, values.json, items, () =>
-      table(
+      formatTable(
         ["HOST", "PHASE", "WAVE", "STANDING", "SEQ", "WHY", "IT REPORTED"],
         items.map((item) => [
           item.host,
@@ -87,7 +88,7 @@ export const rolloutHosts = command(
           item.standing,
           item.seq,
           item.detail,
-          reportedText(item),
+          formatReported(item),
         ]),
       ),
     );
@@ -96,7 +97,7 @@ export const rolloutHosts = command(
 );
 
 /** What the host itself said last: a standing such as `rolled_back` says what it was told, not what it did. */
-function reportedText({ reported }: RolloutHost): string {
+function formatReported({ reported }: RolloutHost): string {
   if (reported === null) return "nothing yet";
   const holds =
     reported.applied_seq === null ? "holds nothing" : `holds seq ${reported.applied_seq}`;

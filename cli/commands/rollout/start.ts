@@ -8,12 +8,12 @@ import {
   command,
   note,
   onBehalfOf,
-  revisionNumber,
-  wholeNumber,
+  parseRevisionNumber,
+  parseWholeNumber,
 } from "#cli/run/command.ts";
 import type { Output } from "#cli/text/output.ts";
 import { gateOptions, gatesOf, strategyHelp, strategyOf } from "#cli/rollout/request.ts";
-import { rolloutLines } from "#cli/rollout/text.ts";
+import { listRolloutLines } from "#cli/rollout/text.ts";
 import { watchExits, watchRollout } from "#cli/rollout/watch.ts";
 
 export function printSuperseded(output: Output, { supersedes }: StartedRollout): void {
@@ -59,7 +59,7 @@ export const rolloutStart = command(
       ...(values.strategy === undefined
         ? {}
         : { strategy: strategyOf("--strategy", values.strategy) }),
-      ...(revision === undefined ? {} : { revision: revisionNumber(revision) }),
+      ...(revision === undefined ? {} : { revision: parseRevisionNumber(revision) }),
       ...(hosts.length === 0 ? {} : { hosts: [...hosts] }),
       ...onBehalfOf(values["on-behalf-of"]),
     };
@@ -69,7 +69,7 @@ export const rolloutStart = command(
     if (json) output.line(JSON.stringify(started));
     else printSuperseded(output, started);
     if (values.wait) return watchRollout(client, started.id, context, json);
-    if (!json) for (const text of rolloutLines(started, context.now())) output.line(text);
+    if (!json) for (const text of listRolloutLines(started, context.now())) output.line(text);
     return exitCodes.ok;
   },
 );
@@ -82,7 +82,8 @@ export const rolloutPlace = {
 } as const;
 
 /** @throws UsageError */
-export const rolloutId = (text: string): number => wholeNumber("a rollout's id", text, 999_999);
+export const rolloutId = (text: string): number =>
+  parseWholeNumber("a rollout's id", text, 999_999);
 
 export const rolloutWatch = command(
   {

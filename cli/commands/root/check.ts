@@ -5,7 +5,7 @@ import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, print } from "#cli/run/command.ts";
 import { Failures } from "#cli/text/output.ts";
 import { loadRootFile } from "#cli/root/key-files.ts";
-import { rootBefore } from "#cli/root/plane.ts";
+import { readRootBefore } from "#cli/root/plane.ts";
 import { successionFaults } from "#cli/root/succession.ts";
 
 export const rootCheck = command(
@@ -31,7 +31,7 @@ export const rootCheck = command(
     const next = loadRootFile(file);
     const current =
       values.from === undefined
-        ? await rootBefore(openClient(values, context.env))
+        ? await readRootBefore(openClient(values, context.env))
         : loadRootFile(values.from);
     const faults = successionFaults(current, next, context.now());
     const { version } = next.signed;

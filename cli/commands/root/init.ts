@@ -14,12 +14,12 @@ import {
   Refusal,
   Unreachable,
 } from "#cli/http/client.ts";
-import { command, wholeNumber } from "#cli/run/command.ts";
+import { command, parseWholeNumber } from "#cli/run/command.ts";
 import { Failure } from "#cli/text/output.ts";
 import { writeNew, writePrivateKey } from "#cli/root/key-files.ts";
-import { onlineKeysOf, putRoot, rootBefore } from "#cli/root/plane.ts";
+import { onlineKeysOf, putRoot, readRootBefore } from "#cli/root/plane.ts";
 import { rootKeysMax } from "#cli/root/succession.ts";
-import { buildRoot, newRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
+import { buildRoot, makeRootKey, type RootKey, signRoot } from "#cli/root/name.ts";
 
 export const rootInit = command(
   {
@@ -41,20 +41,20 @@ export const rootInit = command(
     examples: ["root init --threshold 2 --keys 3 --out root/"],
   },
   async ({ values }, { env, output, now }) => {
-    const count = wholeNumber("--keys", values.keys, rootKeysMax);
-    const threshold = wholeNumber("--threshold", values.threshold, rootKeysMax);
+    const count = parseWholeNumber("--keys", values.keys, rootKeysMax);
+    const threshold = parseWholeNumber("--threshold", values.threshold, rootKeysMax);
     if (threshold > count) throw new UsageError("--threshold is more than --keys");
     const client = openClient(values, env);
     const { fleet, online } = await onlineKeysOf(client);
     if (values.fleet !== undefined && values.fleet !== fleet)
       throw new Failure(`this is the control plane of fleet ${fleet}, not of ${values.fleet}`);
-    const before = await rootBefore(client);
+    const before = await readRootBefore(client);
     if (before !== undefined)
       throw new Failure(
         `root version ${before.signed.version} is in force here already; nothing was written. ` +
           "portcullis root rotate makes the next one",
       );
-    const rootKeys = Array.from({ length: count }, newRootKey);
+    const rootKeys = Array.from({ length: count }, makeRootKey);
     const signed = buildRoot({
       version: 1,
       now: now(),

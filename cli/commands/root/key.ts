@@ -3,7 +3,7 @@ import { exitCodes } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import { command, print } from "#cli/run/command.ts";
 import { writePrivateKey, writePublicKey } from "#cli/root/key-files.ts";
-import { newRootKey } from "#cli/root/name.ts";
+import { makeRootKey } from "#cli/root/name.ts";
 
 export const rootKeyMake = command(
   {
@@ -22,7 +22,7 @@ export const rootKeyMake = command(
   },
   async ({ values }, context) => {
     const { out } = values;
-    const key = newRootKey();
+    const key = makeRootKey();
     writePrivateKey(out, key);
     const publicFile = `${out}.pub`;
     writePublicKey(publicFile, key);

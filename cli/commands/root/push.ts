@@ -6,7 +6,7 @@ import { command, print } from "#cli/run/command.ts";
 import { Failures } from "#cli/text/output.ts";
 import { joinCopies, rootFileText } from "#cli/root/file.ts";
 import { loadRootFile } from "#cli/root/key-files.ts";
-import { putRoot, rootBefore } from "#cli/root/plane.ts";
+import { putRoot, readRootBefore } from "#cli/root/plane.ts";
 import { successionFaults } from "#cli/root/succession.ts";
 import { sha256Of } from "#cli/root/name.ts";
 
@@ -30,7 +30,7 @@ export const rootPush = command(
     const next = joinCopies(loadRootFile(file), copies.map(loadRootFile));
     const text = rootFileText(next);
     const client = openClient(values, context.env);
-    const current = await rootBefore(client);
+    const current = await readRootBefore(client);
     const isInForce = current !== undefined && sha256Of(rootFileText(current)) === sha256Of(text);
     const faults = isInForce ? [] : successionFaults(current, next, context.now());
     if (faults.length > 0)

@@ -6,12 +6,12 @@ import { exitCodes, UsageError } from "#args/exits.ts";
 import { flag, value } from "#args/spec.ts";
 import { longestLife, type TufKey } from "#schema/tuf.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
-import { command, wholeNumber } from "#cli/run/command.ts";
+import { command, parseWholeNumber } from "#cli/run/command.ts";
 import { rootFileText } from "#cli/root/file.ts";
 import { loadRootFile, readPublicKey, writeNew } from "#cli/root/key-files.ts";
-import { onlineKeysOf, rootInForce } from "#cli/root/plane.ts";
-import { nextRoot, type RootChange, rootKeysMax } from "#cli/root/succession.ts";
-import { changeLines } from "#cli/root/text.ts";
+import { onlineKeysOf, readRootInForce } from "#cli/root/plane.ts";
+import { makeNextRoot, type RootChange, rootKeysMax } from "#cli/root/succession.ts";
+import { listChangeLines } from "#cli/root/text.ts";
 
 const daysMax = longestLife.root / 86_400_000;
 
@@ -63,12 +63,14 @@ export const rootRotate = command(
   },
   async ({ values }, { env, output, now }) => {
     const number = (option: "threshold" | "days" | "targets-threshold", most: number) =>
-      values[option] === undefined ? undefined : wholeNumber(`--${option}`, values[option], most);
+      values[option] === undefined
+        ? undefined
+        : parseWholeNumber(`--${option}`, values[option], most);
     const threshold = number("threshold", rootKeysMax);
     const days = number("days", daysMax);
     const open = () => openClient(values, env);
     const current =
-      values.from === undefined ? await rootInForce(open()) : loadRootFile(values.from);
+      values.from === undefined ? await readRootInForce(open()) : loadRootFile(values.from);
     const asksForKeys = values.online || values.targets === "online" || values.targets === "cosign";
     const online = asksForKeys ? (await onlineKeysOf(open())).online : undefined;
     const targets = targetsOf(
@@ -84,10 +86,10 @@ export const rootRotate = command(
       targets,
       days,
     };
-    const next = { signed: nextRoot(current.signed, change, now()), signatures: [] };
+    const next = { signed: makeNextRoot(current.signed, change, now()), signatures: [] };
     writeNew(values.out, rootFileText(next), 0o644);
     const { version, expires, roles } = next.signed;
-    const changes = changeLines(current, next);
+    const changes = listChangeLines(current, next);
     if (values.json) {
       output.line(JSON.stringify({ file: values.out, version, expires, changes }));
       return exitCodes.ok;

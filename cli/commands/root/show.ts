@@ -4,8 +4,8 @@ import { flag, value } from "#args/spec.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command } from "#cli/run/command.ts";
 import { loadRootFile } from "#cli/root/key-files.ts";
-import { rootInForce } from "#cli/root/plane.ts";
-import { changeLines, describeRoot, rootLines, rootWarning } from "#cli/root/text.ts";
+import { readRootInForce } from "#cli/root/plane.ts";
+import { listChangeLines, describeRoot, listRootLines, rootWarning } from "#cli/root/text.ts";
 
 export const rootShow = command(
   {
@@ -28,9 +28,9 @@ export const rootShow = command(
     if (path === undefined && values.from !== undefined)
       throw new UsageError("--from goes with a FILE");
     const file =
-      path === undefined ? await rootInForce(openClient(values, env)) : loadRootFile(path);
+      path === undefined ? await readRootInForce(openClient(values, env)) : loadRootFile(path);
     const before = values.from === undefined ? undefined : loadRootFile(values.from);
-    const changes = before === undefined ? [] : changeLines(before, file);
+    const changes = before === undefined ? [] : listChangeLines(before, file);
     if (values.json) {
       output.line(
         JSON.stringify({
@@ -40,7 +40,7 @@ export const rootShow = command(
       );
       return exitCodes.ok;
     }
-    for (const line of rootLines(file)) output.line(line);
+    for (const line of listRootLines(file)) output.line(line);
     if (changes.length > 0) output.line("");
     for (const line of changes) output.line(line);
     const warning = rootWarning(file, now());

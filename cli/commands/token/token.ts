@@ -7,7 +7,7 @@ import { Key } from "#schema/primitives.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, jsonOption, print } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
-import { table } from "#cli/text/table.ts";
+import { formatTable } from "#cli/text/table.ts";
 
 const answering = { ...jsonOption, ...connectionOptions } as const;
 
@@ -36,7 +36,9 @@ export const tokenCreate = command(
     if (!name.success)
       throw new UsageError(`--name: ${name.error.issues[0]?.message ?? "expected a name"}`);
     const expires =
-      values.expires === undefined ? {} : { expires_at: expiry(values.expires, context.now()) };
+      values.expires === undefined
+        ? {}
+        : { expires_at: parseExpiry(values.expires, context.now()) };
     const body = { name: name.data, scopes: [...values.scope], ...expires };
     const made = await openClient(values, context.env).call("POST /v1/tokens", { body });
     print(context, values.json, made, () => [made.token]);
@@ -48,7 +50,7 @@ export const tokenCreate = command(
 const units = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** @param now milliseconds since the Unix epoch. @throws UsageError */
-function expiry(text: string, now: number): string {
+function parseExpiry(text: string, now: number): string {
   const [, count, unit] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
   if (unit === "m" || unit === "h" || unit === "d")
     return new Date(now + Number(count) * units[unit]).toISOString();
@@ -71,7 +73,7 @@ export const tokenList = command(
   async ({ values }, context) => {
     const items = await listItems(openClient(values, context.env), "GET /v1/tokens", {});
     print(context, values.json, items, () =>
-      table(
+      formatTable(
         ["ID", "NAME", "SCOPES", "BY", "EXPIRES", "REVOKED"],
         items.map((t) => [
           t.id,

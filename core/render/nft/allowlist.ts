@@ -9,10 +9,10 @@
  * of its own. That depends on rules alone: a new member or host changes elements and nothing else.
  */
 import type { NamedSet, Rule } from "#schema/ruleset.ts";
-import { dispatch, line } from "./line.ts";
-import { type Context, ruleLines, saddr } from "./match.ts";
+import { dispatch, makeLine } from "./line.ts";
+import { type Context, renderRule, saddr } from "./match.ts";
 import { addressTypes, type Chain, families, type Fragment, type KernelMap } from "./program.ts";
-import { network, nft, type NftText, word } from "./quote.ts";
+import { quoteNetwork, nft, type NftText, quoteWord } from "./quote.ts";
 import { familyDigits, familyOf } from "./sets.ts";
 
 /** The steps, in the order in which a packet comes to them. */
@@ -27,16 +27,16 @@ interface Exact {
 }
 
 /** What rules of an accept run in host scope need. @param place names the run, unique within the program */
-export function allowlist(rules: readonly Rule[], place: string, context: Context): Fragment {
+export function renderAllowlist(rules: readonly Rule[], place: string, context: Context): Fragment {
   const placed = assign(rules, context);
-  const hosts = hostStep(exactAt(placed, steps.hosts), place, context);
-  const ports = portStep(exactAt(placed, steps.ports), place, context);
+  const hosts = renderHostStep(exactAt(placed, steps.hosts), place, context);
+  const ports = renderPortStep(exactAt(placed, steps.ports), place, context);
   const rest = placed.filter(({ step }) => step === steps.line);
   return {
     lines: [
       ...hosts.lines,
       ...ports.lines,
-      ...rest.flatMap(({ rule }) => ruleLines(rule, context)),
+      ...rest.flatMap(({ rule }) => renderRule(rule, context)),
     ],
     chains: [...hosts.chains, ...ports.chains],
     maps: [...hosts.maps, ...ports.maps],
@@ -148,7 +148,7 @@ class PortSet {
 }
 
 /** One look-up a family: each host . protocol . port jumps to the chain of the first row that names it. */
-function hostStep(exacts: readonly Exact[], place: string, context: Context): Fragment {
+function renderHostStep(exacts: readonly Exact[], place: string, context: Context): Fragment {
   if (exacts.length === 0) return { lines: [], chains: [], maps: [] };
   const chainOf = (rule: Rule): string => `row_${place}_${rule.counter}`;
   const first = new Map<
@@ -156,9 +156,9 @@ function hostStep(exacts: readonly Exact[], place: string, context: Context): Fr
     { readonly address: string; readonly key: NftText; readonly chain: string }
   >();
   for (const { rule, proto, ports } of exacts)
-    for (const address of sourceSet(rule, context).elements)
+    for (const address of requireSourceSet(rule, context).elements)
       for (const port of ports) {
-        const key = nft`${network(address)} . ${word(proto)} . ${port}`;
+        const key = nft`${quoteNetwork(address)} . ${quoteWord(proto)} . ${port}`;
         if (!first.has(key)) first.set(key, { address, key, chain: chainOf(rule) });
       }
   const maps = families.map((family): KernelMap => ({
@@ -174,21 +174,21 @@ function hostStep(exacts: readonly Exact[], place: string, context: Context): Fr
     chains: [...counters].map(([name, counter]) => ({
       name,
       hook: null,
-      lines: [line([], counter, { kind: "accept" })],
+      lines: [makeLine([], counter, { kind: "accept" })],
     })),
     maps,
   };
 }
 
 /** @throws RangeError for a rule without a declared set; its schema excludes that */
-function sourceSet({ source }: Rule, { index }: Context): NamedSet {
+function requireSourceSet({ source }: Rule, { index }: Context): NamedSet {
   const found = source.kind === "set" ? index.sets.get(source.set) : undefined;
   if (found === undefined) throw new RangeError("expected a declared set as source");
   return found;
 }
 
 /** One look-up: each protocol . port jumps to its chain, which goes through that port's sources in order. */
-function portStep(exacts: readonly Exact[], place: string, context: Context): Fragment {
+function renderPortStep(exacts: readonly Exact[], place: string, context: Context): Fragment {
   const services = Map.groupBy(
     exacts.flatMap(({ rule, proto, ports }) => ports.map((port) => ({ rule, proto, port }))),
     ({ proto, port }) => `${proto}_${port}`,
@@ -201,10 +201,10 @@ function portStep(exacts: readonly Exact[], place: string, context: Context): Fr
     if (grant === undefined) return [];
     const chain = `${map}_${service}`;
     const lines = grants.flatMap(({ rule }) =>
-      ruleLines({ ...rule, protocol: { kind: "any" } }, context),
+      renderRule({ ...rule, protocol: { kind: "any" } }, context),
     );
     chains.push({ name: chain, hook: null, lines });
-    return [{ key: nft`${word(grant.proto)} . ${grant.port}`, chain }];
+    return [{ key: nft`${quoteWord(grant.proto)} . ${grant.port}`, chain }];
   });
   return {
     lines: [dispatch(nft`meta l4proto . th dport`, map)],

@@ -5,11 +5,11 @@
  * that decides nothing falls back to the rule after the dispatch.
  */
 import type { Rule } from "#schema/ruleset.ts";
-import { allowlist } from "./allowlist.ts";
+import { renderAllowlist } from "./allowlist.ts";
 import { dispatch } from "./line.ts";
-import { type Context, ruleLines, saddr } from "./match.ts";
+import { type Context, renderRule, saddr } from "./match.ts";
 import { addressTypes, families, type Fragment, type KernelMap } from "./program.ts";
-import { network } from "./quote.ts";
+import { quoteNetwork } from "./quote.ts";
 import { familyDigits, familyOf } from "./sets.ts";
 
 /** Consecutive rules that are printed together: `accepts` and `plain` ones are on no class. */
@@ -18,16 +18,16 @@ type Segment =
   | { readonly kind: "accepts" | "plain"; readonly rules: Rule[] };
 
 /** @param place names the scope and direction in generated names, unique within the program */
-export function judge(rules: readonly Rule[], place: string, context: Context): Fragment {
-  const fragments = segments(rules, context).map((segment, i): Fragment => {
+export function renderRules(rules: readonly Rule[], place: string, context: Context): Fragment {
+  const fragments = splitSegments(rules, context).map((segment, i): Fragment => {
     switch (segment.kind) {
       case "class":
         return dispatchByClass(segment.map, segment.rules, `${place}${i}`, context);
       case "accepts":
-        return allowlist(segment.rules, `${place}${i}`, context);
+        return renderAllowlist(segment.rules, `${place}${i}`, context);
       case "plain":
         return {
-          lines: segment.rules.flatMap((rule) => ruleLines(rule, context)),
+          lines: segment.rules.flatMap((rule) => renderRule(rule, context)),
           chains: [],
           maps: [],
         };
@@ -40,7 +40,7 @@ export function judge(rules: readonly Rule[], place: string, context: Context): 
   };
 }
 
-function segments(rules: readonly Rule[], context: Context): readonly Segment[] {
+function splitSegments(rules: readonly Rule[], context: Context): readonly Segment[] {
   const found: Segment[] = [];
   for (const rule of rules) {
     const own = segmentOf(rule, context);
@@ -78,7 +78,7 @@ function dispatchByClass(
     type: [addressTypes[family]],
     elements: elements.flatMap(({ address, class: name }) => {
       const chain = familyOf(address) === family ? chainOf.get(name) : undefined;
-      return chain === undefined ? [] : { key: network(address), chain };
+      return chain === undefined ? [] : { key: quoteNetwork(address), chain };
     }),
   }));
   return {
@@ -86,7 +86,7 @@ function dispatchByClass(
     chains: [...byClass].map(([name, classRules]) => ({
       name: chainOf.get(name) ?? name,
       hook: null,
-      lines: classRules.flatMap((rule) => ruleLines(rule, context)),
+      lines: classRules.flatMap((rule) => renderRule(rule, context)),
     })),
     maps,
   };

@@ -5,7 +5,7 @@
  */
 import { invalidCounter } from "#schema/always.ts";
 import { compareText } from "#schema/order.ts";
-import { line, refusedBy } from "./line.ts";
+import { makeLine, refusedBy } from "./line.ts";
 import type { Chain, Line, Program } from "./program.ts";
 
 /** Counts what a refusal without a row of its own would cut: the last line of a hook. */
@@ -21,27 +21,27 @@ export function countOnly(program: Program): Program {
  * Counters that count nothing but packets which the program's rules refuse. Ascending. What conntrack can make nothing of
  * is not among them: it is refused whatever the rules say, and the closed ruleset counts it too.
  */
-export function refusalCounters(program: Program): readonly string[] {
-  const decided = (refuses: boolean): readonly string[] =>
+export function listRefusalCounters(program: Program): readonly string[] {
+  const listCounters = (refuses: boolean): readonly string[] =>
     program.chains.flatMap(({ lines }) =>
       lines.filter((each) => isRefusal(each) === refuses).flatMap(({ counters }) => counters),
     );
-  const shared = new Set([...decided(false), invalidCounter]);
-  const own = decided(true).filter((name) => !shared.has(name));
+  const shared = new Set([...listCounters(false), invalidCounter]);
+  const own = listCounters(true).filter((name) => !shared.has(name));
   return [...new Set([...own, undecidedCounter])].sort(compareText);
 }
 
 const passing = (chain: Chain): Chain => ({
   ...chain,
   hook: chain.hook === null ? null : { ...chain.hook, policy: "accept" },
-  lines: chain.lines.map((each) => (isRefusal(each) ? counted(each) : each)),
+  lines: chain.lines.map((each) => (isRefusal(each) ? countRefusal(each) : each)),
 });
 
 const isRefusal = ({ decision }: Line): boolean =>
   decision.kind === "drop" || decision.kind === "reject";
 
-const counted = (refusal: Line): Line => {
-  const accepting = line(
+const countRefusal = (refusal: Line): Line => {
+  const accepting = makeLine(
     [{ text: refusedBy(refusal) }],
     refusal.counters.length === 0 ? undecidedCounter : null,
     {

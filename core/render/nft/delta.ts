@@ -4,9 +4,9 @@
  * element that is there already or is not. Never prints a rule, so rules, counters and timeouts are not touched.
  */
 import { oneTransactionMax } from "./flip.ts";
-import { elementCount, elementLines, mapElements, ours, skeleton } from "./print.ts";
+import { elementCount, formatElements, mapElements, ours, skeleton } from "./print.ts";
 import type { Program } from "./program.ts";
-import { identifier } from "./quote.ts";
+import { quoteIdentifier } from "./quote.ts";
 
 interface Holder {
   readonly name: string;
@@ -35,7 +35,7 @@ interface Change {
  * One transaction of elements, empty when the programs are equal. Undefined when more than elements differs, or when
  * the whole program is no longer than the difference, or that is too large for one transaction.
  */
-export function transactionBetween(from: Program, to: Program): string | undefined {
+export function makeTransaction(from: Program, to: Program): string | undefined {
   if (skeleton(from) !== skeleton(to)) return undefined;
   const before = new Map(holders(from).map((holder) => [holder.name, holder.elements]));
   const changes = holders(to).map((holder) => changeOf(before.get(holder.name) ?? [], holder));
@@ -59,13 +59,13 @@ function changeOf(before: readonly string[], { name, interval, elements }: Holde
   const gone = before.filter((element) => !has.has(element));
   if (interval && come.length + gone.length > 0)
     return {
-      out: [`flush set ${ours} ${identifier(name)}`],
-      in: elementLines("add", name, elements),
+      out: [`flush set ${ours} ${quoteIdentifier(name)}`],
+      in: formatElements("add", name, elements),
       size: elements.length,
     };
   return {
-    out: elementLines("delete", name, gone),
-    in: elementLines("create", name, come),
+    out: formatElements("delete", name, gone),
+    in: formatElements("create", name, come),
     size: come.length + gone.length,
   };
 }

@@ -5,7 +5,7 @@
  */
 import {
   elementCount,
-  elementLines,
+  formatElements,
   groundwork,
   keepsTable,
   mapElements,
@@ -24,7 +24,7 @@ const prefix = "flip";
 const other = (name: string): string => `${prefix}${name}`;
 
 /** The same program with the other name for every set and map. */
-export const flipped = (program: Program): Program => ({
+export const flipNames = (program: Program): Program => ({
   ...program,
   sets: program.sets.map((set) => ({ ...set, name: other(set.name) })),
   maps: program.maps.map((map) => ({ ...map, name: other(map.name) })),
@@ -54,7 +54,7 @@ export interface Staged {
  * or is to be made anew, or one where these names are taken.
  * @param program under the names that are not live
  */
-export function staged(program: Program, present: Inventory): Staged | undefined {
+export function stageProgram(program: Program, present: Inventory): Staged | undefined {
   const { sets, maps } = inventoryOf(program);
   const names = [...sets, ...maps].map(({ name }) => name);
   const taken = new Set([...present.sets, ...present.maps].map(({ name }) => name));
@@ -62,23 +62,26 @@ export function staged(program: Program, present: Inventory): Staged | undefined
   if (elementCount(program) <= oneTransactionMax || !judges || !keepsTable(program, present))
     return undefined;
   if (names.some((name) => taken.has(name) || !isIdentifier(name))) return undefined;
-  return { texts: [groundwork(program), ...chunks(program)], flip: overFilled(program, present) };
+  return {
+    texts: [groundwork(program), ...splitChunks(program)],
+    flip: overFilled(program, present),
+  };
 }
 
 /** Intervals last and each set whole, as nft reads all that a table has of them before it adds one element. */
-function chunks(program: Program): readonly string[] {
+function splitChunks(program: Program): readonly string[] {
   const hashes = program.sets.filter(({ kind }) => kind !== "networks");
   const intervals = program.sets.filter(({ kind }) => kind === "networks");
   const lines = [
-    ...hashes.flatMap((set) => elementLines("create", set.name, set.elements)),
-    ...program.maps.flatMap((map) => elementLines("create", map.name, mapElements(map))),
+    ...hashes.flatMap((set) => formatElements("create", set.name, set.elements)),
+    ...program.maps.flatMap((map) => formatElements("create", map.name, mapElements(map))),
   ];
   const count = Math.ceil(lines.length / linesPerChunk);
   return [
     ...Array.from({ length: count }, (_, i) =>
       lines.slice(i * linesPerChunk, (i + 1) * linesPerChunk),
     ),
-    ...intervals.map((set) => elementLines("create", set.name, set.elements)),
+    ...intervals.map((set) => formatElements("create", set.name, set.elements)),
   ]
     .filter((chunk) => chunk.length > 0)
     .map((chunk) => `${chunk.join("\n")}\n`);

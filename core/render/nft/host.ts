@@ -6,15 +6,23 @@
 import type { Family } from "#schema/address.ts";
 import { type Always, always } from "#schema/always.ts";
 import type { Guard, GuardFlow } from "#schema/guard.ts";
-import { judgedDirections, type Ruleset, type Scope } from "#schema/ruleset.ts";
-import { judge } from "./classes.ts";
-import { line, type Match, match } from "./line.ts";
+import { listRuledDirections, type Ruleset, type Scope } from "#schema/ruleset.ts";
+import { renderRules } from "./classes.ts";
+import { makeLine, type Match, match } from "./line.ts";
 import { daddr, saddr } from "./match.ts";
 import type { Chain, Fragment, Hook, Line } from "./program.ts";
-import { interfaceName, join, network, nft, type NftText, oneOf, word } from "./quote.ts";
+import {
+  quoteInterface,
+  join,
+  quoteNetwork,
+  nft,
+  type NftText,
+  oneOf,
+  quoteWord,
+} from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 import { familyOf } from "./sets.ts";
-import { spoofedLines } from "./spoofed.ts";
+import { renderSpoofed } from "./spoofed.ts";
 
 type HostDirection = "in" | "out";
 const hooks: Readonly<Record<HostDirection, Hook>> = {
@@ -22,10 +30,10 @@ const hooks: Readonly<Record<HostDirection, Hook>> = {
   out: { hook: "output", policy: "accept" },
 };
 
-const final: Line = line([], null, { kind: "drop" });
+const final: Line = makeLine([], null, { kind: "drop" });
 
 /** A chain for each direction that is judged, and what those need. */
-export function hostJudging(
+export function renderHost(
   ruleset: Ruleset,
   index: RulesetIndex,
   guard: Guard,
@@ -34,10 +42,10 @@ export function hostJudging(
   const scope = ruleset.scopes.find((candidate) => candidate.kind === "host");
   if (scope === undefined)
     return { chains: [...nothingIn(guard), ...leftToGuard(guard)], maps: [] };
-  const judged = judgedDirections(ruleset, scope);
+  const judged = listRuledDirections(ruleset, scope);
   const parts = (["in", "out"] as const)
     .filter((direction) => judged.includes(direction))
-    .map((direction) => judgeHost(index, ruleset.scopes, scope, direction, guard, since));
+    .map((direction) => renderHostDirection(index, ruleset.scopes, scope, direction, guard, since));
   return {
     chains: [
       ...parts.flatMap((part) => part.chains),
@@ -47,7 +55,7 @@ export function hostJudging(
   };
 }
 
-function judgeHost(
+function renderHostDirection(
   index: RulesetIndex,
   scopes: readonly Scope[],
   scope: Scope,
@@ -56,10 +64,10 @@ function judgeHost(
   since: number | null,
 ): Pick<Fragment, "chains" | "maps"> {
   const context = { scope, index, accepting: { kind: "accept" }, since } as const;
-  const { lines, chains, maps } = judge(index.rules("host", direction), direction, context);
-  const spoofed = direction === "in" ? spoofedLines(scopes, "input") : [];
+  const { lines, chains, maps } = renderRules(index.rules("host", direction), direction, context);
+  const spoofed = direction === "in" ? renderSpoofed(scopes, "input") : [];
   return {
-    chains: [...chains, ...hookChains(direction, guard, [...spoofed, ...lines, final])],
+    chains: [...chains, ...makeHookChains(direction, guard, [...spoofed, ...lines, final])],
     maps,
   };
 }
@@ -68,12 +76,12 @@ function judgeHost(
 const begun = "host_out";
 
 /** @param rest what judges a packet that no step before it has decided */
-function hookChains(
+function makeHookChains(
   direction: HostDirection,
   guard: Guard,
   rest: readonly Line[],
 ): readonly Chain[] {
-  const steps = always[direction].flatMap((step) => alwaysLines(step, direction, guard));
+  const steps = always[direction].flatMap((step) => renderStep(step, direction, guard));
   const base = { name: hooks[direction].hook, hook: hooks[direction] };
   return direction === "out" && guard.output !== undefined
     ? [
@@ -84,11 +92,13 @@ function hookChains(
 }
 
 /** Input where no rule is about it: a ruleset without a scope for the host opens nothing. */
-const nothingIn = (guard: Guard): readonly Chain[] => hookChains("in", guard, [final]);
+const nothingIn = (guard: Guard): readonly Chain[] => makeHookChains("in", guard, [final]);
 
 /** Output where no rule is about it. */
 const leftToGuard = (guard: Guard): readonly Chain[] =>
-  guard.output === undefined ? [] : hookChains("out", guard, [line([], null, { kind: "accept" })]);
+  guard.output === undefined
+    ? []
+    : makeHookChains("out", guard, [makeLine([], null, { kind: "accept" })]);
 
 /** Nothing comes in but what always passes, nothing is forwarded; what goes out is the guard's to say. */
 export const closedChains = (guard: Guard): readonly Chain[] => [
@@ -97,22 +107,22 @@ export const closedChains = (guard: Guard): readonly Chain[] => [
   ...leftToGuard(guard),
 ];
 
-function alwaysLines(step: Always, direction: HostDirection, guard: Guard): readonly Line[] {
+function renderStep(step: Always, direction: HostDirection, guard: Guard): readonly Line[] {
   switch (step.kind) {
     case "loopback":
       return [decide([match(direction === "in" ? nft`iif "lo"` : nft`oif "lo"`)], step)];
     case "management":
-      return managementMatches(guard, direction).map((matches) => decide(matches, step));
+      return matchManagement(guard, direction).map((matches) => decide(matches, step));
     case "narrowing":
-      return narrowingLines(step, guard);
+      return renderNarrowing(step, guard);
     case "state":
       return [
-        line([match(nft`ct state ${join(step.states.map(word), ",")}`)], step.counter, {
+        makeLine([match(nft`ct state ${join(step.states.map(quoteWord), ",")}`)], step.counter, {
           kind: step.verdict,
         }),
       ];
     case "icmp": {
-      const types = oneOf(step.types.map((type) => word(type.name)));
+      const types = oneOf(step.types.map((type) => quoteWord(type.name)));
       const icmp = match(
         step.family === "v4" ? nft`icmp type ${types}` : nft`icmpv6 type ${types}`,
       );
@@ -121,44 +131,46 @@ function alwaysLines(step: Always, direction: HostDirection, guard: Guard): read
     case "igmp":
       return [decide(igmpMatches(step), step)];
     case "dhcp":
-      return [decide(dhcpMatches(step), step)];
+      return [decide(matchDhcp(step), step)];
   }
 }
 
 const decide = (matches: readonly Match[], step: Always): Line =>
-  line(matches, null, { kind: step.verdict });
+  makeLine(matches, null, { kind: step.verdict });
 
 /** What the guard allows goes on, everything else ends here. */
-function narrowingLines(step: Always, guard: Guard): readonly Line[] {
+function renderNarrowing(step: Always, guard: Guard): readonly Line[] {
   if (guard.output === undefined) return [];
-  const allowed = guard.output.allow.map((flow) => [flowMatch(flow, daddr, nft`dport`)]);
+  const allowed = guard.output.allow.map((flow) => [matchFlow(flow, daddr, nft`dport`)]);
   return [
-    ...allowed.map((matches) => line(matches, null, { kind: "goto", chain: begun })),
+    ...allowed.map((matches) => makeLine(matches, null, { kind: "goto", chain: begun })),
     decide([], step),
   ];
 }
 
 /** The management plane as it comes in, or its answers as they go out. */
-function managementMatches(
+function matchManagement(
   { management }: Guard,
   direction: HostDirection,
 ): readonly (readonly Match[])[] {
-  const interfaces = management.interfaces.map(interfaceName);
+  const interfaces = management.interfaces.map(quoteInterface);
   const key = direction === "in" ? nft`iifname` : nft`oifname`;
   const byInterface = interfaces.length === 0 ? [] : [[match(nft`${key} ${oneOf(interfaces)}`)]];
   const flows = management.allow.map((flow) => [
-    direction === "in" ? flowMatch(flow, saddr, nft`dport`) : flowMatch(flow, daddr, nft`sport`),
+    direction === "in" ? matchFlow(flow, saddr, nft`dport`) : matchFlow(flow, daddr, nft`sport`),
   ]);
   return [...byInterface, ...flows];
 }
 
-function flowMatch(flow: GuardFlow, peer: Readonly<Record<Family, NftText>>, port: NftText): Match {
+function matchFlow(flow: GuardFlow, peer: Readonly<Record<Family, NftText>>, port: NftText): Match {
   const { cidr, proto, port: first, last_port: last } = flow;
   const ports = last === undefined ? nft`${first}` : nft`${first}-${last}`;
-  return match(nft`${peer[familyOf(cidr)]} ${network(cidr)} ${word(proto)} ${port} ${ports}`);
+  return match(
+    nft`${peer[familyOf(cidr)]} ${quoteNetwork(cidr)} ${quoteWord(proto)} ${port} ${ports}`,
+  );
 }
 
-function dhcpMatches(step: Extract<Always, { readonly kind: "dhcp" }>): readonly Match[] {
+function matchDhcp(step: Extract<Always, { readonly kind: "dhcp" }>): readonly Match[] {
   const known = ends(step.family, step.source, step.destination);
   const family = match(step.family === "v4" ? nft`meta nfproto ipv4` : nft`meta nfproto ipv6`);
   const from = step.sourcePort === null ? [] : [match(nft`udp sport ${step.sourcePort}`)];
@@ -181,6 +193,6 @@ const ends = (
   source: string | null,
   destination: string | null,
 ): readonly Match[] => [
-  ...(source === null ? [] : [match(nft`${saddr[family]} ${network(source)}`)]),
-  ...(destination === null ? [] : [match(nft`${daddr[family]} ${network(destination)}`)]),
+  ...(source === null ? [] : [match(nft`${saddr[family]} ${quoteNetwork(source)}`)]),
+  ...(destination === null ? [] : [match(nft`${daddr[family]} ${quoteNetwork(destination)}`)]),
 ];

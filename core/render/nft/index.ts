@@ -5,21 +5,21 @@
 import type { Guard } from "#schema/guard.ts";
 import { compareText } from "#schema/order.ts";
 import type { Ruleset } from "#schema/ruleset.ts";
-import { closedChains, hostJudging } from "./host.ts";
-import { forwarding } from "./overlay.ts";
+import { closedChains, renderHost } from "./host.ts";
+import { renderForwarding } from "./overlay.ts";
 import { skeleton } from "./print.ts";
 import type { Chain, Line, Program, Rendered } from "./program.ts";
 import { Unsupported } from "./quote.ts";
 import { indexOf } from "./ruleset-index.ts";
-import { kernelSets } from "./sets.ts";
-import { subnetSets } from "./spoofed.ts";
+import { makeKernelSets } from "./sets.ts";
+import { makeSubnetSets } from "./spoofed.ts";
 
-export { countOnly, refusalCounters } from "./counting.ts";
+export { countOnly, listRefusalCounters } from "./counting.ts";
 export { rendererVersion } from "./program.ts";
 export type { Inventory, Program, Rendered } from "./program.ts";
 export { emptyInventory, inventoryOf } from "./program.ts";
-export { transactionBetween } from "./delta.ts";
-export { flipped, isFlipped, staged } from "./flip.ts";
+export { makeTransaction } from "./delta.ts";
+export { flipNames, isFlipped, stageProgram } from "./flip.ts";
 export { elementCount, print, removal, skeleton, transaction } from "./print.ts";
 
 /**
@@ -29,7 +29,7 @@ export { elementCount, print, removal, skeleton, transaction } from "./print.ts"
  */
 export function render(ruleset: Ruleset, guard: Guard, since: number | null = null): Rendered {
   try {
-    return { ok: true, program: printable(programOf(ruleset, guard, since)) };
+    return { ok: true, program: requirePrintable(programOf(ruleset, guard, since)) };
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
     return { ok: false, code: "render_unsupported", message: error.message };
@@ -52,8 +52,8 @@ const countersOf = (chains: readonly Chain[], others: readonly string[] = []): r
 
 function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Program {
   const index = indexOf(ruleset);
-  const forward = forwarding(ruleset, index, since);
-  const host = hostJudging(ruleset, index, guard, since);
+  const forward = renderForwarding(ruleset, index, since);
+  const host = renderHost(ruleset, index, guard, since);
   const chains = [...host.chains, ...forward.chains];
   const named = new Set(chains.flatMap((chain) => chain.lines.flatMap(({ sets }) => sets)));
   return {
@@ -63,7 +63,7 @@ function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Progra
       ...ruleset.rules.map((rule) => rule.counter),
     ]),
     // A set that became keys of a map is not held twice.
-    sets: [...kernelSets(ruleset), ...subnetSets(ruleset.scopes)].filter(({ name }) =>
+    sets: [...makeKernelSets(ruleset), ...makeSubnetSets(ruleset.scopes)].filter(({ name }) =>
       named.has(name),
     ),
     maps: [...host.maps, ...forward.maps],
@@ -72,7 +72,7 @@ function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Progra
 }
 
 /** The same program without the rules whose grant has ended; itself where none has. @param at Unix seconds */
-export function withoutPast(program: Program, at: number): Program {
+export function removeEnded(program: Program, at: number): Program {
   const isPast = ({ until }: Line): boolean => until !== undefined && until <= at;
   if (!program.chains.some(({ lines }) => lines.some(isPast))) return program;
   const chains = program.chains.map((chain) => ({
@@ -83,7 +83,7 @@ export function withoutPast(program: Program, at: number): Program {
 }
 
 /** Refuses now a name that could not be printed later. @throws Unsupported */
-function printable(program: Program): Program {
+function requirePrintable(program: Program): Program {
   skeleton(program);
   return program;
 }

@@ -2,7 +2,7 @@
  * Builds one nft rule from matches, an optional counter and a decision. A match is text plus the set it looks up.
  */
 import type { Decision, Line } from "./program.ts";
-import { identifier, join, nft, type NftText, withoutEnd } from "./quote.ts";
+import { quoteIdentifier, join, nft, type NftText, removeEnding } from "./quote.ts";
 
 export interface Match {
   readonly text: NftText;
@@ -13,13 +13,13 @@ export const match = (text: NftText): Match => ({ text });
 
 /** `<key> @set` */
 export const inSet = (key: NftText, set: string): Match => ({
-  text: nft`${key} @${identifier(set)}`,
+  text: nft`${key} @${quoteIdentifier(set)}`,
   set,
 });
 
 /** `<key> != @set` */
 export const outsideSet = (key: NftText, set: string): Match => ({
-  text: nft`${key} != @${identifier(set)}`,
+  text: nft`${key} != @${quoteIdentifier(set)}`,
   set,
 });
 
@@ -29,19 +29,19 @@ const decisionTexts: {
   accept: () => nft`accept`,
   drop: () => nft`drop`,
   reject: () => nft`reject with icmpx admin-prohibited`,
-  jump: (chain) => nft`jump ${identifier(chain)}`,
-  goto: (chain) => nft`goto ${identifier(chain)}`,
+  jump: (chain) => nft`jump ${quoteIdentifier(chain)}`,
+  goto: (chain) => nft`goto ${quoteIdentifier(chain)}`,
   continue: () => nft``,
 };
 
 /** One rule; with `counter` it counts by that name before it decides. */
-export function line(
+export function makeLine(
   matches: readonly Match[],
   counter: string | null,
   decision: Exclude<Decision, { readonly kind: "vmap" }>,
   verdictText: NftText = decisionTexts[decision.kind]("chain" in decision ? decision.chain : ""),
 ): Line {
-  const counting = counter === null ? [] : [nft`counter name "${identifier(counter)}"`];
+  const counting = counter === null ? [] : [nft`counter name "${quoteIdentifier(counter)}"`];
   const parts = [...matches.map((m) => m.text), ...counting, verdictText].filter(
     (part) => part !== "",
   );
@@ -57,15 +57,15 @@ const reset = nft`reject with tcp reset`;
 
 /** TCP learns at once from a reset; an ICMP error may be ignored (RFC 1122 §4.2.3.9). */
 export const rejectReset = (matches: readonly Match[], counter: string): Line =>
-  line(matches, counter, { kind: "reject" }, reset);
+  makeLine(matches, counter, { kind: "reject" }, reset);
 
 /** The text of a refusing rule without its verdict: what it matches, and what it counts. */
 export const refusedBy = (refusal: Line): NftText =>
-  withoutEnd(refusal.text, [decisionTexts.drop(""), decisionTexts.reject(""), reset]);
+  removeEnding(refusal.text, [decisionTexts.drop(""), decisionTexts.reject(""), reset]);
 
 /** `<key> vmap @map`: jumps to the chain that the map gives; goes on when it gives none or that chain returns. */
 export const dispatch = (key: NftText, map: string): Line => ({
-  text: nft`${key} vmap @${identifier(map)}`,
+  text: nft`${key} vmap @${quoteIdentifier(map)}`,
   counters: [],
   sets: [],
   decision: { kind: "vmap", map },

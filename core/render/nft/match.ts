@@ -7,11 +7,11 @@
  */
 import { type Family, familyBits, formatAddress } from "#schema/address.ts";
 import type { Destination, Ports, Protocol, Rule, Scope, Source, State } from "#schema/ruleset.ts";
-import { inSet, line, type Match, match, rejectReset } from "./line.ts";
+import { inSet, makeLine, type Match, match, rejectReset } from "./line.ts";
 import { families, type Line } from "./program.ts";
-import { network, nft, type NftText, oneOf } from "./quote.ts";
+import { quoteNetwork, nft, type NftText, oneOf } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
-import { pairSetName, prefixLengths, setName } from "./sets.ts";
+import { pairSetName, listPrefixLengths, setName } from "./sets.ts";
 
 const header: Readonly<Record<Family, NftText>> = { v4: nft`ip`, v6: nft`ip6` };
 export const saddr: Readonly<Record<Family, NftText>> = { v4: nft`ip saddr`, v6: nft`ip6 saddr` };
@@ -31,12 +31,12 @@ export interface Context {
 }
 
 /** The nft rules of one abstract rule; its class, if it has one, has been matched by the dispatch already. */
-export function ruleLines(rule: Rule, context: Context): readonly Line[] {
-  return addressMatches(rule, context).flatMap(({ family, matches }) =>
-    protocolMatches(rule.protocol, family).flatMap((protocol) =>
-      verdictLines(
+export function renderRule(rule: Rule, context: Context): readonly Line[] {
+  return matchAddresses(rule, context).flatMap(({ family, matches }) =>
+    matchProtocol(rule.protocol, family).flatMap((protocol) =>
+      renderVerdict(
         rule,
-        [...matches, ...protocol, ...stateMatches[rule.state], ...timeMatches(rule, context)],
+        [...matches, ...protocol, ...stateMatches[rule.state], ...matchTime(rule, context)],
         context.accepting,
       ),
     ),
@@ -49,18 +49,18 @@ interface AddressMatch {
   readonly matches: readonly Match[];
 }
 
-function addressMatches(rule: Rule, context: Context): readonly AddressMatch[] {
+function matchAddresses(rule: Rule, context: Context): readonly AddressMatch[] {
   const { source, destination } = rule;
   if (source.kind !== "set" && destination.kind === "any") return [{ family: null, matches: [] }];
   return families.flatMap((family) =>
-    destinationMatches(destination, family, context).map((matches) => ({
+    matchDestination(destination, family, context).map((matches) => ({
       family,
-      matches: [...sourceMatches(source, family, context), ...matches],
+      matches: [...matchSource(source, family, context), ...matches],
     })),
   );
 }
 
-function sourceMatches(source: Source, family: Family, context: Context): readonly Match[] {
+function matchSource(source: Source, family: Family, context: Context): readonly Match[] {
   switch (source.kind) {
     case "any":
     case "class":
@@ -71,7 +71,7 @@ function sourceMatches(source: Source, family: Family, context: Context): readon
 }
 
 /** One alternative for each way to match; `source-subnet` has one for each prefix length of the scope. */
-function destinationMatches(
+function matchDestination(
   destination: Destination,
   family: Family,
   context: Context,
@@ -82,17 +82,17 @@ function destinationMatches(
     case "set":
       return [[inSet(daddr[family], setName(destination.set, context.index, family))]];
     case "source-subnet":
-      return pairMatches(context.scope, family).map((pair) => [pair]);
+      return matchPair(context.scope, family).map((pair) => [pair]);
   }
 }
 
 /** Source and destination lie in one declared subnet: a masked-pair hash for each prefix length. */
-export function pairMatches(scope: Scope, family: Family): readonly Match[] {
+export function matchPair(scope: Scope, family: Family): readonly Match[] {
   if (scope.kind !== "overlay") return [];
   const bits = familyBits[family];
-  return prefixLengths(scope, family).map((prefix) => {
+  return listPrefixLengths(scope, family).map((prefix) => {
     const ones = ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
-    const mask = network(formatAddress(family, ones));
+    const mask = quoteNetwork(formatAddress(family, ones));
     return inSet(
       nft`${header[family]} saddr and ${mask} . ${header[family]} daddr and ${mask}`,
       pairSetName(scope.name, family, prefix),
@@ -106,20 +106,20 @@ const icmpMatch: Readonly<Record<Family, Match>> = {
 };
 
 /** One alternative for each way to match. */
-function protocolMatches(protocol: Protocol, family: Family | null): readonly (readonly Match[])[] {
+function matchProtocol(protocol: Protocol, family: Family | null): readonly (readonly Match[])[] {
   switch (protocol.kind) {
     case "any":
       return [[]];
     case "icmp":
       return (family === null ? families : [family]).map((each) => [icmpMatch[each]]);
     case "tcp":
-      return [[portMatch(nft`tcp`, protocol.ports)]];
+      return [[matchPorts(nft`tcp`, protocol.ports)]];
     case "udp":
-      return [[portMatch(nft`udp`, protocol.ports)]];
+      return [[matchPorts(nft`udp`, protocol.ports)]];
   }
 }
 
-function portMatch(protocol: NftText, ports: Ports): Match {
+function matchPorts(protocol: NftText, ports: Ports): Match {
   if (ports.kind === "any") return match(nft`meta l4proto ${protocol}`);
   const ranges = mergeRanges(ports.ranges).map(({ from, to }) =>
     from === to ? nft`${from}` : nft`${from}-${to}`,
@@ -156,24 +156,24 @@ const stateMatches: Readonly<Record<State, readonly Match[]>> = {
  * clock that stands before the ruleset was made is behind, and no grant is believed to be still in force by it; a refusal
  * has no such bound, as that would open.
  */
-function timeMatches({ expires, verdict }: Rule, { since }: Context): readonly Match[] {
+function matchTime({ expires, verdict }: Rule, { since }: Context): readonly Match[] {
   if (expires === null) return [];
   const bound = verdict === "accept" && since !== null ? [match(nft`meta time >= ${since}`)] : [];
   return [...bound, match(nft`meta time < ${expires}`)];
 }
 
-function verdictLines(
+function renderVerdict(
   rule: Rule,
   matches: readonly Match[],
   accepting: Accepting,
 ): readonly Line[] {
   switch (rule.verdict) {
     case "accept": {
-      const accept = line(matches, rule.counter, accepting);
+      const accept = makeLine(matches, rule.counter, accepting);
       return [rule.expires === null ? accept : { ...accept, until: rule.expires }];
     }
     case "drop":
-      return [line(matches, rule.counter, { kind: "drop" })];
+      return [makeLine(matches, rule.counter, { kind: "drop" })];
     case "reject":
       return rejectLines(rule, matches);
   }
@@ -181,7 +181,7 @@ function verdictLines(
 
 function rejectLines(rule: Rule, matches: readonly Match[]): readonly Line[] {
   if (rule.protocol.kind === "tcp") return [rejectReset(matches, rule.counter)];
-  const other = line(matches, rule.counter, { kind: "reject" });
+  const other = makeLine(matches, rule.counter, { kind: "reject" });
   if (rule.protocol.kind !== "any") return [other];
   return [rejectReset([...matches, match(nft`meta l4proto tcp`)], rule.counter), other];
 }

@@ -15,13 +15,13 @@ import {
   type Tally,
   tallies,
 } from "#schema/ruleset.ts";
-import { judge } from "./classes.ts";
-import { line, type Match, match } from "./line.ts";
-import { type Accepting, type Context, pairMatches } from "./match.ts";
+import { renderRules } from "./classes.ts";
+import { makeLine, type Match, match } from "./line.ts";
+import { type Accepting, type Context, matchPair } from "./match.ts";
 import { type Chain, families, type Fragment, type KernelMap, type Line } from "./program.ts";
-import { interfaceName, nft, oneOf } from "./quote.ts";
+import { quoteInterface, nft, oneOf } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
-import { spoofedLines } from "./spoofed.ts";
+import { renderSpoofed } from "./spoofed.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
 
@@ -40,7 +40,7 @@ export interface Forwarding {
 }
 
 /** No overlay, no chain. */
-export function forwarding(
+export function renderForwarding(
   ruleset: Ruleset,
   index: RulesetIndex,
   since: number | null,
@@ -51,7 +51,7 @@ export function forwarding(
   if (overlays.length === 0) return { chains: [], maps: [], counters: [] };
   const judged = overlays.flatMap(({ scope, at }) =>
     (["peer", "out", "in"] as const).map((direction) =>
-      judgeOverlay(index, scope, at, direction, since),
+      renderOverlayDirection(index, scope, at, direction, since),
     ),
   );
   const scopes = overlays.map(({ scope }) => scope);
@@ -59,20 +59,30 @@ export function forwarding(
     name: "forward",
     hook: { hook: "forward", policy: "accept" },
     lines: [
-      ...spoofedLines(scopes, "forward"),
+      ...renderSpoofed(scopes, "forward"),
       ...scopes.map((scope) =>
-        line([by("iifname", scope), by("oifname", scope)], null, to("tally", scope)),
+        makeLine(
+          [matchInterfaces("iifname", scope), matchInterfaces("oifname", scope)],
+          null,
+          to("tally", scope),
+        ),
       ),
-      ...scopes.map((scope) => tallied([by("iifname", scope)], "c_egress", to("out", scope))),
-      ...scopes.map((scope) => tallied([by("oifname", scope)], "c_ingress", to("in", scope))),
+      ...scopes.map((scope) =>
+        tallyLine([matchInterfaces("iifname", scope)], "c_egress", to("out", scope)),
+      ),
+      ...scopes.map((scope) =>
+        tallyLine([matchInterfaces("oifname", scope)], "c_ingress", to("in", scope)),
+      ),
     ],
   };
   const enteringChain: Chain = {
     name: entering,
     hook: null,
     lines: [
-      ...scopes.map((scope) => tallied([by("oifname", scope)], "c_ingress", to("in", scope))),
-      line([], null, { kind: "accept" }),
+      ...scopes.map((scope) =>
+        tallyLine([matchInterfaces("oifname", scope)], "c_ingress", to("in", scope)),
+      ),
+      makeLine([], null, { kind: "accept" }),
     ],
   };
   return {
@@ -93,32 +103,32 @@ const chainName = (part: Direction | "tally", overlay: Overlay): string =>
 const to = (part: Direction | "tally", overlay: Overlay) =>
   ({ kind: "goto", chain: chainName(part, overlay) }) as const;
 
-function by(key: "iifname" | "oifname", overlay: Overlay): Match {
-  const names = oneOf(overlay.interfaces.map(interfaceName));
+function matchInterfaces(key: "iifname" | "oifname", overlay: Overlay): Match {
+  const names = oneOf(overlay.interfaces.map(quoteInterface));
   return match(key === "iifname" ? nft`iifname ${names}` : nft`oifname ${names}`);
 }
 
-const tallied = (
+const tallyLine = (
   matches: readonly Match[],
   tally: Tally,
-  decision: Parameters<typeof line>[2],
-): Line => line(matches, tally, decision);
+  decision: Parameters<typeof makeLine>[2],
+): Line => makeLine(matches, tally, decision);
 
 /** Counts a peer packet by topology, whatever its verdict will be. */
 function tallyChain(overlay: Overlay): Chain {
   const judging = to("peer", overlay);
-  const pairs = families.flatMap((family) => pairMatches(overlay, family));
+  const pairs = families.flatMap((family) => matchPair(overlay, family));
   return {
     name: chainName("tally", overlay),
     hook: null,
     lines: [
-      ...pairs.map((pair) => tallied([pair], "c_same_subnet", judging)),
-      tallied([], "c_cross_subnet", judging),
+      ...pairs.map((pair) => tallyLine([pair], "c_same_subnet", judging)),
+      tallyLine([], "c_cross_subnet", judging),
     ],
   };
 }
 
-function judgeOverlay(
+function renderOverlayDirection(
   index: RulesetIndex,
   scope: Overlay,
   at: number,
@@ -127,11 +137,15 @@ function judgeOverlay(
 ): Pick<Fragment, "chains" | "maps"> {
   const context: Context = { scope, index, accepting: acceptings[direction], since };
   const place = `${at}${direction}`;
-  const { lines, chains, maps } = judge(index.rules(scopeId(scope), direction), place, context);
+  const { lines, chains, maps } = renderRules(
+    index.rules(scopeId(scope), direction),
+    place,
+    context,
+  );
   const chain: Chain = {
     name: chainName(direction, scope),
     hook: null,
-    lines: [...lines, line([], null, { kind: "drop" })],
+    lines: [...lines, makeLine([], null, { kind: "drop" })],
   };
   return { chains: [...chains, chain], maps };
 }

@@ -15,7 +15,7 @@ import {
   type Shaped,
   table,
 } from "./program.ts";
-import { identifier, isIdentifier } from "./quote.ts";
+import { quoteIdentifier, isIdentifier } from "./quote.ts";
 
 /** Our table, as commands name it. */
 export const ours = `${table.family} ${table.name}`;
@@ -40,7 +40,7 @@ export interface Printed {
 
 /** Both texts of a transaction; mostly they are one. */
 export function print(program: Program, present: Inventory): Printed {
-  const head = declaration(program).concat(flushes(program));
+  const head = formatTable(program).concat(flushes(program));
   const tail = elements(program);
   const canonical = lines([`add table ${ours}`, `flush table ${ours}`, ...head, ...tail]);
   if (!keepsTable(program, present))
@@ -48,7 +48,7 @@ export function print(program: Program, present: Inventory): Printed {
       canonical,
       text: lines([`add table ${ours}`, `delete table ${ours}`, ...head, ...tail]),
     };
-  const stale = deletions(program, present);
+  const stale = listDeletions(program, present);
   if (stale.length === 0) return { canonical, text: canonical };
   return {
     canonical,
@@ -58,12 +58,14 @@ export function print(program: Program, present: Inventory): Printed {
 
 /** Whether our table can become this program without being made anew. */
 export const keepsTable = (program: Program, present: Inventory): boolean =>
-  !present.foreign && names(present).every(isIdentifier) && reshaped(program, present).length === 0;
+  !present.foreign &&
+  names(present).every(isIdentifier) &&
+  findReshaped(program, present).length === 0;
 
 /** Declares what a program's elements need, and no rule: nothing refers to it. */
 export const groundwork = ({ sets, maps, chains, ...rest }: Program): string =>
   lines(
-    declaration({
+    formatTable({
       ...rest,
       counters: [],
       sets,
@@ -77,18 +79,18 @@ export const overFilled = (program: Program, present: Inventory): string =>
   lines([
     `add table ${ours}`,
     `flush table ${ours}`,
-    ...declaration({ ...program, sets: [], maps: [] }),
-    ...deletions(program, present),
+    ...formatTable({ ...program, sets: [], maps: [] }),
+    ...listDeletions(program, present),
   ]);
 
 const flushes = (program: Program): readonly string[] => [
-  ...program.sets.map((set) => `flush set ${ours} ${identifier(set.name)}`),
-  ...program.maps.map((map) => `flush map ${ours} ${identifier(map.name)}`),
+  ...program.sets.map((set) => `flush set ${ours} ${quoteIdentifier(set.name)}`),
+  ...program.maps.map((map) => `flush map ${ours} ${quoteIdentifier(map.name)}`),
 ];
 
 const elements = (program: Program): readonly string[] => [
-  ...program.sets.flatMap((set) => elementLines("add", set.name, set.elements)),
-  ...program.maps.flatMap((map) => elementLines("add", map.name, mapElements(map))),
+  ...program.sets.flatMap((set) => formatElements("add", set.name, set.elements)),
+  ...program.maps.flatMap((map) => formatElements("add", map.name, mapElements(map))),
 ];
 
 /**
@@ -96,13 +98,13 @@ const elements = (program: Program): readonly string[] => [
  * are addresses that the schema has read; the transaction itself refuses what the kernel does.
  */
 export const skeleton = (program: Program): string =>
-  lines([`add table ${ours}`, `delete table ${ours}`, ...declaration(program)]);
+  lines([`add table ${ours}`, `delete table ${ours}`, ...formatTable(program)]);
 
 /** What `leave` loads. */
 export const removal: string = lines([`add table ${ours}`, `delete table ${ours}`]);
 
 /** Objects that stand under one of our names with a shape that a declaration cannot change: only tampering does that. */
-function reshaped(program: Program, present: Inventory): readonly string[] {
+function findReshaped(program: Program, present: Inventory): readonly string[] {
   const wanted = inventoryOf(program);
   const differs = (have: readonly Shaped[], want: readonly Shaped[]): readonly string[] => {
     const shapes = new Map(want.map(({ name, shape }) => [name, shape]));
@@ -119,32 +121,32 @@ const names = (present: Inventory): readonly string[] => [
   ...present.counters,
 ];
 
-function declaration(program: Program): readonly string[] {
+function formatTable(program: Program): readonly string[] {
   return [
     `table ${ours} {`,
-    ...program.counters.flatMap((name) => [`\tcounter ${identifier(name)} {`, "\t}"]),
-    ...program.sets.flatMap(setDeclaration),
-    ...program.maps.flatMap(mapDeclaration),
-    ...program.chains.flatMap(chainDeclaration),
+    ...program.counters.flatMap((name) => [`\tcounter ${quoteIdentifier(name)} {`, "\t}"]),
+    ...program.sets.flatMap(formatSet),
+    ...program.maps.flatMap(formatMap),
+    ...program.chains.flatMap(formatChain),
     "}",
   ];
 }
 
-const setDeclaration = (set: KernelSet): readonly string[] => [
-  `\tset ${identifier(set.name)} {`,
+const formatSet = (set: KernelSet): readonly string[] => [
+  `\tset ${quoteIdentifier(set.name)} {`,
   `\t\ttype ${keyType(set)}`,
   ...(set.kind === "networks" ? ["\t\tflags interval"] : []),
   "\t}",
 ];
 
-const mapDeclaration = (map: KernelMap): readonly string[] => [
-  `\tmap ${identifier(map.name)} {`,
+const formatMap = (map: KernelMap): readonly string[] => [
+  `\tmap ${quoteIdentifier(map.name)} {`,
   `\t\ttype ${mapShape(map)}`,
   "\t}",
 ];
 
-const chainDeclaration = (chain: Chain): readonly string[] => [
-  `\tchain ${identifier(chain.name)} {`,
+const formatChain = (chain: Chain): readonly string[] => [
+  `\tchain ${quoteIdentifier(chain.name)} {`,
   ...(chain.hook === null
     ? []
     : [
@@ -155,26 +157,32 @@ const chainDeclaration = (chain: Chain): readonly string[] => [
 ];
 
 /** Maps first, as their elements hold on to chains; each kept map is empty by now. */
-function deletions(program: Program, present: Inventory): readonly string[] {
+function listDeletions(program: Program, present: Inventory): readonly string[] {
   const kept = inventoryOf(program);
-  const stale = (have: readonly Shaped[], want: readonly Shaped[]): readonly string[] => {
+  const findStale = (have: readonly Shaped[], want: readonly Shaped[]): readonly string[] => {
     const wanted = new Set(want.map(({ name }) => name));
     return have.flatMap(({ name }) => (wanted.has(name) ? [] : [name]));
   };
   const counters = new Set(kept.counters);
   return [
-    ...stale(present.maps, kept.maps).map((name) => `delete map ${ours} ${identifier(name)}`),
-    ...stale(present.sets, kept.sets).map((name) => `delete set ${ours} ${identifier(name)}`),
-    ...stale(present.chains, kept.chains).map((name) => `delete chain ${ours} ${identifier(name)}`),
+    ...findStale(present.maps, kept.maps).map(
+      (name) => `delete map ${ours} ${quoteIdentifier(name)}`,
+    ),
+    ...findStale(present.sets, kept.sets).map(
+      (name) => `delete set ${ours} ${quoteIdentifier(name)}`,
+    ),
+    ...findStale(present.chains, kept.chains).map(
+      (name) => `delete chain ${ours} ${quoteIdentifier(name)}`,
+    ),
     ...present.counters
       .filter((name) => !counters.has(name))
-      .map((name) => `delete counter ${ours} ${identifier(name)}`),
+      .map((name) => `delete counter ${ours} ${quoteIdentifier(name)}`),
   ];
 }
 
 /** A map's elements as nft lists and reads them. */
 export const mapElements = (map: KernelMap): readonly string[] => {
-  const jumps = new Map(map.elements.map(({ chain }) => [chain, `jump ${identifier(chain)}`]));
+  const jumps = new Map(map.elements.map(({ chain }) => [chain, `jump ${quoteIdentifier(chain)}`]));
   return map.elements.map(({ key, chain }) => `${key} : ${jumps.get(chain)}`);
 };
 
@@ -182,7 +190,7 @@ export const elementCount = (program: Program): number =>
   [...program.sets, ...program.maps].reduce((sum, { elements: held }) => sum + held.length, 0);
 
 /** Commands on the elements of one set or map. `create` refuses what is there already, `delete` what is not. */
-export function elementLines(
+export function formatElements(
   verb: "add" | "create" | "delete",
   name: string,
   texts: readonly string[],
@@ -190,6 +198,6 @@ export function elementLines(
   const chunks = Math.ceil(texts.length / elementsPerLine);
   return Array.from({ length: chunks }, (_, i) => {
     const chunk = texts.slice(i * elementsPerLine, (i + 1) * elementsPerLine);
-    return `${verb} element ${ours} ${identifier(name)} { ${chunk.join(", ")} }`;
+    return `${verb} element ${ours} ${quoteIdentifier(name)} { ${chunk.join(", ")} }`;
   });
 }

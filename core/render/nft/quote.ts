@@ -22,7 +22,7 @@ export function nft(
   return mint(
     String.raw(
       { raw: literals },
-      ...values.map((value) => (typeof value === "number" ? integer(value) : value)),
+      ...values.map((value) => (typeof value === "number" ? quoteInteger(value) : value)),
     ),
   );
 }
@@ -32,13 +32,13 @@ export const join = (texts: readonly NftText[], separator: ", " | "," | " "): Nf
   mint(texts.join(separator));
 
 /** What stands before one of these endings. @throws RangeError for text that has none of them */
-export function withoutEnd(text: NftText, ends: readonly NftText[]): NftText {
+export function removeEnding(text: NftText, ends: readonly NftText[]): NftText {
   const end = ends.find((each) => text.endsWith(each));
   if (end === undefined) throw new RangeError("expected another ending");
   return mint(text.slice(0, -end.length).trimEnd());
 }
 
-function integer(value: number): NftText {
+function quoteInteger(value: number): NftText {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new Unsupported(`expected a number, got ${value}`);
   return mint(String(value));
@@ -54,7 +54,7 @@ export const isIdentifier = (name: string): boolean =>
  * Name of a chain, set, map or counter. It starts with lower-case letters or digits and a `_`, because bare words such
  * as `fwd`, `rule` or `last` are keywords of nft and no keyword has a `_`. The three base chains bear their hook's name.
  */
-export function identifier(name: string): NftText {
+export function quoteIdentifier(name: string): NftText {
   if (!isIdentifier(name))
     throw new Unsupported(
       `expected an nft object name such as r_web, got ${JSON.stringify(name.slice(0, 300))}`,
@@ -63,7 +63,7 @@ export function identifier(name: string): NftText {
 }
 
 /** A device name, in quotes. The alphabet holds neither a quote nor `*`, which would be a wildcard. */
-export function interfaceName(name: string): NftText {
+export function quoteInterface(name: string): NftText {
   const parsed = InterfaceName.safeParse(name);
   if (!parsed.success) throw new Unsupported("expected an interface name");
   return mint(`"${parsed.data}"`);
@@ -77,7 +77,7 @@ export const namesPrefixed = (text: NftText, prefix: "flip"): NftText =>
  * An address or a network. Its alphabet holds nothing that nft could take for anything else; that it is canonical, the
  * schema has seen, and to parse half a million of them again would cost more than loading them.
  */
-export function network(text: string): NftText {
+export function quoteNetwork(text: string): NftText {
   if (!/^[0-9a-f.:]{2,45}(\/[0-9]{1,3})?$/.test(text))
     throw new Unsupported("expected an address or a network");
   return mint(text);
@@ -91,7 +91,7 @@ export function oneOf(texts: readonly NftText[]): NftText {
 }
 
 /** A word of a closed list, such as an ICMP type or a connection state. */
-export function word(text: string): NftText {
+export function quoteWord(text: string): NftText {
   if (!/^[a-z][a-z0-9-]*$/.test(text)) throw new Unsupported("expected a word of nft");
   return mint(text);
 }

@@ -2,11 +2,11 @@
  * Named sets and subnet pairs as kernel sets, one for each family. A name carries the set's family and kind, so a set
  * is never declared again with another type or other flags, which the kernel refuses with "File exists".
  */
-import { type Family, formatAddress, knownNetwork } from "#schema/address.ts";
+import { type Family, formatAddress, requireNetwork } from "#schema/address.ts";
 import { encodeName } from "#schema/names.ts";
 import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
 import { families, type KernelSet } from "./program.ts";
-import { network, nft, type NftText } from "./quote.ts";
+import { quoteNetwork, nft, type NftText } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 
 /** In names. */
@@ -31,9 +31,9 @@ const kernelName = ({ name, kind }: NamedSet, family: Family): string =>
 export const familyOf = (text: string): Family => (text.includes(":") ? "v6" : "v4");
 
 /** As nft lists it: a network of one address is that address. */
-export function asListed(element: string, family: Family): NftText {
+export function formatElement(element: string, family: Family): NftText {
   const single = family === "v4" ? "/32" : "/128";
-  return network(element.endsWith(single) ? element.slice(0, -single.length) : element);
+  return quoteNetwork(element.endsWith(single) ? element.slice(0, -single.length) : element);
 }
 
 /** Subnets of an overlay with one prefix length. */
@@ -41,14 +41,14 @@ export const pairSetName = (overlay: string, family: Family, prefix: number): st
   `s${familyDigits[family]}_${prefix}_${encodeName(overlay)}`;
 
 /** Prefix lengths of a scope's subnets in one family, ascending. */
-export function prefixLengths(scope: Scope, family: Family): readonly number[] {
+export function listPrefixLengths(scope: Scope, family: Family): readonly number[] {
   if (scope.kind !== "overlay") return [];
-  const lengths = scope.subnets.map(knownNetwork).filter((subnet) => subnet.family === family);
+  const lengths = scope.subnets.map(requireNetwork).filter((subnet) => subnet.family === family);
   return [...new Set(lengths.map((subnet) => subnet.prefix))].sort((a, b) => a - b);
 }
 
 /** Every set of a program, of named sets and of subnets. */
-export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
+export function makeKernelSets(ruleset: Ruleset): readonly KernelSet[] {
   const named = ruleset.sets.flatMap((set) =>
     families.map((family) => ({
       name: kernelName(set, family),
@@ -56,25 +56,25 @@ export function kernelSets(ruleset: Ruleset): readonly KernelSet[] {
       kind: set.kind === "networks" ? ("networks" as const) : ("addresses" as const),
       elements: set.elements
         .filter((element) => familyOf(element) === family)
-        .map((element) => asListed(element, family)),
+        .map((element) => formatElement(element, family)),
     })),
   );
-  return [...named, ...ruleset.scopes.flatMap(pairSets)];
+  return [...named, ...ruleset.scopes.flatMap(makePairSets)];
 }
 
-function pairSets(scope: Scope): readonly KernelSet[] {
+function makePairSets(scope: Scope): readonly KernelSet[] {
   if (scope.kind !== "overlay") return [];
   const byLength = Map.groupBy(
-    scope.subnets.map(knownNetwork),
+    scope.subnets.map(requireNetwork),
     ({ family, prefix }) => `${family} ${prefix}` as const,
   );
   return families.flatMap((family) =>
-    prefixLengths(scope, family).map((prefix) => ({
+    listPrefixLengths(scope, family).map((prefix) => ({
       name: pairSetName(scope.name, family, prefix),
       family,
       kind: "pairs" as const,
       elements: (byLength.get(`${family} ${prefix}`) ?? []).map((known) => {
-        const first = network(formatAddress(family, known.first));
+        const first = quoteNetwork(formatAddress(family, known.first));
         return nft`${first} . ${first}`;
       }),
     })),

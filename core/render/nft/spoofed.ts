@@ -3,14 +3,14 @@
  * out of its tunnel, and one for each family about what comes from elsewhere. The networks are sets, so that a subnet
  * more changes elements alone.
  */
-import { compareNetworks, contains, type Family, knownNetwork } from "#schema/address.ts";
+import { compareNetworks, contains, type Family, requireNetwork } from "#schema/address.ts";
 import { encodeName } from "#schema/names.ts";
 import { anyArrival, type Scope, spoofedTally } from "#schema/ruleset.ts";
-import { inSet, line, type Match, match, outsideSet } from "./line.ts";
+import { inSet, makeLine, type Match, match, outsideSet } from "./line.ts";
 import { saddr } from "./match.ts";
 import { families, type KernelSet, type Line } from "./program.ts";
-import { interfaceName, nft, type NftText, oneOf } from "./quote.ts";
-import { asListed, familyDigits, familyOf } from "./sets.ts";
+import { quoteInterface, nft, type NftText, oneOf } from "./quote.ts";
+import { formatElement, familyDigits, familyOf } from "./sets.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
 
@@ -18,14 +18,17 @@ const overlaysOf = (scopes: readonly Scope[]): readonly Overlay[] =>
   scopes.filter((scope) => scope.kind === "overlay");
 
 const devices = (overlays: readonly Overlay[]): NftText =>
-  oneOf(overlays.flatMap(({ interfaces }) => interfaces.map(interfaceName)));
+  oneOf(overlays.flatMap(({ interfaces }) => interfaces.map(quoteInterface)));
 
 const ownSet = ({ name }: Overlay, family: Family): string =>
   `o${familyDigits[family]}_${encodeName(name)}`;
 const allSet = (family: Family): string => `all${familyDigits[family]}_overlays`;
 
 /** What refuses them: all that comes in, or what is forwarded out of an overlay or into one. */
-export function spoofedLines(scopes: readonly Scope[], hook: "input" | "forward"): readonly Line[] {
+export function renderSpoofed(
+  scopes: readonly Scope[],
+  hook: "input" | "forward",
+): readonly Line[] {
   const overlays = overlaysOf(scopes);
   if (overlays.length === 0) return [];
   const all = devices(overlays);
@@ -36,9 +39,11 @@ export function spoofedLines(scopes: readonly Scope[], hook: "input" | "forward"
   return families.flatMap((family) => {
     const key = saddr[family];
     const exempt = anyArrival.filter((each) => familyOf(each) === family);
-    const judged = match(nft`${key} != ${oneOf(exempt.map((each) => asListed(each, family)))}`);
+    const judged = match(
+      nft`${key} != ${oneOf(exempt.map((each) => formatElement(each, family)))}`,
+    );
     const drop = (way: readonly Match[], set: Match): Line =>
-      line([...way, judged, set], spoofedTally, { kind: "drop" });
+      makeLine([...way, judged, set], spoofedTally, { kind: "drop" });
     return [
       ...overlays.map((overlay) =>
         drop([match(nft`iifname ${devices([overlay])}`)], outsideSet(key, ownSet(overlay, family))),
@@ -49,7 +54,7 @@ export function spoofedLines(scopes: readonly Scope[], hook: "input" | "forward"
 }
 
 /** The subnets of each overlay, and of all. */
-export function subnetSets(scopes: readonly Scope[]): readonly KernelSet[] {
+export function makeSubnetSets(scopes: readonly Scope[]): readonly KernelSet[] {
   const overlays = overlaysOf(scopes);
   return families.flatMap((family) => [
     ...overlays.map((overlay) => setOf(ownSet(overlay, family), family, overlay.subnets)),
@@ -65,7 +70,7 @@ export function subnetSets(scopes: readonly Scope[]): readonly KernelSet[] {
 function setOf(name: string, family: Family, subnets: readonly string[]): KernelSet {
   const sorted = subnets
     .filter((subnet) => familyOf(subnet) === family)
-    .map((text) => ({ text, network: knownNetwork(text) }))
+    .map((text) => ({ text, network: requireNetwork(text) }))
     .sort((a, b) => compareNetworks(a.network, b.network));
   const apart: typeof sorted = [];
   for (const each of sorted) {
@@ -76,6 +81,6 @@ function setOf(name: string, family: Family, subnets: readonly string[]): Kernel
     name,
     family,
     kind: "networks",
-    elements: apart.map(({ text }) => asListed(text, family)),
+    elements: apart.map(({ text }) => formatElement(text, family)),
   };
 }

@@ -25,7 +25,7 @@ const writes = {
 } as const;
 const writeHeaders = ["If-Match", "If-None-Match", "Portcullis-On-Behalf-Of"] as const;
 
-const listed = <K extends Named>(kind: K) =>
+const makeListRoute = <K extends Named>(kind: K) =>
   ({
     id: `list${capital(kind)}s`,
     summary: `All ${kind}s, by key`,
@@ -67,12 +67,12 @@ const remove = <K extends Exclude<Kind, "member">>(kind: K) =>
   }) satisfies Route;
 
 export const catalogRoutes = {
-  "GET /v1/zones": listed("zone"),
+  "GET /v1/zones": makeListRoute("zone"),
   "GET /v1/zones/:zone": read("zone"),
   "PUT /v1/zones/:zone": put("zone"),
   "DELETE /v1/zones/:zone": remove("zone"),
 
-  "GET /v1/services": listed("service"),
+  "GET /v1/services": makeListRoute("service"),
   "GET /v1/services/:service": read("service"),
   "PUT /v1/services/:service": put("service"),
   "DELETE /v1/services/:service": remove("service"),
@@ -80,7 +80,7 @@ export const catalogRoutes = {
   "PUT /v1/hosts/:host": put("host"),
   "DELETE /v1/hosts/:host": remove("host"),
 
-  "GET /v1/overlays": listed("overlay"),
+  "GET /v1/overlays": makeListRoute("overlay"),
   "GET /v1/overlays/:overlay": read("overlay"),
   "PUT /v1/overlays/:overlay": put("overlay"),
   "DELETE /v1/overlays/:overlay": remove("overlay"),

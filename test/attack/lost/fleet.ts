@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { guardText } from "../victim.ts";
-import { until } from "#lab/run/process.ts";
+import { waitUntil } from "#lab/run/process.ts";
 import type { Machines } from "./machines.ts";
 
 /** web1 admits web2, by its address. */
@@ -53,14 +53,14 @@ export async function settle(machines: Machines): Promise<void> {
 
 /** Waits until web1 has committed what it was served last. */
 const isSteady = (machines: Machines): Promise<true> =>
-  until("web1 to commit", async () => {
+  waitUntil("web1 to commit", async () => {
     const { out } = await machines.try("portcullis-agent status");
     return /^state +steady/m.test(out) ? true : undefined;
   });
 
 /** Waits until web1's kernel holds this text. */
 export const holds = (machines: Machines, text: string): Promise<string> =>
-  until(`web1 to hold ${text}`, async () => {
+  waitUntil(`web1 to hold ${text}`, async () => {
     const loaded = await machines.loaded();
     return loaded.includes(text) ? loaded : undefined;
   });

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { spawnExec } from "#agent/process/spawn.ts";
-import { makeNamespaces, namespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
+import { makeNamespaces, makeNamespaceName, newPrefix, removeNamespaces } from "#lab/net/netns.ts";
 
 const repository = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
 const url = "https://127.0.0.1:8443";
@@ -82,7 +82,7 @@ export class Machines {
   static async open(folder: string, before: string, like?: Machines): Promise<Machines> {
     if (like === undefined) prepare(folder);
     else cpSync(like.folder, folder, { recursive: true });
-    const namespace = namespaceName(newPrefix(), "lost");
+    const namespace = makeNamespaceName(newPrefix(), "lost");
     await makeNamespaces([namespace]);
     const machines = new Machines(folder, namespace, before);
     for (const [word, here] of like?.said ?? []) machines.means(word, here);

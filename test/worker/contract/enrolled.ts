@@ -1,5 +1,5 @@
 /** A host with a key, without the ceremony: rows as an enrolment leaves them, and the credential that they give. */
-import { hostCredentials } from "#worker/hosts/credential.ts";
+import { openHostCredentials } from "#worker/hosts/credential.ts";
 import { openFleet } from "#worker/hosts/fleet.ts";
 import { insertEnrolment } from "#worker/tokens/invitation-rows.ts";
 import { raiseGeneration, readFleet } from "#worker/db/fleet.ts";
@@ -26,5 +26,5 @@ export async function enrolHost(h: Pick<Harness, "ports">, host: string): Promis
 export async function hostToken(h: Harness, host: string): Promise<string> {
   const enrolment = await enrolHost(h, host);
   const { generation } = await readFleet(h.ports.sql);
-  return hostCredentials(h.ports, openFleet(h.ports)).mint(host, enrolment, generation);
+  return openHostCredentials(h.ports, openFleet(h.ports)).mint(host, enrolment, generation);
 }

@@ -8,9 +8,9 @@ import type { Change } from "#schema/intent.ts";
 import { RolloutHost } from "#schema/api/rollouts.ts";
 import { RolloutView } from "#schema/rollout.ts";
 import { Report } from "#schema/wire.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
-import { told } from "#worker/poll/report.ts";
+import { takeReport } from "#worker/poll/report.ts";
 import { enrolHost } from "./enrolled.ts";
 import { type Adapter, type Harness, openHarness } from "./harness.ts";
 import { speakerOf } from "#test/support/speaker.ts";
@@ -110,16 +110,16 @@ class Chain {
       drops: this.#drops,
       ...over,
     });
-    this.#prev = await sha256Hex(JSON.stringify(said));
+    this.#prev = await hashSha256(JSON.stringify(said));
     return said;
   }
 
   async deliver(said: Report): Promise<number | null> {
-    const { n, next } = await told(
+    const { n, next } = await takeReport(
       this.#h.ports,
       await speakerOf(this.#h.ports.sql, this.host),
       said,
-      await sha256Hex(JSON.stringify(said)),
+      await hashSha256(JSON.stringify(said)),
     );
     // It goes on above what the control plane has, as a new chain.
     if (n > this.#n) [this.#n, this.#prev] = [n, null];

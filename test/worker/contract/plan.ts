@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Blobs } from "#worker/ports/index.ts";
 import { createApp } from "#worker/app.ts";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import { seedCatalog } from "./catalog.ts";
 import { type Adapter, everything, expectProblem, type Harness, openHarness } from "./harness.ts";
@@ -324,7 +324,7 @@ function once(h: () => Harness): void {
       .ports.sql.prepare("SELECT response, kept FROM idempotency WHERE key = 'key-large'")
       .all<{ readonly response: string; readonly kept: number }>();
     const [row] = results;
-    const sha256 = await sha256Hex(first.text);
+    const sha256 = await hashSha256(first.text);
     expect([row?.kept, JSON.parse(row?.response ?? "")]).toEqual([
       0,
       { sha256, bytes: first.text.length, see },

@@ -1,6 +1,6 @@
 /** What maintenance lets go of when its time is over, and what it never does. */
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { sha256Hex } from "#worker/lib/encoding.ts";
+import { hashSha256 } from "#worker/lib/encoding.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
 import type { Blobs, Ports } from "#worker/ports/index.ts";
 import { commit } from "#worker/commits/commit.ts";
@@ -100,9 +100,9 @@ type Shelf = ReturnType<typeof shelfOf>;
 function bundles({ h, host, publish, has }: Shelf): void {
   test("bundles go three months after the last host was given another, which is audited, and no other does", async () => {
     const stray = new TextEncoder().encode(`stray of ${host()}`);
-    const strayName = await sha256Hex(`stray of ${host()}`);
+    const strayName = await hashSha256(`stray of ${host()}`);
     await h().ports.blobs.put(strayName, stray);
-    const waiting = await sha256Hex(`waiting for ${host()}`);
+    const waiting = await hashSha256(`waiting for ${host()}`);
     await h().ports.blobs.put(waiting, new TextEncoder().encode(`waiting for ${host()}`));
     await h()
       .ports.sql.prepare("INSERT INTO pending VALUES (?1, 99, 1, ?2, 1, '{}', 0, '[]', 0)")

@@ -4,7 +4,7 @@ import type { Change } from "#schema/intent.ts";
 import { RolloutView } from "#schema/rollout.ts";
 import { type AgentState, Report } from "#schema/wire.ts";
 import { maintain } from "#worker/maintenance/maintain.ts";
-import { told } from "#worker/poll/report.ts";
+import { takeReport } from "#worker/poll/report.ts";
 import type { Harness } from "./harness.ts";
 import { speakerOf } from "#test/support/speaker.ts";
 
@@ -79,7 +79,7 @@ export async function report(
 }
 
 export async function receive(h: Harness, key: string, said: Report): Promise<void> {
-  await told(h.ports, await speakerOf(h.ports.sql, key), said);
+  await takeReport(h.ports, await speakerOf(h.ports.sql, key), said);
 }
 
 const strategy = { kind: "canary", percentages: [50, 100] };

@@ -24,7 +24,7 @@ export function openApiDocument(): Json {
   for (const name of names) {
     const [method = "", path = ""] = name.split(" ");
     const template = path.replace(/:(\w+)/g, "{$1}");
-    (paths[template] ??= {})[method.toLowerCase()] = operation(name, schemas, refusals);
+    (paths[template] ??= {})[method.toLowerCase()] = describeOperation(name, schemas, refusals);
   }
   return {
     openapi: "3.1.0",
@@ -65,12 +65,12 @@ function* answersOf({ answers, answerHeaders: headers }: Route): Generator<z.Zod
   yield Problem;
 }
 
-function operation(name: RouteName, schemas: Schemas, refusals: Map<string, Json>): Json {
+function describeOperation(name: RouteName, schemas: Schemas, refusals: Map<string, Json>): Json {
   const route = routeOf(name);
   const parameters = [
     ...parametersOf("path", route.params, schemas),
     ...parametersOf("query", route.query, schemas),
-    ...(route.headers ?? []).map((header) => headerParameter(header, schemas)),
+    ...(route.headers ?? []).map((header) => describeHeader(header, schemas)),
   ];
   return {
     operationId: route.id,
@@ -85,7 +85,10 @@ function operation(name: RouteName, schemas: Schemas, refusals: Map<string, Json
       ...Object.fromEntries(
         Object.entries(route.answers).map(([status, answer]) => [
           status,
-          { description: descriptions[status] ?? "Done", ...answered(route, answer, schemas) },
+          {
+            description: descriptions[status] ?? "Done",
+            ...describeAnswer(route, answer, schemas),
+          },
         ]),
       ),
       ...Object.fromEntries(
@@ -131,7 +134,7 @@ function parametersOf(
   }));
 }
 
-function headerParameter(name: RequestHeader, schemas: Schemas): Json {
+function describeHeader(name: RequestHeader, schemas: Schemas): Json {
   const { description, schema, example } = requestHeaders[name];
   return {
     name,
@@ -154,7 +157,7 @@ function requestBody(body: z.ZodType, form: true | undefined, schemas: Schemas):
   };
 }
 
-function answered(route: Route, answer: Answer, schemas: Schemas): Json {
+function describeAnswer(route: Route, answer: Answer, schemas: Schemas): Json {
   const headers = {
     ...Object.fromEntries(
       (route.answerHeaders ?? []).map((name) => {

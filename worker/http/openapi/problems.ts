@@ -7,7 +7,7 @@ import { type ProblemCode, problemCodes, problemEntry } from "#schema/problems.t
 export function problemsOf(name: RouteName): ReadonlyMap<number, readonly ProblemCode[]> {
   const route = routeOf(name);
   const codes = new Set<ProblemCode>([
-    ...accessProblems(access[name]),
+    ...listAccessProblems(access[name]),
     // An unknown parameter is refused everywhere.
     "bad_request",
     ...(route.params === undefined ? [] : (["not_found"] as const)),
@@ -22,7 +22,7 @@ export function problemsOf(name: RouteName): ReadonlyMap<number, readonly Proble
   return Map.groupBy(ordered, (code) => problemEntry(code).status);
 }
 
-function accessProblems(entry: Access): readonly ProblemCode[] {
+function listAccessProblems(entry: Access): readonly ProblemCode[] {
   switch (entry.by) {
     case "anyone":
       return [];

@@ -4,7 +4,7 @@
  * answer; where that makes a difference, the request's form is named apart.
  */
 import * as z from "zod";
-import { canonicalText } from "#schema/canonical.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { type ComponentName, components } from "#schema/api/components.ts";
 import { examples } from "#schema/api/examples.ts";
 
@@ -33,12 +33,12 @@ export interface Spoken {
 export function openSchemas({ requests, answers }: Spoken): Schemas {
   const request = generate(requests, "input");
   const answer = generate(answers, "output");
-  const answered = reached(answers.map(answer.of), answer.named);
-  const differ = differing(request.named, answer.named);
+  const answered = findReached(answers.map(answer.of), answer.named);
+  const differ = findDiffering(request.named, answer.named);
   const nameIn = (name: string): string =>
     differ.has(name) && answered.has(name) ? `${name}${suffix}` : name;
-  const inRequest = (schema: JsonSchema): JsonSchema => renamed(schema, nameIn);
-  const asked = reached(requests.map(request.of), request.named);
+  const inRequest = (schema: JsonSchema): JsonSchema => renameReferences(schema, nameIn);
+  const asked = findReached(requests.map(request.of), request.named);
   const used = new Map<string, JsonSchema>();
   for (const name of Object.keys(components)) {
     if (answered.has(name)) used.set(name, answer.named[name] ?? {});
@@ -72,58 +72,58 @@ function generate(inline: readonly z.ZodType[], io: "input" | "output"): Generat
     },
   });
   const all = schemas as Readonly<Record<string, JsonSchema>>;
-  const inlined = (id: string): JsonSchema =>
-    mapped(stripped(all[id] ?? {}), (name) =>
-      name.startsWith(unnamed) ? inlined(name) : { $ref: `${prefix}${name}` },
+  const inlineSchema = (id: string): JsonSchema =>
+    mapReferences(stripSchema(all[id] ?? {}), (name) =>
+      name.startsWith(unnamed) ? inlineSchema(name) : { $ref: `${prefix}${name}` },
     );
   return {
     named: Object.fromEntries(
-      Object.keys(components).map((name) => [name, withExample(name, inlined(name))]),
+      Object.keys(components).map((name) => [name, addExample(name, inlineSchema(name))]),
     ),
     of: (schema) => {
       const id = registry.get(schema)?.id ?? "";
-      return id.startsWith(unnamed) ? inlined(id) : { $ref: `${prefix}${id}` };
+      return id.startsWith(unnamed) ? inlineSchema(id) : { $ref: `${prefix}${id}` };
     },
   };
 }
 
 /** zod names each schema of a registry by itself; in a document its place does. */
-const stripped = (schema: JsonSchema): JsonSchema =>
+const stripSchema = (schema: JsonSchema): JsonSchema =>
   Object.fromEntries(Object.entries(schema).filter(([key]) => key !== "$schema" && key !== "$id"));
 
-function withExample(name: string, schema: JsonSchema): JsonSchema {
+function addExample(name: string, schema: JsonSchema): JsonSchema {
   const example = examples[name as ComponentName];
   return example === undefined ? schema : { ...schema, examples: [example] };
 }
 
 /** Names whose two forms differ, by themselves or by what they refer to. */
-function differing(a: Generated["named"], b: Generated["named"]): ReadonlySet<string> {
+function findDiffering(a: Generated["named"], b: Generated["named"]): ReadonlySet<string> {
   const found = new Set(
-    Object.keys(a).filter((name) => canonicalText(a[name]) !== canonicalText(b[name])),
+    Object.keys(a).filter((name) => formatCanonical(a[name]) !== formatCanonical(b[name])),
   );
   for (let before = -1; before < found.size;) {
     before = found.size;
     for (const [name, schema] of Object.entries(a))
-      if ([...referred(schema)].some((other) => found.has(other))) found.add(name);
+      if ([...listReferred(schema)].some((other) => found.has(other))) found.add(name);
   }
   return found;
 }
 
-function* referred(value: unknown): Generator<string> {
+function* listReferred(value: unknown): Generator<string> {
   if (typeof value !== "object" || value === null) return;
   for (const [key, item] of Object.entries(value))
     if (key === "$ref" && typeof item === "string") yield item.slice(prefix.length);
-    else yield* referred(item);
+    else yield* listReferred(item);
 }
 
 /** Names that these schemas refer to, one way or another. */
-function reached(
+function findReached(
   schemas: readonly JsonSchema[],
   named: Readonly<Record<string, JsonSchema>>,
 ): ReadonlySet<string> {
   const found = new Set<string>();
   const follow = (schema: JsonSchema): void => {
-    for (const name of referred(schema)) {
+    for (const name of listReferred(schema)) {
       if (found.has(name)) continue;
       found.add(name);
       follow(named[name] ?? {});
@@ -133,11 +133,11 @@ function reached(
   return found;
 }
 
-const renamed = (schema: JsonSchema, nameOf: (name: string) => string): JsonSchema =>
-  mapped(schema, (name) => ({ $ref: `${prefix}${nameOf(name)}` }));
+const renameReferences = (schema: JsonSchema, nameOf: (name: string) => string): JsonSchema =>
+  mapReferences(schema, (name) => ({ $ref: `${prefix}${nameOf(name)}` }));
 
 /** The same schema with something else in place of each reference; keywords beside a reference stay. */
-function mapped(schema: JsonSchema, of: (name: string) => JsonSchema): JsonSchema {
+function mapReferences(schema: JsonSchema, of: (name: string) => JsonSchema): JsonSchema {
   const walk = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(walk);
     if (typeof value !== "object" || value === null) return value;
