@@ -100,6 +100,28 @@ describe("a control plane put back to an older day", () => {
     expect(ports(await gw.cycle())).toEqual([22, 443]);
   });
 
+  test("goes above its own numbers where a host has seen them with other content", async () => {
+    const elsewhere = (port: number): Change => ({
+      op: "put",
+      kind: "service",
+      key: "elsewhere",
+      body: { ingress: [{ from: "any", port, proto: "tcp" }], to: ["host:other"] },
+    });
+    await restore();
+    await plane.commit(elsewhere(2222));
+    plane.advance(5_000);
+    const lost = await other.cycle();
+    await restore();
+    // As many publications as before, and so the same versions.
+    await plane.commit(elsewhere(2223));
+    plane.advance(5_000);
+    const found = await other.cycle();
+    expect(ports(found)).toContain(2223);
+    expect(found?.custom.seq).toBeGreaterThan(lost?.custom.seq ?? 0);
+    plane.advance(5_000);
+    expect(await other.cycle()).toBeUndefined();
+  });
+
   test("a host that was away while the fleet's count climbed past what it knows misses nothing", async () => {
     await restore();
     for (let port = 1000; port < 1010; port += 1) await plane.commit(service("many", port));

@@ -81,13 +81,27 @@ async function readCurrentRepository(
   for (let tries = 0; tries < 5; tries += 1) {
     const previous = await readRepository(ports.sql, poll.host);
     if (previous === undefined) throw new Refused("not_found");
-    const due = findRenewalDue(ports, poll, previous, root);
+    const met = await meetSeen(poll, previous, root);
+    const due = findRenewalDue(ports, met, previous, root);
     if (due === undefined || !(await givesLeaseTo(root, ports.signer))) return previous;
     if (due === "leap" && tries === 0) leaps.admit(poll.host);
-    const renewed = await renewRepository(ports, root, previous, poll.seen);
+    const renewed = await renewRepository(ports, root, previous, met.seen);
     if (renewed !== undefined) return renewed;
   }
   throw new Refused("busy");
+}
+
+/**
+ * A host may have seen our very versions with other content: a database that was restored has come to the same numbers
+ * anew. What it keeps names another tag for that version; then it has seen one more than we know, for it would take no
+ * other content under numbers that it knows.
+ */
+async function meetSeen(poll: Poll, repository: Repository, root: Root): Promise<Poll> {
+  const { seen, ifNoneMatch } = poll;
+  if (ifNoneMatch === undefined || seen.timestamp !== repository.timestamp_version) return poll;
+  if (hasTag(ifNoneMatch, await makeRepositoryTag(repository))) return poll;
+  const targets = operatorsSign(root) ? seen.targets : Math.max(seen.targets, repository.seq) + 1;
+  return { ...poll, seen: { ...seen, timestamp: seen.timestamp + 1, targets } };
 }
 
 /** Why, when it is: by our own time or keys, or because the host has seen more than we know. */
