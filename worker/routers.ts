@@ -29,7 +29,7 @@ export function openRouters(
   { fleet, credentials, sightings }: Remembered,
 ): readonly Hono<AppEnv>[] {
   return [
-    lookAgainAfterWrites(fleet),
+    refreshAfterWrites(fleet),
     routeService(ports),
     routeCommits(ports),
     routeRevisions(ports),
@@ -52,7 +52,7 @@ export function openRouters(
 }
 
 /** What an operator writes in this process is seen by the very next poll here; other isolates see it within 5 s. */
-function lookAgainAfterWrites(fleet: Fleet): Hono<AppEnv> {
+function refreshAfterWrites(fleet: Fleet): Hono<AppEnv> {
   const api = new Hono<AppEnv>();
   api.use(async (c, next) => {
     await next();

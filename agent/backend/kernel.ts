@@ -98,15 +98,15 @@ export function openKernel(nft: Nft): Kernel {
         throw error;
       }
     },
-    enforces: () => otherwise<boolean | undefined>(nft.enforces(), undefined),
+    enforces: () => refuseOr<boolean | undefined>(nft.enforces(), undefined),
     others: () => nft.others(),
-    look: () => otherwise(nft.look(), undefined),
-    counters: () => otherwise(nft.counters(), []),
+    look: () => refuseOr(nft.look(), undefined),
+    counters: () => refuseOr(nft.counters(), []),
   };
 }
 
 /** `answer` where the kernel could not be asked. */
-async function otherwise<T>(asked: Promise<T>, answer: T): Promise<T> {
+async function refuseOr<T>(asked: Promise<T>, answer: T): Promise<T> {
   try {
     return await asked;
   } catch (error) {

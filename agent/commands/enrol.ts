@@ -6,7 +6,7 @@ import { renderClosed } from "#core/render/index.ts";
 import { admitFirst, type Beginning, processNames, writeBeginning } from "#agent/cycle/adoption.ts";
 import { exitCodes, type Options, UsageError } from "./args.ts";
 import { fallbackOf, keepClosed, keepMark } from "#agent/cycle/fallback.ts";
-import { loadGuard, lookAround, proposeGuard } from "../guard/index.ts";
+import { loadGuard, readSurroundings, proposeGuard } from "../guard/index.ts";
 import { readIdentity } from "#agent/disk/identity.ts";
 import { join } from "#agent/cycle/join.ts";
 import { openKernel } from "#agent/backend/kernel.ts";
@@ -89,7 +89,7 @@ async function closeFirst(options: Options): Promise<void> {
 
 /** @throws Refused `guard_invalid` */
 function proposeGuardText(): string {
-  const proposed = proposeGuard(lookAround(process.env));
+  const proposed = proposeGuard(readSurroundings(process.env));
   if (proposed === undefined)
     throw new Refused(
       "guard_invalid",

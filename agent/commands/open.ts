@@ -62,7 +62,7 @@ export function readTrustedBundle(options: Options): TrustedBundle {
   const now = openLeaseClock(options.stateDir, systemClocks()).now();
   const trust = openTrust(options.stateDir, { ...identity, rootSha256: identity.root_sha256 }, now);
   if (!trust.ok) throw new Refused(trust.refusal.code, trust.refusal.message);
-  const bundle = trust.value.held();
+  const bundle = trust.value.readHeld();
   if (bundle === undefined)
     throw new Refused("state_invalid", "no bundle is held yet; run once first");
   return bundle;
@@ -125,7 +125,7 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
     log: drift,
     intended: () => {
       const program = intended(agent.state);
-      return program === undefined ? undefined : agent.times.of(program);
+      return program === undefined ? undefined : agent.times.limitProgram(program);
     },
     mode: () => readDriftMode(readGuard),
     now,

@@ -90,7 +90,7 @@ export class Agent {
     this.#believed = false;
     const event = await (this.#state.kind === "unenrolled" ? this.#started() : this.#woke());
     await this.#dispatch(event, stop);
-    await this.#parts.services.look(this.#rules, Math.floor(this.#parts.now() / 1000));
+    await this.#parts.services.readServices(this.#rules, Math.floor(this.#parts.now() / 1000));
     const held = heldFacts(this.#trust());
     await this.#reporter.report({ state: this.#state, ...held, guard: this.#lastGuard }, stop);
     if (this.#believed && this.#refusal === undefined && this.#lastRefusal !== null)
@@ -118,7 +118,7 @@ export class Agent {
     return {
       kind: "started",
       applied: slot?.applied ?? null,
-      leaseEndsAt: trust?.held()?.leaseEndsAt ?? null,
+      leaseEndsAt: trust?.readHeld()?.leaseEndsAt ?? null,
       table: await kernel.table(),
       hold: existsSync(holdFile(directory)),
       // Slots that exist but are torn are no fresh start: without a table such a host closes.
@@ -135,7 +135,7 @@ export class Agent {
 
   /** What the committed ruleset means, where the bundle it came from is still held. */
   async #rulesBefore(): Promise<Rules | undefined> {
-    const held = this.#trust()?.held();
+    const held = this.#trust()?.readHeld();
     if (
       held === undefined ||
       readCommittedSlot(this.#parts.directory)?.applied.bundle_sha256 !== held.sha256
@@ -239,7 +239,7 @@ export class Agent {
     const { directory, kernel, watchdog, client, now, clock, processes, pass, log, events } =
       this.#parts;
     const guard = await this.#guard();
-    const bundle = this.#trust()?.held();
+    const bundle = this.#trust()?.readHeld();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq)
       return { kind: "failed", kernel: "untouched", now: clock.now() };
     const program = await settleOutcome(async () => {
@@ -262,7 +262,7 @@ export class Agent {
       applied,
       program.value,
       held,
-      this.times.of(program.value),
+      this.times.limitProgram(program.value),
     );
     if (enforced.kind !== "committed") {
       if (!enforced.loaded) return this.#failed(enforced.refusal, "untouched");
@@ -284,7 +284,7 @@ export class Agent {
   async #count(candidate: Candidate): Promise<Event | undefined> {
     const { directory, kernel, clock, log } = this.#parts;
     const guard = await this.#guard();
-    const bundle = this.#trust()?.held();
+    const bundle = this.#trust()?.readHeld();
     if (guard === undefined || bundle?.custom.seq !== candidate.seq) return undefined;
     // A person may have closed this host since the cycle began.
     if (existsSync(holdFile(directory))) return undefined;
@@ -315,7 +315,9 @@ export class Agent {
 
   /** Loads what was committed, or closes where there is nothing; the journal has done its work then. */
   async #goBack(slot: Slot | undefined): Promise<boolean> {
-    return slot === undefined ? this.#loadClosed() : this.#load(this.times.of(slot.program));
+    return slot === undefined
+      ? this.#loadClosed()
+      : this.#load(this.times.limitProgram(slot.program));
   }
 
   async #loadClosed(): Promise<boolean> {
@@ -395,7 +397,7 @@ export class Agent {
     const at = new Date(now()).toISOString();
     const host = { host: identity.host, fleet: identity.fleet, url };
     const seen = {
-      drift: drift.summary(now()),
+      drift: drift.summarizeDrift(now()),
       others: kernel.others(),
       uncut: this.#flows.uncut,
       listening: services.found,

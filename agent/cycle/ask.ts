@@ -24,14 +24,14 @@ export async function ask(
   if (!opened.ok) throw new Refused(opened.refusal.code, opened.refusal.message);
   const trust = opened.value;
   const now = clock();
-  const held = trust.held();
+  const held = trust.readHeld();
   const hint = trust.hint();
   // Only what was loaded is claimed with an ETag: a failed apply is fetched again (OPA #2220).
   const loaded = held !== undefined && seqOf(state) === held.custom.seq;
   const leaseStart = hint.accepted_at ?? 0;
   const reply = await client.poll(
     {
-      seen: trust.seen(),
+      seen: trust.readSeen(),
       bundle: held?.sha256,
       etag: loaded ? hint.etag : null,
       generation: loaded ? heard.generation : null,

@@ -45,7 +45,7 @@ export async function runPatrol(
 async function waitUntilTouched(patrol: Patrol, stop: AbortSignal, lookMs: number): Promise<void> {
   const over = new AbortController();
   const ended = AbortSignal.any([stop, over.signal]);
-  await Promise.race([patrol.touched(), pauseMs(lookMs, ended)]);
+  await Promise.race([patrol.waitForTouch(), pauseMs(lookMs, ended)]);
   over.abort();
 }
 

@@ -59,7 +59,7 @@ export class TimeBound {
     const slot = readCommittedSlot(directory);
     if (slot === undefined) return nothing;
     this.advance();
-    const program = this.of(slot.program);
+    const program = this.limitProgram(slot.program);
     const loaded = await kernel.update(program);
     const staged = await settleOutcome(async () => {
       const name = stageSlot(
@@ -89,7 +89,7 @@ export class TimeBound {
   }
 
   /** What the kernel should hold of a program; the same value for the same one, as long as nothing more has ended. */
-  of(program: Program): Program {
+  limitProgram(program: Program): Program {
     if (this.#last?.program === program && this.#last.at === this.#at) return this.#last.left;
     this.#last = { program, at: this.#at, left: removeEnded(program, this.#at) };
     return this.#last.left;
@@ -97,7 +97,7 @@ export class TimeBound {
 
   /** What boot should load of a program: what the kernel should hold, so what has ended stays out. */
   textOf(program: Program): string {
-    return standaloneText(this.of(program));
+    return standaloneText(this.limitProgram(program));
   }
 
   #seconds(): number {

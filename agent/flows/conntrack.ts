@@ -111,7 +111,7 @@ async function survey(
   const suspects = new Map<string, Flow>();
   const kept = new Set<string>();
   let more = false;
-  const look = (flow: Flow, key: string): void => {
+  const readTrackedFlows = (flow: Flow, key: string): void => {
     if (judge(flow, blind) === undefined) {
       if (own.has(flow.original.destination)) kept.add(toPort(flow));
     } else if (suspects.size < flowsPerRound) suspects.set(key, flow);
@@ -120,7 +120,7 @@ async function survey(
   // Connections that were there before the kernel tracked any, and were silent since: what it tracks, it tells better.
   await read(stream, ["ss", "-H", "-n", "-t", "-a"], (line) => {
     const flow = parseConnection(line, listening);
-    if (flow !== undefined) look(flow, endsOf(flow));
+    if (flow !== undefined) readTrackedFlows(flow, endsOf(flow));
   });
   for (const family of ["ipv4", "ipv6"])
     await read(stream, ["conntrack", "-L", "-o", "extended", "-f", family], (line) => {
@@ -128,7 +128,7 @@ async function survey(
       if (flow === undefined) return;
       const key = endsOf(flow);
       suspects.delete(key);
-      look(flow, key);
+      readTrackedFlows(flow, key);
     });
   const routes = await readRoutes(exec, [...suspects.values()]);
   const paths = { ...blind, by: (address: string) => routes.get(address) ?? "" };

@@ -6,7 +6,7 @@ import { Refused } from "#agent/machine/refusal.ts";
 import type { TrustedBundle } from "../trust/index.ts";
 
 export { guardReader, type LoadedGuard, loadGuard, parseGuard } from "./load.ts";
-export { lookAround, proposeGuard } from "./propose.ts";
+export { readSurroundings, proposeGuard } from "./propose.ts";
 export { policyOf } from "./policy.ts";
 
 /**

@@ -64,7 +64,7 @@ function forwardLines(tunnels: readonly string[], uplink: string | undefined): r
 }
 
 /** What this machine says; anything that cannot be read is left out. */
-export function lookAround(environment: NodeJS.ProcessEnv): Surroundings {
+export function readSurroundings(environment: NodeJS.ProcessEnv): Surroundings {
   // By process, not by the first who holds a socket: that is systemd where it listened for sshd.
   const held = new Set(processesNamed("sshd").flatMap(socketsOf));
   const found = readListeners().filter(

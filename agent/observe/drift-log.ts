@@ -37,10 +37,10 @@ export class DriftLog {
       total: drifted.changes.length,
       repaired: drifted.repaired,
     };
-    return { count: this.#count, contended: this.contended(now), last: this.#last };
+    return { count: this.#count, contended: this.isContended(now), last: this.#last };
   }
 
-  contended(now: number): boolean {
+  isContended(now: number): boolean {
     const [first] = this.#recent;
     return (
       this.#recent.length > contended.times &&
@@ -50,9 +50,9 @@ export class DriftLog {
   }
 
   /** Null when nothing drifted since the start. */
-  summary(now: number): Drift | null {
+  summarizeDrift(now: number): Drift | null {
     if (this.#last === undefined) return null;
-    return { count: this.#count, contended: this.contended(now), last: this.#last };
+    return { count: this.#count, contended: this.isContended(now), last: this.#last };
   }
 
   /** Whether something was recorded since this was last asked. */

@@ -69,7 +69,7 @@ export class Patrol {
   }
 
   /** Resolves when our table may have been touched by somebody else, at once if it was since the last check. */
-  touched(): Promise<void> {
+  waitForTouch(): Promise<void> {
     if (this.#due) return Promise.resolve();
     return new Promise((resolve) => (this.#wake = resolve));
   }

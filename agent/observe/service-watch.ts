@@ -43,12 +43,12 @@ export class ServiceWatch {
   }
 
   /** @param told what a report carried that arrived */
-  told(told: Listening | null): void {
+  noteReported(told: Listening | null): void {
     this.#told = JSON.stringify(told);
   }
 
   /** @param rules what the committed ruleset means; undefined while that is not known. @param at Unix seconds */
-  async look(rules: Rules | undefined, at: number): Promise<void> {
+  async readServices(rules: Rules | undefined, at: number): Promise<void> {
     // A clock that was set back is no reason to wait.
     if (rules === this.#rules && this.#at <= at && at < this.#at + betweenSeconds) return;
     this.#rules = rules;

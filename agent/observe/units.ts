@@ -45,7 +45,7 @@ function listFlushers(root: string, enabled: readonly string[]): readonly Flushe
     const commands = commandsOf(root, unit);
     const files = commands
       .flatMap(({ files: loaded }) => loaded)
-      .filter((file) => flushesRules(head(join(root, file))));
+      .filter((file) => flushesRules(readHead(join(root, file))));
     const flushing = commands.filter(
       (command) => command.flushes || command.files.some((file) => files.includes(file)),
     );
@@ -96,7 +96,7 @@ function commandsOf(root: string, unit: string): readonly Command[] {
   const texts = [
     join(root, place, unit),
     ...added.flatMap((folder) => entries(folder).map((name) => join(folder, name))),
-  ].map(head);
+  ].map(readHead);
   return texts.flatMap((text) =>
     [...text.matchAll(/^Exec(Start|Reload|Stop)(?:Pre|Post)?=(.*\bnft\b.*)$/gm)].flatMap(
       ([, key = "", command = ""]): readonly Command[] => {
@@ -139,7 +139,7 @@ function readOr<T>(read: () => T, otherwise: T): T {
 const entries = (path: string): readonly string[] => readOr(() => readdirSync(path), []);
 const readLinkTarget = (path: string): string => readOr(() => readlinkSync(path), "");
 
-function head(path: string): string {
+function readHead(path: string): string {
   return readOr(() => {
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {

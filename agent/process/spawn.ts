@@ -168,7 +168,7 @@ function collect(
 ): () => Said | undefined {
   let size = 0;
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-  const said = (): Said => ({
+  const describeOutput = (): Said => ({
     stdout: Buffer.concat(chunks.stdout).toString("utf8"),
     stderr: Buffer.concat(chunks.stderr).toString("utf8"),
   });
@@ -177,9 +177,9 @@ function collect(
       size += chunk.length;
       if (size > bytesMax) return void child.kill("SIGKILL");
       chunks[name].push(chunk);
-      if (chunk.at(-1) === newline) heard(said);
+      if (chunk.at(-1) === newline) heard(describeOutput);
     });
-  return () => (size > bytesMax ? undefined : said());
+  return () => (size > bytesMax ? undefined : describeOutput());
 }
 
 const newline = 10;

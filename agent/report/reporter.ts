@@ -89,7 +89,7 @@ export class Reporter {
     this.#sentAt = now;
     this.#intervalMs = sent.value;
     this.#toldDrops = JSON.stringify(beside.foreignDrops);
-    services.told(beside.listening);
+    services.noteReported(beside.listening);
     this.#refusal = null;
   }
 
@@ -97,7 +97,7 @@ export class Reporter {
   async #send(standing: Standing, beside: Beside, now: number, stop: AbortSignal): Promise<number> {
     const { directory, client, kernel, drift, cycleMs } = this.#parts;
     const counters = await kernel.counters();
-    const told = { refusal: this.#refusal, drift: drift.summary(now) };
+    const told = { refusal: this.#refusal, drift: drift.summarizeDrift(now) };
     const drops = this.#drops(standing.state, counters);
     const facts = { ...standing, ...beside, ...told, counters, drops };
     const cycle = AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]);

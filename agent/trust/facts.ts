@@ -7,6 +7,6 @@ import type { Trust } from "./index.ts";
 export const heldFacts = (
   trust: Trust | undefined,
 ): { readonly seen: Seen; readonly expires: readonly RoleExpiry[] } => ({
-  seen: trust?.seen() ?? { root: 1, timestamp: 0, targets: 0 },
-  expires: trust?.expiries() ?? [],
+  seen: trust?.readSeen() ?? { root: 1, timestamp: 0, targets: 0 },
+  expires: trust?.listExpiries() ?? [],
 });

@@ -56,12 +56,12 @@ export interface Trust {
   /** A digest of all key sets that the root in force names: another one after a root with other keys. */
   keys(): string;
   /** Versions to tell the control plane. */
-  seen(): Seen;
+  readSeen(): Seen;
   hint(): Hint;
   /** What is held: verified again from disk, whether or not its lease is over. */
-  held(): TrustedBundle | undefined;
+  readHeld(): TrustedBundle | undefined;
   /** Until when each file that is held is good; of the root alone before the first update. */
-  expiries(): readonly RoleExpiry[];
+  listExpiries(): readonly RoleExpiry[];
   /** @param now milliseconds since the Unix epoch, fixed for the whole cycle */
   accept(update: UpdateBytes, hint: Hint, now: number): Promise<Outcome<TrustedBundle>>;
 }
@@ -129,7 +129,7 @@ class TrustStore implements Trust {
     return keysOf(this.#held.root);
   }
 
-  seen(): Seen {
+  readSeen(): Seen {
     return {
       root: this.#held.root.signed.version,
       timestamp: this.#floors.timestamp?.version ?? 0,
@@ -141,11 +141,11 @@ class TrustStore implements Trust {
     return this.#held.hint;
   }
 
-  held(): TrustedBundle | undefined {
+  readHeld(): TrustedBundle | undefined {
     return this.#held.believed?.bundle;
   }
 
-  expiries(): readonly RoleExpiry[] {
+  listExpiries(): readonly RoleExpiry[] {
     const { root, believed, hint } = this.#held;
     return expiriesOf(root, believed?.verified, hint.accepted_at);
   }

@@ -135,7 +135,7 @@ function makeRuleFormats(
     known.set(elements, number);
     return number;
   };
-  const formats = (own: readonly string[]) => {
+  const listFormats = (own: readonly string[]) => {
     const formatEnd = (end: End) => {
       if (end.kind === "any") return end.kind;
       return end.kind === "held" ? numberOf(end.held.elements) : `subnets ${numberOf(own)}`;
@@ -152,7 +152,7 @@ function makeRuleFormats(
       ]);
     };
   };
-  return { outer: formats(subnets.outer), inner: formats(subnets.inner) };
+  return { outer: listFormats(subnets.outer), inner: listFormats(subnets.inner) };
 }
 
 type SpansOf = (end: End) => Spans;

@@ -104,7 +104,7 @@ export type Common = (a: AddressSet, b: AddressSet) => AddressSet;
 export function makeSetMeet(): Common {
   const known = new Map<AddressSet, Map<AddressSet, AddressSet>>();
   const spans = new Map<AddressSet, Spans>();
-  const spansOfSet = (held: AddressSet): Spans => {
+  const listSpans = (held: AddressSet): Spans => {
     const found = spans.get(held) ?? spansOf(held.elements);
     spans.set(held, found);
     return found;
@@ -112,7 +112,7 @@ export function makeSetMeet(): Common {
   return (a, b) => {
     const row = known.get(a) ?? new Map<AddressSet, AddressSet>();
     known.set(a, row);
-    const found = row.get(b) ?? keepName(a, b, meetElements(a, b, spansOfSet));
+    const found = row.get(b) ?? keepName(a, b, meetElements(a, b, listSpans));
     row.set(b, found);
     return found;
   };

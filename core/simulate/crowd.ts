@@ -5,7 +5,7 @@
  */
 import type { Family } from "#schema/address.ts";
 import { subtractRanges, rangesOf, textsOf } from "./ranges.ts";
-import { isWiderThan, keysOf, shared, type Spans, spansOf, unionOf, unitsOf } from "./spans.ts";
+import { isWiderThan, keysOf, findShared, type Spans, spansOf, unionOf, unitsOf } from "./spans.ts";
 
 /** RFC 6890 and the IANA IPv4 special-purpose registry, multicast (RFC 5771) and reserved space (RFC 1112 §4). */
 const special4 = [
@@ -44,12 +44,12 @@ const assigned6 = [
   "2c00::/12",
 ] as const;
 
-const listed = (elements: readonly string[], family: Family): Spans =>
+const listCrowd = (elements: readonly string[], family: Family): Spans =>
   spansOf(keysOf(elements)[family], family);
 const everywhere4 = subtractRanges(rangesOf(["0.0.0.0/0"]), rangesOf(special4));
 const routable: Readonly<Record<Family, Spans>> = {
-  v4: listed(textsOf(everywhere4, 4_096), "v4"),
-  v6: listed(assigned6, "v6"),
+  v4: listCrowd(textsOf(everywhere4, 4_096), "v4"),
+  v6: listCrowd(assigned6, "v6"),
 };
 
 const total = { v4: unitsOf(routable.v4), v6: unitsOf(routable.v6) } as const;
@@ -94,8 +94,8 @@ export function crowdOf(elements: readonly string[], exactMax: number): Crowd {
   if (little) return { everybody: false, wide: false, share, spans: null };
   if (keys.v4.length + keys.v6.length > exactMax)
     return isMost(share) ? everybody : { ...everybody, everybody: false, share };
-  const v4 = shared(spansOf(keys.v4, "v4"), routable.v4);
-  const v6 = shared(spansOf(keys.v6, "v6"), routable.v6);
+  const v4 = findShared(spansOf(keys.v4, "v4"), routable.v4);
+  const v6 = findShared(spansOf(keys.v6, "v6"), routable.v6);
   const exact = { v4: unitsOf(v4) / total.v4, v6: unitsOf(v6) / total.v6 };
   return {
     everybody: isMost(exact),
@@ -108,14 +108,14 @@ export function crowdOf(elements: readonly string[], exactMax: number): Crowd {
 /** Together, each address once. */
 export function isEverybody(crowds: readonly Crowd[]): boolean {
   if (crowds.some((crowd) => crowd.everybody)) return true;
-  const sum = (family: Family): number => {
+  const addUp = (family: Family): number => {
     const known = unionOf(crowds.flatMap(({ spans }) => (spans === null ? [] : [spans[family]])));
     const rest = crowds.filter(({ spans }) => spans === null);
     return (
       unitsOf(known) / total[family] + rest.reduce((shares, { share }) => shares + share[family], 0)
     );
   };
-  return isMost({ v4: sum("v4"), v6: sum("v6") });
+  return isMost({ v4: addUp("v4"), v6: addUp("v6") });
 }
 
 export const isMost = ({ v4: a, v6: b }: Crowd["share"]): boolean =>

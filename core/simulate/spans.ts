@@ -33,25 +33,25 @@ export function keysOf(elements: readonly string[]): Keys {
       else six += 1;
       continue;
     }
-    const prefix = decimal(element, at + 1);
+    const prefix = parseDecimal(element, at + 1);
     if (isFour) {
       four += 2 ** (32 - prefix);
-      v4.push(firstOf4(element, at) * lengths + prefix);
+      v4.push(parseFirst4(element, at) * lengths + prefix);
     } else {
       six += 2 ** (128 - prefix);
-      v6.push(firstOf6(element) * lengths + Math.min(prefix, spanBits.v6));
+      v6.push(parseFirst6(element) * lengths + Math.min(prefix, spanBits.v6));
     }
   }
   return { v4, v6, sizes: { v4: four, v6: six } };
 }
 
-function decimal(text: string, from: number): number {
+function parseDecimal(text: string, from: number): number {
   let value = 0;
   for (let i = from; i < text.length; i += 1) value = value * 10 + text.charCodeAt(i) - 48;
   return value;
 }
 
-function firstOf4(text: string, end: number): number {
+function parseFirst4(text: string, end: number): number {
   let [address, octet] = [0, 0];
   for (let i = 0; i < end; i += 1) {
     const code = text.charCodeAt(i);
@@ -64,7 +64,7 @@ function firstOf4(text: string, end: number): number {
 }
 
 /** Of the three groups that come first; those behind `::` are taken for 0 where it comes earlier, as they then are. */
-function firstOf6(text: string): number {
+function parseFirst6(text: string): number {
   let [top, group, groups] = [0, 0, 0];
   for (let i = 0; groups < 3; i += 1) {
     const code = text.charCodeAt(i);
@@ -115,7 +115,7 @@ export function unionOf(all: readonly Spans[]): Spans {
 }
 
 /** What is in both. */
-export function shared(a: Spans, b: Spans): Spans {
+export function findShared(a: Spans, b: Spans): Spans {
   const found: number[] = [];
   for (let [i, j] = [0, 0]; i < a.length && j < b.length;) {
     const [lastA, lastB] = [a[i + 1] ?? 0, b[j + 1] ?? 0];

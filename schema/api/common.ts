@@ -12,16 +12,17 @@ import { diagnosticCodes, findingCodes } from "../refusals.ts";
 const pageMax = 1000;
 
 /** A whole number as text in a path or a query: decimal digits and nothing else, so that `0x10` and `1e1` are none. */
-export const makeDecimal = (min: number, max: number) => z.preprocess(readDigits, whole(min, max));
+export const makeDecimal = (min: number, max: number) =>
+  z.preprocess(readDigits, makeWhole(min, max));
 
 /** The same, and what is meant where nothing is said: inside, where the OpenAPI document reads it. */
 export const decimalOr = (min: number, max: number, otherwise: number) =>
-  z.preprocess(readDigits, whole(min, max).default(otherwise));
+  z.preprocess(readDigits, makeWhole(min, max).default(otherwise));
 
 const readDigits = (text: unknown): unknown =>
   typeof text === "string" && /^(?:0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : text;
 
-function whole(min: number, max: number) {
+function makeWhole(min: number, max: number) {
   const error = `expected a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
 }

@@ -9,6 +9,7 @@ import { documentFindings } from "./documents.ts";
 import { edgeFindings } from "./edges.ts";
 import { faultFindings } from "./faults.ts";
 import { fenceFindings } from "./fences.ts";
+import { nameFindings } from "./names.ts";
 import { openApiFindings } from "./openapi.ts";
 import { referenceFindings } from "./reference.ts";
 import { registryFindings } from "./registry.ts";
@@ -85,6 +86,7 @@ export const steps: readonly Step[] = [
   { name: "openapi", run: reading(openApiFindings) },
   { name: "reference", run: reading(referenceFindings) },
   { name: "SQL", run: reading(sqlFindings) },
+  { name: "names", run: reading(nameFindings) },
   { name: "registry", run: reading(registryFindings) },
 ];
 

@@ -127,7 +127,7 @@ async function assemble(trust: Trust, options: Options): Promise<UpdateBytes> {
   const base = `${withoutSlash(options["metadata-url"] ?? "")}/`;
   const targetBase = withoutSlash(options["target-base-url"] ?? new URL("../targets", base).href);
   const roots: Buffer[] = [];
-  for (let version = trust.seen().root + 1; roots.length <= sizeLimits.newRoots; version++) {
+  for (let version = trust.readSeen().root + 1; roots.length <= sizeLimits.newRoots; version++) {
     const next = await fetched(`${base}${version}.root.json`);
     if (next === undefined) break;
     roots.push(next);
@@ -138,7 +138,7 @@ async function assemble(trust: Trust, options: Options): Promise<UpdateBytes> {
   const listed = Listed.safeParse(parsed(targets)).data?.signed.targets[bundlePath]?.hashes[
     "sha256"
   ];
-  const known = listed === undefined || listed === trust.held()?.sha256;
+  const known = listed === undefined || listed === trust.readHeld()?.sha256;
   const bundle = known ? undefined : await fetched(`${targetBase}/${listed}.${bundlePath}`);
   return {
     roots,

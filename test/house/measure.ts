@@ -22,7 +22,7 @@ export interface Arrow {
 export interface NamedFunction {
   readonly name: string;
   readonly lines: number;
-  /** It gives one expression and has no statements. */
+  /** It gives one expression: an arrow without statements, or a method that only returns. */
   readonly isExpression: boolean;
 }
 
@@ -112,7 +112,9 @@ export function namedFunctions({ path, text }: Source): readonly NamedFunction[]
       if (node.id !== null) add(node.id.name, node);
     },
     MethodDefinition(node) {
-      if (node.key.type === "Identifier" && node.kind === "method") add(node.key.name, node);
+      if (node.key.type !== "Identifier" || node.kind !== "method") return;
+      const body = node.value.body?.body ?? [];
+      add(node.key.name, node, body.length === 1 && body[0]?.type === "ReturnStatement");
     },
     VariableDeclarator(node) {
       const { id, init } = node;

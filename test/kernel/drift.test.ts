@@ -223,7 +223,7 @@ describe("a patrol", () => {
       watched.heard() >= before + 6 ? true : undefined,
     );
     expect(watched.started()).toBe(0);
-    expect(watched.log.summary(Date.now())).toBeNull();
+    expect(watched.log.summarizeDrift(Date.now())).toBeNull();
   });
 
   it("takes its own applies for no drift", async () => {
@@ -238,7 +238,7 @@ describe("a patrol", () => {
     await nft("add", "table", "ip", "theirs");
     expect(watched.started()).toBe(0);
     await watched.patrol.check();
-    expect(watched.log.summary(Date.now())).toBeNull();
+    expect(watched.log.summarizeDrift(Date.now())).toBeNull();
   });
 
   it("keeps repairing when somebody keeps changing, and says that the table is contended", async () => {
@@ -261,7 +261,7 @@ it("only says what changed where the guard chose report, once for one change", a
     changes: ["chain input: surplus rule 0: accept"],
   });
   await watched.patrol.check();
-  expect(watched.log.summary(Date.now())?.count).toBe(1);
+  expect(watched.log.summarizeDrift(Date.now())?.count).toBe(1);
   expect(await ours()).toContain("\t\taccept\n");
 });
 
@@ -273,7 +273,7 @@ it("leaves the table alone while nothing is intended, and finds the change when 
   expect(await ours()).toContain("\t\taccept\n");
   now.wanted = program;
   await watched.patrol.check();
-  expect(watched.log.summary(Date.now())?.last.changes).toEqual([
+  expect(watched.log.summarizeDrift(Date.now())?.last.changes).toEqual([
     "chain input: surplus rule 0: accept",
   ]);
 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Family, familyBits, formatNetwork, networkOf } from "#schema/address.ts";
 import { meet, type Ranges, rangesOf } from "#core/simulate/ranges.ts";
-import { keysOf, shared, spansOf, unionOf, unitsOf } from "#core/simulate/spans.ts";
+import { keysOf, findShared, spansOf, unionOf, unitsOf } from "#core/simulate/spans.ts";
 
 /** What one unit of a span holds. */
 const unit = { v4: 1n, v6: 1n << 82n } as const satisfies Record<Family, bigint>;
@@ -33,7 +33,7 @@ test.each(["v4", "v6"] as const)(
       fc.property(some, some, (a, b) => {
         expect(BigInt(unitsOf(spans(a)))).toBe(units(a));
         expect(BigInt(unitsOf(unionOf([spans(a), spans(b)])))).toBe(units([...a, ...b]));
-        expect(BigInt(unitsOf(shared(spans(a), spans(b))))).toBe(
+        expect(BigInt(unitsOf(findShared(spans(a), spans(b))))).toBe(
           sizeOf(meet(rangesOf(a), rangesOf(b))) / unit[family],
         );
       }),

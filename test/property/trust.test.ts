@@ -102,7 +102,7 @@ class World {
   async happens({ rotated, wrong }: Happening): Promise<boolean> {
     if (rotated !== undefined) await this.#rotate(rotated);
     const files = wrong === undefined ? await this.#honest() : await this.#wrong(wrong);
-    const known = this.trust.seen().root;
+    const known = this.trust.readSeen().root;
     const roots = [
       ...this.#roots.slice(known),
       ...(wrong === "unsigned-root" ? [this.#unsignedRoot()] : []),
@@ -146,7 +146,7 @@ class World {
 
   /** Above what the host has seen, as a control plane goes on. */
   async #honest(): Promise<Files> {
-    const { timestamp, targets } = this.trust.seen();
+    const { timestamp, targets } = this.trust.readSeen();
     const ruleset = groupsRuleset({ dev: [`10.8.0.${(this.#count += 1) % 250}`] });
     this.#last = await publish(this.#authority, ruleset, this.#last, {
       floor: { timestamp, targets },
@@ -219,11 +219,11 @@ class World {
 
 /** All that a trust room says of itself. */
 const told = (trust: Trust) => ({
-  seen: trust.seen(),
+  seen: trust.readSeen(),
   hint: trust.hint(),
   keys: trust.keys(),
-  held: trust.held(),
-  expiries: trust.expiries(),
+  held: trust.readHeld(),
+  expiries: trust.listExpiries(),
 });
 
 test("memory is what a restart reads back, a refused update moves nothing but sound roots, an honest one is taken", async () => {
@@ -235,7 +235,7 @@ test("memory is what a restart reads back, a refused update moves nothing but so
         for (const one of [...happenings, { rotated: undefined, wrong: undefined }]) {
           const before = { told: told(world.trust), disk: world.disk() };
           const taken = await world.happens(one);
-          const moved = world.trust.seen().root - before.told.seen.root;
+          const moved = world.trust.readSeen().root - before.told.seen.root;
           if (!taken && moved === 0) {
             expect(told(world.trust)).toEqual(before.told);
             expect(world.disk()).toEqual(before.disk);
@@ -243,7 +243,7 @@ test("memory is what a restart reads back, a refused update moves nothing but so
           if (!taken && moved > 0) {
             refusedWithRoot += 1;
             const { timestamp, targets } = before.told.seen;
-            expect(world.trust.seen()).toMatchObject({ timestamp, targets });
+            expect(world.trust.readSeen()).toMatchObject({ timestamp, targets });
           }
           expect(told(world.reopened())).toEqual(told(world.trust));
         }
@@ -262,7 +262,7 @@ test("a root that rotates the snapshot key alone, first seen with metadata that 
     expect(await world.happens({ rotated: undefined, wrong: undefined })).toBe(true);
     expect(await world.happens({ rotated: undefined, wrong: "fast-forward" })).toBe(true);
     expect(await world.happens({ rotated: ["snapshot"], wrong: "flipped" })).toBe(false);
-    expect(world.trust.seen().root).toBe(2);
+    expect(world.trust.readSeen().root).toBe(2);
     for (const _ of [1, 2])
       expect(await world.happens({ rotated: undefined, wrong: undefined })).toBe(true);
   } finally {

@@ -36,7 +36,7 @@ export function believer(
   return {
     trust,
     async cycle(plane) {
-      const response = await poll(plane, token, { seen: formatSeen(trust.seen()), ...known });
+      const response = await poll(plane, token, { seen: formatSeen(trust.readSeen()), ...known });
       const generation = response.headers.get(headers.generation) ?? "";
       if (response.status !== 200) {
         known = { ...known, generation };

@@ -9,7 +9,7 @@ import {
   admit,
   guardReader,
   loadGuard,
-  lookAround,
+  readSurroundings,
   parseGuard,
   proposeGuard,
 } from "#agent/guard/index.ts";
@@ -338,7 +338,7 @@ test("finds the ports of sshd, each once, and none that only this host reaches",
   const [anywhere, loopback] = String((await once(sshd.stdout, "data"))[0])
     .split(" ")
     .map(Number);
-  const { sshPorts } = lookAround({});
+  const { sshPorts } = readSurroundings({});
   sshd.stdin.end();
   other.close();
   await ended;
@@ -346,7 +346,7 @@ test("finds the ports of sshd, each once, and none that only this host reaches",
 });
 
 test("reads the peer from the session and survives processes that end while it looks", async () => {
-  const seen = lookAround({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" });
+  const seen = readSurroundings({ SSH_CONNECTION: "198.51.100.7 50000 192.0.2.1 22" });
   expect(seen.peer).toBe("198.51.100.7");
-  expect(lookAround({}).peer).toBeUndefined();
+  expect(readSurroundings({}).peer).toBeUndefined();
 });

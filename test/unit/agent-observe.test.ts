@@ -181,6 +181,6 @@ describe("the drift log", () => {
     const log = new DriftLog();
     for (let i = 0; i < 10; i += 1) expect(log.record(drifted, i).contended).toBe(false);
     expect(log.record(drifted, 599_999).contended).toBe(true);
-    expect(log.summary(600_001)?.contended).toBe(false);
+    expect(log.summarizeDrift(600_001)?.contended).toBe(false);
   });
 });

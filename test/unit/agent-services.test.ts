@@ -178,11 +178,11 @@ describe("the watch", () => {
     );
     const look = async (...open: readonly Listener[]): Promise<boolean> => {
       found = open;
-      await watch.look(rules(), now);
+      await watch.readServices(rules(), now);
       return watch.isNews;
     };
     expect([await look(), await look()]).toEqual([false, true]);
-    watch.told(watch.found);
+    watch.noteReported(watch.found);
     const port = socket("tcp", 8080, { inode: 0 });
     expect([await look(), await look(port), await look(), await look(port)]).toEqual([
       false,
@@ -191,7 +191,7 @@ describe("the watch", () => {
       false,
     ]);
     expect(await look(port)).toBe(true);
-    watch.told(watch.found);
+    watch.noteReported(watch.found);
     expect(await look(port)).toBe(false);
   });
 
@@ -203,7 +203,7 @@ describe("the watch", () => {
     );
     const [before, after] = [rules(), rules()];
     const looksAt = async (which: typeof before, at: number): Promise<number> => {
-      await watch.look(which, at);
+      await watch.readServices(which, at);
       return looks;
     };
     expect([await looksAt(before, now), await looksAt(before, now + 59)]).toEqual([1, 1]);
@@ -219,9 +219,9 @@ describe("the watch", () => {
       },
       (line) => void lines.push(line),
     );
-    await watch.look(undefined, now);
+    await watch.readServices(undefined, now);
     expect([watch.found, lines]).toEqual([null, []]);
-    for (let i = 0; i < 3; i += 1) await watch.look(rules(), now);
+    for (let i = 0; i < 3; i += 1) await watch.readServices(rules(), now);
     expect([watch.found, lines]).toEqual([null, ["cannot tell what listens here: EACCES: no"]]);
   });
 });

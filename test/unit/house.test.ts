@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { arrowsBetween, circularArrows, namedFunctions, roomOf } from "#test/house/measure.ts";
+import { nameFault, retiredWords } from "#test/checks/names.ts";
 import { isVerbFirst } from "#test/house/verbs.ts";
 
 const aliases = { "#core/*": "./core/*", "#agent/*": "./agent/*" };
@@ -46,4 +47,19 @@ test("functions are found by their names, however they are written", () => {
     false,
     false,
   ]);
+});
+
+test("a function's name begins with a verb, a plain accessor's need not, and retired words come back in none", () => {
+  const retired = retiredWords(
+    "x\n| retired | say |\n|---|---|\n| `standing` | status |\n\n| `other` | no |",
+  );
+  expect([...retired]).toEqual(["standing"]);
+  const fault = (name: string, isAccessor = false) => nameFault(name, isAccessor, retired);
+  expect(fault("readRows")).toBeUndefined();
+  expect(fault("portsOf")).toBeUndefined();
+  expect(fault("iso", true)).toBeUndefined();
+  expect(fault("listed", true)).toBe("is a participle");
+  expect(fault("rowDifferences")).toBe("does not begin with a verb");
+  expect(fault("readStandings")).toBeUndefined();
+  expect(fault("readStanding")).toBe('"standing" is retired (DESIGN §3)');
 });

@@ -73,7 +73,7 @@ async function agentSays(text: string): Promise<boolean> {
     trust.hint(),
     Date.now(),
   );
-  const follows = trust.seen().root === 2;
+  const follows = trust.readSeen().root === 2;
   if (follows) open();
   return follows;
 }
@@ -85,7 +85,7 @@ async function pollUnder(): Promise<string> {
   const polling = believer(directory, first, "gw", token);
   const polled = await polling.cycle(plane).then(
     (bundle) =>
-      `root ${polling.trust.seen().root}, ${bundle === undefined ? "nothing" : "a bundle"}`,
+      `root ${polling.trust.readSeen().root}, ${bundle === undefined ? "nothing" : "a bundle"}`,
     (error: Error) => error.message,
   );
   await plane.close();

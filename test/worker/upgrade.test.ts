@@ -76,7 +76,7 @@ describe.each(versions)("what version %s left", (version) => {
       program_sha256: facts.program_sha256,
     });
     const trust = openTrust(at.host, { host, fleet: "f1", rootSha256 }, now);
-    expect(trust.ok && trust.value.held()?.sha256).toBe(facts.bundle_sha256);
+    expect(trust.ok && trust.value.readHeld()?.sha256).toBe(facts.bundle_sha256);
   });
 
   test("its host polls this version, takes the next bundle and reports", async () => {

@@ -7,7 +7,7 @@ import * as z from "zod";
 import type { AuditVerified } from "#schema/api/service.ts";
 import { Sha256 } from "#schema/primitives.ts";
 import { auditLink, type AuditRow, chainStart, verifyPart } from "#worker/db/audit.ts";
-import { findRevision, digestRows, latestRevisionOfRows } from "#worker/intent/index.ts";
+import { findRevision, digestRows, readLatestRevisionOfRows } from "#worker/intent/index.ts";
 import type { Sql } from "#worker/ports/index.ts";
 
 /** Links of one request; a commit among them may read as many rows as a commit may change. */
@@ -34,7 +34,7 @@ export async function verifyAudit(sql: Sql, after = 0): Promise<AuditVerified> {
       unproven,
       next_cursor: String(verdict.seq),
     };
-  const revisions = await latestRevisionOfRows(sql);
+  const revisions = await readLatestRevisionOfRows(sql);
   if (revisions.ofRows > revisions.head)
     return broken(verdict.seq, `expected no rows of revision ${revisions.ofRows}`, unproven);
   return { ...sound, seq: verdict.seq, hash: verdict.hash, unproven };

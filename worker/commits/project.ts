@@ -94,16 +94,16 @@ export async function project(
     const behind = await projectBehind(sql, intent, planned.plan, { releases, release, touched });
     const hosts = [...sorted.hosts, ...behind.hosts].sort(byHost);
     const held = [...sorted.held, ...behind.held].sort(byHost);
-    const compiled: Compiler = (host) => (behind.before.get(host) ?? atHead)(host);
+    const compileAll: Compiler = (host) => (behind.before.get(host) ?? atHead)(host);
     const given = [...hosts, ...held.flatMap(({ changing: later }) => later ?? [])];
-    const found = await guardFindings(sql, given, compiled, new Set(allow_guard_refusals));
+    const found = await guardFindings(sql, given, compileAll, new Set(allow_guard_refusals));
     const diagnostics = [...found, ...head.warnings];
     if (diagnostics.some(({ severity }) => severity === "error")) return invalid(diagnostics);
     const warnings = [
       ...diagnostics.map((warning) => blame(warning, changes)),
       ...expiredGrants(changes, now),
     ];
-    return { ok: true, plan: planned.plan, compiled, hosts, held, warnings };
+    return { ok: true, plan: planned.plan, compiled: compileAll, hosts, held, warnings };
   } catch (error) {
     if (error instanceof BundleTooLarge) return invalid([error.diagnostic]);
     throw error;

@@ -85,7 +85,7 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
   const isBehind = (atLeast: number): boolean =>
     known !== undefined && known.generation < atLeast && askedFor < atLeast;
 
-  const remembered = (atLeast: number): FleetState | undefined => {
+  const findRemembered = (atLeast: number): FleetState | undefined => {
     if (known === undefined || writesSeen !== writes || isBehind(atLeast)) return undefined;
     const now = ports.clock.now();
     const age = now - known.readAt;
@@ -97,9 +97,9 @@ export function openFleet(ports: Pick<Ports, "sql" | "clock">): Fleet {
   };
 
   return {
-    remembered: (atLeast = 0) => remembered(atLeast),
+    remembered: (atLeast = 0) => findRemembered(atLeast),
     async current(atLeast = 0) {
-      const state = remembered(atLeast);
+      const state = findRemembered(atLeast);
       if (state !== undefined) return state;
       const now = ports.clock.now();
       // A flight that another request began may die with that request: it is joined only while young.

@@ -9,7 +9,7 @@ export {
   Row,
   findRevision,
   findRow,
-  latestRevisionOfRows,
+  readLatestRevisionOfRows,
   listRows,
   readHead,
   readIntent,

@@ -197,7 +197,7 @@ export async function listRevisions(
 }
 
 /** The head, and the highest revision that any row names; rows above the head are nobody's. */
-export async function latestRevisionOfRows(
+export async function readLatestRevisionOfRows(
   sql: Sql,
 ): Promise<{ readonly head: number; readonly ofRows: number }> {
   const [head, rows] = await sql.batch([

@@ -18,7 +18,7 @@ export interface Look {
 const Row = z.object({ audit: z.int(), looked_at: z.int(), quiet_until: z.int() });
 
 /** Undefined when there is none that is still good: rollouts or hosts were acted on since. */
-export async function readLook(sql: Sql, rollout: number): Promise<Look | undefined> {
+export async function readDueCheck(sql: Sql, rollout: number): Promise<Look | undefined> {
   const text = `SELECT l.audit, l.looked_at, l.quiet_until
       FROM rollout_look l
       WHERE l.rollout = ?1
@@ -29,7 +29,7 @@ export async function readLook(sql: Sql, rollout: number): Promise<Look | undefi
   return row && { audit: row.audit, lookedAt: row.looked_at, quietUntil: row.quiet_until };
 }
 
-export async function writeLook(sql: Sql, rollout: number, look: Look): Promise<void> {
+export async function writeDueCheck(sql: Sql, rollout: number, look: Look): Promise<void> {
   const text = `INSERT INTO rollout_look (rollout, audit, looked_at, quiet_until)
       VALUES (?1, ?2, ?3, ?4)
       ON CONFLICT (rollout) DO UPDATE SET audit = ?2, looked_at = ?3, quiet_until = ?4

@@ -5,7 +5,7 @@
 import type { Ports } from "#worker/ports/index.ts";
 import { type Evidence, isNews, findQuietEnd, type RolloutState } from "#core/rollout/index.ts";
 import { readEvidence } from "#worker/reports/index.ts";
-import { listReportedSince, readLook, writeLook } from "./due-rows.ts";
+import { listReportedSince, readDueCheck, writeDueCheck } from "./due-rows.ts";
 import { findRollout } from "./rows.ts";
 
 /** Milliseconds that a report may need from being received to its row: what came so shortly before a look is read again. */
@@ -14,7 +14,7 @@ const onItsWay = 60_000;
 /** True when neither time nor a report can have changed anything since the last full look. */
 export async function isQuiet({ sql, clock }: Ports, id: number): Promise<boolean> {
   const now = clock.now();
-  const look = await readLook(sql, id);
+  const look = await readDueCheck(sql, id);
   if (look === undefined || now >= look.quietUntil) return false;
   const heard = await listReportedSince(sql, look.lookedAt - onItsWay);
   if (heard.length === 0) return true;
@@ -25,7 +25,7 @@ export async function isQuiet({ sql, clock }: Ports, id: number): Promise<boolea
     stored.state.entries.map(({ host }) => host),
   );
   if (isNews(stored.state, [...evidence.values()], now)) return false;
-  await writeLook(sql, id, { ...look, lookedAt: now });
+  await writeDueCheck(sql, id, { ...look, lookedAt: now });
   return true;
 }
 
@@ -35,7 +35,7 @@ export const remember = (
   id: number,
   { state, evidence, audit, at }: Seen,
 ): Promise<void> =>
-  writeLook(sql, id, { audit, lookedAt: at, quietUntil: findQuietEnd(state, evidence, at) });
+  writeDueCheck(sql, id, { audit, lookedAt: at, quietUntil: findQuietEnd(state, evidence, at) });
 
 export interface Seen {
   readonly state: RolloutState;

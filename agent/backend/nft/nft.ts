@@ -152,7 +152,7 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
   };
   const readback = async (program: Program): Promise<void> =>
     agree((await compareWithKernel(program, "full")).changes);
-  const others = (): Others => {
+  const readOthers = (): Others => {
     const { drops, ...rest } = memory.others;
     return { ...rest, drops: drops === null ? null : besideOurs(drops, memory.chains) };
   };
@@ -168,7 +168,7 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
     differences: compareWithKernel,
     apply,
     amend,
-    others,
+    others: readOthers,
     remove,
     ...asking(list),
   };

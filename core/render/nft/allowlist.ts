@@ -12,7 +12,7 @@ import type { NamedSet, Rule } from "#schema/ruleset.ts";
 import { dispatch, makeLine } from "./line.ts";
 import { type Context, renderRule, saddr } from "./match.ts";
 import { addressTypes, type Chain, families, type Fragment, type KernelMap } from "./program.ts";
-import { quoteNetwork, nft, type NftText, quoteWord } from "./quote.ts";
+import { quoteNetwork, quoteNft, type NftText, quoteWord } from "./quote.ts";
 import { familyDigits, familyOf } from "./sets.ts";
 
 /** The steps, in the order in which a packet comes to them. */
@@ -158,7 +158,7 @@ function renderHostStep(exacts: readonly Exact[], place: string, context: Contex
   for (const { rule, proto, ports } of exacts)
     for (const address of requireSourceSet(rule, context).elements)
       for (const port of ports) {
-        const key = nft`${quoteNetwork(address)} . ${quoteWord(proto)} . ${port}`;
+        const key = quoteNft`${quoteNetwork(address)} . ${quoteWord(proto)} . ${port}`;
         if (!first.has(key)) first.set(key, { address, key, chain: chainOf(rule) });
       }
   const maps = families.map((family): KernelMap => ({
@@ -169,7 +169,7 @@ function renderHostStep(exacts: readonly Exact[], place: string, context: Contex
   const counters = new Map(exacts.map(({ rule }) => [chainOf(rule), rule.counter]));
   return {
     lines: families.map((family, i) =>
-      dispatch(nft`${saddr[family]} . meta l4proto . th dport`, maps[i]?.name ?? ""),
+      dispatch(quoteNft`${saddr[family]} . meta l4proto . th dport`, maps[i]?.name ?? ""),
     ),
     chains: [...counters].map(([name, counter]) => ({
       name,
@@ -204,10 +204,10 @@ function renderPortStep(exacts: readonly Exact[], place: string, context: Contex
       renderRule({ ...rule, protocol: { kind: "any" } }, context),
     );
     chains.push({ name: chain, hook: null, lines });
-    return [{ key: nft`${quoteWord(grant.proto)} . ${grant.port}`, chain }];
+    return [{ key: quoteNft`${quoteWord(grant.proto)} . ${grant.port}`, chain }];
   });
   return {
-    lines: [dispatch(nft`meta l4proto . th dport`, map)],
+    lines: [dispatch(quoteNft`meta l4proto . th dport`, map)],
     chains,
     maps: [{ name: map, type: ["inet_proto", "inet_service"], elements }],
   };

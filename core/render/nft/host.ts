@@ -15,7 +15,7 @@ import {
   quoteInterface,
   join,
   quoteNetwork,
-  nft,
+  quoteNft,
   type NftText,
   oneOf,
   quoteWord,
@@ -110,21 +110,25 @@ export const closedChains = (guard: Guard): readonly Chain[] => [
 function renderStep(step: Always, direction: HostDirection, guard: Guard): readonly Line[] {
   switch (step.kind) {
     case "loopback":
-      return [decide([match(direction === "in" ? nft`iif "lo"` : nft`oif "lo"`)], step)];
+      return [decide([match(direction === "in" ? quoteNft`iif "lo"` : quoteNft`oif "lo"`)], step)];
     case "management":
       return matchManagement(guard, direction).map((matches) => decide(matches, step));
     case "narrowing":
       return renderNarrowing(step, guard);
     case "state":
       return [
-        makeLine([match(nft`ct state ${join(step.states.map(quoteWord), ",")}`)], step.counter, {
-          kind: step.verdict,
-        }),
+        makeLine(
+          [match(quoteNft`ct state ${join(step.states.map(quoteWord), ",")}`)],
+          step.counter,
+          {
+            kind: step.verdict,
+          },
+        ),
       ];
     case "icmp": {
       const types = oneOf(step.types.map((type) => quoteWord(type.name)));
       const icmp = match(
-        step.family === "v4" ? nft`icmp type ${types}` : nft`icmpv6 type ${types}`,
+        step.family === "v4" ? quoteNft`icmp type ${types}` : quoteNft`icmpv6 type ${types}`,
       );
       return [decide([...ends(step.family, step.source, null), icmp], step)];
     }
@@ -141,7 +145,7 @@ const decide = (matches: readonly Match[], step: Always): Line =>
 /** What the guard allows goes on, everything else ends here. */
 function renderNarrowing(step: Always, guard: Guard): readonly Line[] {
   if (guard.output === undefined) return [];
-  const allowed = guard.output.allow.map((flow) => [matchFlow(flow, daddr, nft`dport`)]);
+  const allowed = guard.output.allow.map((flow) => [matchFlow(flow, daddr, quoteNft`dport`)]);
   return [
     ...allowed.map((matches) => makeLine(matches, null, { kind: "goto", chain: begun })),
     decide([], step),
@@ -154,37 +158,42 @@ function matchManagement(
   direction: HostDirection,
 ): readonly (readonly Match[])[] {
   const interfaces = management.interfaces.map(quoteInterface);
-  const key = direction === "in" ? nft`iifname` : nft`oifname`;
-  const byInterface = interfaces.length === 0 ? [] : [[match(nft`${key} ${oneOf(interfaces)}`)]];
+  const key = direction === "in" ? quoteNft`iifname` : quoteNft`oifname`;
+  const byInterface =
+    interfaces.length === 0 ? [] : [[match(quoteNft`${key} ${oneOf(interfaces)}`)]];
   const flows = management.allow.map((flow) => [
-    direction === "in" ? matchFlow(flow, saddr, nft`dport`) : matchFlow(flow, daddr, nft`sport`),
+    direction === "in"
+      ? matchFlow(flow, saddr, quoteNft`dport`)
+      : matchFlow(flow, daddr, quoteNft`sport`),
   ]);
   return [...byInterface, ...flows];
 }
 
 function matchFlow(flow: GuardFlow, peer: Readonly<Record<Family, NftText>>, port: NftText): Match {
   const { cidr, proto, port: first, last_port: last } = flow;
-  const ports = last === undefined ? nft`${first}` : nft`${first}-${last}`;
+  const ports = last === undefined ? quoteNft`${first}` : quoteNft`${first}-${last}`;
   return match(
-    nft`${peer[familyOf(cidr)]} ${quoteNetwork(cidr)} ${quoteWord(proto)} ${port} ${ports}`,
+    quoteNft`${peer[familyOf(cidr)]} ${quoteNetwork(cidr)} ${quoteWord(proto)} ${port} ${ports}`,
   );
 }
 
 function matchDhcp(step: Extract<Always, { readonly kind: "dhcp" }>): readonly Match[] {
   const known = ends(step.family, step.source, step.destination);
-  const family = match(step.family === "v4" ? nft`meta nfproto ipv4` : nft`meta nfproto ipv6`);
-  const from = step.sourcePort === null ? [] : [match(nft`udp sport ${step.sourcePort}`)];
+  const family = match(
+    step.family === "v4" ? quoteNft`meta nfproto ipv4` : quoteNft`meta nfproto ipv6`,
+  );
+  const from = step.sourcePort === null ? [] : [match(quoteNft`udp sport ${step.sourcePort}`)];
   return [
     ...(known.length === 0 ? [family] : known),
     ...from,
-    match(nft`udp dport ${step.destinationPort}`),
+    match(quoteNft`udp dport ${step.destinationPort}`),
   ];
 }
 
 const igmpMatches = (step: Extract<Always, { readonly kind: "igmp" }>): readonly Match[] => [
-  match(nft`ip protocol igmp`),
+  match(quoteNft`ip protocol igmp`),
   ...ends("v4", null, step.destination),
-  match(nft`ip ttl ${step.ttl}`),
+  match(quoteNft`ip ttl ${step.ttl}`),
 ];
 
 /** The networks of source and destination, where a step names them. */
@@ -193,6 +202,6 @@ const ends = (
   source: string | null,
   destination: string | null,
 ): readonly Match[] => [
-  ...(source === null ? [] : [match(nft`${saddr[family]} ${quoteNetwork(source)}`)]),
-  ...(destination === null ? [] : [match(nft`${daddr[family]} ${quoteNetwork(destination)}`)]),
+  ...(source === null ? [] : [match(quoteNft`${saddr[family]} ${quoteNetwork(source)}`)]),
+  ...(destination === null ? [] : [match(quoteNft`${daddr[family]} ${quoteNetwork(destination)}`)]),
 ];

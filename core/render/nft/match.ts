@@ -9,13 +9,19 @@ import { type Family, familyBits, formatAddress } from "#schema/address.ts";
 import type { Destination, Ports, Protocol, Rule, Scope, Source, State } from "#schema/ruleset.ts";
 import { inSet, makeLine, type Match, match, rejectReset } from "./line.ts";
 import { families, type Line } from "./program.ts";
-import { quoteNetwork, nft, type NftText, oneOf } from "./quote.ts";
+import { quoteNetwork, quoteNft, type NftText, oneOf } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 import { pairSetName, listPrefixLengths, setName } from "./sets.ts";
 
-const header: Readonly<Record<Family, NftText>> = { v4: nft`ip`, v6: nft`ip6` };
-export const saddr: Readonly<Record<Family, NftText>> = { v4: nft`ip saddr`, v6: nft`ip6 saddr` };
-export const daddr: Readonly<Record<Family, NftText>> = { v4: nft`ip daddr`, v6: nft`ip6 daddr` };
+const header: Readonly<Record<Family, NftText>> = { v4: quoteNft`ip`, v6: quoteNft`ip6` };
+export const saddr: Readonly<Record<Family, NftText>> = {
+  v4: quoteNft`ip saddr`,
+  v6: quoteNft`ip6 saddr`,
+};
+export const daddr: Readonly<Record<Family, NftText>> = {
+  v4: quoteNft`ip daddr`,
+  v6: quoteNft`ip6 daddr`,
+};
 
 export type Accepting =
   | { readonly kind: "accept" }
@@ -94,15 +100,15 @@ export function matchPair(scope: Scope, family: Family): readonly Match[] {
     const ones = ((1n << BigInt(prefix)) - 1n) << BigInt(bits - prefix);
     const mask = quoteNetwork(formatAddress(family, ones));
     return inSet(
-      nft`${header[family]} saddr and ${mask} . ${header[family]} daddr and ${mask}`,
+      quoteNft`${header[family]} saddr and ${mask} . ${header[family]} daddr and ${mask}`,
       pairSetName(scope.name, family, prefix),
     );
   });
 }
 
 const icmpMatch: Readonly<Record<Family, Match>> = {
-  v4: match(nft`meta nfproto ipv4 meta l4proto icmp`),
-  v6: match(nft`meta nfproto ipv6 meta l4proto ipv6-icmp`),
+  v4: match(quoteNft`meta nfproto ipv4 meta l4proto icmp`),
+  v6: match(quoteNft`meta nfproto ipv6 meta l4proto ipv6-icmp`),
 };
 
 /** One alternative for each way to match. */
@@ -113,18 +119,18 @@ function matchProtocol(protocol: Protocol, family: Family | null): readonly (rea
     case "icmp":
       return (family === null ? families : [family]).map((each) => [icmpMatch[each]]);
     case "tcp":
-      return [[matchPorts(nft`tcp`, protocol.ports)]];
+      return [[matchPorts(quoteNft`tcp`, protocol.ports)]];
     case "udp":
-      return [[matchPorts(nft`udp`, protocol.ports)]];
+      return [[matchPorts(quoteNft`udp`, protocol.ports)]];
   }
 }
 
 function matchPorts(protocol: NftText, ports: Ports): Match {
-  if (ports.kind === "any") return match(nft`meta l4proto ${protocol}`);
+  if (ports.kind === "any") return match(quoteNft`meta l4proto ${protocol}`);
   const ranges = mergeRanges(ports.ranges).map(({ from, to }) =>
-    from === to ? nft`${from}` : nft`${from}-${to}`,
+    from === to ? quoteNft`${from}` : quoteNft`${from}-${to}`,
   );
-  return match(nft`${protocol} dport ${oneOf(ranges)}`);
+  return match(quoteNft`${protocol} dport ${oneOf(ranges)}`);
 }
 
 interface Range {
@@ -146,8 +152,8 @@ function mergeRanges(ranges: readonly Range[]): readonly Range[] {
 
 const stateMatches: Readonly<Record<State, readonly Match[]>> = {
   any: [],
-  new: [match(nft`ct state new`)],
-  established: [match(nft`ct state established`)],
+  new: [match(quoteNft`ct state new`)],
+  established: [match(quoteNft`ct state established`)],
 };
 
 /**
@@ -158,8 +164,9 @@ const stateMatches: Readonly<Record<State, readonly Match[]>> = {
  */
 function matchTime({ expires, verdict }: Rule, { since }: Context): readonly Match[] {
   if (expires === null) return [];
-  const bound = verdict === "accept" && since !== null ? [match(nft`meta time >= ${since}`)] : [];
-  return [...bound, match(nft`meta time < ${expires}`)];
+  const bound =
+    verdict === "accept" && since !== null ? [match(quoteNft`meta time >= ${since}`)] : [];
+  return [...bound, match(quoteNft`meta time < ${expires}`)];
 }
 
 function renderVerdict(
@@ -183,5 +190,5 @@ function rejectLines(rule: Rule, matches: readonly Match[]): readonly Line[] {
   if (rule.protocol.kind === "tcp") return [rejectReset(matches, rule.counter)];
   const other = makeLine(matches, rule.counter, { kind: "reject" });
   if (rule.protocol.kind !== "any") return [other];
-  return [rejectReset([...matches, match(nft`meta l4proto tcp`)], rule.counter), other];
+  return [rejectReset([...matches, match(quoteNft`meta l4proto tcp`)], rule.counter), other];
 }

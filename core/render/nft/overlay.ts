@@ -19,7 +19,7 @@ import { renderRules } from "./classes.ts";
 import { makeLine, type Match, match } from "./line.ts";
 import { type Accepting, type Context, matchPair } from "./match.ts";
 import { type Chain, families, type Fragment, type KernelMap, type Line } from "./program.ts";
-import { quoteInterface, nft, oneOf } from "./quote.ts";
+import { quoteInterface, quoteNft, oneOf } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 import { renderSpoofed } from "./spoofed.ts";
 
@@ -105,7 +105,7 @@ const to = (part: Direction | "tally", overlay: Overlay) =>
 
 function matchInterfaces(key: "iifname" | "oifname", overlay: Overlay): Match {
   const names = oneOf(overlay.interfaces.map(quoteInterface));
-  return match(key === "iifname" ? nft`iifname ${names}` : nft`oifname ${names}`);
+  return match(key === "iifname" ? quoteNft`iifname ${names}` : quoteNft`oifname ${names}`);
 }
 
 const tallyLine = (

@@ -15,7 +15,7 @@ export class Unsupported extends Error {}
 const mint = (text: string): NftText => text as NftText;
 
 /** Joins literal text of this program with minted text and integers. */
-export function nft(
+export function quoteNft(
   literals: TemplateStringsArray,
   ...values: readonly (NftText | number)[]
 ): NftText {
@@ -87,7 +87,7 @@ export function quoteNetwork(text: string): NftText {
 export function oneOf(texts: readonly NftText[]): NftText {
   const [first, ...rest] = texts;
   if (first === undefined) throw new Unsupported("expected at least one value to match");
-  return rest.length === 0 ? first : nft`{ ${join(texts, ", ")} }`;
+  return rest.length === 0 ? first : quoteNft`{ ${join(texts, ", ")} }`;
 }
 
 /** A word of a closed list, such as an ICMP type or a connection state. */

@@ -6,7 +6,7 @@ import { type Family, formatAddress, requireNetwork } from "#schema/address.ts";
 import { encodeName } from "#schema/names.ts";
 import type { NamedSet, Ruleset, Scope } from "#schema/ruleset.ts";
 import { families, type KernelSet } from "./program.ts";
-import { quoteNetwork, nft, type NftText } from "./quote.ts";
+import { quoteNetwork, quoteNft, type NftText } from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 
 /** In names. */
@@ -75,7 +75,7 @@ function makePairSets(scope: Scope): readonly KernelSet[] {
       kind: "pairs" as const,
       elements: (byLength.get(`${family} ${prefix}`) ?? []).map((known) => {
         const first = quoteNetwork(formatAddress(family, known.first));
-        return nft`${first} . ${first}`;
+        return quoteNft`${first} . ${first}`;
       }),
     })),
   );

@@ -9,7 +9,7 @@ import { anyArrival, type Scope, spoofedTally } from "#schema/ruleset.ts";
 import { inSet, makeLine, type Match, match, outsideSet } from "./line.ts";
 import { saddr } from "./match.ts";
 import { families, type KernelSet, type Line } from "./program.ts";
-import { quoteInterface, nft, type NftText, oneOf } from "./quote.ts";
+import { quoteInterface, quoteNft, type NftText, oneOf } from "./quote.ts";
 import { formatElement, familyDigits, familyOf } from "./sets.ts";
 
 type Overlay = Extract<Scope, { readonly kind: "overlay" }>;
@@ -33,20 +33,23 @@ export function renderSpoofed(
   if (overlays.length === 0) return [];
   const all = devices(overlays);
   const elsewhere = [
-    match(nft`iifname != ${all}`),
-    ...(hook === "forward" ? [match(nft`oifname ${all}`)] : []),
+    match(quoteNft`iifname != ${all}`),
+    ...(hook === "forward" ? [match(quoteNft`oifname ${all}`)] : []),
   ];
   return families.flatMap((family) => {
     const key = saddr[family];
     const exempt = anyArrival.filter((each) => familyOf(each) === family);
     const judged = match(
-      nft`${key} != ${oneOf(exempt.map((each) => formatElement(each, family)))}`,
+      quoteNft`${key} != ${oneOf(exempt.map((each) => formatElement(each, family)))}`,
     );
     const drop = (way: readonly Match[], set: Match): Line =>
       makeLine([...way, judged, set], spoofedTally, { kind: "drop" });
     return [
       ...overlays.map((overlay) =>
-        drop([match(nft`iifname ${devices([overlay])}`)], outsideSet(key, ownSet(overlay, family))),
+        drop(
+          [match(quoteNft`iifname ${devices([overlay])}`)],
+          outsideSet(key, ownSet(overlay, family)),
+        ),
       ),
       drop(elsewhere, inSet(key, allSet(family))),
     ];
