@@ -34,34 +34,44 @@ export async function boot(tree: string, namespace: string): Promise<Container> 
     if (child.exitCode !== null)
       throw new Error(`the container ended: ${readFileSync(`${tree}.console`, "utf8")}`);
   };
-  const init = await waitUntil("systemd in the container", async () => {
-    running();
-    return Promise.resolve(child.pid === undefined ? undefined : initOf(child.pid));
-  });
-  const enter = (argv: readonly string[]): readonly string[] => [
+  try {
+    const init = await waitUntil("systemd in the container", () => {
+      running();
+      return child.pid === undefined ? undefined : initOf(child.pid);
+    });
+    const inside = enter(init, () => stop(child, 20_000));
+    await waitUntil("the container to be up", async () => {
+      running();
+      const { stdout } = await inside.run(["systemctl", "is-system-running"]);
+      return ["running", "degraded"].includes(stdout.trim()) ? true : undefined;
+    });
+    return inside;
+  } catch (error) {
+    await stop(child, 20_000); // else every later boot of this tree finds it busy
+    throw error;
+  }
+}
+
+/** Runs programs in all namespaces of the container's first process. */
+function enter(init: number, end: () => Promise<void>): Container {
+  const within = (argv: readonly string[]): readonly string[] => [
     "nsenter",
     "-t",
     `${init}`,
     "-a",
     ...argv,
   ];
-  const inside: Container = {
-    must: (argv, input = "") => must(enter(argv), { input }),
-    run: (argv, input = "") => run(enter(argv), { input }),
-    stop: () => stop(child, 20_000),
+  return {
+    must: (argv, input = "") => must(within(argv), { input }),
+    run: (argv, input = "") => run(within(argv), { input }),
+    stop: end,
   };
-  await waitUntil("the container to be up", async () => {
-    running();
-    const { stdout } = await inside.run(["systemctl", "is-system-running"]);
-    return ["running", "degraded"].includes(stdout.trim()) ? true : undefined;
-  });
-  return inside;
 }
 
 /** The process that is systemd within: the descendant of nspawn's that is number 1 in its own namespace. */
 function initOf(nspawn: number): number | undefined {
   for (const child of childrenOf(nspawn)) {
-    const status = readFileSync(`/proc/${child}/status`, "utf8");
+    const status = ofProcess(() => readFileSync(`/proc/${child}/status`, "utf8")) ?? "";
     const isInit = /^NSpid:\t.*\t1$/m.test(status) && /^Name:\tsystemd$/m.test(status);
     if (isInit) return child;
     const below = initOf(child);
@@ -72,10 +82,20 @@ function initOf(nspawn: number): number | undefined {
 
 function childrenOf(pid: number): readonly number[] {
   const folder = `/proc/${pid}/task`;
-  return readdirSync(folder).flatMap((task) =>
-    readFileSync(join(folder, task, "children"), "utf8")
-      .split(" ")
-      .filter(Boolean)
-      .map(Number),
-  );
+  const tasks = ofProcess(() => readdirSync(folder)) ?? [];
+  return tasks.flatMap((task) => {
+    const children = ofProcess(() => readFileSync(join(folder, task, "children"), "utf8")) ?? "";
+    return children.split(" ").filter(Boolean).map(Number);
+  });
+}
+
+/** What a file of /proc says; undefined for a process that ended meanwhile: nspawn starts several that do. */
+function ofProcess<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ESRCH") return undefined;
+    throw error;
+  }
 }
