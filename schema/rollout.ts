@@ -98,7 +98,7 @@ export type RolloutStatus = z.infer<typeof RolloutStatus>;
  * Where a host stands in one phase of a rollout. `shown`: it is adopting, so it counts what it was given and enforces
  * nothing. `apart`: it was closed, degraded or in hold before the assignment, which says nothing about the revision.
  */
-export const HostStanding = z.enum([
+export const HostProgress = z.enum([
   "pending",
   "assigned",
   "committed",
@@ -111,7 +111,7 @@ export const HostStanding = z.enum([
   "rolled_back",
   "superseded",
 ]);
-export type HostStanding = z.infer<typeof HostStanding>;
+export type HostProgress = z.infer<typeof HostProgress>;
 
 /** What a person may do to a rollout. Every action but `halt` and `approve` needs a reason. */
 export const RolloutAction = z.enum([
@@ -130,7 +130,7 @@ export const RolloutActionRequest = z.strictObject({
   on_behalf_of: Note.optional(),
 });
 
-const Tally = z.partialRecord(HostStanding, Count);
+const Tally = z.partialRecord(HostProgress, Count);
 
 export const RolloutView = z.object({
   id: Ordinal,
@@ -165,7 +165,7 @@ export const RolloutView = z.object({
   approved_by: list(textUpTo(300), { max: 100 }),
   superseded_by: Ordinal.nullable(),
   /** Hosts that the rollout waits for or lost, the first 100, by name. */
-  attention: list(z.object({ host: Key, standing: HostStanding, detail: textUpTo(2000) }), {
+  attention: list(z.object({ host: Key, standing: HostProgress, detail: textUpTo(2000) }), {
     max: 100,
   }),
 });

@@ -28,7 +28,7 @@ export interface Kernel {
   /** What tables of others do, by the last listing of them; asks nothing. */
   others(): Others;
   /** Lists every table, for `others`. What nft cannot list is said there. */
-  look(): Promise<void>;
+  readTable(): Promise<void>;
   /**
    * Compares the kernel with what is intended, and loads that again if it differs. No load of ours can come in between:
    * `intended` is asked when it is this one's turn.
@@ -100,7 +100,7 @@ export function openKernel(nft: Nft): Kernel {
     },
     enforces: () => refuseOr<boolean | undefined>(nft.enforces(), undefined),
     others: () => nft.others(),
-    look: () => refuseOr(nft.look(), undefined),
+    readTable: () => refuseOr(nft.readTable(), undefined),
     counters: () => refuseOr(nft.counters(), []),
   };
 }

@@ -92,7 +92,7 @@ async function foresee(
   const owners = await socketOwners(new Set(found.map(({ inode }) => inode)));
   const own = ownAddresses();
   const kernel = openKernel(nftOf(options));
-  await kernel.look();
+  await kernel.readTable();
   const redirects = kernel.others().redirects ?? [];
   const outlook = describeListeners(found, rules, own, owners, redirects);
   const flows = await findFlows(
@@ -174,7 +174,7 @@ function format({
   );
   const { listeners: nListeners, flows: nFlows } = cut;
   return [
-    `seq ${bundle.seq}, revision ${bundle.revision}: ${standing[state]}`,
+    `seq ${bundle.seq}, revision ${bundle.revision}: ${stateTexts[state]}`,
     ...section(
       "listeners that nobody reaches any more, but by a management interface",
       closed.map(closedLine),
@@ -206,7 +206,7 @@ function format({
   ].join("\n");
 }
 
-const standing: Readonly<Record<Adoption["state"], string>> = {
+const stateTexts: Readonly<Record<Adoption["state"], string>> = {
   counting: "counted, and nothing is cut yet",
   asked: "enforcement was asked for and has not begun",
   enforcing: "this host enforces",

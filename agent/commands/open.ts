@@ -129,9 +129,9 @@ export function openPatrol(options: Options, parts: Parts, witness: Witness, age
     },
     mode: () => readDriftMode(readGuard),
     now,
-    tell: (told) => {
-      log(describeDrift(told));
-      recordDrift(events, told);
+    tell: (found) => {
+      log(describeDrift(found));
+      recordDrift(events, found);
     },
   });
 }

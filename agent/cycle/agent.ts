@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { countOnly, type Program, renderClosed, rendererVersion } from "#core/render/index.ts";
 import { admitFirst, mayEnforce } from "./adoption.ts";
 import { programSha256 } from "#agent/disk/digest.ts";
-import { ask, type Heard } from "./ask.ts";
+import { ask, type PollHints } from "./ask.ts";
 import { dropBallast, keepBallast } from "#agent/disk/reserve.ts";
 import { signedAfter } from "#agent/disk/clock.ts";
 import { enforce } from "./enforce.ts";
@@ -56,7 +56,7 @@ export class Agent {
   #lastRefusal: DatedRefusal | null = null;
   #refusal: Refusal | undefined;
   #believed = false;
-  readonly #heard: Heard = { generation: null, pollAfter: undefined };
+  readonly #hints: PollHints = { generation: null, pollAfter: undefined };
   #lastGuard: LoadedGuard | null = null;
   /** Of the root in force; null while there is none. */
   #keys: string | null;
@@ -102,7 +102,7 @@ export class Agent {
       state: this.#state,
       refusal: this.#refusal,
       believed: this.#believed,
-      pollAfter: this.#heard.pollAfter,
+      pollAfter: this.#hints.pollAfter,
       waitMs: this.#parts.client.waitMs("poll"),
     };
   }
@@ -112,7 +112,7 @@ export class Agent {
     const trust = this.#trust();
     const slot = readCommittedSlot(directory);
     if (slot !== undefined) this.times.begin(slot);
-    this.#heard.generation = trust?.hint().generation ?? null;
+    this.#hints.generation = trust?.hint().generation ?? null;
     this.#rules = await this.#rulesBefore();
     this.#flows.begin(this.#rules);
     return {
@@ -216,7 +216,7 @@ export class Agent {
 
   async #poll(stop: AbortSignal): Promise<Event> {
     await this.#leaveOutPast();
-    const polled = await settleOutcome(() => ask(this.#parts, this.#state, this.#heard, stop));
+    const polled = await settleOutcome(() => ask(this.#parts, this.#state, this.#hints, stop));
     const { clock } = this.#parts;
     if (!polled.ok) {
       this.#refuse(polled.refusal);

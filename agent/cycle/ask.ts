@@ -9,7 +9,7 @@ import type { State } from "#agent/machine/state.ts";
 import type { TrustedBundle } from "#agent/trust/index.ts";
 
 /** What the control plane said last, for the next question and the pace of it. */
-export interface Heard {
+export interface PollHints {
   generation: string | null;
   pollAfter: string | undefined;
 }
@@ -18,7 +18,7 @@ export interface Heard {
 export async function ask(
   { trust: opened, client, cycleMs, now: clock, clock: lease }: Parts,
   state: State,
-  heard: Heard,
+  hints: PollHints,
   stop: AbortSignal,
 ): Promise<TrustedBundle> {
   if (!opened.ok) throw new Refused(opened.refusal.code, opened.refusal.message);
@@ -34,21 +34,21 @@ export async function ask(
       seen: trust.readSeen(),
       bundle: held?.sha256,
       etag: loaded ? hint.etag : null,
-      generation: loaded ? heard.generation : null,
+      generation: loaded ? hints.generation : null,
       renew: held !== undefined && lease.now() > leaseStart + (held.leaseEndsAt - leaseStart) / 2,
     },
     now,
     AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]),
   );
-  heard.pollAfter = reply.pollAfter;
+  hints.pollAfter = reply.pollAfter;
   if (reply.kind === "unchanged") {
     if (held === undefined || !loaded)
       throw new Refused("response_malformed", "304 without If-None-Match");
-    heard.generation = reply.generation;
+    hints.generation = reply.generation;
     return held;
   }
   const accepted = await trust.accept(reply.update, { ...reply.hint, accepted_at: now }, now);
   if (!accepted.ok) throw new Refused(accepted.refusal.code, accepted.refusal.message);
-  heard.generation = reply.hint.generation;
+  hints.generation = reply.hint.generation;
   return accepted.value;
 }

@@ -78,7 +78,7 @@ export class ClosedKeeper {
   readonly #parts: Pick<Parts, "directory" | "fallback" | "log">;
   /** Digest of the guard that both are made from. */
   #madeFrom = "";
-  #told = "";
+  #logged = "";
 
   constructor(parts: Pick<Parts, "directory" | "fallback" | "log">) {
     this.#parts = parts;
@@ -103,11 +103,11 @@ export class ClosedKeeper {
       return true;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (this.#told !== error.message)
+      if (this.#logged !== error.message)
         this.#parts.log(
           `should the state directory fail, boot would close without management: ${error.message}`,
         );
-      this.#told = error.message;
+      this.#logged = error.message;
       return false;
     }
   }

@@ -26,15 +26,15 @@ const restartMs = { first: 250, last: 30_000 } as const;
 /** Between two repairs of a table that somebody keeps changing; still well within two seconds. */
 const betweenRepairsMs = 100;
 
-/** Checks our table when it was touched, and every `lookMs`. Resolves after `stop`. */
+/** Checks our table when it was touched, and every `checkMs`. Resolves after `stop`. */
 export async function runPatrol(
   patrol: Patrol,
   stop: AbortSignal,
-  lookMs = checkIntervalMs,
+  checkMs = checkIntervalMs,
 ): Promise<void> {
   const watching = watchLoop(patrol, stop);
   while (!stop.aborted) {
-    await waitUntilTouched(patrol, stop, lookMs);
+    await waitUntilTouched(patrol, stop, checkMs);
     if (!stop.aborted && (await patrol.check()) !== undefined)
       await pauseMs(betweenRepairsMs, stop);
   }
@@ -42,10 +42,10 @@ export async function runPatrol(
 }
 
 /** Until our table was touched, it is time to look anyway, or `stop`. */
-async function waitUntilTouched(patrol: Patrol, stop: AbortSignal, lookMs: number): Promise<void> {
+async function waitUntilTouched(patrol: Patrol, stop: AbortSignal, checkMs: number): Promise<void> {
   const over = new AbortController();
   const ended = AbortSignal.any([stop, over.signal]);
-  await Promise.race([patrol.waitForTouch(), pauseMs(lookMs, ended)]);
+  await Promise.race([patrol.waitForTouch(), pauseMs(checkMs, ended)]);
   over.abort();
 }
 

@@ -79,7 +79,7 @@ export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
   const path = join(directory, "clock.json");
   const here = (at: number): Anchor => ({ at, boot: clocks.boot(), boot_id: clocks.bootId });
   let since = read(path, clocks.wall()) ?? here(clocks.wall());
-  let told = false;
+  let suspected = false;
   const sameBoot = (): boolean => since.boot_id === clocks.bootId;
   // Time switched off is not known, so after a boot only the time since then is added.
   const countElapsed = (): number => since.at + clocks.boot() - (sameBoot() ? since.boot : 0);
@@ -98,9 +98,9 @@ export function openLeaseClock(directory: string, clocks: Clocks): LeaseClock {
       }
     },
     takeAlarm() {
-      const before = told;
-      told = ahead();
-      if (!told || before) return undefined;
+      const before = suspected;
+      suspected = ahead();
+      if (!suspected || before) return undefined;
       const days = Math.floor((clocks.wall() - countElapsed()) / dayMs);
       return {
         code: "clock_ahead",

@@ -167,9 +167,9 @@ function demand(argv: readonly string[], status: number | null, stderr: string):
 async function read(
   stream: Stream,
   argv: readonly string[],
-  heard: (line: string) => void,
+  onLine: (line: string) => void,
 ): Promise<void> {
-  const { status, stderr } = await stream(argv, heard);
+  const { status, stderr } = await stream(argv, onLine);
   demand(argv, status, stderr);
 }
 

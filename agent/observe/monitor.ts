@@ -27,13 +27,15 @@ const change =
 /** Inside a braced object, which nft prints before a line of `change` repeats it. */
 const inside = /^(?:\s|}|table |$)/;
 
-/** @param heard told of every transaction. @returns takes one line, without its end */
-export function readMonitor(heard: (generation: Generation) => void): (line: string) => void {
+/** @param onGeneration told of every transaction. @returns takes one line, without its end */
+export function readMonitor(
+  onGeneration: (generation: Generation) => void,
+): (line: string) => void {
   let lines: string[] = [];
   return (line) => {
     const [, pid, by] = ending.exec(line) ?? [];
     if (pid !== undefined && by !== undefined) {
-      heard({ pid: Number(pid), by: printable(by), lines });
+      onGeneration({ pid: Number(pid), by: printable(by), lines });
       lines = [];
     } else if (mayBeOurs(line) && lines.length < linesKeptMax)
       lines.push(printable(line.trim()).slice(0, lineLengthMax));

@@ -7,7 +7,7 @@
  */
 import { elementCount, type Program } from "#core/render/index.ts";
 import { type Drift } from "#schema/wire.ts";
-import { elementsListedMax } from "#agent/backend/nft/nft.ts";
+import { elementsReadMax } from "#agent/backend/nft/nft.ts";
 import type { Follow } from "#agent/process/spawn.ts";
 import type { Witness } from "#agent/backend/nft/witness.ts";
 import type { Corrected, Kernel } from "#agent/backend/kernel.ts";
@@ -43,7 +43,7 @@ export class Patrol {
   #touched: readonly Generation[] = [];
   #wake: () => void = () => undefined;
   /** What was said last and not repaired, so that it is not told again every half minute. */
-  #told = "";
+  #reported = "";
   /** Somebody may have changed another table than ours since those were listed. */
   #othersDue = true;
   #watching = false;
@@ -55,7 +55,7 @@ export class Patrol {
   /** Listens until the monitor ends or is told to. One that cannot be started has ended; the check goes on without. */
   async watch(stop: AbortSignal): Promise<void> {
     const { follow, nft, witness } = this.#parts;
-    const read = readMonitor((generation) => this.#heard(generation));
+    const read = readMonitor((generation) => this.#noteGeneration(generation));
     this.#watching = true;
     this.#othersDue = true;
     try {
@@ -77,7 +77,7 @@ export class Patrol {
   /** Compares, and repairs or says so. @returns undefined when all is as intended or nothing is intended */
   async check(): Promise<Drift | undefined> {
     const drift = await this.#checkOurs();
-    await this.#lookAtOthers();
+    await this.#readOthers();
     return drift;
   }
 
@@ -94,22 +94,22 @@ export class Patrol {
     if (corrected.kind === "idle") return undefined;
     this.#touched = this.#touched.slice(generations.length);
     if (corrected.kind === "sound" || (corrected.kind === "drifted" && corrected.repaired))
-      this.#told = "";
+      this.#reported = "";
     const news = newsOf(corrected, generations);
-    if (news === undefined || (!news.repaired && this.#toldAlready(news.changes))) return undefined;
+    if (news === undefined || (!news.repaired && this.#wasReported(news.changes))) return undefined;
     const drift = log.record(news, now());
     tell(drift);
     return drift;
   }
 
   /** Only when somebody else was heard, or nobody listens: others may have many rules. */
-  async #lookAtOthers(): Promise<void> {
+  async #readOthers(): Promise<void> {
     if (!this.#othersDue && this.#watching) return;
     this.#othersDue = false;
-    await this.#parts.kernel.look();
+    await this.#parts.kernel.readTable();
   }
 
-  #heard(generation: Generation): void {
+  #noteGeneration(generation: Generation): void {
     const touchesOurs = generation.lines.length > 0;
     if (this.#parts.witness.noteTransaction(generation.pid, touchesOurs)) return;
     this.#othersDue = true;
@@ -119,16 +119,16 @@ export class Patrol {
     this.#wake();
   }
 
-  #toldAlready(changes: readonly string[]): boolean {
+  #wasReported(changes: readonly string[]): boolean {
     const text = JSON.stringify(changes);
-    const same = text === this.#told;
-    this.#told = text;
+    const same = text === this.#reported;
+    this.#reported = text;
     return same;
   }
 }
 
 function chooseDetail(elements: number, touched: boolean): "terse" | "full" | "none" {
-  if (elements <= elementsListedMax) return "full";
+  if (elements <= elementsReadMax) return "full";
   if (!touched) return "terse";
   return elements <= elementsComparedMax ? "full" : "none";
 }

@@ -1,7 +1,7 @@
 /**
  * Looks what listens beside the ruleset, by agent/observe/services.ts: once a minute and when the rules changed, as the
  * kernel goes through all its buckets to print a short table, some milliseconds each time. Processes are looked up only
- * for a socket that was not there the time before. A port that comes and goes between two looks is told with the next
+ * for a socket that was not there the time before. A port that comes and goes between two looks is reported with the next
  * report and makes none due by itself.
  */
 import type { Listening } from "#schema/wire.ts";
@@ -18,7 +18,7 @@ export class ServiceWatch {
   readonly #log: (line: string) => void;
   #found: Listening | null = null;
   #before = "null";
-  #told = "null";
+  #reported = "null";
   /** Processes by inode, of sockets that were looked up; empty where nobody could say. */
   #names: ReadonlyMap<number, string | undefined> = new Map();
   #failure = "";
@@ -36,15 +36,15 @@ export class ServiceWatch {
     return this.#found;
   }
 
-  /** Whether something else than what was told stood at the last two looks. */
+  /** Whether something else than what was reported stood at the last two looks. */
   get isNews(): boolean {
     const now = JSON.stringify(this.#found);
-    return now === this.#before && now !== this.#told;
+    return now === this.#before && now !== this.#reported;
   }
 
-  /** @param told what a report carried that arrived */
-  noteReported(told: Listening | null): void {
-    this.#told = JSON.stringify(told);
+  /** @param reported what a report carried that arrived */
+  noteReported(reported: Listening | null): void {
+    this.#reported = JSON.stringify(reported);
   }
 
   /** @param rules what the committed ruleset means; undefined while that is not known. @param at Unix seconds */

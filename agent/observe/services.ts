@@ -122,9 +122,9 @@ function silentOf({ row, protocol }: Rule, found: readonly Listener[]): readonly
   if ((protocol.kind !== "tcp" && protocol.kind !== "udp") || protocol.ports.kind === "any")
     return [];
   const { kind } = protocol;
-  const heard = found.filter((listener) => listener.protocol === kind);
+  const served = found.filter((listener) => listener.protocol === kind);
   return protocol.ports.ranges
-    .filter(({ from, to }) => !heard.some(({ port }) => from <= port && port <= to))
+    .filter(({ from, to }) => !served.some(({ port }) => from <= port && port <= to))
     .map(({ from, to }) => ({ protocol: kind, port: from, last_port: to, row }));
 }
 

@@ -89,7 +89,7 @@ export function spawnExec(limits: Partial<ExecLimits> = {}): Exec {
 /** Runs `argv` and hands on each line of its output, so that no output is too long. Otherwise as `Exec`. */
 export type Stream = (
   argv: readonly string[],
-  heard: (line: string) => void,
+  onOutput: (line: string) => void,
 ) => Promise<Pick<ExecResult, "status" | "stderr">>;
 
 const stderrLengthMax = 4_096;
@@ -97,7 +97,7 @@ const stderrLengthMax = 4_096;
 /** @param prefix put before every argv, as for `spawnExec` */
 export const spawnStream =
   (prefix: readonly string[] = [], timeoutSeconds: number = defaults.timeoutSeconds): Stream =>
-  (argv, heard) =>
+  (argv, onOutput) =>
     new Promise((resolve, reject) => {
       const [file, ...args] = [...prefix, ...argv];
       if (file === undefined) return reject(new RangeError("expected a program to run"));
@@ -107,7 +107,7 @@ export const spawnStream =
       });
       endAfter(child, timeoutSeconds);
       let stderr = "";
-      callForEachLine(child.stdout, heard);
+      callForEachLine(child.stdout, onOutput);
       child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
         stderr = (stderr + chunk).slice(0, stderrLengthMax);
       });
@@ -118,7 +118,7 @@ export const spawnStream =
 /** A program that stays: hands on each line it says on either output, and resolves when it has ended or was told to. */
 export type Follow = (
   argv: readonly string[],
-  heard: (line: string) => void,
+  onOutput: (line: string) => void,
   stop: AbortSignal,
 ) => Promise<void>;
 
@@ -128,7 +128,7 @@ const lineLengthMax = 64 * 1024;
 /** @param prefix put before every argv, as for `spawnExec`. @returns a `Follow`; its promise rejects when nothing started */
 export const spawnFollow =
   (prefix: readonly string[] = []): Follow =>
-  (argv, heard, stop) =>
+  (argv, onOutput, stop) =>
     new Promise((resolve, reject) => {
       const [file, ...args] = [...prefix, ...argv];
       if (file === undefined) return reject(new RangeError("expected a program to run"));
@@ -136,7 +136,7 @@ export const spawnFollow =
       const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: environment() });
       const end = (): void => void child.kill("SIGKILL");
       stop.addEventListener("abort", end, { once: true });
-      for (const output of [child.stdout, child.stderr]) callForEachLine(output, heard);
+      for (const output of [child.stdout, child.stderr]) callForEachLine(output, onOutput);
       child.on("error", reject);
       child.on("close", () => {
         stop.removeEventListener("abort", end);
@@ -144,14 +144,14 @@ export const spawnFollow =
       });
     });
 
-function callForEachLine(output: Readable, heard: (line: string) => void): void {
+function callForEachLine(output: Readable, onOutput: (line: string) => void): void {
   let rest = "";
   output.setEncoding("utf8").on("data", (chunk: string) => {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) heard(line);
+    for (const line of lines) onOutput(line);
     if (rest.length > lineLengthMax) {
-      heard(rest);
+      onOutput(rest);
       rest = "";
     }
   });
@@ -164,7 +164,7 @@ type Said = Pick<ExecResult, "stdout" | "stderr">;
 function collect(
   child: Child,
   bytesMax: number,
-  heard: (soFar: () => Said) => void,
+  onOutput: (soFar: () => Said) => void,
 ): () => Said | undefined {
   let size = 0;
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
@@ -177,7 +177,7 @@ function collect(
       size += chunk.length;
       if (size > bytesMax) return void child.kill("SIGKILL");
       chunks[name].push(chunk);
-      if (chunk.at(-1) === newline) heard(describeOutput);
+      if (chunk.at(-1) === newline) onOutput(describeOutput);
     });
   return () => (size > bytesMax ? undefined : describeOutput());
 }

@@ -32,7 +32,7 @@ interface ReportParts {
 }
 
 /** What only the agent knows. */
-interface Standing {
+interface CycleResult {
   readonly state: State;
   readonly seen: Seen;
   readonly expires: readonly RoleExpiry[];
@@ -49,7 +49,7 @@ export class Reporter {
   #due = true;
   #sentAt = 0;
   #intervalMs = reportIntervalMs;
-  #toldDrops = "null";
+  #reportedDrops = "null";
   readonly #drops: ReturnType<typeof openDrops>;
   #refusal: DatedRefusal | null = null;
 
@@ -69,18 +69,18 @@ export class Reporter {
   }
 
   /** Reports if it is time to. A report that is not delivered is said in the log and fails nothing. */
-  async report(standing: Standing, stop: AbortSignal): Promise<void> {
+  async report(result: CycleResult, stop: AbortSignal): Promise<void> {
     const { kernel, services, drift, now: clock, log } = this.#parts;
     const now = clock();
     const beside = { foreignDrops: kernel.others().drops, listening: services.found };
     const drifted = drift.takeNews();
-    if (drifted || services.isNews || JSON.stringify(beside.foreignDrops) !== this.#toldDrops)
+    if (drifted || services.isNews || JSON.stringify(beside.foreignDrops) !== this.#reportedDrops)
       this.#due = true;
     if (!this.#due && now - this.#sentAt < this.#intervalMs) return;
-    // A drift that was taken as news is told, now or later.
+    // A drift that was taken as news is said, now or later.
     this.#due = true;
     if (this.#parts.client.waitMs("report") > 0) return;
-    const sent = await settleOutcome(() => this.#send(standing, beside, now, stop));
+    const sent = await settleOutcome(() => this.#send(result, beside, now, stop));
     if (!sent.ok) {
       if (sent.refusal.code === "state_unwritable") dropBallast(this.#parts.directory);
       return log(`report not delivered: ${sent.refusal.code}: ${sent.refusal.message}`);
@@ -88,18 +88,23 @@ export class Reporter {
     this.#due = false;
     this.#sentAt = now;
     this.#intervalMs = sent.value;
-    this.#toldDrops = JSON.stringify(beside.foreignDrops);
+    this.#reportedDrops = JSON.stringify(beside.foreignDrops);
     services.noteReported(beside.listening);
     this.#refusal = null;
   }
 
   /** @returns milliseconds until the next report is due by itself */
-  async #send(standing: Standing, beside: Beside, now: number, stop: AbortSignal): Promise<number> {
+  async #send(
+    result: CycleResult,
+    beside: Beside,
+    now: number,
+    stop: AbortSignal,
+  ): Promise<number> {
     const { directory, client, kernel, drift, cycleMs } = this.#parts;
     const counters = await kernel.counters();
-    const told = { refusal: this.#refusal, drift: drift.summarizeDrift(now) };
-    const drops = this.#drops(standing.state, counters);
-    const facts = { ...standing, ...beside, ...told, counters, drops };
+    const said = { refusal: this.#refusal, drift: drift.summarizeDrift(now) };
+    const drops = this.#drops(result.state, counters);
+    const facts = { ...result, ...beside, ...said, counters, drops };
     const cycle = AbortSignal.any([stop, AbortSignal.timeout(cycleMs)]);
     const described = describeHost(facts, now);
     const { n, body } = linkReport(directory, described, now);

@@ -71,12 +71,12 @@ export const statusFile = (directory: string): string => join(directory, "status
 
 /** Writes where it says something new: a file made durable at each poll is most of what a poll costs. */
 export function openStatusWriter(directory: string): (status: Status) => void {
-  let told = "";
+  let written = "";
   return (status) => {
     const says = JSON.stringify({ ...status, updated_at: null });
-    if (says === told) return;
+    if (says === written) return;
     writeDurable(statusFile(directory), `${JSON.stringify(status, null, 2)}\n`);
-    told = says;
+    written = says;
   };
 }
 

@@ -52,9 +52,9 @@ export class Refusal extends Failure {
 
   constructor(request: string, response: Response, content: unknown) {
     const problem = Problem.safeParse(content).data;
-    const told = problem ?? Told.safeParse(content).data;
-    const requestId = told?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
-    super(`${request}: ${formatProblem(response.status, told)}${withRequest(requestId)}`);
+    const text = problem ?? ProblemText.safeParse(content).data;
+    const requestId = text?.request_id ?? response.headers.get(headers.requestId) ?? undefined;
+    super(`${request}: ${formatProblem(response.status, text)}${withRequest(requestId)}`);
     this.code = problem?.code;
     this.errors = problem?.errors ?? [];
     this.requestId = requestId;
@@ -62,7 +62,7 @@ export class Refusal extends Failure {
 }
 
 /** What a problem says to people, whose code this version does not know. */
-const Told = Problem.pick({ title: true, detail: true, request_id: true });
+const ProblemText = Problem.pick({ title: true, detail: true, request_id: true });
 
 /** What a person gives the control plane's operators, so that they find the request. */
 export const withRequest = (id: string | undefined): string =>
@@ -227,9 +227,9 @@ function causeOf(error: unknown): string {
     : message;
 }
 
-type Told = z.infer<typeof Told> & Partial<Problem>;
+type ProblemText = z.infer<typeof ProblemText> & Partial<Problem>;
 
-function formatProblem(status: number, problem: Told | undefined): string {
+function formatProblem(status: number, problem: ProblemText | undefined): string {
   if (problem === undefined) return `HTTP ${status}`;
   const { title, code, detail, errors = [] } = problem;
   const findings = errors.map(({ path, message }) => `${path}: ${message}`);

@@ -43,18 +43,18 @@ export function planChanges(
   current: readonly CurrentRow[],
   options: PlanOptions,
 ): Planned {
-  const standing = new Map(current.map((row) => [idOf(row), row]));
+  const present = new Map(current.map((row) => [idOf(row), row]));
   const wanted = new Set(desired.map(({ put }) => idOf(put)));
   const differing = desired
     .map(({ put }) => put)
     .filter((put) => {
-      const row = standing.get(idOf(put));
+      const row = present.get(idOf(put));
       return row === undefined || formatCanonical(row.body) !== formatCanonical(put.body);
     });
   const own = current.filter(({ source }) => source === options.source);
   const gone = own.filter((row) => !wanted.has(idOf(row)));
   const refusals = [
-    ...(options.adopt ? [] : foreign(differing, standing, options.source)),
+    ...(options.adopt ? [] : foreign(differing, present, options.source)),
     ...(options.prune ? refuseTooMany(own, gone, options.allowDelete) : []),
   ];
   if (refusals.length > 0) return { ok: false, refusals };
@@ -77,11 +77,11 @@ const idOf = ({ kind, key }: { readonly kind: string; readonly key: string }): s
 
 const foreign = (
   puts: readonly DesiredRow["put"][],
-  standing: ReadonlyMap<string, CurrentRow>,
+  present: ReadonlyMap<string, CurrentRow>,
   source: string,
 ): readonly string[] =>
   puts.flatMap((put) => {
-    const row = standing.get(idOf(put));
+    const row = present.get(idOf(put));
     return row === undefined || row.source === source
       ? []
       : [`${idOf(put)} belongs to source ${row.source} and differs; --adopt takes it over`];

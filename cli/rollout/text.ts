@@ -1,12 +1,12 @@
 /** A rollout as people read it: a list, one frame of a live view, and what is news between two views. Pure. */
-import type { HostStanding, RolloutView } from "#schema/rollout.ts";
+import type { HostProgress, RolloutView } from "#schema/rollout.ts";
 import { printable } from "#cli/text/output.ts";
 import { plural } from "#cli/text/lines.ts";
 import { formatSpan, formatTable } from "#cli/text/table.ts";
 
 type Wave = RolloutView["waves"][number];
 
-const count = ({ tally }: Wave, standing: HostStanding): number => tally[standing] ?? 0;
+const count = ({ tally }: Wave, standing: HostProgress): number => tally[standing] ?? 0;
 const words = (text: string): string => text.replaceAll("_", " ");
 /** As people name a wave; a number alone where there is one phase. */
 const waveName = ({ waves }: RolloutView, { phase, n }: Pick<Wave, "phase" | "n">): string =>
@@ -32,7 +32,7 @@ export const rolloutTable = (views: readonly RolloutView[]): readonly string[] =
   );
 
 /** Standings that always have a column, and those that have one only where they occur. */
-const always: readonly HostStanding[] = [
+const always: readonly HostProgress[] = [
   "pending",
   "assigned",
   "committed",
@@ -40,7 +40,7 @@ const always: readonly HostStanding[] = [
   "failed",
   "unknown",
 ];
-const sometimes: readonly HostStanding[] = [
+const sometimes: readonly HostProgress[] = [
   "shown",
   "apart",
   "skipped",

@@ -39,8 +39,8 @@ export function directoryOf(snapshot: Snapshot): Directory {
   const roles = new Map<string, string[]>(
     [...snapshot.services.keys()].map((service) => [service, []]),
   );
-  for (const [key, { roles: listed }] of [...snapshot.hosts].sort(([a], [b]) => compareText(a, b)))
-    for (const role of listed) append(roles, role, [key]);
+  for (const [key, { roles: own }] of [...snapshot.hosts].sort(([a], [b]) => compareText(a, b)))
+    for (const role of own) append(roles, role, [key]);
   const members = new Map<string, Member[]>();
   const groups = new Map<string, string[]>();
   for (const [key, member] of snapshot.members) {

@@ -68,7 +68,7 @@ const entry = (host: string, phase: Phase, wave: number, detail: string): Entry 
   assignedAt: null,
   settledAt: null,
   affirmedAt: null,
-  heardAt: null,
+  lastReportAt: null,
   stateBefore: null,
   baseline: null,
   detail,

@@ -28,9 +28,9 @@ export function updateEntry(
   const { gates } = place;
   if (!isExposed(entry) || entry.standing === "skipped") return entry;
   if (isGoingBack(entry)) return settleReturn(entry, report, gates, now);
-  const told = report === undefined ? undefined : verdictOf(entry, report, place, now);
-  if (report !== undefined && told !== undefined)
-    return affirm(settle(entry, told, report.receivedAt, gates), report, gates);
+  const verdict = report === undefined ? undefined : verdictOf(entry, report, place, now);
+  if (report !== undefined && verdict !== undefined)
+    return affirm(settle(entry, verdict, report.receivedAt, gates), report, gates);
   const deadline = deadlineOf(entry, gates);
   return entry.standing === "assigned" && now >= deadline
     ? { ...entry, ...settleLate(entry, report), settledAt: deadline }
@@ -98,8 +98,8 @@ function settleLate(entry: Entry, report: Evidence | undefined): Verdict {
   if ((report?.state ?? entry.stateBefore) === "adopting")
     return { standing: "unknown", detail: "adopting, and did not say that it counts this" };
   const assignedAt = entry.assignedAt ?? 0;
-  const heardAt = Math.max(entry.heardAt ?? never, report?.receivedAt ?? never);
-  return heardAt < assignedAt - silentAfterMs
+  const lastReportAt = Math.max(entry.lastReportAt ?? never, report?.receivedAt ?? never);
+  return lastReportAt < assignedAt - silentAfterMs
     ? { standing: "unknown", detail: "not heard of since before its assignment" }
     : { standing: "failed", detail: "did not answer in time" };
 }

@@ -3,7 +3,7 @@
  * on evidence reach the next one. Nothing is given to a host of a wave that was not reached, and nothing is widened
  * before every host that must lose something has committed that, or was passed over by a person.
  */
-import type { HostStanding, Phase } from "#schema/rollout.ts";
+import type { HostProgress, Phase } from "#schema/rollout.ts";
 import { isExposed, updateEntry } from "./evidence.ts";
 import { checkGates, type Verdict } from "./gate.ts";
 import { assignEntry, hostsPerStep, isRollingBack, rollBack, type Stepped } from "./recall.ts";
@@ -161,7 +161,7 @@ function leaveWave(state: RolloutState, now: number): Stepped {
 }
 
 /** It lost what others depend on, never enforced it, or was passed over by a person. */
-const isPast = (standing: HostStanding): boolean =>
+const isPast = (standing: HostProgress): boolean =>
   standing === "committed" || standing === "shown" || standing === "skipped";
 
 /** Goes on from there at once: a wave of nobody is left as soon as it is reached. */

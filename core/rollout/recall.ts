@@ -87,7 +87,7 @@ export const assignEntry = (entry: Entry, now: number): Entry => ({
   assignedAt: now,
   settledAt: null,
   affirmedAt: null,
-  heardAt: null,
+  lastReportAt: null,
   stateBefore: null,
   baseline: null,
   detail: "",

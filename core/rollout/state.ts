@@ -3,7 +3,7 @@
  * Times are milliseconds since the Unix epoch; waves count from 1.
  */
 import type { RefusalCode } from "#schema/refusals.ts";
-import type { Gates, HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
+import type { Gates, HostProgress, Phase, RolloutStatus } from "#schema/rollout.ts";
 import type { AgentState } from "#schema/wire.ts";
 
 /** One host in one phase. Host, phase and wave never change. */
@@ -12,7 +12,7 @@ export interface Entry {
   readonly phase: Phase;
   /** 0: skipped, in no wave. */
   readonly wave: number;
-  readonly standing: HostStanding;
+  readonly standing: HostProgress;
   /** The seq that it was given for this phase, from the store when it assigns; null before, and when it was taken back. */
   readonly seq: number | null;
   /** Null before, and when the assignment was taken back. */
@@ -22,7 +22,7 @@ export interface Entry {
   /** When it was heard of as committed in the second half of its bake; null before. Without it no wave is left. */
   readonly affirmedAt: number | null;
   /** When it was last heard of as the assignment was made; null: never. A silent host's timeout is `unknown`. */
-  readonly heardAt: number | null;
+  readonly lastReportAt: number | null;
   /** The agent's state in its last report before the assignment; null where it had sent none. */
   readonly stateBefore: AgentState | null;
   /** Its own drops per second before the assignment; null when its reports do not say. */
@@ -85,7 +85,7 @@ export type Input =
 
 /**
  * What is to be done in the same batch as the new state. `assign` gives hosts the content of a phase; the store fills
- * `seq`, `heardAt`, `stateBefore` and `baseline` of their entries. `narrow` gives hosts that widened what the first
+ * `seq`, `lastReportAt`, `stateBefore` and `baseline` of their entries. `narrow` gives hosts that widened what the first
  * phase had left them, and is filled alike. `restore` gives the old content under a higher seq. `release` ends the
  * withholding from hosts that only lost something: their bytes are the same.
  */

@@ -5,7 +5,7 @@
  * Invariants, held by test/property/rollout.test.ts: no host of a wave that was not reached is ever given anything;
  * halted and paused never grow; only evidence promotes; nothing widens before everything narrowed.
  */
-import type { HostStanding, RolloutStatus } from "#schema/rollout.ts";
+import type { HostProgress, RolloutStatus } from "#schema/rollout.ts";
 import { isExposed } from "./evidence.ts";
 import { isWaiting, proceed } from "./progress.ts";
 import {
@@ -130,7 +130,7 @@ function force(state: RolloutState, input: Spoken, now: number): Outcome {
   const refused = fits(state, ["running", "paused"]);
   if (refused !== undefined) return refused;
   if (state.phase !== "narrow") return { refused: "nothing waits for a host to lose something" };
-  const inTheWay = new Set<HostStanding>(["assigned", "apart", "superseded"]);
+  const inTheWay = new Set<HostProgress>(["assigned", "apart", "superseded"]);
   const isInTheWay = (entry: Entry): boolean =>
     entry.phase === "narrow" &&
     entry.wave > 0 &&

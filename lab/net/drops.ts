@@ -197,12 +197,12 @@ const Listing = z.object({
 
 async function readNotes(namespace: string): Promise<Notes> {
   const text = await must(inNamespace(namespace, "nft", "-j", "list", "table", "inet", table));
-  const listed = Listing.parse(JSON.parse(text)).nftables.flatMap(({ set }) =>
+  const found = Listing.parse(JSON.parse(text)).nftables.flatMap(({ set }) =>
     set === undefined ? [] : [set],
   );
   const findNoted = (when: string): ReadonlySet<Flow> =>
     new Set(
-      listed
+      found
         .filter(({ name }) => name.startsWith(when))
         .flatMap(({ elem }) => elem.map(({ concat }) => flowOf(concat))),
     );

@@ -19,8 +19,8 @@ const ProberMessage: z.ZodType<ProberMessage> = z.discriminatedUnion("kind", [
 export interface Prober {
   /** Listens on these, on all addresses of the place; what it listens on already is fine. */
   listen(addresses: readonly string[], asks: readonly Ask[]): Promise<void>;
-  /** Starts asking; `heard` hears what becomes of each question until `end` has returned. */
-  ask(questions: readonly Question[], heard: (said: ProberMessage) => void): void;
+  /** Starts asking; `onMessage` hears what becomes of each question until `end` has returned. */
+  ask(questions: readonly Question[], onMessage: (said: ProberMessage) => void): void;
   end(): Promise<void>;
   /** @throws Error when the prober ended or said that it is broken: then nothing it said is a verdict */
   assertSound(): void;
@@ -65,8 +65,8 @@ export function openProber(
   };
   return {
     listen: (addresses, asks) => sendOrder({ kind: "listen", addresses, asks }, "listening"),
-    ask: (questions, heard) => {
-      hear = heard;
+    ask: (questions, onMessage) => {
+      hear = onMessage;
       order({ kind: "ask", questions });
     },
     end: () => sendOrder({ kind: "end" }, "ended"),

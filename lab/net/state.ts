@@ -117,8 +117,8 @@ async function cleanLedger(ledger: Ledger): Promise<Swept> {
 
 /** A machine without `ip` has no namespaces of ours either. */
 async function presentNamespaces(): Promise<ReadonlySet<string>> {
-  const listed = await run(["ip", "netns", "list"]).catch(() => undefined);
-  const names = (listed?.stdout ?? "").split("\n").map((line) => line.split(" ")[0] ?? "");
+  const found = await run(["ip", "netns", "list"]).catch(() => undefined);
+  const names = (found?.stdout ?? "").split("\n").map((line) => line.split(" ")[0] ?? "");
   return new Set(names.filter((name) => name !== ""));
 }
 

@@ -27,7 +27,7 @@ import {
   RowChange,
 } from "./commits.ts";
 import { Finding, Problem, Warning } from "./common.ts";
-import { HostItem, HostStatus, Pinned, PinRequest, Run, Standing } from "./hosts.ts";
+import { HostItem, HostStatus, Pinned, PinRequest, Run, StatusSummary } from "./hosts.ts";
 import { RolloutHost, StartedRollout } from "./rollouts.ts";
 import { RowBody, RowItems, RowsPage } from "./rows.ts";
 import { AuditItem, AuditVerified, Health } from "./service.ts";
@@ -67,7 +67,7 @@ export const components = {
   RevisionDetail,
   Ruleset,
   HostItem,
-  Standing,
+  StatusSummary,
   HostStatus,
   Listening,
   Run,

@@ -93,7 +93,7 @@ const warning = {
   message: "zone lan has no network: this matches nothing",
 };
 
-const standing = {
+const summary = {
   state: "steady" as const,
   published: { seq: 4, revision: 7 },
   applied: { seq: 4, revision: 7 },
@@ -205,8 +205,8 @@ export const examples: Examples = {
     ...revision,
     changes: [{ kind: "zone", key: "lan", before: null, after: zone }],
   },
-  HostItem: { ...item("host", "web1", host), status: standing },
-  Standing: standing,
+  HostItem: { ...item("host", "web1", host), status: summary },
+  StatusSummary: summary,
   HostStatus: {
     host: "web1",
     current: true,

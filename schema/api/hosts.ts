@@ -38,7 +38,7 @@ const HostWarning = z.object({
 });
 
 /** `state` is the agent's own word in its last report; `unenrolled` while no key is good, `unknown` before a report. */
-export const Standing = z.object({
+export const StatusSummary = z.object({
   state: z.enum([...AgentState.options, "unknown"]),
   published: Held.nullable(),
   applied: Held.nullable(),
@@ -53,10 +53,10 @@ export const Standing = z.object({
   held_lease_expires_at: Time.nullable(),
   warnings: many(HostWarning),
 });
-export type Standing = z.infer<typeof Standing>;
+export type StatusSummary = z.infer<typeof StatusSummary>;
 
 /** A host's row and where it stands; the tag is the row's, because that is what a write replaces. */
-export const HostItem = z.object({ ...RowItems.host.shape, status: Standing });
+export const HostItem = z.object({ ...RowItems.host.shape, status: StatusSummary });
 export type HostItem = z.infer<typeof HostItem>;
 
 /** Packets that a host let pass and its bundle would refuse; of no row where no rule decides. Fifty rows at most. */

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { Count, Ordinal, Time } from "../primitives.ts";
 import { makeDecimal, decimalOr, many, NumberedPage, Page, Sentence, Word } from "./common.ts";
-import { HostStanding, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
+import { HostProgress, Phase, RolloutStatus, RolloutView } from "../rollout.ts";
 import { AgentState } from "../wire.ts";
 
 /** `supersedes`: rollouts that it takes unfinished hosts over from. */
@@ -15,7 +15,7 @@ export const RolloutHost = z.object({
   phase: Phase,
   /** 0: in no wave. */
   wave: Count,
-  standing: HostStanding,
+  standing: HostProgress,
   /** The seq that it was given for this phase; null before, and when that was taken back. */
   seq: Ordinal.nullable(),
   detail: Sentence,
@@ -40,7 +40,7 @@ export const RolloutsQuery = z.strictObject({
 });
 export const RolloutHostsQuery = z.strictObject({
   ...Page.shape,
-  standing: HostStanding.optional(),
+  standing: HostProgress.optional(),
   phase: Phase.optional(),
   wave: makeDecimal(0, Number.MAX_SAFE_INTEGER).optional(),
 });

@@ -46,7 +46,7 @@ function fleetOf(count: number): Fleet {
           standing: "assigned" as const,
           seq: 2,
           assignedAt: now,
-          heardAt: now,
+          lastReportAt: now,
           baseline: 0,
         }
       : entry,

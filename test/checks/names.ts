@@ -1,10 +1,11 @@
 /**
  * Names of functions (DESIGN §3): the first word is a verb, unless the function is a plain accessor: an arrow of one expression,
- * or a name that says of what it is (`portsOf`). A participle alone is no name. Retired words come back in none.
+ * or a name that says of what it is (`portsOf`). A participle alone is no name. Retired words come back in none, nor in
+ * the names of files, types, classes and values. Fields are left out: what is on the wire or stored keeps its name.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { namedFunctions } from "#test/house/measure.ts";
+import { basename, join } from "node:path";
+import { declaredNames, namedFunctions } from "#test/house/measure.ts";
 import { isVerbFirst } from "#test/house/verbs.ts";
 import { trackedFiles } from "./tracked.ts";
 
@@ -46,6 +47,12 @@ export const retiredWords = (design: string): ReadonlySet<string> => {
   return new Set([...table.matchAll(/^\| `(\w+)`/gm)].map(([, word = ""]) => word));
 };
 
+/** What is wrong with the name of a type, a class or a value that is declared; undefined when nothing is. */
+export function declaredFault(name: string, retired: ReadonlySet<string>): string | undefined {
+  const old = wordsOf(name).find((word) => retired.has(word));
+  return old === undefined ? undefined : `"${old}" is retired (DESIGN §3)`;
+}
+
 /** Whose names a library gives: D1's own API over another database, and the configuration of a test runner. */
 const named = new Set(["worker/standalone/sql.ts", "vitest.workerd.config.ts"]);
 
@@ -53,12 +60,24 @@ export function nameFindings(root: string): readonly string[] {
   const retired = retiredWords(readFileSync(join(root, "DESIGN.md"), "utf8"));
   return trackedFiles(root)
     .filter((path) => path.endsWith(".ts") && !path.startsWith("test/") && !named.has(path))
-    .flatMap((path) =>
-      namedFunctions({ path, text: readFileSync(join(root, path), "utf8") }).flatMap(
-        ({ name, isExpression }) => {
-          const fault = nameFault(name, isExpression, retired);
-          return fault === undefined ? [] : [`${path}: ${name}: ${fault}`];
-        },
-      ),
-    );
+    .flatMap((path) => {
+      const source = { path, text: readFileSync(join(root, path), "utf8") };
+      const faults = [
+        ...namedFunctions(source).map(({ name, isExpression }) => ({
+          name,
+          fault: nameFault(name, isExpression, retired),
+        })),
+        ...[...declaredNames(source), basename(path, ".ts")].map((name) => ({
+          name,
+          fault: declaredFault(name, retired),
+        })),
+      ];
+      return [
+        ...new Set(
+          faults.flatMap(({ name, fault }) =>
+            fault === undefined ? [] : [`${path}: ${name}: ${fault}`],
+          ),
+        ),
+      ];
+    });
 }

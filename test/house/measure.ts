@@ -126,6 +126,26 @@ export function namedFunctions({ path, text }: Source): readonly NamedFunction[]
   return found;
 }
 
+/** Names of what a file declares: types, interfaces, classes, private fields, and values that no pattern takes apart. */
+export function declaredNames({ path, text }: Source): readonly string[] {
+  const found: string[] = [];
+  const add = (node: { readonly name: string } | null): void => {
+    if (node !== null) found.push(node.name);
+  };
+  new Visitor({
+    TSTypeAliasDeclaration: ({ id }) => add(id),
+    TSInterfaceDeclaration: ({ id }) => add(id),
+    ClassDeclaration: ({ id }) => add(id),
+    VariableDeclarator({ id }) {
+      if (id.type === "Identifier") add(id);
+    },
+    PropertyDefinition({ key }) {
+      if (key.type === "PrivateIdentifier") add(key);
+    },
+  }).visit(parseSync(path, text).program);
+  return found;
+}
+
 /** Shares of 0–1: the middle and the one that 5 % exceed. */
 export function spread(values: readonly number[]): {
   readonly median: number;

@@ -39,7 +39,7 @@ beforeEach(async () => {
 /** Everything that an agent asks nft, with one change of members and one by somebody else on the way. */
 async function live(exec: Exec, members: number): Promise<readonly string[]> {
   const ours = openNft(exec);
-  await ours.look();
+  await ours.readTable();
   await ours.inventory();
   await ours.apply(ofSize(members, 1));
   await ours.amend(ofSize(members, 2));
@@ -84,14 +84,14 @@ it.each(sizes)(
     expect(changes).toContain("expected our table, found none");
     const ours = openNft(aborting);
     expect(ours.others()).toEqual({ drops: null, redirects: null, unlisted: null });
-    await ours.look();
+    await ours.readTable();
     expect(ours.others()).toMatchObject({
       drops: null,
       redirects: null,
       unlisted: expect.stringContaining("Assertion"),
     });
     const sound = openNft(spawned);
-    await sound.look();
+    await sound.readTable();
     expect(sound.others()).toEqual({ drops: [], redirects: [], unlisted: null });
   },
 );

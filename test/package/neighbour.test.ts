@@ -176,7 +176,7 @@ describe.each(programs)("$name and portcullis", (neighbour) => {
 
   it("the ports that it hands on to somebody else are seen, and those alone", async () => {
     const seen = async (): Promise<readonly string[]> => {
-      await kernel.look();
+      await kernel.readTable();
       return (kernel.others().redirects ?? []).map(describeRedirect);
     };
     expect(await seen()).toEqual([]);

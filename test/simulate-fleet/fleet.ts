@@ -67,11 +67,11 @@ export async function simulateFleet(
   const offline = new Set(
     candidates.map(({ host }) => host).filter(() => random() < options.offline),
   );
-  const heardAt = new Map(
+  const lastReportAt = new Map(
     candidates.map(({ host }) => [host, start - (offline.has(host) ? 86_400_000 : 60_000)]),
   );
   const { strategy, gates } = options;
-  const plane = await open({ hosts: candidates, strategy, gates, heardAt });
+  const plane = await open({ hosts: candidates, strategy, gates, lastReportAt });
   return new Simulation(options, random, agents, offline, plane).run(told);
 }
 

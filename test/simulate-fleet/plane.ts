@@ -42,7 +42,7 @@ export interface Fleet {
   readonly strategy: Strategy;
   readonly gates: Gates;
   /** When each host was last heard of before the rollout. */
-  readonly heardAt: ReadonlyMap<string, number>;
+  readonly lastReportAt: ReadonlyMap<string, number>;
 }
 
 const first: Published = { seq: 1, content: "old" };
@@ -65,8 +65,8 @@ export async function openPure(fleet: Fleet): Promise<Plane> {
     const before = published.get(host) ?? first;
     if (before.content !== content) published.set(host, { seq: before.seq + 1, content });
   };
-  const heardAt = (host: string): number | null =>
-    newest.get(host)?.receivedAt ?? fleet.heardAt.get(host) ?? null;
+  const lastReportAt = (host: string): number | null =>
+    newest.get(host)?.receivedAt ?? fleet.lastReportAt.get(host) ?? null;
 
   const perform = (effect: Effect): void => {
     if (effect.kind === "release") return;
@@ -77,7 +77,7 @@ export async function openPure(fleet: Fleet): Promise<Plane> {
         ? {
             ...entry,
             seq: (published.get(entry.host) ?? first).seq,
-            heardAt: heardAt(entry.host),
+            lastReportAt: lastReportAt(entry.host),
             baseline: 0,
           }
         : entry,

@@ -49,7 +49,7 @@ interface Polled extends Published {
 }
 
 export async function openStore(fleet: Fleet): Promise<StorePlane> {
-  const plane = await openPlane({ now: Math.max(...fleet.heardAt.values()) });
+  const plane = await openPlane({ now: Math.max(...fleet.lastReportAt.values()) });
   const meter = openMeter(plane.ports.sql);
   const store = new Store(plane, meter, await declare(plane, fleet));
   try {
@@ -93,13 +93,13 @@ async function declare(plane: Whole, fleet: Fleet): Promise<ReadonlyMap<string, 
     .all<{ readonly host: string; readonly old: string }>();
   const known = new Map<string, Known>();
   for (const { host, old } of results) {
-    const [heardAt = 0, token] = [
-      fleet.heardAt.get(host),
+    const [lastReportAt = 0, token] = [
+      fleet.lastReportAt.get(host),
       await credentials.mint(host, invitationOf(host), 0),
     ];
-    const report = wireReport(first, old, null, heardAt);
+    const report = wireReport(first, old, null, lastReportAt);
     const last = digest(JSON.stringify(report));
-    await storeReport(sql, await speakerOf(sql, host), report, heardAt, last);
+    await storeReport(sql, await speakerOf(sql, host), report, lastReportAt, last);
     known.set(host, { token, old, last });
   }
   return known;

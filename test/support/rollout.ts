@@ -173,7 +173,7 @@ export class Driven {
         ? {
             ...entry,
             seq: this.seq(entry.host),
-            heardAt: this.heard.get(entry.host) ?? this.now,
+            lastReportAt: this.heard.get(entry.host) ?? this.now,
             stateBefore: this.statesBefore.get(entry.host) ?? "steady",
             baseline: 0,
           }

@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { Plan } from "#schema/api/commits.ts";
-import type { HostItem, Standing } from "#schema/api/hosts.ts";
+import type { HostItem, StatusSummary } from "#schema/api/hosts.ts";
 import { hostProperties, hostTable } from "#cli/commands/hosts/hosts.ts";
 import { compareBodies } from "#cli/text/diff.ts";
 import { type Output, wantsColours } from "#cli/text/output.ts";
@@ -10,7 +10,7 @@ import type { PlacedWarning } from "#cli/intent/proposal.ts";
 import { printProposal } from "#cli/intent/proposal-text.ts";
 import { formatSpan, formatTable } from "#cli/text/table.ts";
 
-const hostItem = (key: string, status: Standing): HostItem => ({
+const hostItem = (key: string, status: StatusSummary): HostItem => ({
   kind: "host",
   key,
   body: { addresses: [], roles: [], labels: {} },
@@ -54,7 +54,7 @@ describe("tables", () => {
   test("hosts show what they are served, what they hold, and an expired lease as expired", () => {
     const now = Date.parse("2027-01-02T00:00:00Z");
     const held = { seq: 3, revision: 7 };
-    const steady: Standing = {
+    const steady: StatusSummary = {
       state: "steady",
       published: held,
       applied: held,
@@ -65,7 +65,7 @@ describe("tables", () => {
       held_lease_expires_at: "2027-01-02T06:00:00Z",
       warnings: [],
     };
-    const silent: Standing = {
+    const silent: StatusSummary = {
       ...steady,
       state: "stale",
       applied: null,
@@ -75,7 +75,7 @@ describe("tables", () => {
       held_lease_expires_at: "2027-01-01T00:00:00Z",
       warnings: [{ code: "silent", message: "it was last seen polling 60 minutes ago" }],
     };
-    const fresh: Standing = {
+    const fresh: StatusSummary = {
       ...steady,
       state: "unenrolled",
       published: null,
@@ -96,7 +96,7 @@ describe("tables", () => {
   });
 
   test("a host shows what listens beside its rules, and what does not answer", () => {
-    const status: Standing = {
+    const status: StatusSummary = {
       state: "steady",
       published: null,
       applied: null,

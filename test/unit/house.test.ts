@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
-import { arrowsBetween, circularArrows, namedFunctions, roomOf } from "#test/house/measure.ts";
-import { nameFault, retiredWords } from "#test/checks/names.ts";
+import {
+  arrowsBetween,
+  circularArrows,
+  namedFunctions,
+  roomOf,
+  declaredNames,
+} from "#test/house/measure.ts";
+import { declaredFault, nameFault, retiredWords } from "#test/checks/names.ts";
 import { isVerbFirst } from "#test/house/verbs.ts";
 
 const aliases = { "#core/*": "./core/*", "#agent/*": "./agent/*" };
@@ -60,6 +66,18 @@ test("a function's name begins with a verb, a plain accessor's need not, and ret
   expect(fault("iso", true)).toBeUndefined();
   expect(fault("listed", true)).toBe("is a participle");
   expect(fault("rowDifferences")).toBe("does not begin with a verb");
-  expect(fault("readStandings")).toBeUndefined();
+  expect(fault("readHostLevels")).toBeUndefined();
   expect(fault("readStanding")).toBe('"standing" is retired (DESIGN §3)');
+  const declaring = {
+    path: "x.ts",
+    text: "interface Standing {} type A = 1; class B { #toldAlready = 1 } const standing = ({ heard }: C) => { let [look] = [1]; };",
+  };
+  expect(declaredNames(declaring)).toEqual(["Standing", "A", "B", "toldAlready", "standing"]);
+  expect(declaredNames(declaring).map((name) => declaredFault(name, retired))).toEqual([
+    '"standing" is retired (DESIGN §3)',
+    undefined,
+    undefined,
+    undefined,
+    '"standing" is retired (DESIGN §3)',
+  ]);
 });

@@ -30,7 +30,7 @@ interface Projection {
 interface Found {
   readonly host: string;
   readonly refusal: GuardRefusal;
-  readonly standing: "new" | "allowed" | "before";
+  readonly novelty: "new" | "allowed" | "before";
 }
 
 /** @param served what hosts were published before @param allowed hosts whose guard may refuse */
@@ -57,7 +57,7 @@ export async function guardFindings(
         found.push({
           host,
           refusal: { ...refusal, rows: findRowsToBlame(refusal.rows, open) },
-          standing: isKnown(refusal, before) ? "before" : allowed.has(host) ? "allowed" : "new",
+          novelty: isKnown(refusal, before) ? "before" : allowed.has(host) ? "allowed" : "new",
         });
     }
   }
@@ -93,19 +93,19 @@ function groupByRow(found: readonly Found[]): readonly Diagnostic[] {
     const rows = one.refusal.rows.length === 0 ? [`hosts/${one.host}`] : one.refusal.rows;
     return rows.map((row) => ({ ...one, row }));
   });
-  const alike = Map.groupBy(each, ({ row, refusal, standing }) =>
-    JSON.stringify([row, refusal.message, standing]),
+  const alike = Map.groupBy(each, ({ row, refusal, novelty }) =>
+    JSON.stringify([row, refusal.message, novelty]),
   );
   const findings = [...alike.values()].flatMap((group): readonly Diagnostic[] => {
     const [first] = group;
     if (first === undefined) return [];
-    const { row, refusal, standing } = first;
+    const { row, refusal, novelty } = first;
     const who = formatNames(group.map(({ host }) => host));
-    const message = `the guard of ${who} (${refusal.line}) refuses row ${row}: ${refusal.message}${because[standing]}`;
+    const message = `the guard of ${who} (${refusal.line}) refuses row ${row}: ${refusal.message}${because[novelty]}`;
     const [path] = row.split("#");
     return [
       {
-        severity: standing === "new" ? "error" : "warning",
+        severity: novelty === "new" ? "error" : "warning",
         code: "guard_refused",
         path: `/${path}`,
         message,

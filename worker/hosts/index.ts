@@ -19,9 +19,9 @@ export {
 export { type Sightings, openSightings, sightingSlackMs } from "./sightings.ts";
 export {
   type HostStatus,
-  type Standing,
+  type HostStatusRow,
   readExpiries,
   readGuards,
   readHostStatus,
-  readStandings,
+  readHostStatuses,
 } from "./status-rows.ts";

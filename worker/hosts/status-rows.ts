@@ -82,7 +82,7 @@ export async function readGuards(
   );
 }
 
-const Standing = z.object({
+const HostStatusRow = z.object({
   host: z.string(),
   seq: z.int().nullable(),
   revision: z.int().nullable(),
@@ -114,16 +114,16 @@ const Standing = z.object({
   withheld: z.int(),
 });
 /** Where a host stands, without its counters. Times in milliseconds since the Unix epoch. */
-export type Standing = z.infer<typeof Standing>;
+export type HostStatusRow = z.infer<typeof HostStatusRow>;
 
 /** A report that has this many may have left some out. */
 const addressesReportedMax = 256;
 
 /** Where each of these hosts stands, by host; the reports' bodies, which are long, stay in the database. */
-export async function readStandings(
+export async function readHostStatuses(
   sql: Sql,
   hosts: readonly string[],
-): Promise<ReadonlyMap<string, Standing>> {
+): Promise<ReadonlyMap<string, HostStatusRow>> {
   const text = `
     SELECT h.value AS host,
       r.seq, r.revision, r.bundle_sha256, r.lease_issued_at, r.lease_expires_at,
@@ -156,9 +156,9 @@ export async function readStandings(
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
     z
-      .array(Standing)
+      .array(HostStatusRow)
       .parse(results)
-      .map((standing) => [standing.host, standing]),
+      .map((status) => [status.host, status]),
   );
 }
 

@@ -29,9 +29,9 @@ export async function sweepBlobs(ports: Ports): Promise<void> {
   const { blobs, clock } = ports;
   const before = clock.now() - ports.settings.retention.blobDays * day;
   const from = toHex(crypto.getRandomValues(new Uint8Array(32)));
-  const listed = await blobs.list(from, blobsLookedAt);
-  const rest = blobsLookedAt - listed.length;
-  const page = [...listed, ...(rest > 0 ? await blobs.list("", rest) : [])];
+  const found = await blobs.list(from, blobsLookedAt);
+  const rest = blobsLookedAt - found.length;
+  const page = [...found, ...(rest > 0 ? await blobs.list("", rest) : [])];
   const old = [...new Set(page.filter(({ at }) => at < before).map(({ sha256 }) => sha256))];
   if (old.length > 0) await remove(ports, old, before);
 }

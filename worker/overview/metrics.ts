@@ -1,9 +1,9 @@
 /** `GET /v1/metrics`: what an alarm needs, in Prometheus' text format. Counts and times, no names of hosts. */
 import { Hono } from "hono";
-import { Standing } from "#schema/api/hosts.ts";
+import { StatusSummary } from "#schema/api/hosts.ts";
 import { roles } from "#schema/tuf.ts";
 import type { Ports } from "#worker/ports/index.ts";
-import { readExpiries, readStandings, type Sightings } from "#worker/hosts/index.ts";
+import { readExpiries, readHostStatuses, type Sightings } from "#worker/hosts/index.ts";
 import { listRows } from "#worker/intent/index.ts";
 import { serveRoute } from "#worker/http/serve.ts";
 import type { AppEnv } from "#worker/http/env.ts";
@@ -55,14 +55,14 @@ async function listExpiryLines(ports: Ports): Promise<readonly string[]> {
 const pageSize = 1000;
 
 async function listHostLines(ports: Ports, sightings: Sightings): Promise<readonly string[]> {
-  const states = new Map(Standing.shape.state.options.map((state) => [state, 0]));
+  const states = new Map(StatusSummary.shape.state.options.map((state) => [state, 0]));
   const warnings = new Map<string, number>();
   const now = ports.clock.now();
   for (let after: string | undefined = ""; after !== undefined;) {
     const rows = await listRows(ports.sql, { kind: "host", prefix: "", after, limit: pageSize });
     const keys = rows.map(({ key }) => key);
     const [standings, seen] = await Promise.all([
-      readStandings(ports.sql, keys),
+      readHostStatuses(ports.sql, keys),
       sightings.lastOf(keys),
     ]);
     for (const key of keys) {

@@ -8,7 +8,7 @@ import { type DatedRow, findRow, listRows, rowView } from "#worker/intent/index.
 import {
   type HostStatus as StoredStatus,
   readHostStatus,
-  readStandings,
+  readHostStatuses,
   type Sightings,
 } from "#worker/hosts/index.ts";
 import { type Counted, countedBy } from "./counted.ts";
@@ -57,7 +57,7 @@ function addHostReads(api: Hono<AppEnv>, ports: Ports, sightings: Sightings): vo
 async function readHostViews(ports: Ports, sightings: Sightings, rows: readonly DatedRow[]) {
   const names = rows.map(({ key }) => key);
   const [standings, seen] = await Promise.all([
-    readStandings(ports.sql, names),
+    readHostStatuses(ports.sql, names),
     sightings.lastOf(names),
   ]);
   const { pollSeconds } = ports.settings;

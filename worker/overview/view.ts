@@ -1,9 +1,9 @@
 /** Where a host stands, in one look: what it is served, what it holds, and what deserves a person's attention. */
 import * as z from "zod";
-import type { Held, Standing as StandingView } from "#schema/api/hosts.ts";
+import type { Held, StatusSummary } from "#schema/api/hosts.ts";
 import { describeExpiry } from "#schema/expiry.ts";
 import { snapshotLifetime } from "#worker/signing/index.ts";
-import { sightingSlackMs, type Standing } from "#worker/hosts/index.ts";
+import { sightingSlackMs, type HostStatusRow } from "#worker/hosts/index.ts";
 import { iso } from "#worker/http/views.ts";
 
 interface Now {
@@ -15,27 +15,30 @@ interface Now {
 
 /** @param seenAt when the host was last seen polling, milliseconds since the Unix epoch */
 export function makeHostStatusView(
-  standing: Standing | undefined,
+  status: HostStatusRow | undefined,
   seenAt: number | undefined,
   at: Now,
-): StandingView {
+): StatusSummary {
   return {
-    state: stateOf(standing),
-    published: makeHeldView(standing?.seq, standing?.revision),
-    applied: makeHeldView(standing?.applied_seq, standing?.applied_revision),
-    contact: standing === undefined || !isEnrolled(standing) ? null : contactOf(seenAt, at),
+    state: stateOf(status),
+    published: makeHeldView(status?.seq, status?.revision),
+    applied: makeHeldView(status?.applied_seq, status?.applied_revision),
+    contact: status === undefined || !isEnrolled(status) ? null : contactOf(seenAt, at),
     last_poll_at: isoOrNull(seenAt),
-    last_report_at: isoOrNull(standing?.last_report_at),
-    lease_expires_at: isoOrNull(standing?.lease_expires_at),
-    held_lease_expires_at: isoOrNull(standing?.held_lease_expires_at),
-    warnings: standing === undefined ? [] : [...warningsOf(standing, seenAt, at)],
+    last_report_at: isoOrNull(status?.last_report_at),
+    lease_expires_at: isoOrNull(status?.lease_expires_at),
+    held_lease_expires_at: isoOrNull(status?.held_lease_expires_at),
+    warnings: status === undefined ? [] : [...warningsOf(status, seenAt, at)],
   };
 }
 
 const lateAfterPolls = 3;
 const silentAfterMs = 900_000;
 
-function contactOf(seenAt: number | undefined, { pollSeconds, now }: Now): StandingView["contact"] {
+function contactOf(
+  seenAt: number | undefined,
+  { pollSeconds, now }: Now,
+): StatusSummary["contact"] {
   if (seenAt === undefined) return null;
   // An agent waits up to a tenth longer, and what is known of its last poll is some minutes old.
   const late = lateAfterPolls * pollSeconds * 1100 + sightingSlackMs;
@@ -43,22 +46,22 @@ function contactOf(seenAt: number | undefined, { pollSeconds, now }: Now): Stand
   return now - seenAt <= Math.max(silentAfterMs, 2 * late) ? "late" : "silent";
 }
 
-const isEnrolled = ({ enrolled_at, revoked_at }: Standing): boolean =>
+const isEnrolled = ({ enrolled_at, revoked_at }: HostStatusRow): boolean =>
   enrolled_at !== null && revoked_at === null;
 
-function stateOf(standing: Standing | undefined): StandingView["state"] {
-  if (standing === undefined || !isEnrolled(standing)) return "unenrolled";
-  return standing.state ?? "unknown";
+function stateOf(status: HostStatusRow | undefined): StatusSummary["state"] {
+  if (status === undefined || !isEnrolled(status)) return "unenrolled";
+  return status.state ?? "unknown";
 }
 
 /** Twice the interval of an agent's reports: past it a host that nobody saw poll is silent (DESIGN §8). Milliseconds. */
 const unheardAfter = 2 * 3_600_000;
 
 function* warnOfContact(
-  { last_report_at, enrolled_at }: Standing,
+  { last_report_at, enrolled_at }: HostStatusRow,
   seenAt: number | undefined,
   at: Now,
-): Generator<StandingView["warnings"][number]> {
+): Generator<StatusSummary["warnings"][number]> {
   const { now } = at;
   const minutes = Math.floor((now - (seenAt ?? now)) / 60_000);
   switch (contactOf(seenAt, at)) {
@@ -80,27 +83,27 @@ function* warnOfContact(
 }
 
 function* warningsOf(
-  standing: Standing,
+  status: HostStatusRow,
   seenAt: number | undefined,
   at: Now,
-): Generator<StandingView["warnings"][number]> {
-  const { refusal, pinned, withheld } = standing;
-  if (standing.revoked_at !== null) yield { code: "revoked", message: "its key is revoked" };
+): Generator<StatusSummary["warnings"][number]> {
+  const { refusal, pinned, withheld } = status;
+  if (status.revoked_at !== null) yield { code: "revoked", message: "its key is revoked" };
   if (pinned !== null) yield { code: "pinned", message: `pinned: ${pinned}` };
   if (withheld > 0) yield { code: "withheld", message: `revisions withheld from it: ${withheld}` };
-  if (!isEnrolled(standing)) return;
-  if (standing.suspected_at !== null)
+  if (!isEnrolled(status)) return;
+  if (status.suspected_at !== null)
     yield {
       code: "suspected_clone",
-      message: `two agents report under its key since ${iso(standing.suspected_at)}: enrol it anew`,
+      message: `two agents report under its key since ${iso(status.suspected_at)}: enrol it anew`,
     };
-  yield* warnOfContact(standing, seenAt, at);
+  yield* warnOfContact(status, seenAt, at);
   if (refusal !== null) yield { code: "refused", message: `its last report says ${refusal}` };
-  if (standing.applied_bundle_sha256 !== standing.bundle_sha256)
+  if (status.applied_bundle_sha256 !== status.bundle_sha256)
     yield { code: "behind", message: "it does not hold what it is served" };
-  for (const message of warnOfExpiries(standing, at.now)) yield { code: "expiring", message };
-  yield* warnOfListeners(standing);
-  const missing = z.array(z.string()).parse(JSON.parse(standing.missing_addresses ?? "[]"));
+  for (const message of warnOfExpiries(status, at.now)) yield { code: "expiring", message };
+  yield* warnOfListeners(status);
+  const missing = z.array(z.string()).parse(JSON.parse(status.missing_addresses ?? "[]"));
   if (missing.length > 0)
     yield {
       code: "addresses_mismatch",
@@ -108,9 +111,9 @@ function* warningsOf(
     };
 }
 
-function* warnOfExpiries(standing: Standing, now: number): Generator<string> {
-  const { targets_issued_at, targets_expires_at, snapshot_expires_at } = standing;
-  const { lease_issued_at, lease_expires_at } = standing;
+function* warnOfExpiries(status: HostStatusRow, now: number): Generator<string> {
+  const { targets_issued_at, targets_expires_at, snapshot_expires_at } = status;
+  const { lease_issued_at, lease_expires_at } = status;
   for (const [what, from, to] of [
     ["targets", targets_issued_at, targets_expires_at],
     ["snapshot", 0, snapshot_expires_at],
@@ -126,7 +129,7 @@ function* warnOfExpiries(standing: Standing, now: number): Generator<string> {
 function* warnOfListeners({
   undeclared,
   silent,
-}: Standing): Generator<StandingView["warnings"][number]> {
+}: HostStatusRow): Generator<StatusSummary["warnings"][number]> {
   if (undeclared !== null && undeclared > 0)
     yield {
       code: "undeclared_listeners",

@@ -11,7 +11,7 @@ import { AgentState } from "#schema/wire.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Evidence } from "#core/rollout/index.ts";
 
-const Told = z.object({
+const ReportRow = z.object({
   host: z.string(),
   received_at: z.int(),
   /** Unix seconds, by the host's own clock. */
@@ -31,7 +31,7 @@ const Told = z.object({
   suspected_at: z.int().nullable(),
   chained: z.int(),
 });
-type Told = z.infer<typeof Told>;
+type ReportRow = z.infer<typeof ReportRow>;
 
 /** Of those hosts that ever reported under their present key. */
 export async function readEvidence(
@@ -55,7 +55,7 @@ export async function readEvidence(
       ORDER BY p.n DESC`;
   const { results } = await sql.prepare(text).bind(JSON.stringify(hosts)).all();
   return new Map(
-    [...Map.groupBy(z.array(Told).parse(results), ({ host }) => host)].flatMap(
+    [...Map.groupBy(z.array(ReportRow).parse(results), ({ host }) => host)].flatMap(
       ([host, [newest, before]]): readonly [string, Evidence][] =>
         newest === undefined ? [] : [[host, evidenceOf(newest, before)]],
     ),
@@ -65,7 +65,7 @@ export async function readEvidence(
 /** Digest of the bundle that closes a host. */
 const closed = hashText(new TextDecoder().decode(encodeBundle(emptyRuleset)));
 
-const evidenceOf = (newest: Told, before: Told | undefined): Evidence => ({
+const evidenceOf = (newest: ReportRow, before: ReportRow | undefined): Evidence => ({
   host: newest.host,
   receivedAt: newest.received_at,
   state: newest.state,
@@ -81,13 +81,13 @@ const evidenceOf = (newest: Told, before: Told | undefined): Evidence => ({
 });
 
 /** The count is since the agent started: one that is lower than before began anew. */
-function countDriftSince({ drift }: Told, before: Told | undefined): number {
+function countDriftSince({ drift }: ReportRow, before: ReportRow | undefined): number {
   const [now, then] = [drift ?? 0, before?.drift ?? 0];
   return now >= then ? now - then : now;
 }
 
 /** Drops per second between two reports about one loaded table; any other pair has no common count. */
-function denyRate(newest: Told, before: Told | undefined): number | null {
+function denyRate(newest: ReportRow, before: ReportRow | undefined): number | null {
   if (before === undefined || newest.drops === null || before.drops === null) return null;
   const same = newest.boot_id === before.boot_id && newest.program_sha256 === before.program_sha256;
   const seconds = newest.at - before.at;

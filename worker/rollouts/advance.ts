@@ -190,13 +190,13 @@ async function fillWave(
   ]);
   const entries = state.entries.map((entry): Entry => {
     if (entry.assignedAt === null || !given.has(`${entry.phase} ${entry.host}`)) return entry;
-    const told = before.get(entry.host);
+    const earlier = before.get(entry.host);
     return {
       ...entry,
       seq: seqs.get(entry.host) ?? null,
-      heardAt: told?.receivedAt ?? null,
-      stateBefore: told?.state ?? null,
-      baseline: told?.denyRate ?? null,
+      lastReportAt: earlier?.receivedAt ?? null,
+      stateBefore: earlier?.state ?? null,
+      baseline: earlier?.denyRate ?? null,
     };
   });
   return { ...state, entries };

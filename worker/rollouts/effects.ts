@@ -16,7 +16,7 @@ import {
   type Publications,
   makePublicationStatements,
   publish,
-  readStandings,
+  readHostLevels,
   readVersions,
   released,
   type Served,
@@ -24,7 +24,7 @@ import {
   readServedSeqs,
   setLevel,
   shareLevels,
-  type Standing,
+  type HostLevel,
   withhold,
 } from "#worker/served/index.ts";
 import { type Intent, readHead, readIntent } from "#worker/intent/index.ts";
@@ -53,7 +53,7 @@ export async function execute(
   const hosts = [...new Set(effects.flatMap((effect) => effect.hosts))];
   if (hosts.length === 0) return { statements: [], seqs: new Map() };
   const intent = await readHead(sql);
-  const standings = await readStandings(sql, hosts);
+  const levels = await readHostLevels(sql, hosts);
   const statements: D1PreparedStatement[] = [];
   const wanted = new Map<string, Level>();
   const firm = new Set<string>();
@@ -65,7 +65,7 @@ export async function execute(
     }
     statements.push(setLevel(sql, upTo, level, effect.hosts));
     for (const host of effect.hosts) {
-      wanted.set(host, levelOf(atLevel(standings.get(host) ?? [], upTo, level)));
+      wanted.set(host, levelOf(atLevel(levels.get(host) ?? [], upTo, level)));
       if (effect.kind !== "assign") firm.add(host);
     }
   }
@@ -99,11 +99,10 @@ function findLevelAfter(effect: Effect): ReleaseLevel | undefined {
 }
 
 const atLevel = (
-  standings: readonly Standing[],
+  levels: readonly HostLevel[],
   upTo: number,
   level: ReleaseLevel,
-): readonly Standing[] =>
-  standings.map((standing) => (standing.revision <= upTo ? { ...standing, level } : standing));
+): readonly HostLevel[] => levels.map((own) => (own.revision <= upTo ? { ...own, level } : own));
 
 interface Published extends Publications {
   readonly added: Repository[];

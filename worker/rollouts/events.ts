@@ -12,10 +12,10 @@ import { readRollout } from "./read.ts";
 import { auditHead } from "#worker/db/audit.ts";
 import type { AppEnv } from "#worker/http/env.ts";
 
-/** Milliseconds. Thirty looks in a stream stay below what a Worker may ask of its database in one request. */
-const lookEvery = 2000;
-const looks = 30;
-const looksPerHeartbeat = 7;
+/** Milliseconds. Thirty reads in a stream stay below what a Worker may ask of its database in one request. */
+const readEveryMs = 2000;
+const reads = 30;
+const readsPerHeartbeat = 7;
 
 /** Names what a view says. */
 export const viewTag = async (view: RolloutView): Promise<string> =>
@@ -44,17 +44,17 @@ async function follow(
   seen: string | undefined,
 ): Promise<void> {
   let view = first;
-  let [sent, told] = [seen, 0];
-  for (let look = 1; look <= looks && !stream.aborted; look += 1) {
+  let [sent, shown] = [seen, 0];
+  for (let read = 1; read <= reads && !stream.aborted; read += 1) {
     const head = (await auditHead(ports.sql)).seq;
-    if (head !== told) view = (await readRollout(ports.sql, first.id)) ?? view;
-    told = head;
+    if (head !== shown) view = (await readRollout(ports.sql, first.id)) ?? view;
+    shown = head;
     const id = await viewTag(view);
     if (id !== sent)
       await stream.writeSSE({ event: "rollout", id, data: JSON.stringify(view), retry: 1000 });
-    else if (look % looksPerHeartbeat === 0) await stream.write(": no news\n\n");
+    else if (read % readsPerHeartbeat === 0) await stream.write(": no news\n\n");
     sent = id;
     if (isOver(view.status)) return;
-    await stream.sleep(lookEvery);
+    await stream.sleep(readEveryMs);
   }
 }

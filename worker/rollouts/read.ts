@@ -1,5 +1,5 @@
 /** A rollout as people see it, from its rows alone. */
-import type { HostStanding, Phase, RolloutView } from "#schema/rollout.ts";
+import type { HostProgress, Phase, RolloutView } from "#schema/rollout.ts";
 import { RolloutView as View } from "#schema/rollout.ts";
 import type { Sql } from "#worker/ports/index.ts";
 import type { Entry, RolloutState } from "#core/rollout/state.ts";
@@ -42,10 +42,10 @@ const viewOf = ({ row, state }: StoredRollout): RolloutView =>
       .map(({ host, standing, detail }) => ({ host, standing, detail })),
   });
 
-const isForetold = (standing: HostStanding): boolean =>
+const isForetold = (standing: HostProgress): boolean =>
   standing === "skipped" || standing === "pending";
 
-const needsAttention: Readonly<Record<HostStanding, boolean>> = {
+const needsAttention: Readonly<Record<HostProgress, boolean>> = {
   pending: false,
   assigned: true,
   committed: false,
@@ -81,7 +81,7 @@ function wavesOf(entries: readonly Entry[]): RolloutView["waves"] {
       .sort(([a], [b]) => a - b)
       .map(([n, hosts]) => {
         const starts = hosts.flatMap(({ assignedAt }) => assignedAt ?? []);
-        const tally: Partial<Record<HostStanding, number>> = {};
+        const tally: Partial<Record<HostProgress, number>> = {};
         for (const { standing } of hosts) tally[standing] = (tally[standing] ?? 0) + 1;
         const started_at = starts.length === 0 ? null : iso(Math.min(...starts));
         return { phase, n, hosts: hosts.length, tally, started_at };

@@ -5,7 +5,7 @@
 import type { D1PreparedStatement } from "@cloudflare/workers-types";
 import { and, asc, desc, eq, inArray, lt, notInArray, sql as raw } from "drizzle-orm";
 import * as z from "zod";
-import { Gates, HostStanding, Phase, RolloutStatus, Strategy } from "#schema/rollout.ts";
+import { Gates, HostProgress, Phase, RolloutStatus, Strategy } from "#schema/rollout.ts";
 import { approval, rollout, rolloutHost } from "#worker/db/tables/index.ts";
 import { AgentState } from "#schema/wire.ts";
 import type { Sql } from "#worker/ports/index.ts";
@@ -42,7 +42,7 @@ const HostRow = z.object({
   host: z.string(),
   phase: Phase,
   wave: z.int(),
-  standing: HostStanding,
+  standing: HostProgress,
   seq: z.int().nullable(),
   assigned_at: z.int().nullable(),
   settled_at: z.int().nullable(),
@@ -50,7 +50,7 @@ const HostRow = z.object({
   baseline: z.number().nullable(),
   detail: z.string(),
   affirmed_at: z.int().nullable(),
-  aside: HostStanding.extract(["shown", "apart"]).nullable(),
+  aside: HostProgress.extract(["shown", "apart"]).nullable(),
   state_before: AgentState.nullable(),
 });
 
@@ -116,7 +116,7 @@ const entryOf = ({ host, phase, wave, seq, detail, ...row }: z.infer<typeof Host
   assignedAt: row.assigned_at,
   settledAt: row.settled_at,
   affirmedAt: row.affirmed_at,
-  heardAt: row.heard_at,
+  lastReportAt: row.heard_at,
   stateBefore: row.state_before,
   baseline: row.baseline,
   detail,
@@ -287,7 +287,7 @@ export function updateRollout(
     entry.seq,
     entry.assignedAt,
     entry.settledAt,
-    entry.heardAt,
+    entry.lastReportAt,
     entry.baseline,
     entry.detail,
     entry.affirmedAt,
@@ -319,7 +319,7 @@ export function updateRollout(
 export interface EntriesPage {
   readonly cursor: string;
   readonly limit: number;
-  readonly standing?: HostStanding | undefined;
+  readonly standing?: HostProgress | undefined;
   readonly phase?: Phase | undefined;
   readonly wave?: number | undefined;
 }

@@ -22,7 +22,7 @@ export interface Level {
 export const released: Level = { withheld: [], narrowed: [] };
 
 /** A revision as it stands with one host; `released` ones it has, and an open rollout may still take them back. */
-export interface Standing {
+export interface HostLevel {
   readonly revision: number;
   readonly level: ReleaseLevel;
 }
@@ -73,18 +73,18 @@ export function shareLevels(
   );
 }
 
-/** @param standings by revision, rising */
-export function levelOf(standings: readonly Standing[]): Level {
+/** @param held by revision, rising */
+export function levelOf(held: readonly HostLevel[]): Level {
   const at = (...levels: readonly ReleaseLevel[]) =>
-    standings.filter(({ level }) => levels.includes(level)).map(({ revision }) => revision);
+    held.filter(({ level }) => levels.includes(level)).map(({ revision }) => revision);
   return { withheld: at("withheld", "narrowed"), narrowed: at("narrowed") };
 }
 
 /** How each revision stands with each of these hosts, rising. */
-export async function readStandings(
+export async function readHostLevels(
   sql: Sql,
   hosts: readonly string[],
-): Promise<ReadonlyMap<string, readonly Standing[]>> {
+): Promise<ReadonlyMap<string, readonly HostLevel[]>> {
   const { results } = await sql
     .prepare(
       `SELECT w.host, w.revision, w.level

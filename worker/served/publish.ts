@@ -43,8 +43,8 @@ export async function publish(
     const signed = await Promise.all(
       some.map((changing) => {
         const { host } = changing;
-        const standing = { previous: previous.get(host), waiting: waiting.get(host) };
-        return sign(ports, root, revision, changing, standing);
+        const before = { previous: previous.get(host), waiting: waiting.get(host) };
+        return sign(ports, root, revision, changing, before);
       }),
     );
     const done = signed.filter((one) => one !== undefined);

@@ -24,14 +24,14 @@ import { operatorsLifetime } from "./metadata.ts";
 import { holds } from "./verify.ts";
 import type { Pending, Proposed, Repository } from "./types.ts";
 
-interface Standing {
+interface CosignState {
   readonly root: Root;
   readonly previous: Repository | undefined;
   /** What waits already; it is superseded. */
   readonly waiting: Pending | undefined;
 }
 
-export interface ProposeInput extends Lease, Standing {
+export interface ProposeInput extends Lease, CosignState {
   readonly host: string;
   readonly revision: number;
   readonly mode: BundleCustom["mode"];
@@ -58,7 +58,7 @@ export async function proposeHost(input: ProposeInput): Promise<Proposed | undef
 
 /** The published content once more under the next seq, where it must be signed by other keys or for longer. */
 export function proposeAgain(
-  lease: Lease & Standing & { readonly previous: Repository },
+  lease: Lease & CosignState & { readonly previous: Repository },
 ): Promise<Pending> {
   const { previous } = lease;
   const { min_revision: minRevision, mode } = readCustom(previous);
@@ -67,7 +67,7 @@ export function proposeAgain(
   return propose(lease, { host, previous, revision, minRevision, mode, bundle });
 }
 
-async function propose(lease: Lease & Standing, content: Content): Promise<Pending> {
+async function propose(lease: Lease & CosignState, content: Content): Promise<Pending> {
   const { root, signer, waiting } = lease;
   const { seq, expiresAt, payload } = makeNextTargets(
     lease,
@@ -132,7 +132,7 @@ export async function addSignatures(
 
 /** The repository with what waited as its targets. @returns undefined while signatures are missing */
 export async function publishPending(
-  lease: Lease & Pick<Standing, "root" | "previous">,
+  lease: Lease & Pick<CosignState, "root" | "previous">,
   pending: Pending,
 ): Promise<Repository | undefined> {
   const signatures = signaturesOf(pending, lease.root);

@@ -10,7 +10,7 @@ import { formatElement, lineShape, formatRule } from "./shape.ts";
 
 /**
  * Every difference in objects, hooks and rules, in words; elements are not looked at, so a terse listing will do.
- * @param before the rules as nft listed them right after this program was loaded, if it was loaded here: then every
+ * @param before the rules as nft found them right after this program was loaded, if it was loaded here: then every
  * match of a rule is compared, and else only what it decides and the counters and sets it names
  */
 export function compareStructure(
@@ -39,10 +39,10 @@ const describeLostChain = ({ name, lines }: Chain): string =>
   `missing chain: ${name} with ${lines.length} rules`;
 
 function comparePolicy(chain: Chain, listing: Listing): readonly string[] {
-  const listed = listing.chains.find(({ name }) => name === chain.name);
-  return listed === undefined || listed.policy === chain.hook?.policy
+  const found = listing.chains.find(({ name }) => name === chain.name);
+  return found === undefined || found.policy === chain.hook?.policy
     ? []
-    : [`chain ${chain.name}: expected policy ${chain.hook?.policy}, found ${listed.policy}`];
+    : [`chain ${chain.name}: expected policy ${chain.hook?.policy}, found ${found.policy}`];
 }
 
 /** What is missing, by the program's own text, what is surplus, and else whether the order is another one. */
@@ -51,8 +51,8 @@ function compareRows(
   rules: Listing["rules"],
   before: Listing["rules"] | undefined,
 ): readonly string[] {
-  const own = (listed: Listing["rules"]): Listing["rules"] =>
-    listed.filter((rule) => rule.chain === chain.name);
+  const own = (found: Listing["rules"]): Listing["rules"] =>
+    found.filter((rule) => rule.chain === chain.name);
   const found = own(rules);
   const [wanted, have] =
     before === undefined
@@ -85,11 +85,11 @@ function findMissing(these: readonly string[], those: readonly string[]): readon
 
 /** Every difference in the elements of sets and maps; needs a full listing. */
 export function compareElements(program: Program, listing: Listing): readonly string[] {
-  const listed = new Map(
+  const found = new Map(
     [...listing.sets, ...listing.maps].map((set) => [set.name, set.elem ?? []]),
   );
   const compare = (name: string, want: readonly string[]): readonly string[] =>
-    compareNames(`element of ${name}`, want, (listed.get(name) ?? []).map(formatElement));
+    compareNames(`element of ${name}`, want, (found.get(name) ?? []).map(formatElement));
   return [
     ...program.sets.flatMap((set) => compare(set.name, set.elements)),
     ...program.maps.flatMap((map) => compare(map.name, mapElements(map))),

@@ -19,28 +19,28 @@ const Document = z.object({ nftables: z.array(Json) });
 const Owned = z.object({ family: z.string(), table: z.string() });
 const names = { family: z.string(), table: z.string(), name: z.string() };
 
-const ListedTable = z.object({
+const TableItem = z.object({
   family: z.string(),
   name: z.string(),
   flags: z.unknown().optional(),
 });
 const KeyType = z.union([z.string(), z.array(z.string())]);
-const ListedSet = z.object({
+const SetItem = z.object({
   ...names,
   type: KeyType,
   flags: z.array(z.string()).optional(),
   elem: z.array(z.unknown()).optional(),
 });
-const ListedMap = ListedSet.extend({ map: KeyType });
-const ListedChain = z.object({
+const MapItem = SetItem.extend({ map: KeyType });
+const ChainItem = z.object({
   ...names,
   type: z.string().optional(),
   hook: z.string().optional(),
   prio: z.int().optional(),
   policy: z.string().optional(),
 });
-const ListedCounter = z.object({ ...names, packets: z.int(), bytes: z.int() });
-const ListedRule = z.object({
+const CounterItem = z.object({ ...names, packets: z.int(), bytes: z.int() });
+const RuleItem = z.object({
   family: z.string(),
   table: z.string(),
   chain: z.string(),
@@ -49,11 +49,11 @@ const ListedRule = z.object({
 
 export interface Listing {
   readonly exists: boolean;
-  readonly sets: readonly z.infer<typeof ListedSet>[];
-  readonly maps: readonly z.infer<typeof ListedMap>[];
-  readonly chains: readonly z.infer<typeof ListedChain>[];
-  readonly counters: readonly z.infer<typeof ListedCounter>[];
-  readonly rules: readonly z.infer<typeof ListedRule>[];
+  readonly sets: readonly z.infer<typeof SetItem>[];
+  readonly maps: readonly z.infer<typeof MapItem>[];
+  readonly chains: readonly z.infer<typeof ChainItem>[];
+  readonly counters: readonly z.infer<typeof CounterItem>[];
+  readonly rules: readonly z.infer<typeof RuleItem>[];
   /** Kinds of objects, or table flags, that we never make. */
   readonly foreign: readonly string[];
 }
@@ -112,25 +112,25 @@ function gather(found: Writable, kind: string, value: unknown): boolean {
 function gatherOwn(found: Writable, kind: string, value: unknown): void {
   switch (kind) {
     case "set":
-      return void found.sets.push(ListedSet.parse(value));
+      return void found.sets.push(SetItem.parse(value));
     case "map":
-      return void found.maps.push(ListedMap.parse(value));
+      return void found.maps.push(MapItem.parse(value));
     case "chain":
-      return void found.chains.push(ListedChain.parse(value));
+      return void found.chains.push(ChainItem.parse(value));
     case "counter":
-      return void found.counters.push(ListedCounter.parse(value));
+      return void found.counters.push(CounterItem.parse(value));
     case "rule":
-      return void found.rules.push(ListedRule.parse(value));
+      return void found.rules.push(RuleItem.parse(value));
     default:
       found.foreign.push(kind);
   }
 }
 
 function gatherTable(found: Writable, value: unknown): void {
-  const listed = ListedTable.parse(value);
-  if (listed.family !== table.family || listed.name !== table.name) return;
+  const item = TableItem.parse(value);
+  if (item.family !== table.family || item.name !== table.name) return;
   found.exists = true;
-  if (listed.flags !== undefined) found.foreign.push("table flags");
+  if (item.flags !== undefined) found.foreign.push("table flags");
 }
 
 const formatType = (type: z.infer<typeof KeyType>): string =>

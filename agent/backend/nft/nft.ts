@@ -64,7 +64,7 @@ export interface Nft {
   /** What tables of others do, as they were listed last; of their drops those at hooks where ours has a chain. */
   readonly others: () => Others;
   /** Lists every table for `others`. */
-  readonly look: () => Promise<void>;
+  readonly readTable: () => Promise<void>;
   /** Deletes our table; nothing of it may be there. */
   readonly remove: () => Promise<void>;
 }
@@ -77,14 +77,14 @@ export interface Differences {
 }
 
 /** Up to here a listing of all elements costs less than starting nft does. */
-export const elementsListedMax = 256;
+export const elementsReadMax = 256;
 
 /** What one listing answers. */
-const asking = (list: Calls["list"]): Pick<Nft, "counters" | "enforces" | "look"> => ({
+const asking = (list: Calls["list"]): Pick<Nft, "counters" | "enforces" | "readTable"> => ({
   counters: async () =>
     (await list("terse")).counters.map(({ name, packets, bytes }) => ({ name, packets, bytes })),
   enforces: async () => (await list("terse")).chains.some(({ policy }) => policy === "drop"),
-  look: async () => void (await list("terse")),
+  readTable: async () => void (await list("terse")),
 });
 
 /**
@@ -128,7 +128,7 @@ export function openNft(exec: Exec, path = "nft", witness: Witness = new Witness
   const amend = async (program: Program): Promise<Applied | undefined> => {
     const { loaded, inventory: known } = memory;
     if (loaded === undefined || known === undefined) return undefined;
-    if (!witness.vouches(elementCount(program) <= elementsListedMax)) return undefined;
+    if (!witness.vouches(elementCount(program) <= elementsReadMax)) return undefined;
     const at = { program, flip: loaded.flip };
     const text = makeTransaction(namedAt(loaded), namedAt(at));
     if (text === undefined) return undefined;
@@ -187,7 +187,7 @@ interface Loader {
 function loaderBy(kernel: Calls, memory: Memory, inventory: () => Promise<Inventory>): Loader {
   const send = async (at: Placed, text: string, before?: Listing["rules"]): Promise<Applied> => {
     const named = namedAt(at);
-    const few = elementCount(named) <= elementsListedMax;
+    const few = elementCount(named) <= elementsReadMax;
     const held = await kernel.loadAndList(text, "load", few ? "full" : "terse");
     agree(compareStructure(named, held, before));
     if (few) agree(compareElements(named, held));

@@ -36,7 +36,7 @@ export class Witness {
   }
 
   /** @param listed every element is listed after the load: then nobody need have listened */
-  vouches(listed: boolean): boolean {
-    return !this.#disturbed && (listed || this.#listening);
+  vouches(wasRead: boolean): boolean {
+    return !this.#disturbed && (wasRead || this.#listening);
   }
 }

@@ -40,11 +40,11 @@ const aboutMax = 60;
 
 /** Names and numbers of an entry, shortened; lists and digests are for `--json`. */
 function formatAbout(body: Readonly<Record<string, unknown>>): string {
-  const said = Object.entries(body).flatMap(([name, told]) =>
-    (typeof told === "string" && told.length <= 40) ||
-    typeof told === "number" ||
-    typeof told === "boolean"
-      ? [`${name}=${String(told)}`]
+  const said = Object.entries(body).flatMap(([name, detail]) =>
+    (typeof detail === "string" && detail.length <= 40) ||
+    typeof detail === "number" ||
+    typeof detail === "boolean"
+      ? [`${name}=${String(detail)}`]
       : [],
   );
   const text = said.join(" ");

@@ -2,7 +2,7 @@
 import { exitCodes } from "#args/exits.ts";
 import { value } from "#args/spec.ts";
 import type { RolloutHost } from "#schema/api/rollouts.ts";
-import { HostStanding, Phase, RolloutStatus } from "#schema/rollout.ts";
+import { HostProgress, Phase, RolloutStatus } from "#schema/rollout.ts";
 import { connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, jsonOption, print, parseWholeNumber } from "#cli/run/command.ts";
 import { listItems } from "#cli/http/pages.ts";
@@ -60,7 +60,7 @@ export const rolloutHosts = command(
     summary: "list where each host of a rollout stands",
     positionals: { id: rolloutPlace },
     options: {
-      standing: value("S", HostStanding.options.join(", "), { choices: HostStanding.options }),
+      standing: value("S", HostProgress.options.join(", "), { choices: HostProgress.options }),
       phase: value("PHASE", Phase.options.join(", "), { choices: Phase.options }),
       wave: value("N", "of this wave"),
       ...answering,

@@ -55,7 +55,7 @@ export const rolloutHost = sqliteTable(
   (table) => [primaryKey({ columns: [table.rollout, table.phase, table.host] })],
 );
 
-export const rolloutLook = sqliteTable("rollout_look", {
+export const rolloutDueCheck = sqliteTable("rollout_look", {
   rollout: integer().primaryKey(),
   audit: integer().notNull(),
   looked_at: integer().notNull(),

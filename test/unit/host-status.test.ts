@@ -1,13 +1,13 @@
 /** What a list of hosts says of each: the agent's own word, and what deserves a person's attention. */
 import { describe, expect, test } from "vitest";
 import { makeHostStatusView } from "#worker/overview/view.ts";
-import type { Standing } from "#worker/hosts/status-rows.ts";
+import type { HostStatusRow } from "#worker/hosts/status-rows.ts";
 
 const now = Date.parse("2026-11-20T12:00:00Z");
 const hour = 3_600_000;
 const minute = 60_000;
 const at = { pollSeconds: 30, now };
-const steady: Standing = {
+const steady: HostStatusRow = {
   host: "web1",
   seq: 4,
   revision: 9,
@@ -49,7 +49,7 @@ describe("where a host stands", () => {
     });
   });
 
-  test.each<readonly [string, Partial<Standing>, string, readonly string[]]>([
+  test.each<readonly [string, Partial<HostStatusRow>, string, readonly string[]]>([
     ["has no key", { enrolled_at: null, state: null, last_report_at: null }, "unenrolled", []],
     ["lost its key", { revoked_at: now }, "unenrolled", ["revoked"]],
     [
