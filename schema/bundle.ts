@@ -4,14 +4,19 @@
  *
  * Format history (a new field is a new format; an agent refuses a format it does not know):
  * - 1, 2026-11: overlay and host scopes; address and network sets; class maps.
+ * - 2, 2026-12: sections, more scopes, protocols, ends and conditions; class maps name sets (schema/ruleset.ts).
  */
 import * as z from "zod";
 import { encodeCanonical, parseCanonical } from "./canonical.ts";
 import { Key, list, Ordinal, Revision, Sha256, textUpTo } from "./primitives.ts";
+import { readFormat1, RulesetFormat1, writeFormat1, type Unsayable } from "./format1.ts";
+import { findInconsistencies } from "./ruleset-check.ts";
 import { Ruleset } from "./ruleset.ts";
 import { UtcTime } from "./time.ts";
 
-const bundleFormat = 1;
+/** Every format that this program reads, rising. */
+export const bundleFormats = [1, 2] as const;
+export type BundleFormat = (typeof bundleFormats)[number];
 
 /** Target path of the bundle in each host's TUF repository. */
 export const bundlePath = "bundle.json";
@@ -26,17 +31,38 @@ export const sizeLimits = {
   newRoots: 32,
 } as const;
 
-export const Bundle = z.strictObject({
-  format: z.literal(bundleFormat),
-  ruleset: Ruleset,
-});
-export type Bundle = z.infer<typeof Bundle>;
+const Bundle = z.discriminatedUnion("format", [
+  z.strictObject({ format: z.literal(1), ruleset: RulesetFormat1 }),
+  z.strictObject({ format: z.literal(2), ruleset: Ruleset }),
+]);
 
-export const encodeBundle = (ruleset: Ruleset): Uint8Array<ArrayBuffer> =>
-  encodeCanonical({ format: bundleFormat, ruleset } satisfies Bundle);
+export type EncodedBundle =
+  | { readonly ok: true; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly ok: false; readonly rows: readonly [Unsayable, ...Unsayable[]] };
+
+/** A ruleset in a format, or the rows that this format has no words for. Format 2 has words for all. */
+function encodeBundleAs(format: BundleFormat, ruleset: Ruleset): EncodedBundle {
+  switch (format) {
+    case 1: {
+      const old = writeFormat1(ruleset);
+      return old.ok ? { ok: true, bytes: encodeCanonical({ format, ruleset: old.ruleset }) } : old;
+    }
+    case 2:
+      return { ok: true, bytes: encodeCanonical({ format, ruleset }) };
+  }
+}
+
+/** The oldest format that says it all: what every agent reads that reads the ruleset at all. */
+export function encodeBundle(ruleset: Ruleset): Uint8Array<ArrayBuffer> {
+  for (const format of bundleFormats) {
+    const encoded = encodeBundleAs(format, ruleset);
+    if (encoded.ok) return encoded.bytes;
+  }
+  throw new RangeError("no format says this ruleset");
+}
 
 export type DecodedBundle =
-  | { readonly ok: true; readonly ruleset: Ruleset }
+  | { readonly ok: true; readonly format: BundleFormat; readonly ruleset: Ruleset }
   | {
       readonly ok: false;
       readonly code: "bundle_not_canonical" | "bundle_schema";
@@ -58,13 +84,29 @@ export function decodeBundle(bytes: Uint8Array): DecodedBundle {
   if (value === undefined)
     return { ok: false, code: "bundle_not_canonical", message: "expected canonical JSON" };
   const parsed = Bundle.safeParse(value, firstFault);
-  if (parsed.success) return { ok: true, ruleset: parsed.data.ruleset };
-  const issue = parsed.error.issues[0];
-  const path = issue === undefined ? "" : issue.path.map(String).join("/");
-  const message = `/${path}: ${issue?.message ?? "not a bundle"}`;
-  return { ok: false, code: "bundle_schema", message: message.slice(0, messageMax) };
+  if (parsed.success)
+    return parsed.data.format === 2
+      ? { ok: true, format: 2, ruleset: parsed.data.ruleset }
+      : decodeFormat1(parsed.data.ruleset);
+  return { ok: false, code: "bundle_schema", message: formatFault(parsed.error.issues[0]) };
 }
 
+/** Its parts are well-typed; what holds between them is judged by the same function for both formats, in today's words. */
+function decodeFormat1(old: RulesetFormat1): DecodedBundle {
+  const ruleset = readFormat1(old);
+  const [fault] = findInconsistencies(ruleset);
+  if (fault === undefined) return { ok: true, format: 1, ruleset };
+  const message = formatFault({ ...fault, path: ["ruleset", ...fault.path] });
+  return { ok: false, code: "bundle_schema", message };
+}
+
+const formatFault = (
+  fault: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): string =>
+  `/${(fault?.path ?? []).map(String).join("/")}: ${fault?.message ?? "not a bundle"}`.slice(
+    0,
+    messageMax,
+  );
 /**
  * `targets["bundle.json"].custom`: whose bundle this is and which revision it stands for.
  * `revision` is the last one that changed this host; `crit` names features an agent must know or refuse.

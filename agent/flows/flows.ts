@@ -6,7 +6,7 @@
  * A flow is cut when the rules before allowed it and the rules now do not; what nobody can decide is left alone.
  */
 import { parseAddress } from "#schema/address.ts";
-import type { Ruleset } from "#schema/ruleset.ts";
+import { type Ruleset, widest } from "#schema/ruleset.ts";
 import {
   type PacketVerdict,
   type PacketGuard,
@@ -46,17 +46,13 @@ export const closedRules = (guard: PacketGuard): Rules => ({
     classes: [],
     rules: [
       {
+        ...widest,
         row: "guard/closed",
         scope: "host",
-        layer: "l3",
+        section: "end",
         direction: "in",
-        protocol: { kind: "any" },
-        source: { kind: "any" },
-        destination: { kind: "any" },
-        state: "any",
         verdict: "drop",
         counter: "r_closed",
-        expires: null,
       },
     ],
   },

@@ -4,7 +4,7 @@
  * flows lists none of them. Pure.
  */
 import { formatCanonical } from "#schema/canonical.ts";
-import type { Rule, Ruleset } from "#schema/ruleset.ts";
+import { mapClassMembers, type Rule, type Ruleset, listEndSets } from "#schema/ruleset.ts";
 import type { Rules } from "./flows.ts";
 
 /** @param at Unix seconds: a rule that has ended by then takes its flows with it */
@@ -30,16 +30,8 @@ const guardText = ({ guard: { management, output } }: Rules): string =>
   formatCanonical({ management, output: output ?? null });
 
 /** What a rule means to packets, whatever it is named and counted by. */
-const meaning = ({
-  direction,
-  protocol,
-  source,
-  destination,
-  state,
-  verdict,
-  expires,
-}: Rule): string =>
-  formatCanonical({ direction, protocol, source, destination, state, verdict, expires });
+const meaning = (rule: Rule): string =>
+  formatCanonical({ ...rule, row: "", counter: "", log: false });
 
 /** What `next` has besides all of `held`, in its order; undefined where it lacks one of them or has another order. */
 function findSurplus(held: readonly Rule[], next: readonly Rule[]): readonly Rule[] | undefined {
@@ -61,27 +53,31 @@ function takesBySets(now: Rules, before: Rules, rules: readonly Rule[]): boolean
   return rules.some((rule) =>
     setsOf(rule).some((name) => {
       const [was, is] = [held.get(name) ?? none, next.get(name) ?? none];
+      // What a negation or an exception names works the other way.
+      if (isNegating(rule)) return lacks(is, was) || lacks(was, is);
       return rule.verdict === "accept" ? lacks(is, was) : lacks(was, is);
     }),
   );
 }
 
+const isNegating = ({ source, destination }: Rule): boolean =>
+  [source, destination].some(({ kind }) => kind === "not-set" || kind === "set-except");
+
 const none: ReadonlySet<string> = new Set();
 
-const elementsBy = ({ sets, classes }: Ruleset): ReadonlyMap<string, ReadonlySet<string>> =>
+const elementsBy = (ruleset: Ruleset): ReadonlyMap<string, ReadonlySet<string>> =>
   new Map([
-    ...sets.map(({ name, elements }) => [`set ${name}`, new Set<string>(elements)] as const),
-    ...classes.map(
-      ({ name, elements }) =>
+    ...ruleset.sets.map(({ name, elements }) => [`set ${name}`, new Set(elements)] as const),
+    ...[...mapClassMembers(ruleset)].map(
+      ([name, members]) =>
         [
           `map ${name}`,
-          new Set(elements.map((element) => `${element.address} ${element.class}`)),
+          new Set([...members].map(([address, own]) => `${address} ${own}`)),
         ] as const,
     ),
   ]);
 
 const setsOf = ({ source, destination }: Rule): readonly string[] => [
-  ...(source.kind === "set" ? [`set ${source.set}`] : []),
+  ...[source, destination].flatMap(listEndSets).map((set) => `set ${set}`),
   ...(source.kind === "class" ? [`map ${source.map}`] : []),
-  ...(destination.kind === "set" ? [`set ${destination.set}`] : []),
 ];

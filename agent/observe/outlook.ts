@@ -7,6 +7,8 @@ import { formatAddress, requireNetwork } from "#schema/address.ts";
 import { compareText } from "#schema/order.ts";
 import type { Protocol, Rule, Verdict } from "#schema/ruleset.ts";
 import { type Packet, prepare } from "#core/simulate/index.ts";
+import { portsOf } from "#core/simulate/ports.ts";
+import { rangesOf, subtractRanges, textsOf } from "#core/simulate/ranges.ts";
 import type { CutFlow, Rules } from "#agent/flows/flows.ts";
 import { describeChain, type ForeignRedirect, isRedirect } from "#agent/backend/nft/redirects.ts";
 import type { Listener } from "./listeners.ts";
@@ -128,7 +130,11 @@ function sourcesOf({
   guard: { management },
 }: Rules): (protocol: "tcp" | "udp", port: number) => readonly string[] {
   const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
-  const classes = new Map(ruleset.classes.map((map) => [map.name, map.elements]));
+  const classes = new Map(
+    ruleset.classes.flatMap((map) =>
+      map.classes.map(({ name, set }) => [`${map.name} ${name}`, elements.get(set) ?? []] as const),
+    ),
+  );
   const accepting = ruleset.rules.filter(
     (rule) => rule.scope === "host" && rule.direction === "in" && rule.verdict === "accept",
   );
@@ -138,12 +144,22 @@ function sourcesOf({
         return strangers;
       case "set":
         return onePerFamily(elements.get(source.set) ?? []);
-      case "class":
+      case "set-except":
         return onePerFamily(
-          (classes.get(source.map) ?? [])
-            .filter((e) => e.class === source.class)
-            .map((e) => e.address),
+          textsOf(
+            subtractRanges(
+              rangesOf(elements.get(source.set) ?? []),
+              rangesOf(elements.get(source.except) ?? []),
+            ),
+            2 ** 16,
+          ),
         );
+      case "class":
+        return onePerFamily(classes.get(`${source.map} ${source.class}`) ?? []);
+      // Of denies and of vNICs: no accept of the host's has them.
+      case "not-set":
+      case "own":
+        return [];
     }
   };
   return (protocol, port) => [
@@ -168,14 +184,8 @@ function firstOf(network: string): string {
   return formatAddress(family, first);
 }
 
-function concerns(rule: Protocol, protocol: "tcp" | "udp", port: number): boolean {
-  if (rule.kind === "any") return true;
-  if (rule.kind !== protocol) return false;
-  return (
-    rule.ports.kind === "any" ||
-    rule.ports.ranges.some(({ from, to }) => from <= port && port <= to)
-  );
-}
+const concerns = (rule: Protocol, protocol: "tcp" | "udp", port: number): boolean =>
+  portsOf(rule).some((own) => own.protocol === protocol && own.from <= port && port <= own.to);
 
 /** Flows that would be cut, by what they have in common. @param processOf name of who listens on a port of this host */
 export function describeFlows(

@@ -5,6 +5,7 @@
  */
 import { always } from "#schema/always.ts";
 import { compareText } from "#schema/order.ts";
+import { portsOf } from "#core/simulate/ports.ts";
 import type { Rule, Ruleset } from "#schema/ruleset.ts";
 import type { Listening } from "#schema/wire.ts";
 import type { Rules } from "#agent/flows/flows.ts";
@@ -58,59 +59,39 @@ interface Place {
 const byPlace = (a: Place, b: Place): number =>
   compareText(a.protocol, b.protocol) || a.port - b.port;
 
-/** Rules by which somebody may begin to talk to this host now, up to the one that decides everything. */
+/** Rules by which somebody may begin to talk to this host now. */
 function listAcceptingRules({ rules, sets, classes }: Ruleset, at: number): readonly Rule[] {
   const incoming = rules.filter(({ scope, direction }) => scope === "host" && direction === "in");
-  const end = incoming.findIndex(decidesAll);
   const filled = new Set(sets.flatMap(({ name, elements }) => (elements.length > 0 ? [name] : [])));
   const letsSomebodyIn = ({ source }: Rule): boolean => {
     switch (source.kind) {
       case "any":
+      case "not-set":
         return true;
       case "set":
+      case "set-except":
         return filled.has(source.set);
       case "class":
-        return classes.some(
-          ({ name, elements }) =>
-            name === source.map && elements.some((one) => one.class === source.class),
-        );
+        return classes
+          .filter(({ name }) => name === source.map)
+          .flatMap((map) => map.classes)
+          .some(({ name, set }) => name === source.class && filled.has(set));
+      case "own":
+        return false;
     }
   };
-  return incoming
-    .slice(0, end < 0 ? undefined : end + 1)
-    .filter(
-      (rule) =>
-        rule.verdict === "accept" &&
-        rule.state !== "established" &&
-        (rule.expires === null || at < rule.expires) &&
-        letsSomebodyIn(rule),
-    );
+  return incoming.filter(
+    (rule) =>
+      rule.verdict === "accept" &&
+      rule.state !== "established" &&
+      (rule.from === null || rule.from <= at) &&
+      (rule.expires === null || at < rule.expires) &&
+      letsSomebodyIn(rule),
+  );
 }
 
-const decidesAll = ({ protocol, source, destination, state, expires }: Rule): boolean =>
-  protocol.kind === "any" &&
-  source.kind === "any" &&
-  destination.kind === "any" &&
-  state === "any" &&
-  expires === null;
-
-function takes({ protocol }: Rule, listener: Place): boolean {
-  switch (protocol.kind) {
-    case "any":
-      return true;
-    case "icmp":
-      return false;
-    case "tcp":
-    case "udp":
-      return (
-        protocol.kind === listener.protocol &&
-        (protocol.ports.kind === "any" ||
-          protocol.ports.ranges.some(
-            ({ from, to }) => from <= listener.port && listener.port <= to,
-          ))
-      );
-  }
-}
+const takes = ({ protocol }: Rule, { protocol: wanted, port }: Place): boolean =>
+  portsOf(protocol).some((own) => own.protocol === wanted && own.from <= port && port <= own.to);
 
 /** The port of a DHCP client, which every host lets in (schema/always.ts). */
 const isDhcp = ({ protocol, port }: Listener): boolean =>

@@ -1,5 +1,6 @@
 /** What two accepts both accept: one rule, or none, or one for each subnet; never more than either. Pure. */
-import type { Ports, Protocol, State } from "#schema/ruleset.ts";
+import { formatCanonical } from "#schema/canonical.ts";
+import type { Ports, Protocol, Rule, State } from "#schema/ruleset.ts";
 import type { Common, End, AddressSet, ResolvedRule } from "./held.ts";
 import { sameEnd } from "./held.ts";
 import { networksOf, spansOf } from "./spans.ts";
@@ -19,10 +20,11 @@ export function meetRules(
   const protocol = meetProtocols(x.rule.protocol, y.rule.protocol);
   const state = meetStates(x.rule.state, y.rule.state);
   if (protocol === undefined || state === undefined) return [];
-  const expires = sooner(x.rule.expires, y.rule.expires);
+  const when = meetConditions(x.rule, y.rule);
+  if (when === undefined) return [];
   return meetEnds(x, y, common, subnets).map((ends): MetRule => {
     const isAll = ({ rule, source, destination }: ResolvedRule): boolean =>
-      rule.expires === expires &&
+      sameConditions(rule, when) &&
       rule.state === state &&
       isSameProtocol(rule.protocol, protocol) &&
       sameEnd(source, ends.source) &&
@@ -34,7 +36,7 @@ export function meetRules(
       .reduce((a, b) => (b.row < a.row ? b : a));
     return {
       ...ends,
-      rule: { ...x.rule, protocol, state, expires, row, counter },
+      rule: { ...x.rule, ...when, protocol, state, row, counter },
       origin: alike.length > 0 ? "whole" : "part",
     };
   });
@@ -61,6 +63,7 @@ function meetEnds(x: Ends, y: Ends, common: Common, subnets: readonly string[]):
 const makeSubnetSet = (subnet: string): AddressSet => ({
   name: null,
   map: null,
+  behind: null,
   kind: "networks",
   elements: networksOf(spansOf([subnet])),
 });
@@ -81,16 +84,62 @@ function meetStates(a: State, b: State): State | undefined {
   return b === "any" || a === b ? a : undefined;
 }
 
-const sooner = (a: number | null, b: number | null): number | null =>
-  a === null ? b : b === null ? a : Math.min(a, b);
+/** When, by which way and how often a rule matches. */
+type Conditions = Pick<Rule, "layer" | "arrives" | "from" | "expires" | "rate" | "log">;
 
+const sameConditions = (rule: Conditions, when: Conditions): boolean =>
+  formatCanonical(pickConditions(rule)) === formatCanonical(when);
+
+const pickConditions = ({ layer, arrives, from, expires, rate, log }: Conditions): Conditions => ({
+  layer,
+  arrives,
+  from,
+  expires,
+  rate,
+  log,
+});
+
+/** Undefined where no packet meets both. */
+function meetConditions(a: Conditions, b: Conditions): Conditions | undefined {
+  const arrives = meetNullable(a.arrives, b.arrives, (x, y) =>
+    x.filter((name) => y.includes(name)),
+  );
+  const from = meetNullable(a.from, b.from, Math.max);
+  const expires = meetNullable(a.expires, b.expires, Math.min);
+  const rate = meetNullable(a.rate, b.rate, (x, y) => ({
+    newPerSecond: Math.min(x.newPerSecond, y.newPerSecond),
+    burst: Math.min(x.burst, y.burst),
+  }));
+  if (a.layer !== b.layer || arrives?.length === 0) return undefined;
+  if (from !== null && expires !== null && from >= expires) return undefined;
+  return { layer: a.layer, arrives, from, expires, rate, log: a.log || b.log };
+}
+
+/** null stands for everything. */
+const meetNullable = <T>(a: T | null, b: T | null, both: (a: T, b: T) => T): T | null =>
+  a === null ? b : b === null ? a : both(a, b);
+
+/** Narrower than exact where one is a kind of the other, such as `nd` and `icmp`: two kinds have nothing in common. */
 function meetProtocols(a: Protocol, b: Protocol): Protocol | undefined {
   if (a.kind === "any") return b;
   if (b.kind === "any") return a;
-  if (a.kind === "icmp" || b.kind === "icmp") return a.kind === b.kind ? a : undefined;
-  if (a.kind !== b.kind) return undefined;
-  const ports = meetPorts(a.ports, b.ports);
-  return ports === undefined ? undefined : { kind: a.kind, ports };
+  if (a.kind === "icmp" && b.kind === "icmp") {
+    const types = meetNullable(a.types, b.types, (x, y) => ({
+      v4: x.v4.filter((type) => y.v4.includes(type)),
+      v6: x.v6.filter((type) => y.v6.includes(type)),
+    }));
+    const hasNone = types !== null && types.v4.length + types.v6.length === 0;
+    return hasNone ? undefined : { kind: "icmp", types };
+  }
+  if ("ports" in a && "ports" in b) {
+    if (a.kind !== b.kind) return undefined;
+    const ports = meetPorts(a.ports, b.ports);
+    const sourcePorts = meetPorts(a.sourcePorts, b.sourcePorts);
+    return ports === undefined || sourcePorts === undefined
+      ? undefined
+      : { kind: a.kind, ports, sourcePorts };
+  }
+  return formatCanonical(a) === formatCanonical(b) ? a : undefined;
 }
 
 function meetPorts(a: Ports, b: Ports): Ports | undefined {
@@ -105,11 +154,5 @@ function meetPorts(a: Ports, b: Ports): Ports | undefined {
 }
 
 /** As they are written: two spellings of one list of ports are two. */
-const isSameProtocol = (a: Protocol, b: Protocol): boolean => {
-  if (a.kind === "any" || a.kind === "icmp" || b.kind === "any" || b.kind === "icmp")
-    return a.kind === b.kind;
-  return a.kind === b.kind && portsText(a.ports) === portsText(b.ports);
-};
-
-const portsText = (ports: Ports): string =>
-  ports.kind === "any" ? "any" : ports.ranges.map(({ from, to }) => `${from}-${to}`).join();
+const isSameProtocol = (a: Protocol, b: Protocol): boolean =>
+  formatCanonical(a) === formatCanonical(b);

@@ -4,8 +4,18 @@
  */
 import { formatCanonical } from "#schema/canonical.ts";
 import { contains, requireNetwork } from "#schema/address.ts";
-import type { Direction, Protocol, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
-import { scopeId } from "#schema/ruleset.ts";
+import {
+  anyPorts,
+  type Direction,
+  listDirections,
+  type Protocol,
+  type Rule,
+  type Ruleset,
+  type Scope,
+  scopeId,
+  type Transport,
+  transports,
+} from "#schema/ruleset.ts";
 import { type End, type ResolvedRule, makeResolver } from "./held.ts";
 import {
   allSpans,
@@ -19,7 +29,12 @@ import {
 
 export function covers(outer: Ruleset, inner: Ruleset): boolean {
   const [out, inn] = [sideOf(outer), sideOf(inner)];
-  return coversHost(out, inn) && coversOverlays(out, inn) && coversArrivals(out, inn);
+  return (
+    coversHost(out, inn) &&
+    coversOverlays(out, inn) &&
+    coversArrivals(out, inn) &&
+    coversOthers(out, inn)
+  );
 }
 
 interface Side {
@@ -42,6 +57,24 @@ function coversHost(outer: Side, inner: Side): boolean {
   if (isHost(outer) !== isHost(inner)) return false;
   return (["in", "out"] as const).every((direction) =>
     coversRules(outer.rules("host", direction), inner.rules("host", direction), none),
+  );
+}
+
+/** Scopes of other kinds are told apart only whole. */
+function coversOthers(outer: Side, inner: Side): boolean {
+  const [own, others] = [outer, inner].map(({ scopes }) =>
+    scopes.filter(({ kind }) => kind !== "host" && kind !== "overlay"),
+  );
+  if (formatCanonical(own) !== formatCanonical(others)) return false;
+  return (own ?? []).every((scope) =>
+    listDirections(scope, false).every((direction) => {
+      const id = scopeId(scope);
+      const subnets = scope.kind === "network" ? scope.subnets : [];
+      return coversRules(outer.rules(id, direction), inner.rules(id, direction), {
+        outer: subnets,
+        inner: subnets,
+      });
+    }),
   );
 }
 
@@ -109,10 +142,16 @@ function coversRules(
   const saying = makeRuleFormats(subnets);
   const [wide, narrow] = [outer.map(saying.outer), inner.map(saying.inner)];
   if (wide.join("\n") === narrow.join("\n")) return true;
-  const end = outer.findIndex(({ rule }) => rule.verdict !== "accept");
-  // Before anything is refused an accept accepts all that it matches, and no accept accepts more than that.
-  const lower = end < 0 ? outer : outer.slice(0, end);
-  const known = new Set(wide.slice(0, lower.length));
+  // What `outer` denies, `inner` must deny too: by the very rules, for all else is not told apart here.
+  const denied = new Set(narrow.filter((_, i) => inner[i]?.rule.section === "deny"));
+  if (!outer.every(({ rule }, i) => rule.section !== "deny" || denied.has(wide[i] ?? "")))
+    return false;
+  // No accept accepts more than it matches.
+  const lower = outer.filter(
+    ({ rule, source, destination }) =>
+      rule.verdict === "accept" && source.kind !== "own" && destination.kind !== "own",
+  );
+  const known = new Set(wide.filter((_, i) => outer[i]?.rule.verdict === "accept"));
   const spans = makeEndSpans();
   return inner.every(
     (rule, i) =>
@@ -136,20 +175,27 @@ function makeRuleFormats(
     return number;
   };
   const listFormats = (own: readonly string[]) => {
-    const formatEnd = (end: End) => {
-      if (end.kind === "any") return end.kind;
-      return end.kind === "held" ? numberOf(end.held.elements) : `subnets ${numberOf(own)}`;
+    const formatEnd = (end: End): string => {
+      switch (end.kind) {
+        case "any":
+        case "own":
+          return end.kind;
+        case "held":
+        case "outside":
+          return `${end.kind} ${numberOf(end.held.elements)}`;
+        case "source-subnet":
+          return `subnets ${numberOf(own)}`;
+      }
     };
     return ({ rule, source, destination }: ResolvedRule): string => {
-      const { protocol, state, expires, verdict } = rule;
-      return formatCanonical([
-        protocol,
-        state,
-        expires,
-        verdict,
-        formatEnd(source),
-        formatEnd(destination),
-      ]);
+      return formatCanonical({
+        ...rule,
+        row: "",
+        counter: "",
+        scope: "",
+        source: formatEnd(source),
+        destination: formatEnd(destination),
+      });
     };
   };
   return { outer: listFormats(subnets.outer), inner: listFormats(subnets.inner) };
@@ -188,30 +234,45 @@ function isCovered(
 
 const isNobody = (end: End): boolean => end.kind === "held" && end.held.elements.length === 0;
 
+/** Whether a rule is in force whenever another is, by every way that the other takes packets, as often. */
 const outlives = (a: Rule, b: Rule): boolean =>
   (a.expires === null || (b.expires !== null && b.expires <= a.expires)) &&
+  (a.from === null || (b.from !== null && a.from <= b.from)) &&
+  (a.arrives === null || (b.arrives?.every((name) => a.arrives?.includes(name)) ?? false)) &&
+  a.rate === null &&
+  (a.layer === "l2" || b.layer === "l3") &&
   (a.state === "any" || a.state === b.state);
 
-/** One kind of payload: ports between which no rule tells a difference. */
+/**
+ * One kind of payload: ports between which no rule tells a difference. `exact` is what one protocol says that has no
+ * smaller parts here, such as a few types of ICMP: it is in that very protocol and in any.
+ */
 type Segment =
   | { readonly kind: "icmp" | "other" }
-  | { readonly kind: "tcp" | "udp"; readonly from: number; readonly to: number };
+  | { readonly kind: Transport; readonly from: number; readonly to: number }
+  | { readonly kind: "exact"; readonly text: string };
 
 const portMax = 65_535;
+
+const exactOf = (protocol: Protocol): Segment => ({
+  kind: "exact",
+  text: formatCanonical(protocol),
+});
 
 function segmentsOf(protocol: Protocol, rules: readonly ResolvedRule[]): readonly Segment[] {
   if (protocol.kind === "any")
     return [
       { kind: "icmp" },
       { kind: "other" },
-      ...(["tcp", "udp"] as const).flatMap((kind) =>
-        segmentsOf({ kind, ports: { kind: "any" } }, rules),
+      ...transports.flatMap((kind) =>
+        segmentsOf({ kind, ports: anyPorts, sourcePorts: anyPorts }, rules),
       ),
     ];
-  if (protocol.kind === "icmp") return [{ kind: "icmp" }];
+  if (protocol.kind === "icmp" && protocol.types === null) return [{ kind: "icmp" }];
+  if (!("ports" in protocol) || protocol.sourcePorts.kind !== "any") return [exactOf(protocol)];
   const { kind } = protocol;
   const edges = rules.flatMap(({ rule }) =>
-    rule.protocol.kind === kind
+    "ports" in rule.protocol && rule.protocol.kind === kind
       ? rangesOf(rule.protocol).flatMap(({ from, to }) => [from, to + 1])
       : [],
   );
@@ -228,9 +289,22 @@ const rangesOf = ({ ports }: Extract<Protocol, { readonly ports: unknown }>) =>
 
 function containsSegment(protocol: Protocol, segment: Segment): boolean {
   if (protocol.kind === "any") return true;
-  if (protocol.kind !== segment.kind) return false;
-  if (protocol.kind === "icmp" || !("from" in segment)) return true;
-  return rangesOf(protocol).some(({ from, to }) => from <= segment.from && segment.to <= to);
+  switch (segment.kind) {
+    case "other":
+      return false;
+    case "icmp":
+      return protocol.kind === "icmp" && protocol.types === null;
+    case "exact":
+      return formatCanonical(protocol) === segment.text;
+    case "tcp":
+    case "udp":
+    case "sctp":
+      return (
+        protocol.kind === segment.kind &&
+        protocol.sourcePorts.kind === "any" &&
+        rangesOf(protocol).some(({ from, to }) => from <= segment.from && segment.to <= to)
+      );
+  }
 }
 
 /** Whether some rules together let every source of a rule come to every destination of it. */
@@ -264,14 +338,20 @@ function reaches(
 }
 
 function containsEnd(outer: End, inner: End, subnets: Subnets, spans: SpansOf): boolean {
-  if (outer.kind === "any") return true;
-  if (inner.kind === "any") return false;
-  if (outer.kind === "held")
-    return inner.kind === "held" && containsSpans(spans(outer), spans(inner));
-  return (
-    inner.kind === "source-subnet" &&
-    subnets.inner.every((subnet) =>
-      subnets.outer.some((wider) => contains(requireNetwork(wider), requireNetwork(subnet))),
-    )
-  );
+  switch (outer.kind) {
+    case "any":
+      return true;
+    case "own":
+    case "outside":
+      return false;
+    case "held":
+      return inner.kind === "held" && containsSpans(spans(outer), spans(inner));
+    case "source-subnet":
+      return (
+        inner.kind === "source-subnet" &&
+        subnets.inner.every((subnet) =>
+          subnets.outer.some((wider) => contains(requireNetwork(wider), requireNetwork(subnet))),
+        )
+      );
+  }
 }

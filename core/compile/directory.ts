@@ -10,7 +10,7 @@ import type { SourceName } from "#schema/source.ts";
 import { parseSource } from "#schema/source.ts";
 import { minimalNetworks } from "./cover.ts";
 import { groupSet, sourceSets } from "./names.ts";
-import { sortAddresses } from "./sort.ts";
+import { sortAddresses } from "#schema/address.ts";
 
 /** A source whose name is settled: what `from` means, once a bare name is known for a zone, a role or a host. */
 export type Reference = Exclude<SourceName, { readonly kind: "bare" }>;

@@ -7,7 +7,7 @@ import type { Ingress } from "#schema/intent.ts";
 import { parsePortRange } from "#schema/intent.ts";
 import type { MacroPort } from "#schema/macros.ts";
 import { macros } from "#schema/macros.ts";
-import type { Rule } from "#schema/ruleset.ts";
+import { type Rule, widest } from "#schema/ruleset.ts";
 import { hashText } from "#schema/sha256.ts";
 import { parseUnixSeconds } from "#schema/time.ts";
 import type { Entry } from "./catalog.ts";
@@ -74,17 +74,17 @@ const ruleOf = (
   port: MacroPort,
   expires: number | null,
 ): Rule => ({
+  ...widest,
   row,
   scope: "host",
-  layer: "l3",
+  section: "grant",
   direction: "in",
   protocol: {
     kind: port.proto,
     ports: { kind: "ranges", ranges: [{ from: port.from, to: port.to }] },
+    sourcePorts: { kind: "any" },
   },
   source: reference.kind === "any" ? { kind: "any" } : { kind: "set", set: setNameOf(reference) },
-  destination: { kind: "any" },
-  state: "any",
   verdict: "accept",
   counter: rowCounter(row),
   expires,
@@ -109,15 +109,11 @@ export const compareGrants = (a: GrantRule, b: GrantRule): number =>
 
 /** What no grant lets in. */
 export const defaultDrop = (row: string): Rule => ({
+  ...widest,
   row,
   scope: "host",
-  layer: "l3",
+  section: "end",
   direction: "in",
-  protocol: { kind: "any" },
-  source: { kind: "any" },
-  destination: { kind: "any" },
-  state: "any",
   verdict: "drop",
   counter: rowCounter(row),
-  expires: null,
 });

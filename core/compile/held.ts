@@ -3,7 +3,7 @@
  * against each other although one name may mean two things in them. Pure.
  */
 import { requireNetwork } from "#schema/address.ts";
-import type { NamedSet, Rule, Ruleset, Source } from "#schema/ruleset.ts";
+import type { Destination, NamedSet, Rule, Ruleset, Source } from "#schema/ruleset.ts";
 import {
   allSpans,
   meetSpans,
@@ -20,6 +20,8 @@ export interface AddressSet {
   readonly name: string | null;
   /** The class map's, for a class; null for a set. */
   readonly map: string | null;
+  /** The set of a class's addresses; null for a set, and for a part of a class. */
+  readonly behind: string | null;
   /** A class holds addresses. */
   readonly kind: NamedSet["kind"];
   /** Sorted, as in the ruleset. */
@@ -29,7 +31,11 @@ export interface AddressSet {
 export type End =
   | { readonly kind: "any" }
   | { readonly kind: "source-subnet" }
-  | { readonly kind: "held"; readonly held: AddressSet };
+  /** The scope's own addresses. */
+  | { readonly kind: "own" }
+  | { readonly kind: "held"; readonly held: AddressSet }
+  /** All but these: of denies alone. */
+  | { readonly kind: "outside"; readonly held: AddressSet };
 
 export interface ResolvedRule {
   readonly rule: Rule;
@@ -37,50 +43,66 @@ export interface ResolvedRule {
   readonly destination: End;
 }
 
+const noAddresses = { map: null, behind: null, kind: "addresses", elements: [] } as const;
+
 /** Reads one ruleset's names; the same name gives the same object each time. */
 export function makeResolver(ruleset: Ruleset): (rule: Rule) => ResolvedRule {
   const sets = new Map(
     ruleset.sets.map(({ name, kind, elements }) => [
       name,
-      { name, map: null, kind, elements } as AddressSet,
+      { name, map: null, behind: null, kind, elements } as AddressSet,
     ]),
   );
   const classes = new Map(
-    ruleset.classes.map((map) => [map.name, Map.groupBy(map.elements, (e) => e.class)]),
+    ruleset.classes.flatMap((map) =>
+      map.classes.map(({ name, set }) => [
+        `${map.name} ${name}`,
+        {
+          name,
+          map: map.name,
+          behind: set,
+          kind: "addresses",
+          elements: sets.get(set)?.elements ?? [],
+        } as AddressSet,
+      ]),
+    ),
   );
-  const known = new Map<string, AddressSet>();
-  const findSet = (name: string): AddressSet =>
-    sets.get(name) ?? { name, map: null, kind: "addresses", elements: [] };
-  const findClass = ({
-    map,
-    class: name,
-  }: Extract<Source, { readonly kind: "class" }>): AddressSet => {
-    const id = `${map} ${name}`;
-    const addresses = classes.get(map)?.get(name) ?? [];
-    const held = known.get(id) ?? {
-      name,
-      map,
-      kind: "addresses" as const,
-      elements: addresses.map(({ address }) => address),
-    };
-    known.set(id, held);
+  const rests = new Map<string, AddressSet>();
+  const findSet = (name: string): AddressSet => sets.get(name) ?? { name, ...noAddresses };
+  const findRest = (name: string, except: string): AddressSet => {
+    const id = `${name} ${except}`;
+    const held = rests.get(id) ?? subtractFromSet(findSet(name), spansOf(findSet(except).elements));
+    rests.set(id, held);
     return held;
   };
-  return (rule) => {
-    const { source, destination } = rule;
-    return {
-      rule,
-      source:
-        source.kind === "any"
-          ? source
-          : {
-              kind: "held",
-              held: source.kind === "set" ? findSet(source.set) : findClass(source),
-            },
-      destination:
-        destination.kind === "set" ? { kind: "held", held: findSet(destination.set) } : destination,
-    };
+  const readEnd = (end: Source | Destination): End => {
+    switch (end.kind) {
+      case "any":
+      case "own":
+      case "source-subnet":
+        return end;
+      case "set":
+        return { kind: "held", held: findSet(end.set) };
+      case "set-except":
+        return { kind: "held", held: findRest(end.set, end.except) };
+      case "not-set":
+        return { kind: "outside", held: findSet(end.set) };
+      case "class":
+        return {
+          kind: "held",
+          held: classes.get(`${end.map} ${end.class}`) ?? {
+            ...noAddresses,
+            name: end.class,
+            map: end.map,
+          },
+        };
+    }
   };
+  return (rule) => ({
+    rule,
+    source: readEnd(rule.source),
+    destination: readEnd(rule.destination),
+  });
 }
 
 type WithElements = Pick<AddressSet, "elements">;
@@ -95,7 +117,7 @@ export const isSameSet = (a: AddressSet, b: AddressSet): boolean =>
   a === b || (a.kind === b.kind && (a.map === null) === (b.map === null) && sameElements(a, b));
 
 export const sameEnd = (a: End, b: End): boolean =>
-  a.kind === "held" && b.kind === "held" ? isSameSet(a.held, b.held) : a.kind === b.kind;
+  a.kind === b.kind && (!("held" in a) || !("held" in b) || isSameSet(a.held, b.held));
 
 /** What two have in common. It keeps a name where one of them is that name's, or both bear it. */
 export type Common = (a: AddressSet, b: AddressSet) => AddressSet;
@@ -135,9 +157,9 @@ function meetElements(
   return { kind, elements: a.elements.filter((element) => others.has(element)) };
 }
 
-/** What of an end does not lie in some spans; undefined where that is nothing. */
+/** What of a grant's end does not lie in some spans; undefined where that is nothing. */
 export function endWithout(end: End, spans: Spans): End | undefined {
-  if (end.kind === "source-subnet") return end;
+  if (end.kind === "source-subnet" || end.kind === "own" || end.kind === "outside") return end;
   const held =
     end.kind === "held"
       ? subtractFromSet(end.held, spans)
@@ -151,12 +173,15 @@ function subtractFromSet(held: AddressSet, spans: Spans): AddressSet {
     return meetSpans(own, spans).length === 0 ? held : makeNetworkSet(subtractSpans(own, spans));
   }
   const elements = held.elements.filter((text) => !isWithin(requireNetwork(text), spans));
-  return elements.length === held.elements.length ? held : { ...held, name: null, elements };
+  return elements.length === held.elements.length
+    ? held
+    : { ...held, name: null, behind: null, elements };
 }
 
 const makeNetworkSet = (spans: Spans): AddressSet => ({
   name: null,
   map: null,
+  behind: null,
   kind: "networks",
   elements: networksOf(spans),
 });
@@ -172,5 +197,11 @@ function keepName(a: AddressSet, b: AddressSet, { kind, elements }: Shared): Add
   const whole = bearers.find((each) => sameElements(each, { elements }));
   if (whole !== undefined) return whole;
   const alike = bearers.length === 2 && a.name === b.name;
-  return { name: alike ? a.name : null, map, kind: map === null ? kind : "addresses", elements };
+  return {
+    name: alike ? a.name : null,
+    map,
+    behind: alike && a.behind === b.behind ? a.behind : null,
+    kind: map === null ? kind : "addresses",
+    elements,
+  };
 }

@@ -12,11 +12,11 @@ import {
   type Ruleset,
   type Scope,
   scopeId,
+  listEndSets,
 } from "#schema/ruleset.ts";
 import { hashText } from "#schema/sha256.ts";
 import type { MetRule } from "./common-rule.ts";
 import { type End, type AddressSet, isSameSet } from "./held.ts";
-import { sortBy } from "./sort.ts";
 
 export interface MetDirection {
   readonly scope: Scope;
@@ -35,16 +35,16 @@ export function assemble(scopes: readonly Scope[], directions: readonly MetDirec
   const rules = byId.flatMap((scope) =>
     named.filter((part) => part.scope === scopeId(scope)).flatMap((part) => part.rules),
   );
-  const used = new Set(
-    rules
-      .flatMap(({ source, destination }) => [source, destination])
-      .flatMap((end) => (end.kind === "set" ? [end.set] : [])),
-  );
+  const classes = [...names.maps.values()].sort(byName);
+  const used = new Set([
+    ...rules.flatMap(({ source, destination }) => [source, destination].flatMap(listEndSets)),
+    ...classes.flatMap((map) => map.classes.map(({ set }) => set)),
+  ]);
   const sets = [...names.sets].filter(([name]) => used.has(name));
   return {
     scopes: byId,
     sets: sets.map(([name, held]) => setOf(name, held)).sort(byName),
-    classes: [...names.maps.values()].sort(byName),
+    classes,
     rules,
   };
 }
@@ -72,7 +72,7 @@ function assignNames(names: Names, { scope, direction, rules }: MetDirection): r
     for (const met of rules.filter((each) => each.origin === origin)) {
       const { rule, destination } = met;
       const source = sourceOf(met.source);
-      const to = destination.kind === "held" ? setNamed(names, destination.held) : destination;
+      const to = endNamed(names, destination);
       const done: Rule = { ...rule, scope: scopeId(scope), direction, source, destination: to };
       const text = formatCanonical({ ...done, row: "", counter: "" });
       if (origin === "stays" || !said.has(text)) named.set(met, done);
@@ -83,18 +83,29 @@ function assignNames(names: Names, { scope, direction, rules }: MetDirection): r
 
 type NamedSource = Rule["source"];
 
-const setNamed = (
-  { sets }: Names,
-  held: AddressSet,
-): { readonly kind: "set"; readonly set: string } & NamedSource => {
+/** An end that is no class. */
+function endNamed(names: Names, end: End): Rule["destination"] {
+  switch (end.kind) {
+    case "any":
+    case "own":
+    case "source-subnet":
+      return end;
+    case "held":
+      return { kind: "set", set: nameSet(names, end.held) };
+    case "outside":
+      return { kind: "not-set", set: nameSet(names, end.held) };
+  }
+}
+
+function nameSet({ sets }: Names, held: AddressSet): string {
   const { kind, elements } = held;
   const set = freeName(held.name, { kind, elements }, (name) => {
     const there = sets.get(name);
     return there === undefined || isSameSet(there, { ...held, map: null });
   });
   if (!sets.has(set)) sets.set(set, { ...held, map: null });
-  return { kind: "set", set };
-};
+  return set;
+}
 
 /** The wanted name where it is free, else one that the content gives. */
 function freeName(
@@ -122,55 +133,61 @@ function makeSourceNaming(names: Names, rules: readonly MetRule[]): (source: End
   const map =
     classes === undefined ? undefined : mapNamed(names, [...held][0]?.map ?? null, classes);
   return (source) => {
-    if (source.kind !== "held") return { kind: "any" };
-    const name = classes?.names.get(source.held);
-    return map === undefined || name === undefined
-      ? setNamed(names, {
-          ...source.held,
-          name: source.held.map === null ? source.held.name : null,
-        })
-      : { kind: "class", map, class: name };
+    const name = source.kind === "held" ? classes?.names.get(source.held) : undefined;
+    if (map !== undefined && name !== undefined) return { kind: "class", map, class: name };
+    const named = endNamed(
+      names,
+      source.kind === "held" && source.held.map !== null
+        ? { ...source, held: { ...source.held, name: null } }
+        : source,
+    );
+    // A source is never in its own subnet: no reader of rules makes such an end.
+    return named.kind === "source-subnet" ? { kind: "any" } : named;
   };
 }
 
 interface Classes {
   readonly names: ReadonlyMap<AddressSet, string>;
-  /** Address → class. */
-  readonly elements: ReadonlyMap<string, string>;
+  /** Class → what it holds. */
+  readonly members: ReadonlyMap<string, AddressSet>;
 }
 
 /** Undefined where two classes share an address. */
 function classesOf(held: readonly AddressSet[]): Classes | undefined {
-  const bearers = new Map<string, AddressSet>();
+  const members = new Map<string, AddressSet>();
   const names = new Map<AddressSet, string>();
-  const elements = new Map<string, string>();
+  const taken = new Set<string>();
   for (const each of held) {
     const name = freeName(each.name, each.elements, (wanted) => {
-      const there = bearers.get(wanted);
+      const there = members.get(wanted);
       return there === undefined || isSameSet(there, each);
     });
     names.set(each, name);
-    if (bearers.has(name)) continue;
-    bearers.set(name, each);
+    if (members.has(name)) continue;
+    members.set(name, each);
     for (const address of each.elements) {
-      if (elements.has(address)) return undefined;
-      elements.set(address, name);
+      if (taken.has(address)) return undefined;
+      taken.add(address);
     }
   }
-  return { names, elements };
+  return { names, members };
 }
 
-function mapNamed({ maps }: Names, wanted: string | null, { names, elements }: Classes): string {
-  const classes = [...new Set(names.values())].sort(compareText);
-  const sorted = sortBy([...elements], ([address]) => address);
-  const content = {
-    classes,
-    elements: sorted.map(([address, name]) => ({ address, class: name })),
-  };
-  const map = freeName(wanted, content, (name) => {
-    const there = maps.get(name);
-    return there === undefined || formatCanonical(there) === formatCanonical({ name, ...content });
+function mapNamed(names: Names, wanted: string | null, { members }: Classes): string {
+  const classes = [...members]
+    .map(([name, held]) => ({ name, set: nameSet(names, setBehind(names, held)) }))
+    .sort(byName);
+  const map = freeName(wanted, classes, (name) => {
+    const there = names.maps.get(name);
+    return there === undefined || formatCanonical(there.classes) === formatCanonical(classes);
   });
-  maps.set(map, { name: map, ...content });
+  names.maps.set(map, { name: map, classes });
   return map;
+}
+
+/** A class's addresses as a set: by its name where that is known, else as one that is there with the same addresses. */
+function setBehind({ sets }: Names, held: AddressSet): AddressSet {
+  const plain = { ...held, name: held.behind, map: null, behind: null };
+  if (plain.name !== null) return plain;
+  return [...sets.values()].find((there) => isSameSet(there, plain)) ?? plain;
 }

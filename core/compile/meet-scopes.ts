@@ -5,9 +5,10 @@
  * its overlay comes by no other way. Pure.
  */
 import { contains, requireNetwork } from "#schema/address.ts";
+import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
-import { anyArrival, type Scope } from "#schema/ruleset.ts";
-import { sortAddresses } from "./sort.ts";
+import { anyArrival, listOwnDevices, type Scope, scopeId } from "#schema/ruleset.ts";
+import { sortAddresses } from "#schema/address.ts";
 import { meetSpans, networksOf, type Spans, spansOf, subtractSpans, unionOf } from "./spans.ts";
 
 export type OverlayScope = Extract<Scope, { readonly kind: "overlay" }>;
@@ -59,6 +60,50 @@ export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): MetOverl
   const met = spansOf(overlays.flatMap(({ scope }) => scope.subnets));
   return { overlays, nowhere: subtractSpans(unionOf(...known), unionOf(met, spansOf(anyArrival))) };
 }
+
+/** A scope that is neither the host's nor an overlay's, with its twin on each side; undefined: left alone there. */
+export interface MetOther {
+  readonly scope: Scope;
+  readonly left: Scope | undefined;
+  readonly right: Scope | undefined;
+  /** Whether its rules can be met; where not, nothing passes. */
+  readonly exact: boolean;
+}
+
+/**
+ * Scopes of other kinds: alike on both sides, or on one alone, they are met. What one side says otherwise, by the same
+ * name or about the same devices, is closed, and of a network its inside too.
+ */
+export function meetOthers(a: readonly Scope[], b: readonly Scope[]): readonly MetOther[] {
+  const [mine, yours] = [a, b].map((scopes) => scopes.filter(isOther));
+  const twins = new Map((yours ?? []).map((scope) => [scopeId(scope), scope]));
+  const first = (mine ?? []).map((scope): MetOther => {
+    const right = twins.get(scopeId(scope));
+    const alike = right !== undefined && formatCanonical(scope) === formatCanonical(right);
+    const alone = right === undefined && !isClashing(scope, b);
+    return alike || alone
+      ? { scope, left: scope, right, exact: true }
+      : { scope: closeInside(scope), left: scope, right: scope, exact: false };
+  });
+  const known = new Set(first.map(({ scope }) => scopeId(scope)));
+  const second = (yours ?? [])
+    .filter((scope) => !known.has(scopeId(scope)) && !isClashing(scope, mine ?? []))
+    .map((scope): MetOther => {
+      const exact = !isClashing(scope, a);
+      return { scope: exact ? scope : closeInside(scope), left: undefined, right: scope, exact };
+    });
+  return [...first, ...second];
+}
+
+const isOther = ({ kind }: Scope): boolean => kind !== "host" && kind !== "overlay";
+
+const isClashing = (scope: Scope, others: readonly Scope[]): boolean => {
+  const taken = new Set(others.flatMap(listOwnDevices));
+  return listOwnDevices(scope).some((device) => taken.has(device));
+};
+
+const closeInside = (scope: Scope): Scope =>
+  scope.kind === "network" ? { ...scope, inside: "isolated", egress: "none" } : scope;
 
 const subnetsOf = (owners: ReadonlyMap<string, OverlayScope>): Spans =>
   spansOf([...owners.values()].flatMap(({ subnets }) => subnets));

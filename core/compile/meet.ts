@@ -10,7 +10,7 @@
 import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import type { Direction, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
-import { rulesetBounds, scopeId } from "#schema/ruleset.ts";
+import { listDirections, rulesetBounds, scopeId } from "#schema/ruleset.ts";
 import { meetRules, type MetRule } from "./common-rule.ts";
 import { covers } from "./covers.ts";
 import {
@@ -22,7 +22,7 @@ import {
   sameEnd,
 } from "./held.ts";
 import { assemble, type MetDirection } from "./meet-names.ts";
-import { meetOverlays } from "./meet-scopes.ts";
+import { meetOthers, meetOverlays } from "./meet-scopes.ts";
 import { compareAccepts, type Ordered } from "./rule-order.ts";
 import type { Spans } from "./spans.ts";
 
@@ -41,6 +41,7 @@ function meetOf(a: Ruleset, b: Ruleset): Ruleset {
   const [left, right] = [a, b].map(sideOf) as [Side, Side];
   const common = makeSetMeet();
   const { overlays, nowhere } = meetOverlays(a.scopes, b.scopes);
+  const others = meetOthers(a.scopes, b.scopes);
   const host: Scope = { kind: "host" };
   const directions = [
     ...(isHost(a) || isHost(b) ? meetHosts(left, right, common) : []),
@@ -52,8 +53,22 @@ function meetOf(a: Ruleset, b: Ruleset): Ruleset {
         return { scope, direction, rules };
       }),
     ),
+    ...others.flatMap(({ scope, left: x, right: y, exact }) =>
+      listDirections(scope, false).map((direction): MetDirection => {
+        const lists = [left.rules(x, direction), right.rules(y, direction)];
+        const subnets = scope.kind === "network" ? scope.subnets : [];
+        return {
+          scope,
+          direction,
+          rules: exact ? meetLists(lists, common, subnets) : closeLists(lists),
+        };
+      }),
+    ),
   ].map((met) => (isEntering(met) ? { ...met, rules: removeSpoofed(met.rules, nowhere) } : met));
-  const scopes = [...(isHost(a) || isHost(b) ? [host] : []), ...overlays.map(({ scope }) => scope)];
+  const scopes = [
+    ...(isHost(a) || isHost(b) ? [host] : []),
+    ...[...overlays, ...others].map(({ scope }) => scope),
+  ];
   return assemble(scopes, directions);
 }
 
@@ -120,12 +135,26 @@ function meetLists(
   const [x, y = x] = lists.filter((list) => list !== undefined);
   if (x === undefined || y === undefined) return [];
   if (x === y || same(x, y)) return asTheyAre(x);
-  if (!isAcceptsThenEnd(x) || !isAcceptsThenEnd(y)) return closeLists(lists);
-  return [...meetAccepts(x.slice(0, -1), y.slice(0, -1), common, subnets), ...endOf(lists)];
+  if ([x, y].some((rules) => rules.at(-1)?.rule.verdict === "accept")) return closeLists(lists);
+  return [
+    ...joinDenies(denies(x), denies(y)),
+    ...meetAccepts(grants(x), grants(y), common, subnets),
+    ...endOf(lists),
+  ];
 }
 
-const isAcceptsThenEnd = (rules: readonly ResolvedRule[]): boolean =>
-  rules.every(({ rule }, i) => (rule.verdict === "accept") === i < rules.length - 1);
+const denies = (rules: readonly ResolvedRule[]): readonly ResolvedRule[] =>
+  rules.filter(({ rule }) => rule.section === "deny");
+const grants = (rules: readonly ResolvedRule[]): readonly ResolvedRule[] =>
+  rules.filter(({ rule }) => rule.section === "grant");
+
+/** What either side denies stays denied; what both say alike is said once. */
+const joinDenies = (x: readonly ResolvedRule[], y: readonly ResolvedRule[]): readonly MetRule[] =>
+  asTheyAre(
+    [...x, ...y.filter((rule) => !x.some((other) => sameRule(rule, other)))].toSorted((a, b) =>
+      compareText(formatCanonical(a.rule), formatCanonical(b.rule)),
+    ),
+  );
 
 /** The end of the first list that has one. */
 const endOf = (lists: readonly List[]): readonly MetRule[] =>
@@ -194,8 +223,7 @@ function makePortIndex(
 
 /** Undefined for a rule of more than one port. */
 function portKeyOf({ protocol }: Rule): string | undefined {
-  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
-    return undefined;
+  if (!("ports" in protocol) || protocol.ports.kind === "any") return undefined;
   const [range, ...more] = protocol.ports.ranges;
   return range !== undefined && more.length === 0 && range.from === range.to
     ? `${protocol.kind} ${range.from}`

@@ -7,9 +7,9 @@
 import type { Member, Overlay, OverlayPolicy } from "#schema/intent.ts";
 import { compareText } from "#schema/order.ts";
 import type { Direction, Rule, Ruleset } from "#schema/ruleset.ts";
-import { scopeId } from "#schema/ruleset.ts";
+import { scopeId, widest } from "#schema/ruleset.ts";
 import { classMapName, groupClass, groupSet, overlayRows, rowCounter } from "./names.ts";
-import { sortAddresses, sortBy } from "./sort.ts";
+import { sortAddresses } from "#schema/address.ts";
 
 /** An overlay with its key and its members, as the compiler reads it. */
 export interface OverlayIntent {
@@ -69,9 +69,6 @@ function compileGroups({ key, body, members }: OverlayIntent): Policy {
     (entry) => entry.group,
   );
   const map = classMapName(key);
-  const classOf = new Map(
-    [...addresses.values()].flat().map(({ address, group }) => [address, groupClass(key, group)]),
-  );
   return {
     sets: groups.map((group) => ({
       name: groupSet(key, group),
@@ -81,11 +78,9 @@ function compileGroups({ key, body, members }: OverlayIntent): Policy {
     classes: [
       {
         name: map,
-        classes: groups.map((group) => groupClass(key, group)).toSorted(compareText),
-        elements: sortBy([...classOf], ([address]) => address).map(([address, name]) => ({
-          address,
-          class: name,
-        })),
+        classes: groups
+          .map((group) => ({ name: groupClass(key, group), set: groupSet(key, group) }))
+          .toSorted((a, b) => compareText(a.name, b.name)),
       },
     ],
     rules: groups.map((group) =>
@@ -102,15 +97,11 @@ type Matches = Partial<Pick<Rule, "source" | "destination">> & Pick<Rule, "verdi
 
 /** Stateless on purpose: a removed member is cut at once, without touching conntrack. */
 const rule = (overlay: string, direction: Direction, row: string, matches: Matches): Rule => ({
+  ...widest,
   row,
   scope: scopeId({ kind: "overlay", name: overlay, interfaces: [], subnets: [] }),
-  layer: "l3",
+  section: matches.verdict === "accept" ? "grant" : "end",
   direction,
-  protocol: { kind: "any" },
-  source: { kind: "any" },
-  destination: { kind: "any" },
-  state: "any",
   counter: rowCounter(row),
-  expires: null,
   ...matches,
 });

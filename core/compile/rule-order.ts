@@ -25,6 +25,6 @@ export const compareAccepts = (a: Ordered, b: Ordered): number =>
   firstPort(a.rule.protocol) - firstPort(b.rule.protocol);
 
 const firstPort = (protocol: Protocol): number =>
-  protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any"
-    ? 0
-    : (protocol.ports.ranges[0]?.from ?? 0);
+  "ports" in protocol && protocol.ports.kind === "ranges"
+    ? (protocol.ports.ranges[0]?.from ?? 0)
+    : 0;

@@ -5,7 +5,16 @@
  * it is as the compiler derives it, and a field that is added to a rule does not compile before it is said here.
  */
 import { encodeName } from "#schema/names.ts";
-import type { NamedSet, Ports, Protocol, Rule, Scope, Source } from "#schema/ruleset.ts";
+import type {
+  Destination,
+  IcmpTypes,
+  NamedSet,
+  Ports,
+  Protocol,
+  Rule,
+  Scope,
+  Source,
+} from "#schema/ruleset.ts";
 
 /** What a line says of each field, in the order of the line. */
 type FieldTexts<T> = Readonly<Record<keyof T, string | undefined>>;
@@ -18,32 +27,68 @@ const lineOf = (parts: Readonly<Record<string, string | undefined>>): string =>
 export const describeRule = (rule: Rule): string => lineOf(partsOf(rule));
 
 function partsOf(rule: Rule): FieldTexts<Rule> {
-  const { counter, destination, expires, layer, row, scope, source } = rule;
+  const { arrives, counter, destination, expires, from, layer, rate, row, scope, source } = rule;
   return {
     verdict: rule.verdict,
-    layer: (layer as string) === "l3" ? undefined : layer,
+    section:
+      rule.section === (rule.verdict === "accept" ? "grant" : "end") ? undefined : rule.section,
+    layer: layer === "l3" ? undefined : layer,
     protocol: formatProtocol(rule.protocol),
     direction: rule.direction,
+    arrives: arrives === null ? undefined : `by ${arrives.join(",")}`,
     scope: scope === "host" ? undefined : `on ${scope.replace("/", " ")}`,
     source: `from ${formatSource(source)}`,
-    destination: {
-      any: () => undefined,
-      set: (name: string) => `to ${formatName(name)}`,
-      "source-subnet": () => "to the source's own subnet",
-    }[destination.kind](destination.kind === "set" ? destination.set : ""),
+    destination: formatDestination(destination),
     state: rule.state === "any" ? undefined : `state ${rule.state}`,
+    rate: rate === null ? undefined : `at ${rate.newPerSecond} new a second, burst ${rate.burst}`,
+    log: rule.log ? "logged" : undefined,
+    from: from === null ? undefined : `since ${formatTime(from)}`,
     expires: expires === null ? undefined : `until ${formatTime(expires)}`,
     row: `(${row})`,
     counter: counter === `r_${encodeName(row)}` ? undefined : `counted as ${counter}`,
   };
 }
 
+function formatDestination(destination: Destination): string | undefined {
+  switch (destination.kind) {
+    case "any":
+      return undefined;
+    case "source-subnet":
+      return "to the source's own subnet";
+    case "set":
+    case "set-except":
+    case "not-set":
+    case "own":
+      return `to ${formatEnd(destination)}`;
+  }
+}
+
+/** One end that is what it says by itself. */
+export function formatEnd(
+  end: Exclude<Source | Destination, { readonly kind: "class" | "source-subnet" }>,
+): string {
+  switch (end.kind) {
+    case "any":
+      return end.kind;
+    case "set":
+      return formatName(end.set);
+    case "set-except":
+      return `${formatName(end.set)} except ${formatName(end.except)}`;
+    case "not-set":
+      return `all but ${formatName(end.set)}`;
+    case "own":
+      return "its own addresses";
+  }
+}
+
 function formatSource(source: Source): string {
   switch (source.kind) {
     case "any":
-      return "any";
     case "set":
-      return formatName(source.set);
+    case "set-except":
+    case "not-set":
+    case "own":
+      return formatEnd(source);
     case "class": {
       const overlay = /^k_(.*?)_2f/.exec(source.class)?.[1];
       const usual = source.map === `m_${overlay ?? ""}`;
@@ -56,29 +101,78 @@ function formatSource(source: Source): string {
 
 /** What a scope is about, as one line: `overlay office by tun0,tun1 for 10.8.0.0/24`. */
 export function describeScope(scope: Scope): string {
-  if (scope.kind === "host") return lineOf({ kind: "host" } satisfies FieldTexts<typeof scope>);
-  const { interfaces, kind, name, subnets } = scope;
-  const said: FieldTexts<typeof scope> = {
-    kind,
-    name,
-    interfaces: `by ${interfaces.join(",")}`,
-    subnets: `for ${subnets.join(",")}`,
-  };
-  return lineOf(said);
+  switch (scope.kind) {
+    case "host":
+      return lineOf({ kind: "host" } satisfies FieldTexts<typeof scope>);
+    case "overlay":
+      return lineOf({
+        kind: scope.kind,
+        name: scope.name,
+        interfaces: `by ${scope.interfaces.join(",")}`,
+        subnets: `for ${scope.subnets.join(",")}`,
+      } satisfies FieldTexts<typeof scope>);
+    case "vnic":
+      return lineOf({
+        kind: scope.kind,
+        name: scope.name,
+        device: `by ${scope.device}`,
+        bridge: scope.bridge === null ? "routed" : `on ${scope.bridge}`,
+        mac: scope.mac,
+        addresses: `for ${scope.addresses.join(",")}`,
+        mode: scope.mode,
+      } satisfies FieldTexts<typeof scope>);
+    case "network":
+      return lineOf({
+        kind: scope.kind,
+        name: scope.name,
+        bridge: `on ${scope.bridge}`,
+        subnets: `for ${scope.subnets.join(",")}`,
+        inside: scope.inside,
+        egress: `egress ${scope.egress}`,
+      } satisfies FieldTexts<typeof scope>);
+    case "zone-pair":
+      return lineOf({
+        kind: scope.kind,
+        from: `from ${scope.from}`,
+        to: `to ${scope.to}`,
+        interfaces: `by ${scope.interfaces.from.join(",")} and ${scope.interfaces.to.join(",")}`,
+      } satisfies FieldTexts<typeof scope>);
+  }
 }
 
 function formatProtocol(protocol: Protocol): string {
   switch (protocol.kind) {
     case "any":
-    case "icmp":
+    case "arp":
       return protocol.kind;
+    case "icmp":
+      return protocol.types === null
+        ? protocol.kind
+        : `${protocol.kind} type ${typesText(protocol.types)}`;
     case "tcp":
     case "udp":
-      return protocol.ports.kind === "any"
-        ? protocol.kind
-        : `${protocol.kind} ${portsText(protocol.ports)}`;
+    case "sctp": {
+      const { kind, ports, sourcePorts } = protocol;
+      return lineOf({
+        kind,
+        ports: ports.kind === "any" ? undefined : portsText(ports),
+        sourcePorts: sourcePorts.kind === "any" ? undefined : `from port ${portsText(sourcePorts)}`,
+      });
+    }
+    case "ip":
+      return `protocol ${protocol.number}`;
+    case "nd":
+      return protocol.what;
+    case "dhcp":
+      return `dhcp of a ${protocol.side}`;
   }
 }
+
+/** `v4:8 v6:128`. */
+const typesText = ({ v4, v6 }: IcmpTypes): string =>
+  [v4.length === 0 ? [] : [`v4:${v4.join(",")}`], v6.length === 0 ? [] : [`v6:${v6.join(",")}`]]
+    .flat()
+    .join(" ");
 
 const portsText = ({ ranges }: Extract<Ports, { readonly kind: "ranges" }>): string =>
   ranges.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(",");

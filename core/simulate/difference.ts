@@ -4,10 +4,17 @@
  * signs must see all that they sign. So things are compared whole, as canonical text, and words are found afterwards;
  * what this file has no words for is shown as it stands in the bytes. Pure.
  */
-import { compareNetworks, requireNetwork } from "#schema/address.ts";
+import { compareNetworks, requireNetwork, sortBy } from "#schema/address.ts";
 import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
-import { type ClassMap, type NamedSet, type Rule, type Ruleset, scopeId } from "#schema/ruleset.ts";
+import {
+  type ClassMap,
+  mapClassMembers,
+  type NamedSet,
+  type Rule,
+  type Ruleset,
+  scopeId,
+} from "#schema/ruleset.ts";
 import { describeRule, describeScope, formatName, findUsualKind } from "./describe.ts";
 import { findMoved, subtractItems } from "./lists.ts";
 
@@ -34,7 +41,7 @@ export interface Difference {
 export function compareRulesets(before: Ruleset, after: Ruleset): Difference {
   const sets = [
     ...pairByName(before.sets, after.sets),
-    ...pairByName(before.classes, after.classes),
+    ...pairByName(expandClasses(before), expandClasses(after)),
   ].toSorted((a, b) => compareText(a.name, b.name));
   const found: Difference = {
     scopes: compareLines(before.scopes, after.scopes, describeScope),
@@ -62,7 +69,10 @@ const isEmpty = ({ scopes, rules, sets, other }: Difference): boolean =>
 
 /** How many addresses, networks and class map entries a ruleset holds. */
 export const elementCount = ({ sets, classes }: Ruleset): number =>
-  [...sets, ...classes].reduce((sum, { elements }) => sum + elements.length, 0);
+  [...sets, ...expandClasses({ sets, classes })].reduce(
+    (sum, { elements }) => sum + elements.length,
+    0,
+  );
 
 /** What comes and what goes; where a line stands on both sides, what it leaves out stands behind it. */
 function compareLines<T>(
@@ -103,7 +113,7 @@ function comparePlaces(before: Ruleset, after: Ruleset): readonly string[] {
 
 const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
 
-/** Directions of scopes that are not written as the compiler writes them, accepts and then one end. */
+/** Directions of scopes that deny something: the compiler writes accepts and then one end. */
 function findOrderedPlaces({ rules }: Ruleset): ReadonlySet<string> {
   const lists = [...Map.groupBy(rules, placeOf)];
   return new Set(
@@ -135,9 +145,24 @@ const byText = (
   after: readonly string[],
 ): readonly string[] => order(what, before, after, itself, compareText);
 
-const nameOf = ({ name }: NamedElements): string => name;
+const nameOf = ({ name }: { readonly name: string }): string => name;
 
-type NamedElements = NamedSet | ClassMap;
+/** A class map with the addresses of its classes, in their order. */
+interface Expanded extends ClassMap {
+  readonly elements: readonly { readonly address: string; readonly class: string }[];
+}
+
+function expandClasses(ruleset: Pick<Ruleset, "sets" | "classes">): readonly Expanded[] {
+  const members = mapClassMembers(ruleset);
+  return ruleset.classes.map((map) => ({
+    ...map,
+    elements: sortBy([...(members.get(map.name) ?? [])], ([address]) => address).map(
+      ([address, name]) => ({ address, class: name }),
+    ),
+  }));
+}
+
+type NamedElements = NamedSet | Expanded;
 
 /** What stands under one name before and after. */
 interface Pair {
@@ -201,7 +226,7 @@ const isUsual = (held: NamedElements): boolean =>
   formatCanonical(held) ===
     formatCanonical({ name: held.name, kind: held.kind, elements: held.elements });
 
-const addressOf = (element: string | ClassMap["elements"][number]): string =>
+const addressOf = (element: string | Expanded["elements"][number]): string =>
   typeof element === "string" ? element : element.address;
 
 type Fields = Readonly<Record<string, unknown>>;

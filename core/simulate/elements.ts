@@ -2,7 +2,7 @@
  * How much a kernel holds of a ruleset, whoever renders it. Never too low: test/property/exposure.test.ts holds both
  * numbers against rendered programs. Pure.
  */
-import { type Rule, type Ruleset, type Scope, scopeId } from "#schema/ruleset.ts";
+import { type Rule, type Ruleset, type Scope, scopeId, listEndSets } from "#schema/ruleset.ts";
 
 /** How often a device of an overlay, and an overlay itself, stands in rules about all that comes and goes by it. */
 const timesJudged = 16;
@@ -32,7 +32,13 @@ export function countKernelElements(ruleset: Ruleset): number {
       sum + portsOf(rule) * Math.max(linesOf(rule, lengths), 1 + productOf(rule, hosts)),
     0,
   );
-  const sizes = new Map(classes.map(({ name, elements }) => [name, elements.length]));
+  const own = new Map(sets.map(({ name, elements }) => [name, elements.length]));
+  const sizes = new Map(
+    classes.map((map) => [
+      map.name,
+      map.classes.reduce((sum, { set }) => sum + (own.get(set) ?? 0), 0),
+    ]),
+  );
   const classed = listClassLookups(rules).reduce((sum, map) => sum + (sizes.get(map) ?? 0), 0);
   return members + subnets + ports + classed;
 }
@@ -67,17 +73,36 @@ const lengthOf = (subnet: string): string =>
 /** Rules of the kernel that say it. */
 const linesOf = ({ scope, source, destination }: Rule, lengths: Lengths): number => {
   if (destination.kind === "source-subnet") return Math.max(1, lengths.get(scope) ?? 0);
-  return source.kind === "set" || destination.kind === "set" ? 2 : 1;
+  return [source, destination].some((end) => listEndSets(end).length > 0) ? 2 : 1;
 };
 
 const portChains = (rule: Rule): number =>
   rule.scope === "host" && rule.verdict === "accept" ? portsOf(rule) : 0;
 
-const portsOf = ({ protocol }: Rule): number => {
-  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
-    return 0;
-  return protocol.ports.ranges.length;
-};
+/** Ranges of ports and types, as sets of one rule hold them; and the ways by which packets arrive. */
+const portsOf = ({ protocol, arrives }: Rule): number =>
+  (arrives?.length ?? 0) + rangesOf(protocol);
+
+function rangesOf(protocol: Rule["protocol"]): number {
+  switch (protocol.kind) {
+    case "any":
+    case "ip":
+    case "arp":
+    case "nd":
+      return 0;
+    case "dhcp":
+      return 2;
+    case "icmp":
+      return protocol.types === null ? 0 : protocol.types.v4.length + protocol.types.v6.length;
+    case "tcp":
+    case "udp":
+    case "sctp":
+      return [protocol.ports, protocol.sourcePorts].reduce(
+        (sum, ports) => sum + (ports.kind === "any" ? 0 : ports.ranges.length),
+        0,
+      );
+  }
+}
 
 const productOf = ({ scope, source }: Rule, hosts: ReadonlyMap<string, number>): number =>
   scope === "host" && source.kind === "set" ? (hosts.get(source.set) ?? 0) : 0;

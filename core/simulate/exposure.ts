@@ -6,7 +6,7 @@
  * an exact answer would cost more it is the wider one.
  */
 import { compareText } from "#schema/order.ts";
-import type { Protocol, Rule, Ruleset } from "#schema/ruleset.ts";
+import { dhcpPorts, type Protocol, type Rule, type Ruleset } from "#schema/ruleset.ts";
 import { type Crowd, crowdOf, everybody, isEverybody, isMost, networkCount } from "./crowd.ts";
 
 type Transport = "tcp" | "udp";
@@ -75,9 +75,14 @@ const sourceOf = ({ source }: Rule): string => {
     case "any":
       return "any";
     case "set":
+    case "set-except":
       return `set ${source.set}`;
     case "class":
       return `class ${source.map} ${source.class}`;
+    // Of denies and vNICs alone; counted at its widest where it stands.
+    case "not-set":
+    case "own":
+      return "any";
   }
 };
 
@@ -93,16 +98,12 @@ function crowdsOf({ sets, classes }: Ruleset, rules: readonly Rule[]): Crowds {
     crowds.set(`set ${name}`, crowdOf(elements, left));
     left -= Math.min(left, networks);
   }
-  for (const { name, elements } of classes)
-    for (const [id, own] of Map.groupBy(elements, (element) => `class ${name} ${element.class}`))
-      if (wanted.has(id))
-        crowds.set(
-          id,
-          crowdOf(
-            own.map(({ address }) => address),
-            0,
-          ),
-        );
+  const elements = new Map(sets.map((set) => [set.name, set.elements]));
+  for (const map of classes)
+    for (const { name, set } of map.classes) {
+      const id = `class ${map.name} ${name}`;
+      if (wanted.has(id)) crowds.set(id, crowdOf(elements.get(set) ?? [], 0));
+    }
   return crowds;
 }
 
@@ -110,10 +111,28 @@ function rangesIn(
   protocol: Protocol,
   transport: Transport,
 ): readonly { readonly from: number; readonly to: number }[] {
-  if (protocol.kind === "any") return [{ from: 1, to: portMax }];
-  if (protocol.kind !== transport) return [];
-  return protocol.ports.kind === "any" ? [{ from: 1, to: portMax }] : protocol.ports.ranges;
+  switch (protocol.kind) {
+    case "any":
+      return [{ from: 1, to: portMax }];
+    case "tcp":
+    case "udp":
+    case "sctp":
+      if (protocol.kind !== transport) return [];
+      return protocol.ports.kind === "any" ? [{ from: 1, to: portMax }] : protocol.ports.ranges;
+    case "dhcp":
+      return transport === "udp" ? dhcpRanges : [];
+    case "icmp":
+    case "ip":
+    case "arp":
+    case "nd":
+      return [];
+  }
 }
+
+/** DHCP of either side, in both families. */
+const dhcpRanges = Object.values(dhcpPorts)
+  .flatMap((sides) => Object.values(sides))
+  .map((port) => ({ from: port, to: port }));
 
 const nobody: Crowd = { everybody: false, wide: false, share: { v4: 0, v6: 0 }, spans: null };
 

@@ -5,16 +5,14 @@
  * Pure. Where a ruleset leaves a packet undecided, which its type forbids, the verdict is drop; so it is for what
  * comes in where it has no scope `host`.
  */
-import type { Network } from "#schema/address.ts";
 import { requireNetwork } from "#schema/address.ts";
-import type { Direction, Ruleset, Tally } from "#schema/ruleset.ts";
-import { listRuledDirections, scopeId, spoofedTally } from "#schema/ruleset.ts";
-import type { Lookup } from "./match.ts";
-import { findFirstMatch, lookupOf, sharesSubnet } from "./match.ts";
-import type { Flow, PacketVerdict, PacketGuard, Packet } from "./packet.ts";
+import type { Direction, Ruleset, Scope, Tally } from "#schema/ruleset.ts";
+import { listRuledDirections, listOwnDevices, scopeId, spoofedTally } from "#schema/ruleset.ts";
+import { findFirstMatch, type Ground, type Lookup, lookupOf, sharesSubnet } from "./match.ts";
+import type { Flow, Packet, PacketGuard, PacketVerdict } from "./packet.ts";
 import { flowOf } from "./packet.ts";
 import { findAlwaysVerdict } from "./prelude.ts";
-import { makeSpoofCheck } from "./spoofed.ts";
+import { isSpoofedByGuest, makeSpoofCheck } from "./spoofed.ts";
 
 export type { Hook, PacketVerdict, PacketGuard, Packet, PacketState, Payload } from "./packet.ts";
 
@@ -22,7 +20,8 @@ const noGuard: PacketGuard = { management: { interfaces: [], allow: [] } };
 /** What is judged of the host's own traffic where no scope is about it. */
 const withoutScope: readonly Direction[] = ["in"];
 const leftAlone: PacketVerdict = { verdict: "accept", row: null, rule: null, tally: null };
-const spoofed: PacketVerdict = { verdict: "drop", row: null, rule: null, tally: spoofedTally };
+const dropped: PacketVerdict = { ...leftAlone, verdict: "drop" };
+const spoofed: PacketVerdict = { ...dropped, tally: spoofedTally };
 
 /** Judges one packet. @throws RangeError for an address that is not canonical, or for two families in one packet */
 export const simulate = (
@@ -37,7 +36,8 @@ export function prepare(
   guard: PacketGuard = noGuard,
 ): (packet: Packet) => PacketVerdict {
   const lookup = lookupOf(ruleset);
-  const overlays = mapOverlaysByInterface(ruleset);
+  const devices = mapByDevice(ruleset);
+  const pairs = preparePairs(ruleset);
   const isSpoofed = makeSpoofCheck(ruleset);
   const host = ruleset.scopes.find((scope) => scope.kind === "host");
   const limited = host === undefined ? withoutScope : listRuledDirections(ruleset, host);
@@ -51,74 +51,144 @@ export function prepare(
     const { packet, source } = flow;
     if (host !== undefined && packet.hook === "input" && isSpoofed(packet.iif, source))
       return spoofed;
-    return decide(lookup, hostScope, direction, flow);
+    return decide(lookup, hostGround, direction, flow);
   };
 
   return (packet) => {
     const flow = flowOf(packet);
     switch (packet.hook) {
-      case "input":
-        return evaluateHost("in", flow);
-      case "output":
-        return evaluateHost("out", flow);
+      case "input": {
+        const sent = leave(lookup, onlyGuest(devices.get(packet.iif)), flow);
+        return sent.verdict === "accept" ? evaluateHost("in", flow) : sent;
+      }
+      case "output": {
+        const sent = evaluateHost("out", flow);
+        const guest = onlyGuest(devices.get(packet.oif));
+        return sent.verdict === "accept" && guest !== undefined ? enter(lookup, guest, flow) : sent;
+      }
+      case "bridge":
+        return evaluateForward(
+          lookup,
+          {
+            from: onlyGuest(devices.get(packet.iif)),
+            pairs: [],
+            to: onlyGuest(devices.get(packet.oif)),
+          },
+          flow,
+        );
       case "forward": {
-        const [from, to] = [overlays.get(packet.iif), overlays.get(packet.oif)];
-        const touches = from !== undefined || to !== undefined;
-        return touches && isSpoofed(packet.iif, flow.source)
-          ? spoofed
-          : evaluateForward(lookup, from, to, flow);
+        const [from, to] = [devices.get(packet.iif), devices.get(packet.oif)];
+        const touches = [from, to].some((each) => each?.scope.kind === "overlay");
+        if (touches && isSpoofed(packet.iif, flow.source)) return spoofed;
+        const between = pairs.filter(
+          ({ scope }) =>
+            scope.interfaces.from.includes(packet.iif) && scope.interfaces.to.includes(packet.oif),
+        );
+        return evaluateForward(lookup, { from, pairs: between, to }, flow);
       }
     }
   };
 }
 
-interface PreparedScope {
-  readonly id: string;
-  readonly subnets: readonly Network[];
+interface Prepared<S extends Scope = Scope> extends Ground {
+  readonly scope: S;
 }
-const hostScope: PreparedScope = { id: "host", subnets: [] };
+type DeviceScope = Extract<Scope, { readonly kind: "overlay" | "vnic" | "network" }>;
+type Pair = Extract<Scope, { readonly kind: "zone-pair" }>;
 
-/** An interface is in one overlay at most. */
-function mapOverlaysByInterface(ruleset: Ruleset): ReadonlyMap<string, PreparedScope> {
+const hostGround: Ground = { id: "host", subnets: [], own: new Set() };
+
+/** A device is of one scope at most. */
+function mapByDevice({ scopes }: Ruleset): ReadonlyMap<string, Prepared<DeviceScope>> {
   return new Map(
-    ruleset.scopes.flatMap((scope) => {
-      if (scope.kind !== "overlay") return [];
-      const prepared = { id: scopeId(scope), subnets: scope.subnets.map(requireNetwork) };
-      return scope.interfaces.map((name) => [name, prepared] as const);
+    scopes.flatMap((scope) => {
+      if (scope.kind === "host" || scope.kind === "zone-pair") return [];
+      const prepared = {
+        id: scopeId(scope),
+        scope,
+        subnets: scope.kind === "vnic" ? [] : scope.subnets.map(requireNetwork),
+        own: new Set(scope.kind === "vnic" ? scope.addresses : []),
+      };
+      return listOwnDevices(scope).map((name) => [name, prepared] as const);
     }),
   );
 }
 
-/** Between two scopes, the one a packet leaves is asked first, and the one it enters only if the first accepts. */
-function evaluateForward(
-  lookup: Lookup,
-  from: PreparedScope | undefined,
-  to: PreparedScope | undefined,
-  flow: Flow,
-): PacketVerdict {
-  if (from !== undefined && from === to) return decide(lookup, from, "peer", flow);
-  const leaving = from === undefined ? leftAlone : decide(lookup, from, "out", flow);
-  return leaving.verdict !== "accept" || to === undefined
-    ? leaving
-    : decide(lookup, to, "in", flow);
+const preparePairs = ({ scopes }: Ruleset): readonly Prepared<Pair>[] =>
+  scopes.flatMap((scope) =>
+    scope.kind === "zone-pair" ? [{ ...hostGround, id: scopeId(scope), scope }] : [],
+  );
+
+/** A vNIC is judged wherever its packets come by; an overlay and a network of containers only on the way through. */
+const onlyGuest = (found: Prepared<DeviceScope> | undefined): Prepared<DeviceScope> | undefined =>
+  found?.scope.kind === "vnic" ? found : undefined;
+
+interface Way {
+  readonly from: Prepared<DeviceScope> | undefined;
+  readonly pairs: readonly Prepared<Pair>[];
+  readonly to: Prepared<DeviceScope> | undefined;
 }
+
+/** What a packet leaves is asked first, and each after that only if those before accept. */
+function evaluateForward(lookup: Lookup, { from, pairs, to }: Way, flow: Flow): PacketVerdict {
+  if (from !== undefined && from === to && from.scope.kind !== "vnic")
+    return decideWithin(lookup, from, flow);
+  const steps = [
+    () => leave(lookup, from, flow),
+    ...pairs.map((pair) => () => decide(lookup, pair, "peer", flow)),
+    ...(to === undefined ? [] : [() => enter(lookup, to, flow)]),
+  ];
+  let last = leftAlone;
+  for (const step of steps) {
+    last = step();
+    if (last.verdict !== "accept") return last;
+  }
+  return last;
+}
+
+/** Within one overlay rules decide, within one network its `inside`. */
+function decideWithin(lookup: Lookup, within: Prepared<DeviceScope>, flow: Flow): PacketVerdict {
+  if (within.scope.kind !== "network") return decide(lookup, within, "peer", flow);
+  switch (within.scope.inside) {
+    case "open":
+      return leftAlone;
+    case "isolated":
+      return dropped;
+  }
+}
+
+function leave(lookup: Lookup, from: Prepared<DeviceScope> | undefined, flow: Flow): PacketVerdict {
+  if (from === undefined) return leftAlone;
+  const { scope } = from;
+  if (scope.kind === "network" && scope.egress === "none") return dropped;
+  if (scope.kind === "vnic") {
+    if (scope.mode === "passthrough") return leftAlone;
+    if (isSpoofedByGuest(scope, flow)) return spoofed;
+  }
+  return decide(lookup, from, "out", flow);
+}
+
+const enter = (lookup: Lookup, to: Prepared<DeviceScope>, flow: Flow): PacketVerdict =>
+  to.scope.kind === "vnic" && to.scope.mode === "passthrough"
+    ? leftAlone
+    : decide(lookup, to, "in", flow);
 
 function decide(
   lookup: Lookup,
-  scope: PreparedScope,
+  ground: Ground & { readonly scope?: Scope },
   direction: Direction,
   flow: Flow,
 ): PacketVerdict {
-  const tally = scope === hostScope ? null : tallyOf(scope, direction, flow);
-  const match = findFirstMatch(lookup, scope.id, scope.subnets, direction, flow);
-  if (match === undefined) return { verdict: "drop", row: null, rule: null, tally };
+  const tally = ground.scope?.kind === "overlay" ? tallyOf(ground, direction, flow) : null;
+  const match = findFirstMatch(lookup, ground, direction, flow);
+  if (match === undefined) return { ...dropped, tally };
   return { verdict: match.rule.verdict, row: match.rule.row, rule: match.index, tally };
 }
 
-function tallyOf(scope: PreparedScope, direction: Direction, flow: Flow): Tally {
+function tallyOf({ subnets }: Ground, direction: Direction, flow: Flow): Tally {
   switch (direction) {
     case "peer":
-      return sharesSubnet(scope.subnets, flow) ? "c_same_subnet" : "c_cross_subnet";
+      return sharesSubnet(subnets, flow) ? "c_same_subnet" : "c_cross_subnet";
     case "out":
       return "c_egress";
     case "in":

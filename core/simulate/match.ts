@@ -2,16 +2,22 @@
  * Whether a rule matches a packet, match by match; total over the closed unions of schema/ruleset.ts.
  * A set or class without elements matches nothing.
  */
-import type { Network } from "#schema/address.ts";
+import type { Family, Network } from "#schema/address.ts";
 import { contains, requireNetwork } from "#schema/address.ts";
-import type {
-  Direction,
-  NamedSet,
-  Ports,
-  Protocol,
-  Rule,
-  Ruleset,
-  State,
+import {
+  mapClassMembers,
+  dhcpPorts,
+  type Destination,
+  type Direction,
+  type IcmpTypes,
+  type NamedSet,
+  type NdMessage,
+  type Ports,
+  type Protocol,
+  type Rule,
+  type Ruleset,
+  type Source,
+  type State,
 } from "#schema/ruleset.ts";
 import type { Flow, Packet, PacketState } from "./packet.ts";
 
@@ -31,12 +37,7 @@ const place = (scope: string, direction: Direction): string => `${scope} ${direc
 export function lookupOf(ruleset: Ruleset): Lookup {
   return {
     sets: new Map(ruleset.sets.map((set) => [set.name, membershipOf(set)])),
-    classes: new Map(
-      ruleset.classes.map((map) => [
-        map.name,
-        new Map(map.elements.map((e) => [e.address, e.class])),
-      ]),
-    ),
+    classes: mapClassMembers(ruleset),
     rules: Map.groupBy(
       ruleset.rules.map((rule, index) => ({ rule, index })),
       ({ rule }) => place(rule.scope, rule.direction),
@@ -44,23 +45,34 @@ export function lookupOf(ruleset: Ruleset): Lookup {
   };
 }
 
+/** What a rule's ends can be about in its scope. */
+export interface Ground {
+  readonly id: string;
+  readonly subnets: readonly Network[];
+  /** The scope's own addresses, as texts. */
+  readonly own: ReadonlySet<string>;
+}
+
 /** The first rule of a scope and direction that matches. */
 export function findFirstMatch(
   lookup: Lookup,
-  scope: string,
-  subnets: readonly Network[],
+  ground: Ground,
   direction: Direction,
   flow: Flow,
 ): IndexedRule | undefined {
+  const { packet } = flow;
   return lookup.rules
-    .get(place(scope, direction))
+    .get(place(ground.id, direction))
     ?.find(
       ({ rule }) =>
-        isInForce(rule.expires, flow.packet.at) &&
-        matchesState(rule.state, flow.packet.state) &&
-        matchesProtocol(rule.protocol, flow.packet) &&
-        matchesSource(lookup, rule, flow) &&
-        matchesDestination(lookup, subnets, rule, flow),
+        isInForce(rule, packet.at) &&
+        (rule.rate === null || packet.exceedsRates !== true) &&
+        (rule.layer === "l2" || packet.protocol !== "arp") &&
+        matchesArrival(rule.arrives, packet) &&
+        matchesState(rule.state, packet.state) &&
+        matchesProtocol(rule.protocol, flow) &&
+        matchesSource(lookup, ground, rule.source, flow) &&
+        matchesDestination(lookup, ground, rule.destination, flow),
     );
 }
 
@@ -75,51 +87,113 @@ function membershipOf(set: NamedSet): (address: Network, text: string) => boolea
   return (address) => networks.some((network) => contains(network, address));
 }
 
-function matchesSource(lookup: Lookup, { source }: Rule, flow: Flow): boolean {
-  switch (source.kind) {
-    case "any":
-      return true;
-    case "set":
-      return lookup.sets.get(source.set)?.(flow.source, flow.packet.source) === true;
-    case "class":
-      return lookup.classes.get(source.map)?.get(flow.packet.source) === source.class;
-  }
+/** One end of a packet. */
+interface Side {
+  readonly address: Network;
+  readonly text: string;
+}
+
+function matchesSource(lookup: Lookup, ground: Ground, source: Source, flow: Flow): boolean {
+  const { packet } = flow;
+  if (source.kind === "class")
+    return lookup.classes.get(source.map)?.get(packet.source) === source.class;
+  return matchesEnd(lookup, ground, source, { address: flow.source, text: packet.source });
 }
 
 function matchesDestination(
   lookup: Lookup,
-  subnets: readonly Network[],
-  { destination }: Rule,
+  ground: Ground,
+  destination: Destination,
   flow: Flow,
 ): boolean {
-  switch (destination.kind) {
+  if (destination.kind === "source-subnet") return sharesSubnet(ground.subnets, flow);
+  const { packet } = flow;
+  return matchesEnd(lookup, ground, destination, {
+    address: flow.destination,
+    text: packet.destination,
+  });
+}
+
+/** A set that is not declared, which its type forbids, has no members; so it refuses nobody either. */
+function matchesEnd(
+  { sets }: Lookup,
+  { own }: Ground,
+  end: Exclude<Source | Destination, { readonly kind: "class" | "source-subnet" }>,
+  { address, text }: Side,
+): boolean {
+  const isIn = (name: string): boolean => sets.get(name)?.(address, text) === true;
+  switch (end.kind) {
     case "any":
       return true;
     case "set":
-      return lookup.sets.get(destination.set)?.(flow.destination, flow.packet.destination) === true;
-    case "source-subnet":
-      return sharesSubnet(subnets, flow);
+      return isIn(end.set);
+    case "set-except":
+      return isIn(end.set) && !isIn(end.except);
+    case "not-set":
+      return !isIn(end.set);
+    case "own":
+      return own.has(text);
   }
 }
 
-function matchesProtocol(protocol: Protocol, packet: Packet): boolean {
+function matchesProtocol(protocol: Protocol, { packet, source }: Flow): boolean {
   switch (protocol.kind) {
     case "any":
       return true;
     case "icmp":
-      return packet.protocol === "icmp";
+      return (
+        packet.protocol === "icmp" && matchesType(protocol.types, source.family, packet.icmpType)
+      );
     case "tcp":
     case "udp":
-      return packet.protocol === protocol.kind && matchesPort(protocol.ports, packet.port);
+    case "sctp":
+      return (
+        packet.protocol === protocol.kind &&
+        matchesPort(protocol.ports, packet.port) &&
+        matchesPort(protocol.sourcePorts, packet.sourcePort)
+      );
+    case "ip":
+      return packet.protocol === "ip"
+        ? packet.number === protocol.number
+        : packet.protocol === "igmp" && protocol.number === igmp;
+    case "arp":
+      return packet.protocol === "arp";
+    case "nd":
+      return (
+        packet.protocol === "icmp" &&
+        source.family === "v6" &&
+        packet.icmpType === ndTypes[protocol.what]
+      );
+    case "dhcp":
+      return packet.protocol === "udp" && packet.port === dhcpPorts[source.family][protocol.side];
   }
 }
 
-const matchesPort = (ports: Ports, port: number): boolean =>
-  ports.kind === "any" || ports.ranges.some((range) => range.from <= port && port <= range.to);
+/** IANA protocol-numbers. */
+const igmp = 2;
 
-/** Where nobody says when, the rule has not expired. */
-const isInForce = (expires: number | null, at: number | undefined): boolean =>
-  expires === null || at === undefined || at < expires;
+/** Types of ICMPv6 (RFC 4861 §4). */
+export const ndTypes: Readonly<Record<NdMessage, number>> = {
+  "router-solicitation": 133,
+  "router-advertisement": 134,
+  "neighbour-solicitation": 135,
+  "neighbour-advertisement": 136,
+  redirect: 137,
+};
+
+const matchesType = (types: IcmpTypes | null, family: Family, type: number): boolean =>
+  types === null || types[family].includes(type);
+
+const matchesPort = (ports: Ports, port: number | undefined): boolean =>
+  ports.kind === "any" ||
+  (port !== undefined && ports.ranges.some((range) => range.from <= port && port <= range.to));
+
+const matchesArrival = (arrives: Rule["arrives"], packet: Packet): boolean =>
+  arrives === null || (packet.hook !== "output" && arrives.includes(packet.iif));
+
+/** Where nobody says when, every rule is in force. */
+const isInForce = ({ from, expires }: Rule, at: number | undefined): boolean =>
+  at === undefined || ((from === null || from <= at) && (expires === null || at < expires));
 
 /** `established` is the kernel's own word: a related packet, such as an ICMP error, is not one. */
 const matchesState = (wanted: State, state: PacketState): boolean =>

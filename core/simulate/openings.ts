@@ -1,21 +1,22 @@
 /**
  * Which new flows one ruleset accepts and another does not: what a change opens, and with both swapped, what it closes.
- * Rules are taken as the compiler writes them: in each scope and direction rules that accept, then one that ends it. So
- * what a direction accepts is the union of its accepts, and a difference is exact in ports, addresses and time. Pure.
+ * What a direction accepts is the union of its grants, so a difference is exact in ports, addresses and the time at which
+ * it ends. What the compiler does not write yet makes more of a change than it is, never less: a rule with source ports,
+ * a rate, a beginning or ways of arrival counts whole, and takes nothing away; denies that a change touches hide nothing. Pure.
  */
 import { formatCanonical } from "#schema/canonical.ts";
 import {
   type Destination,
   type Direction,
-  type ClassMap,
-  type NamedSet,
   type Rule,
   type Ruleset,
   type Scope,
   scopeId,
+  listEndSets,
   type Source,
+  widest,
 } from "#schema/ruleset.ts";
-import { formatName } from "./describe.ts";
+import { formatEnd, formatName } from "./describe.ts";
 import { holds, piecesOf, type PortRange, portsOf, formatPorts } from "./ports.ts";
 import {
   everywhere,
@@ -51,17 +52,22 @@ export interface Opening {
 export function* findOpenings(before: Ruleset, after: Ruleset): Generator<Opening> {
   const [old, now] = addUnlimitedOutput(before, after);
   const isKept = makeKeptCheck(old, now);
-  const fresh = now.rules.filter((rule) => isAccept(rule) && !isKept(rule));
+  const loose = findChangedDenies(old, now);
+  const fresh = now.rules.filter(
+    (rule) => isAccept(rule) && (!isKept(rule) || loose.has(placeOf(rule))),
+  );
   const asked = new Set(fresh.map(placeOf));
   const others = acceptsOf(
     old,
-    old.rules.filter((rule) => isAccept(rule) && asked.has(placeOf(rule))),
+    old.rules.filter(
+      (rule) => isAccept(rule) && asked.has(placeOf(rule)) && !loose.has(placeOf(rule)),
+    ),
   );
   const known = new Set(others.map(({ key }) => key));
   const places = new Map(
     [...Map.groupBy(others, ({ rule }) => placeOf(rule))].map(([place, own]) => [
       place,
-      coverOf(own),
+      coverOf(own.filter(({ rule }) => !isConditional(rule))),
     ]),
   );
   for (const accept of acceptsOf(now, fresh))
@@ -73,6 +79,21 @@ export function* findOpenings(before: Ruleset, after: Ruleset): Generator<Openin
 const isAccept = ({ verdict, state }: Rule): boolean =>
   verdict === "accept" && state !== "established";
 const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
+
+/** Whether a rule matches less than its protocol, ends and end say. */
+const isConditional = ({ arrives, from, rate, protocol }: Rule): boolean =>
+  arrives !== null ||
+  from !== null ||
+  rate !== null ||
+  ("sourcePorts" in protocol && protocol.sourcePorts.kind !== "any");
+
+/** Places where some deny of before is not there any more, as it was. */
+function findChangedDenies(before: Ruleset, after: Ruleset): ReadonlySet<string> {
+  const isKept = makeKeptCheck(after, before);
+  return new Set(
+    before.rules.filter((rule) => rule.section === "deny" && !isKept(rule)).map(placeOf),
+  );
+}
 
 /**
  * What a host begins passes where no rule judges it. Where one of two rulesets judges it and the other does not, that is
@@ -92,17 +113,13 @@ const hasHost = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind
 const isOut = ({ scope, direction }: Rule): boolean => scope === "host" && direction === "out";
 
 const unjudged: Rule = {
+  ...widest,
   row: "defaults/host#out",
   scope: "host",
-  layer: "l3",
+  section: "end",
   direction: "out",
-  protocol: { kind: "any" },
-  source: { kind: "any" },
-  destination: { kind: "any" },
-  state: "any",
   verdict: "accept",
   counter: "r_out",
-  expires: null,
 };
 
 /** Flows from these addresses to those. */
@@ -125,35 +142,39 @@ interface Accept {
  */
 function makeKeptCheck(before: Ruleset, after: Ruleset): (rule: Rule) => boolean {
   const rules = new Set(before.rules.map((rule) => formatCanonical(rule)));
-  const [old, now] = [before, after].map(
-    ({ scopes, sets, classes }) =>
-      new Map(
-        [...sets, ...classes, ...scopes].map((named) => [nameOf(named), formatCanonical(named)]),
+  const [old, now] = [before, after].map(({ scopes, sets, classes }) => {
+    const bySet = new Map(sets.map((set) => [set.name, set.elements]));
+    return new Map([
+      ...sets.map((set) => [setName(set.name), formatCanonical(set)] as const),
+      ...classes.flatMap((map) =>
+        map.classes.map(
+          ({ name, set }) =>
+            [className(map.name, name), formatCanonical(bySet.get(set) ?? [])] as const,
+        ),
       ),
-  );
+      ...scopes.map((scope) => [`scope ${scopeId(scope)}`, formatCanonical(scope)] as const),
+    ]);
+  });
   const isSameName = (name: string): boolean => old?.get(name) === now?.get(name);
   return (rule) => rules.has(formatCanonical(rule)) && namesIn(rule).every(isSameName);
 }
 
-const nameOf = (named: Scope | NamedSet | ClassMap): string =>
-  "interfaces" in named ? `scope ${scopeId(named)}` : "name" in named ? named.name : "scope host";
-
 const namesIn = ({ source, destination, scope }: Rule): readonly string[] => [
-  ...(source.kind === "set" ? [source.set] : source.kind === "class" ? [source.map] : []),
-  ...(destination.kind === "set" ? [destination.set] : []),
-  ...(destination.kind === "source-subnet" ? [`scope ${scope}`] : []),
+  ...[source, destination].flatMap(listEndSets).map(setName),
+  ...(source.kind === "class" ? [className(source.map, source.class)] : []),
+  ...[source, destination].flatMap(({ kind }) =>
+    kind === "source-subnet" || kind === "own" ? [`scope ${scope}`] : [],
+  ),
 ];
 
 function acceptsOf(ruleset: Ruleset, rules: readonly Rule[]): readonly Accept[] {
   const ranges = makeRangeLookup(ruleset);
-  const subnets = new Map(
-    ruleset.scopes.map((scope) => [scopeId(scope), scope.kind === "overlay" ? scope.subnets : []]),
-  );
+  const scopes = new Map(ruleset.scopes.map((scope) => [scopeId(scope), scope]));
   return rules.map((rule) => {
-    const boxes = boxesOf(rule, ranges, subnets.get(rule.scope) ?? []);
-    const { scope, direction, protocol, expires } = rule;
+    const boxes = boxesOf(rule, ranges, scopes.get(rule.scope));
+    const { scope, direction, protocol, arrives, from, expires, rate } = rule;
     const texts = boxes.map((box) => [textOf(box.source), textOf(box.destination)]);
-    const key = formatCanonical([scope, direction, protocol, expires, texts]);
+    const key = formatCanonical([scope, direction, protocol, arrives, from, expires, rate, texts]);
     return { rule, ports: portsOf(protocol), boxes, key };
   });
 }
@@ -163,18 +184,17 @@ const textOf = (ranges: Ranges): string => ranges.map(([first, last]) => `${firs
 /** What each set and class means, read when it is asked for and once. */
 function makeRangeLookup({ sets, classes }: Ruleset): (name: string) => Ranges {
   const known = new Map<string, Ranges>();
-  const elements = new Map<string, () => readonly string[]>([
-    ...sets.map((set) => [setName(set.name), () => set.elements] as const),
+  const byName = new Map(sets.map((set) => [set.name, set.elements]));
+  const elements = new Map<string, readonly string[]>([
+    ...sets.map((set) => [setName(set.name), set.elements] as const),
     ...classes.flatMap((map) =>
-      map.classes.map((name) => {
-        const own = (): readonly string[] =>
-          map.elements.filter((each) => each.class === name).map(({ address }) => address);
-        return [className(map.name, name), own] as const;
-      }),
+      map.classes.map(
+        ({ name, set }) => [className(map.name, name), byName.get(set) ?? []] as const,
+      ),
     ),
   ]);
   return (name) => {
-    const found = known.get(name) ?? rangesOf(elements.get(name)?.() ?? []);
+    const found = known.get(name) ?? rangesOf(elements.get(name) ?? []);
     known.set(name, found);
     return found;
   };
@@ -186,32 +206,36 @@ const className = (map: string, name: string): string => `class ${map} ${name}`;
 function boxesOf(
   { source, destination }: Rule,
   ranges: (name: string) => Ranges,
-  subnets: readonly string[],
+  scope: Scope | undefined,
 ): readonly Box[] {
-  const from = findSourceRanges(source, ranges);
-  switch (destination.kind) {
-    case "any":
-      return [{ source: from, destination: everywhere }].filter(isSome);
-    case "set":
-      return [{ source: from, destination: ranges(setName(destination.set)) }].filter(isSome);
-    case "source-subnet":
-      return subnets
-        .map((subnet) => ({
-          source: meet(from, rangesOf([subnet])),
-          destination: rangesOf([subnet]),
-        }))
-        .filter(isSome);
-  }
+  const own = rangesOf(scope?.kind === "vnic" ? scope.addresses : []);
+  const from =
+    source.kind === "class"
+      ? ranges(className(source.map, source.class))
+      : findEndRanges(source, ranges, own);
+  if (destination.kind !== "source-subnet")
+    return [{ source: from, destination: findEndRanges(destination, ranges, own) }].filter(isSome);
+  return (scope !== undefined && "subnets" in scope ? scope.subnets : [])
+    .map((subnet) => ({ source: meet(from, rangesOf([subnet])), destination: rangesOf([subnet]) }))
+    .filter(isSome);
 }
 
-function findSourceRanges(source: Source, ranges: (name: string) => Ranges): Ranges {
-  switch (source.kind) {
+function findEndRanges(
+  end: Exclude<Source | Destination, { readonly kind: "class" | "source-subnet" }>,
+  ranges: (name: string) => Ranges,
+  own: Ranges,
+): Ranges {
+  switch (end.kind) {
     case "any":
       return everywhere;
     case "set":
-      return ranges(setName(source.set));
-    case "class":
-      return ranges(className(source.map, source.class));
+      return ranges(setName(end.set));
+    case "set-except":
+      return subtractRanges(ranges(setName(end.set)), ranges(setName(end.except)));
+    case "not-set":
+      return subtractRanges(everywhere, ranges(setName(end.set)));
+    case "own":
+      return own;
   }
 }
 
@@ -316,16 +340,8 @@ function openingOf(rule: Rule, ports: readonly PortRange[], box: Box, whole: Box
   };
 }
 
-function formatSourceName(source: Source): string {
-  switch (source.kind) {
-    case "any":
-      return "any";
-    case "set":
-      return formatName(source.set);
-    case "class":
-      return formatName(source.class);
-  }
-}
+const formatSourceName = (source: Source): string =>
+  source.kind === "class" ? formatName(source.class) : formatEnd(source);
 
 const destinationName = (destination: Destination): string =>
-  destination.kind === "set" ? formatName(destination.set) : "any";
+  destination.kind === "source-subnet" ? "any" : formatEnd(destination);

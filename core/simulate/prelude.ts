@@ -64,6 +64,7 @@ const within = (network: string | null, address: Network): boolean =>
 function isManagement({ packet, source, destination }: Flow, { management }: PacketGuard): boolean {
   switch (packet.hook) {
     case "forward":
+    case "bridge":
       return false;
     case "input":
       return (

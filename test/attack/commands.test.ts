@@ -312,6 +312,7 @@ test("status and report name what listens although no row lets anybody in, and w
   const web = {
     kind: "tcp" as const,
     ports: { kind: "ranges" as const, ranges: [{ from: 1, to: 1 }] },
+    sourcePorts: { kind: "any" as const },
   };
   const [office, ...rest] = ruleset.rules.map((rule, i) =>
     i === 0 ? { ...rule, protocol: web } : rule,

@@ -154,13 +154,20 @@ describe("an agent", () => {
     if (office === undefined || rest === undefined) throw new Error("expected two rules");
     const out = {
       ...rest,
+      section: "deny" as const,
       direction: "out" as const,
       protocol: udp(9),
       row: "hosts/gw#out",
       counter: "r_out",
     };
     const any = { kind: "any" as const };
-    const passes = { ...out, protocol: any, verdict: "accept" as const, counter: "r_passes" };
+    const passes = {
+      ...out,
+      section: "end" as const,
+      protocol: any,
+      verdict: "accept" as const,
+      counter: "r_passes",
+    };
     const ruleset = { ...admitting("198.51.100.1"), rules: [office, rest, out, passes] };
     const third = await publish(victim.authority, ruleset, victim.second);
     victim.plane.serve(filesOf(third));
@@ -187,6 +194,7 @@ describe("an agent", () => {
 const udp = (port: number) => ({
   kind: "udp" as const,
   ports: { kind: "ranges" as const, ranges: [{ from: port, to: port }] },
+  sourcePorts: { kind: "any" as const },
 });
 
 describe("a copied state directory", () => {

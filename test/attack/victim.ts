@@ -30,7 +30,7 @@ import {
   newPrefix,
   removeNamespaces,
 } from "#lab/net/netns.ts";
-import type { Ruleset } from "#schema/ruleset.ts";
+import { type Ruleset, widest } from "#schema/ruleset.ts";
 import {
   type Authority,
   type Files,
@@ -50,30 +50,23 @@ export const admitting = (...addresses: readonly string[]): Ruleset => ({
   classes: [],
   rules: [
     {
+      ...widest,
       row: "hosts/gw#office",
       scope: "host",
-      layer: "l3",
+      section: "grant",
       direction: "in",
-      protocol: { kind: "any" },
       source: { kind: "set", set: "g_office" },
-      destination: { kind: "any" },
-      state: "any",
       verdict: "accept",
       counter: "r_office",
-      expires: null,
     },
     {
+      ...widest,
       row: "hosts/gw#rest",
       scope: "host",
-      layer: "l3",
+      section: "end",
       direction: "in",
-      protocol: { kind: "any" },
-      source: { kind: "any" },
-      destination: { kind: "any" },
-      state: "any",
       verdict: "drop",
       counter: "r_rest",
-      expires: null,
     },
   ],
 });

@@ -3,6 +3,7 @@
  * ruleset when rules stay and members change: render, print, load, read back. A ruleset with new rules is checked by
  * `nft -c` first, which costs the kernel one more grace period whatever its size; that row has no goal.
  */
+import { elementCount } from "#core/simulate/difference.ts";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { compile } from "#core/compile/index.ts";
@@ -148,10 +149,7 @@ function groupRow(): Row {
   );
   const ruleset = compiled.ok ? compiled.rulesets.get("gw") : undefined;
   if (ruleset === undefined) throw new Error("expected a ruleset for gw");
-  const value = [...ruleset.sets, ...ruleset.classes].reduce(
-    (sum, { elements }) => sum + elements.length,
-    0,
-  );
+  const value = elementCount(ruleset);
   return {
     name: "one group of 1000 members, elements",
     value,

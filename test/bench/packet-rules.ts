@@ -38,6 +38,7 @@ function serviceRules(services: number): readonly Rule[] {
           kind: "ranges",
           ranges: [{ from: ports[1] + 1 - services + i, to: ports[1] + 1 - services + i }],
         },
+        sourcePorts: { kind: "any" },
       },
     });
   const all = Array.from({ length: services }, (_, i) =>

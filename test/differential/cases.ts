@@ -80,9 +80,7 @@ function portsOf({ rules }: Ruleset, { management, output }: Guard): readonly nu
   const ranges = [
     ...flows.map(({ port, last_port }) => ({ from: port, to: last_port ?? port })),
     ...rules.flatMap(({ protocol }) =>
-      protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any"
-        ? []
-        : protocol.ports.ranges,
+      "ports" in protocol && protocol.ports.kind === "ranges" ? protocol.ports.ranges : [],
     ),
   ];
   const edges = ranges.flatMap(({ from, to }) => [from - 1, from, from, to, to + 1]);
@@ -230,8 +228,8 @@ function aimed(
   const elements = new Map(ruleset.sets.map((set) => [set.name, set.elements]));
   return ruleset.rules.flatMap(({ scope, direction, protocol, source }) => {
     if (scope !== "host" || direction !== "in") return [];
-    if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
-      return [];
+    if (protocol.kind !== "tcp" && protocol.kind !== "udp") return [];
+    if (protocol.ports.kind === "any") return [];
     const named = source.kind === "set" ? (elements.get(source.set) ?? []) : addresses;
     const inside =
       named.length > 100

@@ -43,6 +43,8 @@ export function opinionOf(
       return goingOut(packet, guard);
     case "forward":
       return goingThrough(rows, host, packet);
+    case "bridge":
+      throw new RangeError("intent has no bridges yet");
   }
 }
 

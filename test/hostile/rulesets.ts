@@ -17,7 +17,7 @@ import type {
 import { emptyRuleset, scopeId, State, Verdict } from "#schema/ruleset.ts";
 import { loadableRuleset } from "#test/support/arbitrary-ruleset.ts";
 import { families } from "#test/support/hostile-families.ts";
-import { ruleOf } from "#test/support/rulesets.ts";
+import { inSections, ruleOf } from "#test/support/rulesets.ts";
 
 export interface Hostile {
   /** What it tries, for people. */
@@ -68,9 +68,10 @@ const sets: fc.Arbitrary<readonly NamedSet[]> = fc
     })),
   );
 
+const classSet: NamedSet = { name: "g_one", kind: "addresses", elements: ["10.9.255.255"] };
 const classes: fc.Arbitrary<readonly ClassMap[]> = fc.constantFrom<readonly ClassMap[]>(
   [],
-  [{ name: "k_a", classes: ["k_one"], elements: [{ address: "10.9.255.255", class: "k_one" }] }],
+  [{ name: "k_a", classes: [{ name: "k_one", set: classSet.name }] }],
 );
 
 const guardedPort = fc.constantFrom(22, 2375, 2379, 3306, 5432, 6379, 6443, 9200);
@@ -89,8 +90,11 @@ const range = fc.oneof(
 const protocol: fc.Arbitrary<Protocol> = fc.oneof(
   fc.constantFrom<Protocol>(
     { kind: "any" },
-    { kind: "icmp" },
-    { kind: "tcp", ports: { kind: "any" } },
+    { kind: "icmp", types: null },
+    { kind: "icmp", types: { v4: [8], v6: [128] } },
+    { kind: "ip", number: 47 },
+    { kind: "dhcp", side: "client" },
+    { kind: "tcp", ports: { kind: "any" }, sourcePorts: { kind: "any" } },
   ),
   fc.record({
     kind: fc.constantFrom("tcp" as const, "udp" as const),
@@ -98,6 +102,7 @@ const protocol: fc.Arbitrary<Protocol> = fc.oneof(
       kind: fc.constant("ranges" as const),
       ranges: fc.array(range, { minLength: 1, maxLength: 3 }),
     }),
+    sourcePorts: fc.constant({ kind: "any" as const }),
   }),
 );
 
@@ -153,6 +158,7 @@ const endsOf = (
     .map((direction, i) =>
       ruleOf({
         scope: scopeId(scope),
+        section: "end",
         direction,
         verdict: verdicts[i % verdicts.length] ?? "drop",
         counter: `r_end_${direction}`,
@@ -178,12 +184,12 @@ const ofHost: fc.Arbitrary<Hostile> = fc
           attempt: "rules about the host",
           ruleset: {
             scopes,
-            sets: [...named],
+            sets: maps.length === 0 ? [...named] : [classSet, ...named],
             classes: [...maps],
             rules: [
-              ...rules.map((rule, i) => ({
-                ...ruleOf({ scope: "host", counter: `r_${i}`, ...rule }),
-              })),
+              ...inSections(
+                rules.map((rule, i) => ruleOf({ scope: "host", counter: `r_${i}`, ...rule })),
+              ),
               ...(host === undefined ? [] : endsOf(host, [end, out], limited)),
               ...rest.flatMap((scope) => endsOf(scope, [end, out], limited)),
             ],
@@ -202,8 +208,14 @@ const cutsOutput: fc.Arbitrary<Hostile> = fc
       scopes: [{ kind: "host" }],
       rules: [
         ruleOf({ scope: "host", direction: "out", verdict, counter: "r_cut", protocol: about }),
-        ruleOf({ scope: "host", direction: "in", verdict: "drop", counter: "r_end_in" }),
-        ruleOf({ scope: "host", direction: "out", verdict, counter: "r_end_out" }),
+        ruleOf({
+          scope: "host",
+          section: "end",
+          direction: "in",
+          verdict: "drop",
+          counter: "r_end_in",
+        }),
+        ruleOf({ scope: "host", section: "end", direction: "out", verdict, counter: "r_end_out" }),
       ],
     },
   }));

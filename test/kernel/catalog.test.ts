@@ -193,7 +193,11 @@ it.each(["EAST-14", "WEST+12"])(
           direction: "in",
           verdict: "accept",
           counter: "r_short",
-          protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] } },
+          protocol: {
+            kind: "tcp",
+            ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] },
+            sourcePorts: { kind: "any" },
+          },
           expires,
         }),
       ];
@@ -219,7 +223,11 @@ it("lets somebody in by a grant that ends only once the clock has reached when i
       direction: "in",
       verdict: "accept",
       counter: `r_p${port}`,
-      protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+      protocol: {
+        kind: "tcp",
+        ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+        sourcePorts: { kind: "any" },
+      },
       expires: port === 443 ? now + 3_600 : null,
     }),
   );

@@ -34,7 +34,11 @@ const allowing = (...ports: readonly number[]): Rules => ({
       ruleOf({
         scope: "host",
         direction: "in",
-        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+        protocol: {
+          kind: "tcp",
+          ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+          sourcePorts: { kind: "any" },
+        },
         verdict: "accept",
         counter: `r_p${port}`,
       }),
@@ -203,7 +207,11 @@ const serving = (...grants: readonly (readonly [port: number, from?: string])[])
       ruleOf({
         scope: "host",
         direction: "in",
-        protocol: { kind: "udp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+        protocol: {
+          kind: "udp",
+          ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+          sourcePorts: { kind: "any" },
+        },
         source: from === undefined ? { kind: "any" } : { kind: "set", set: `n_${port}` },
         verdict: "accept",
         counter: `r_p${port}`,

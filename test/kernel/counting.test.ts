@@ -16,6 +16,7 @@ const own = ["192.0.2.1", "2001:db8::1"] as const;
 const tcp = (port: number): Protocol => ({
   kind: "tcp",
   ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+  sourcePorts: { kind: "any" },
 });
 
 /** Lets in port 80, rejects 81, drops the rest. */

@@ -33,7 +33,7 @@ const host = rulesetOf({
     ruleOf({
       scope: "host",
       direction: "in",
-      protocol: { kind: "tcp", ports: ports(port) },
+      protocol: { kind: "tcp", ports: ports(port), sourcePorts: { kind: "any" } },
       verdict: "accept",
       counter: `r_p${port}`,
     }),

@@ -205,7 +205,11 @@ function rulesetFrom(
       ruleOf({
         scope: "host",
         direction: "in",
-        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+        protocol: {
+          kind: "tcp",
+          ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+          sourcePorts: { kind: "any" },
+        },
         source: { kind: "set", set: "lan" },
         verdict: "accept",
         counter: "r_lan",

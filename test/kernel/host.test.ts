@@ -268,7 +268,11 @@ it("rejects TCP at once with a reset, whether or not the rule names TCP, v4 and 
     rules: [
       ruleOf({
         ...reject,
-        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 80, to: 80 }] } },
+        protocol: {
+          kind: "tcp",
+          ports: { kind: "ranges", ranges: [{ from: 80, to: 80 }] },
+          sourcePorts: { kind: "any" },
+        },
         counter: "r_web",
       }),
       ruleOf({ ...reject, counter: "r_rest" }),

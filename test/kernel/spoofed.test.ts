@@ -42,7 +42,11 @@ const program = mustRender(
       ruleOf({
         scope: "host",
         direction: "in",
-        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] } },
+        protocol: {
+          kind: "tcp",
+          ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] },
+          sourcePorts: { kind: "any" },
+        },
         verdict: "accept",
         counter: "r_web",
       }),

@@ -59,7 +59,11 @@ const rulesetFrom = ({
       direction: "in",
       verdict: "accept",
       counter: `r_${i}`,
-      protocol: { kind: rule.tcp ? "tcp" : "udp", ports: { kind: "ranges", ranges: rule.ranges } },
+      protocol: {
+        kind: rule.tcp ? "tcp" : "udp",
+        ports: { kind: "ranges", ranges: rule.ranges },
+        sourcePorts: { kind: "any" },
+      },
       source: rule.source === null ? { kind: "any" } : { kind: "set", set: `n_${rule.source}` },
     }),
   ),

@@ -5,8 +5,8 @@ import { covers } from "#core/compile/covers.ts";
 import { meet } from "#core/compile/meet.ts";
 import { formatAddress, requireNetwork, overlaps } from "#schema/address.ts";
 import { encodeBundle } from "#schema/bundle.ts";
-import type { Rule, Scope } from "#schema/ruleset.ts";
-import { emptyRuleset, Ruleset, scopeId } from "#schema/ruleset.ts";
+import type { Ports, Rule, Scope } from "#schema/ruleset.ts";
+import { mapClassMembers, dhcpPorts, emptyRuleset, Ruleset, scopeId } from "#schema/ruleset.ts";
 import type { Hook, Packet, Payload } from "#core/simulate/index.ts";
 import { prepare } from "#core/simulate/index.ts";
 import { arbitraryArrival, arbitraryIntent, arbitraryPacket } from "../support/arbitraries.ts";
@@ -72,8 +72,15 @@ function changed(a: Ruleset, n: number): Ruleset {
   switch (n % 3) {
     case 0:
       return { ...a, sets: a.sets.map(elements) };
-    case 1:
-      return { ...a, classes: a.classes.map(elements) };
+    case 1: {
+      const left = a.classes.map((map) => ({ ...map, classes: without(map.classes) }));
+      const known = new Set(
+        left.flatMap((map) => map.classes.map((own) => `${map.name} ${own.name}`)),
+      );
+      const isKept = ({ source }: Rule): boolean =>
+        source.kind !== "class" || known.has(`${source.map} ${source.class}`);
+      return { ...a, classes: left, rules: a.rules.filter(isKept) };
+    }
     default: {
       const ends = new Set(
         [...Map.groupBy(a.rules, (rule) => `${rule.scope} ${rule.direction}`).values()].map(
@@ -120,9 +127,9 @@ function endsOf(
     match.kind === "set" ? sets.find(({ name }) => name === match.set)?.elements : undefined;
   const grouped =
     match.kind === "class"
-      ? classes
-          .find(({ name }) => name === match.map)
-          ?.elements.flatMap((e) => (e.class === match.class ? [e.address] : []))
+      ? [...(mapClassMembers({ sets, classes }).get(match.map) ?? [])].flatMap(([address, own]) =>
+          own === match.class ? [address] : [],
+        )
       : undefined;
   return (named ?? grouped ?? [...networkPool]).map((text) => text.replace(/\/.*/, ""));
 }
@@ -139,27 +146,39 @@ function hookOf(scope: Scope | undefined, { direction }: Rule): Hook {
 }
 
 function payloadOf({ protocol }: Rule): Payload {
-  if (protocol.kind === "icmp") return { protocol: "icmp", icmpType: 8 };
-  if (protocol.kind === "any") return { protocol: "other" };
-  const { ports } = protocol;
-  return {
-    protocol: protocol.kind,
-    port: ports.kind === "any" ? 443 : (ports.ranges[0]?.from ?? 443),
-  };
+  const first = (ports: Ports, other: number): number =>
+    ports.kind === "any" ? other : (ports.ranges[0]?.from ?? other);
+  switch (protocol.kind) {
+    case "any":
+    case "arp":
+    case "nd":
+      return { protocol: "other" };
+    case "icmp":
+      return { protocol: "icmp", icmpType: protocol.types?.v4[0] ?? protocol.types?.v6[0] ?? 8 };
+    case "ip":
+      return { protocol: "ip", number: protocol.number };
+    case "dhcp":
+      return { protocol: "udp", port: dhcpPorts.v4[protocol.side] };
+    case "tcp":
+    case "udp":
+    case "sctp":
+      return {
+        protocol: protocol.kind,
+        port: first(protocol.ports, 443),
+        sourcePort: first(protocol.sourcePorts, 40_000),
+      };
+  }
 }
 
 /** Packets at every edge that one of some rulesets knows: ports, addresses, interfaces, times, and what lies beside. */
 function universe(rulesets: readonly Ruleset[]): fc.Arbitrary<Packet> {
   const rules = rulesets.flatMap((ruleset) => ruleset.rules);
   const ports = rules.flatMap(({ protocol }) =>
-    protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any"
+    !("ports" in protocol) || protocol.ports.kind === "any"
       ? []
       : protocol.ports.ranges.flatMap(({ from, to }) => [from - 1, from, to, to + 1]),
   );
-  const named = rulesets.flatMap(({ sets, classes }) => [
-    ...sets.flatMap(({ elements }) => elements),
-    ...classes.flatMap(({ elements }) => elements.map(({ address }) => address)),
-  ]);
+  const named = rulesets.flatMap(({ sets }) => sets.flatMap(({ elements }) => elements));
   const subnets = rulesets.flatMap(({ scopes }) =>
     scopes.flatMap((scope) => ("subnets" in scope ? scope.subnets : [])),
   );
@@ -174,7 +193,7 @@ function universe(rulesets: readonly Ruleset[]): fc.Arbitrary<Packet> {
     return [first, last].map((value) => formatAddress(family, value));
   });
   const interfaces = rulesets.flatMap(({ scopes }) =>
-    scopes.flatMap((scope) => ("interfaces" in scope ? scope.interfaces : [])),
+    scopes.flatMap((scope) => (scope.kind === "overlay" ? scope.interfaces : [])),
   );
   const times = rules.flatMap(({ expires }) => (expires === null ? [] : [expires - 1, expires]));
   const one = <T>(items: readonly T[]) => fc.constantFrom(...new Set(items));
@@ -228,7 +247,7 @@ function isSayable(a: Ruleset, b: Ruleset): boolean {
   const owners = ({ scopes }: Ruleset) =>
     new Map(
       scopes.flatMap((scope) =>
-        "interfaces" in scope ? scope.interfaces.map((name) => [name, scope] as const) : [],
+        scope.kind === "overlay" ? scope.interfaces.map((name) => [name, scope] as const) : [],
       ),
     );
   const alone = (left: ReturnType<typeof owners>, right: ReturnType<typeof owners>): boolean =>

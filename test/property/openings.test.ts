@@ -72,9 +72,10 @@ function acceptsOf(ruleset: Ruleset): Accepts {
       scope.kind === "overlay" ? scope.subnets.map(requireNetwork) : [],
     ]),
   );
-  return (scope, direction, packet) =>
-    findFirstMatch(lookup, scope, subnets.get(scope) ?? [], direction, flowOf(packet))?.rule
-      .verdict === "accept";
+  return (scope, direction, packet) => {
+    const ground = { id: scope, subnets: subnets.get(scope) ?? [], own: new Set<string>() };
+    return findFirstMatch(lookup, ground, direction, flowOf(packet))?.rule.verdict === "accept";
+  };
 }
 
 const has = ({ ranges }: Peers, address: string): boolean =>

@@ -46,7 +46,7 @@ const grammar = [
   /^\t\ttype (ipv[46]_addr|(ipv[46]_addr \. )?inet_proto \. inet_service) : verdict$/,
   /^\t\tflags interval$/,
   /^\t\ttype filter hook (input|forward|output) priority filter - 10; policy (accept|drop);$/,
-  /^\t\t(?:[a-z0-9_@.:/, {}<-]|[A-Z]| != |"[A-Za-z0-9_.-]{1,190}")+$/,
+  /^\t\t(?:[a-z0-9_@.:/, {}<-]|[A-Z]| != | >= |"[A-Za-z0-9_.-]{1,190}")+$/,
   new RegExp(`^flush (set|map) inet portcullis ${name}$`),
   new RegExp(`^delete (set|map|chain|counter) inet portcullis ${name}$`),
   new RegExp(`^add element inet portcullis ${name} \\{ ${element}(?:, ${element})* \\}$`),

@@ -3,7 +3,7 @@
  * of every kind a renderer tells apart, and the first of them must win.
  */
 import fc from "fast-check";
-import type { NamedSet, Rule, Ruleset } from "#schema/ruleset.ts";
+import { type NamedSet, type Rule, type Ruleset, widest } from "#schema/ruleset.ts";
 
 const sets: readonly NamedSet[] = [
   { name: "front", kind: "hosts", elements: ["10.8.0.1", "10.8.0.2", "fd00:8::1"] },
@@ -29,6 +29,7 @@ const rule: fc.Arbitrary<Pick<Rule, "protocol" | "source" | "verdict" | "expires
         selector: ({ from, to }) => `${from} ${to}`,
       }),
     }),
+    sourcePorts: fc.constant({ kind: "any" as const }),
   }),
   source: fc.oneof(
     { weight: 1, arbitrary: fc.constant({ kind: "any" as const }) },
@@ -37,7 +38,7 @@ const rule: fc.Arbitrary<Pick<Rule, "protocol" | "source" | "verdict" | "expires
       arbitrary: fc.constantFrom(...sets.map(({ name }) => ({ kind: "set" as const, set: name }))),
     },
   ),
-  verdict: fc.constantFrom("accept", "accept", "accept", "accept", "accept", "drop", "reject"),
+  verdict: fc.constantFrom("accept", "accept", "accept", "accept", "accept", "drop"),
   expires: fc.oneof(
     { weight: 10, arbitrary: fc.constant(null) },
     { weight: 1, arbitrary: fc.constantFrom(1_000_000_000, 4_000_000_000) },
@@ -48,24 +49,24 @@ const rule: fc.Arbitrary<Pick<Rule, "protocol" | "source" | "verdict" | "expires
 export const arbitraryAllowlist: fc.Arbitrary<Ruleset> = fc
   .array(rule, { minLength: 4, maxLength: 12 })
   .map((written) => {
-    const place = { scope: "host", layer: "l3", direction: "in", state: "any" } as const;
-    const destination = { kind: "any" } as const;
-    const rules = written.map((said, i): Rule => ({
-      ...said,
+    const place = { scope: "host", direction: "in" } as const;
+    const denies = written.filter(({ verdict }) => verdict === "drop");
+    const grants = written.filter(({ verdict }) => verdict === "accept");
+    const rules = [...denies, ...grants].map((said, i): Rule => ({
+      ...widest,
       ...place,
-      destination,
+      ...said,
+      section: said.verdict === "accept" ? "grant" : "deny",
       row: `services/x#${i}`,
       counter: `r_${i}`,
     }));
     const end: Rule = {
+      ...widest,
       ...place,
-      destination,
+      section: "end",
       row: "hosts/x#default",
       counter: "r_end",
-      protocol: { kind: "any" },
-      source: { kind: "any" },
       verdict: "drop",
-      expires: null,
     };
     return { scopes: [{ kind: "host" }], sets: [...sets], classes: [], rules: [...rules, end] };
   });

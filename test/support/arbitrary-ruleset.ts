@@ -8,14 +8,17 @@ import type {
   ClassMap,
   Destination,
   Direction,
+  IcmpTypes,
   NamedSet,
+  Ports,
   Protocol,
   Rule,
   Ruleset,
   Scope,
+  Section,
   Source,
 } from "#schema/ruleset.ts";
-import { Direction as Directions, scopeId, State, Verdict } from "#schema/ruleset.ts";
+import { Direction as Directions, scopeId, State, Verdict, widest } from "#schema/ruleset.ts";
 import { compareText } from "#schema/order.ts";
 import { arbitraryKey } from "./arbitraries.ts";
 import { networkPool } from "./network-pool.ts";
@@ -45,7 +48,13 @@ const namedSet: fc.Arbitrary<NamedSet> = fc.oneof(
     elements: fc.subarray([...networkPool]).map(sorted),
   }),
 );
-const classMap: fc.Arbitrary<ClassMap> = fc
+/** A class map with the sets of its classes, whose names no other set has. */
+interface Classes {
+  readonly map: ClassMap;
+  readonly sets: readonly NamedSet[];
+}
+
+const classMap: fc.Arbitrary<Classes> = fc
   .record({
     name: objectName,
     classes: fc.uniqueArray(objectName, { minLength: 1, maxLength: 3 }),
@@ -54,14 +63,19 @@ const classMap: fc.Arbitrary<ClassMap> = fc
       fc.array(fc.nat(), { minLength: 7, maxLength: 7 }),
     ),
   })
-  .map(({ name, classes, members: [members, picks] }) => ({
-    name,
-    classes: classes.toSorted(compareText),
-    elements: members.flatMap((address, i) => {
-      const found = classes[(picks[i] ?? 0) % classes.length];
-      return found === undefined ? [] : [{ address, class: found }];
-    }),
-  }));
+  .map(({ name, classes, members: [members, picks] }) => {
+    const named = classes
+      .toSorted(compareText)
+      .map((own) => ({ name: own, set: `of_${name}_${own}` }));
+    return {
+      map: { name, classes: named },
+      sets: named.map(({ set }, at) => ({
+        name: set,
+        kind: "addresses" as const,
+        elements: members.filter((_, i) => (picks[i] ?? 0) % named.length === at),
+      })),
+    };
+  });
 
 const scopes: fc.Arbitrary<readonly Scope[]> = fc
   .record({
@@ -96,44 +110,82 @@ const ports: fc.Arbitrary<Extract<Protocol, { kind: "tcp" }>["ports"]> = fc.oneo
     ),
   }),
 );
+const byte = fc.nat({ max: 255 });
+const rising = fc
+  .uniqueArray(fc.oneof(fc.constantFrom(0, 8, 13, 128, 129, 200), byte), { maxLength: 3 })
+  .map((types) => types.toSorted((a, b) => a - b));
+const icmpTypes: fc.Arbitrary<IcmpTypes> = fc
+  .record({ v4: rising, v6: rising })
+  .filter(({ v4, v6 }) => v4.length + v6.length > 0);
+const sourcePorts = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<Ports>({ kind: "any" }) },
+  { weight: 1, arbitrary: ports },
+);
 const protocol: fc.Arbitrary<Protocol> = fc.oneof(
-  fc.record({ kind: fc.constantFrom("any", "icmp") }),
-  fc.record({ kind: fc.constantFrom("tcp", "udp"), ports }),
+  fc.record({ kind: fc.constant("any" as const) }),
+  fc.record({ kind: fc.constant("icmp" as const), types: fc.option(icmpTypes) }),
+  fc.record({ kind: fc.constantFrom("tcp" as const, "udp" as const), ports, sourcePorts }),
+  fc.record({ kind: fc.constantFrom("tcp" as const, "udp" as const), ports, sourcePorts }),
+  fc.record({ kind: fc.constant("sctp" as const), ports, sourcePorts }),
+  fc.record({ kind: fc.constant("ip" as const), number: fc.constantFrom(2, 47, 50) }),
+  fc.record({ kind: fc.constant("dhcp" as const), side: fc.constantFrom("client", "server") }),
 );
 
-const sourceOf = (sets: readonly NamedSet[], classes: readonly ClassMap[]): fc.Arbitrary<Source> =>
-  fc.constantFrom<Source>(
+type SetEnd = Extract<
+  Source & Destination,
+  { readonly kind: "any" | "set" | "set-except" | "not-set" }
+>;
+
+/** @param section a negation stands in denies alone */
+function setEnds(sets: readonly NamedSet[], section: Section): readonly SetEnd[] {
+  const [first] = sets;
+  return [
     { kind: "any" },
-    ...sets.map((set) => ({ kind: "set" as const, set: set.name })),
+    ...sets.map(({ name }) => ({ kind: "set" as const, set: name })),
+    ...sets.flatMap(({ name }) =>
+      first === undefined ? [] : [{ kind: "set-except" as const, set: name, except: first.name }],
+    ),
+    ...(section === "deny"
+      ? sets.map(({ name }) => ({ kind: "not-set" as const, set: name }))
+      : []),
+  ];
+}
+
+const sourceOf = (
+  sets: readonly NamedSet[],
+  classes: readonly ClassMap[],
+  section: Section,
+): fc.Arbitrary<Source> =>
+  fc.constantFrom<Source>(
+    ...setEnds(sets, section),
     ...classes.flatMap((map) =>
-      map.classes.map((name) => ({ kind: "class" as const, map: map.name, class: name })),
+      map.classes.map(({ name }) => ({ kind: "class" as const, map: map.name, class: name })),
     ),
   );
-const destinationOf = (scope: Scope, sets: readonly NamedSet[]): fc.Arbitrary<Destination> =>
+const destinationOf = (
+  scope: Scope,
+  sets: readonly NamedSet[],
+  section: Section,
+): fc.Arbitrary<Destination> =>
   fc.constantFrom<Destination>(
-    { kind: "any" },
-    ...sets.map((set) => ({ kind: "set" as const, set: set.name })),
+    ...setEnds(sets, section),
     ...(scope.kind === "overlay" ? [{ kind: "source-subnet" } as const] : []),
   );
 
-const everything = {
-  protocol: { kind: "any" },
-  source: { kind: "any" },
-  destination: { kind: "any" },
-  state: "any",
-  expires: null,
-} as const;
+const times = fc
+  .tuple(fc.option(fc.nat({ max: 4_102_444_800 })), fc.option(fc.nat({ max: 4_102_444_800 })))
+  .map(([from, expires]) => ({
+    from: from !== null && expires !== null && from >= expires ? null : from,
+    expires,
+  }));
 
-type Head = Pick<Rule, "row" | "scope" | "layer" | "direction" | "counter">;
-const headOf = (scope: Scope, direction: Direction, name: string): Head => ({
-  row: `overlays/x#${direction}/${name}`,
-  scope: scopeId(scope),
-  layer: "l3",
-  direction,
-  counter: `r_${direction}_${name}`,
-});
+/** Devices by which packets come in tests, of overlays or not. */
+const arrives = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(null) },
+  { weight: 1, arbitrary: fc.subarray(["eth0", "tun-a.0", "wg_0", "tun-a.1"], { minLength: 1 }) },
+);
 
-/** Some rules, and one that matches everything. */
+/** Some denies, some grants, and one rule that matches everything. */
 function directionRules(
   scope: Scope,
   place: string,
@@ -141,20 +193,33 @@ function directionRules(
   sets: readonly NamedSet[],
   classes: readonly ClassMap[],
 ): fc.Arbitrary<Rule[]> {
-  const matches = fc.record({
-    protocol,
-    source: sourceOf(sets, classes),
-    destination: destinationOf(scope, sets),
-    state: fc.constantFrom(...State.options),
-    verdict: fc.constantFrom(...Verdict.options),
-    expires: fc.option(fc.nat({ max: 4_102_444_800 })),
-  });
+  const inSection = (section: Section, verdict: Verdict) =>
+    fc.array(
+      fc
+        .record({
+          protocol,
+          arrives: scope.kind === "host" && direction === "out" ? fc.constant(null) : arrives,
+          source: sourceOf(sets, classes, section),
+          destination: destinationOf(scope, sets, section),
+          state: fc.constantFrom(...State.options),
+          times,
+        })
+        .map(({ times: when, ...said }) => ({ ...widest, ...said, ...when, section, verdict })),
+      { maxLength: 3 },
+    );
   return fc
-    .tuple(fc.array(matches, { maxLength: 4 }), fc.constantFrom(...Verdict.options))
-    .map(([some, last]) =>
-      [...some, { ...everything, verdict: last }].map((rule, i) => ({
-        ...headOf(scope, direction, `${place}_${i}`),
+    .tuple(
+      inSection("deny", "drop"),
+      inSection("grant", "accept"),
+      fc.constantFrom(...Verdict.options),
+    )
+    .map(([denies, grants, verdict]) =>
+      [...denies, ...grants, { ...widest, section: "end" as const, verdict }].map((rule, i) => ({
         ...rule,
+        row: `overlays/x#${direction}/${place}_${i}`,
+        scope: scopeId(scope),
+        direction,
+        counter: `r_${direction}_${place}_${i}`,
       })),
     );
 }
@@ -164,10 +229,12 @@ export const arbitraryRuleset: fc.Arbitrary<Ruleset> = fc
   .record({
     scopes,
     sets: fc.uniqueArray(namedSet, { maxLength: 3, selector: (set) => set.name }),
-    classes: fc.uniqueArray(classMap, { maxLength: 2, selector: (map) => map.name }),
+    classes: fc.uniqueArray(classMap, { maxLength: 2, selector: ({ map }) => map.name }),
     limitsOutput: fc.boolean(),
   })
-  .chain(({ scopes: found, sets, classes, limitsOutput }) => {
+  .chain(({ scopes: found, sets: others, classes: mapped, limitsOutput }) => {
+    const classes = mapped.map(({ map }) => map);
+    const sets = [...others, ...mapped.flatMap((each) => each.sets)];
     const judged = found.flatMap((scope, i) =>
       Directions.options
         .filter((d) => scope.kind === "overlay" || d === "in" || (d === "out" && limitsOutput))

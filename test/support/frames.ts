@@ -12,7 +12,8 @@ export type Form = "plain" | "fragments" | "headers";
 export const numbersMax = 8_192;
 
 const protocols = { tcp: 6, udp: 17, other: 253 } as const;
-export type Sendable = Exclude<Packet, { readonly protocol: "igmp" }>;
+/** SCTP and others are not made here: their headers have checksums and rules of their own. */
+export type Sendable = Exclude<Packet, { readonly protocol: "igmp" | "sctp" | "arp" | "ip" }>;
 type Ported = Extract<Sendable, { readonly port: number }>;
 
 const isV6 = ({ source }: Pick<Packet, "source">): boolean => source.includes(":");

@@ -11,6 +11,7 @@ const times = <T>(n: number, make: (i: number) => T): T[] =>
 const tcp = (...ports: readonly (readonly [number, number])[]): Rule["protocol"] => ({
   kind: "tcp",
   ports: { kind: "ranges", ranges: ports.map(([from, to]) => ({ from, to })) },
+  sourcePorts: { kind: "any" },
 });
 const fromSet = (set: string): Source => ({ kind: "set", set });
 const hostOnly = (parts: Partial<Ruleset>): Ruleset =>
@@ -143,14 +144,11 @@ export const families: Readonly<Record<string, Family>> = {
     }),
   "classes looked up in turn with sets": (n) =>
     hostOnly({
-      sets: [{ name: "g_a", kind: "addresses", elements: [address(1)] }],
-      classes: [
-        {
-          name: "k_a",
-          classes: ["k_1"],
-          elements: times(Math.ceil(n / 10), (i) => ({ address: address(i), class: "k_1" })),
-        },
+      sets: [
+        { name: "g_a", kind: "addresses", elements: [address(1)] },
+        { name: "g_b", kind: "addresses", elements: times(Math.ceil(n / 10), address) },
       ],
+      classes: [{ name: "k_a", classes: [{ name: "k_1", set: "g_b" }] }],
       rules: times(20, (i) =>
         ruleOf({
           ...host,

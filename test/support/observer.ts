@@ -81,6 +81,10 @@ function tuple(packet: Packet): string {
       return `${addresses} ${packet.protocol} dport ${packet.port}`;
     case "igmp":
       return `${addresses} ip protocol igmp ip ttl ${packet.ttl}`;
+    case "sctp":
+    case "ip":
+    case "arp":
+      throw new RangeError(`${packet.protocol} is not sent here`);
     case "other":
       return `${addresses} meta l4proto ${otherProtocol}`;
   }

@@ -1,42 +1,66 @@
 /** Rulesets written by hand for kernel tests: rules by what matters, everything else at its widest. */
 import { Guard } from "#schema/guard.ts";
-import { type Rule, Ruleset, scopeId } from "#schema/ruleset.ts";
+import { listDirections, type Rule, Ruleset, scopeId, widest } from "#schema/ruleset.ts";
 import { type Program, render } from "#core/render/index.ts";
 
 type Written = Pick<Rule, "scope" | "direction" | "verdict" | "counter"> & Partial<Rule>;
 
+/** The section that a verdict has where it does not end a direction. */
+const sections = { accept: "grant", drop: "deny", reject: "end" } as const;
+
 /** A rule that matches everything but for what is given. */
 export const ruleOf = (rule: Written): Rule => ({
+  ...widest,
   row: "overlays/test",
-  layer: "l3",
-  protocol: { kind: "any" },
-  source: { kind: "any" },
-  destination: { kind: "any" },
-  state: "any",
-  expires: null,
+  section: sections[rule.verdict],
   ...rule,
 });
 
-/** Drops at the end of every direction that has none. */
+const ranks = { deny: 0, grant: 1, end: 2 } as const;
+const placeOf = ({ scope, direction }: Rule): string => `${scope} ${direction}`;
+
+/** In their sections: of each direction the last rule ends it where it refuses everything. */
+export function inSections(rules: readonly Rule[]): Rule[] {
+  const last = new Map(rules.map((rule) => [placeOf(rule), rule]));
+  return rules
+    .map((rule): Rule =>
+      last.get(placeOf(rule)) === rule && rule.verdict !== "accept" && matchesAll(rule)
+        ? { ...rule, section: "end" }
+        : rule,
+    )
+    .toSorted((a, b) => ranks[a.section] - ranks[b.section]);
+}
+
+const matchesAll = (rule: Rule): boolean =>
+  (["arrives", "protocol", "source", "destination", "state", "from", "expires"] as const).every(
+    (field) => JSON.stringify(rule[field]) === JSON.stringify(widest[field]),
+  );
+
+/** Drops at the end of every direction; rules are put into their sections. */
 export function rulesetOf(parts: Partial<Ruleset>): Ruleset {
   const scopes = parts.scopes ?? [];
+  const given = inSections(parts.rules ?? []);
   const ends = scopes.flatMap((scope) =>
-    (scope.kind === "host" ? (["in"] as const) : (["peer", "out", "in"] as const)).map(
-      (direction) =>
-        ruleOf({
-          scope: scopeId(scope),
-          direction,
-          verdict: "drop",
-          counter: `r_end_${direction}_${scope.kind}`,
-        }),
+    listDirections(
+      scope,
+      given.some((rule) => placeOf(rule) === "host out"),
+    ).map((direction) =>
+      ruleOf({
+        scope: scopeId(scope),
+        section: "end",
+        direction,
+        verdict: "drop",
+        counter: `r_end_${direction}_${scope.kind.replace("-", "_")}`,
+      }),
     ),
   );
+  const closed = given.some((rule) => placeOf(rule) === "host out" && rule.section === "end");
   return Ruleset.parse({
     scopes: [],
     sets: [],
     classes: [],
     ...parts,
-    rules: [...(parts.rules ?? []), ...ends],
+    rules: [...given, ...ends.filter((rule) => !closed || placeOf(rule) !== "host out")],
   });
 }
 
@@ -60,10 +84,7 @@ export function groupsRuleset(groups: Readonly<Record<string, readonly string[]>
     classes: [
       {
         name: "k_office",
-        classes: names.map((name) => `k_${name}`),
-        elements: names.flatMap((name) =>
-          (groups[name] ?? []).map((address) => ({ address, class: `k_${name}` })),
-        ),
+        classes: names.map((name) => ({ name: `k_${name}`, set: `g_${name}` })),
       },
     ],
     rules: names.map((name) =>

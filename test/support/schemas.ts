@@ -78,6 +78,8 @@ export function children(schema: z.ZodType): readonly (readonly [string, z.ZodTy
   return [];
 }
 
+const hexByte = (i: number): string => (i & 255).toString(16).padStart(2, "0");
+
 /** Values that fit some schema; each by a number, so that any two of one form differ. */
 const texts: readonly ((i: number) => string)[] = [
   (i) => `k${i}`,
@@ -93,6 +95,7 @@ const texts: readonly ((i: number) => string)[] = [
   (i) => `overlay/cn${i}`,
   (i) => `role:k${i}`,
   () => "2026-12-31T23:59:59Z",
+  (i) => `52:54:00:00:${hexByte(i >> 8)}:${hexByte(i)}`,
   () => "AAAA",
   () => "443",
   () => "now",

@@ -59,6 +59,8 @@ export function openSenders(): Senders {
       if (packet.protocol === "icmp") return ping(namespace, packet);
       // It would end at the first hop; test/kernel/always.test.ts has real ones.
       if (packet.protocol === "igmp") throw new RangeError("IGMP cannot be sent through a hub");
+      if (packet.protocol === "sctp" || packet.protocol === "ip" || packet.protocol === "arp")
+        throw new RangeError(`${packet.protocol} is not sent here`);
       const {
         protocol,
         port,

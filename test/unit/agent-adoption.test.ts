@@ -70,6 +70,7 @@ describe("a first enforcement", () => {
 const tcp = (port: number): Protocol => ({
   kind: "tcp",
   ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+  sourcePorts: { kind: "any" },
 });
 const accept = { scope: "host", direction: "in", verdict: "accept" } as const;
 const rules = {

@@ -175,6 +175,7 @@ test("the preset of NetBird makes its interface management; a guard said in full
 const tcp = (from: number, to = from): Rule["protocol"] => ({
   kind: "tcp",
   ports: { kind: "ranges", ranges: [{ from, to }] },
+  sourcePorts: { kind: "any" },
 });
 const opening = (rule: Partial<Rule>, elements: readonly string[] = []): Ruleset =>
   rulesetOf({
@@ -254,7 +255,10 @@ test.each(["tun0", "tun-a.0", "wg_0", "wt0", "tailscale0"])(
 test.each<[string, Ruleset]>([
   ["ssh to any", opening({ protocol: tcp(22) })],
   ["a range that holds a database", opening({ protocol: tcp(5000, 6000) })],
-  ["all of tcp", opening({ protocol: { kind: "tcp", ports: { kind: "any" } } })],
+  [
+    "all of tcp",
+    opening({ protocol: { kind: "tcp", ports: { kind: "any" }, sourcePorts: { kind: "any" } } }),
+  ],
   ["everything to any", opening({})],
   [
     "ssh to both halves of the internet",

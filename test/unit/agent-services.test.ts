@@ -13,10 +13,11 @@ import { ruleOf, rulesetOf } from "#test/support/rulesets.ts";
 const ports = (kind: "tcp" | "udp", from: number, to = from): Rule["protocol"] => ({
   kind,
   ports: { kind: "ranges", ranges: [{ from, to }] },
+  sourcePorts: { kind: "any" },
 });
 const incoming = (over: Partial<Rule>): Rule =>
   ruleOf({ scope: "host", direction: "in", verdict: "accept", counter: "r_a", ...over });
-const last = incoming({ verdict: "drop", row: "defaults/host#in", counter: "r_z" });
+const last = incoming({ section: "end", verdict: "drop", row: "defaults/host#in", counter: "r_z" });
 const rulesetWith = (...rules: readonly Rule[]): Ruleset =>
   rulesetOf({
     scopes: [{ kind: "host" }],
@@ -100,7 +101,9 @@ describe("what listens beside the rules", () => {
     const range = incoming({ protocol: ports("tcp", 5000, 5009) });
     expect(compared([socket("tcp", 5003)], range)).toEqual({ undeclared: [], silent: [] });
     expect(compared([], range).silent).toEqual(["tcp 5000-5009"]);
-    const all = incoming({ protocol: { kind: "tcp", ports: { kind: "any" } } });
+    const all = incoming({
+      protocol: { kind: "tcp", ports: { kind: "any" }, sourcePorts: { kind: "any" } },
+    });
     expect(compared([socket("tcp", 1)], all)).toEqual({ undeclared: [], silent: [] });
     expect(compared([], all).silent).toEqual([]);
   });
@@ -122,7 +125,7 @@ describe("what listens beside the rules", () => {
       expires: fc.constantFrom(null, now, now + 1),
       protocol: fc.constantFrom<Rule["protocol"]>(
         { kind: "any" },
-        { kind: "icmp" },
+        { kind: "icmp", types: null },
         ports("tcp", 1, 3),
         ports("udp", 2),
         ports("tcp", 3, 4),

@@ -18,7 +18,11 @@ const open = rulesetOf({
       counter: "r_ssh",
       scope: "host",
       direction: "in",
-      protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 22, to: 22 }] } },
+      protocol: {
+        kind: "tcp",
+        ports: { kind: "ranges", ranges: [{ from: 22, to: 22 }] },
+        sourcePorts: { kind: "any" },
+      },
       source: { kind: "any" },
       verdict: "accept",
     }),

@@ -15,7 +15,11 @@ const accept = (port: number, source?: string): Rule =>
     direction: "in",
     verdict: "accept",
     counter: `r_${port}`,
-    protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+    protocol: {
+      kind: "tcp",
+      ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+      sourcePorts: { kind: "any" },
+    },
     ...(source === undefined ? {} : { source: { kind: "set", set: source } }),
   });
 const drop = ruleOf({
@@ -69,7 +73,15 @@ test.each<[string, Rules]>([
     "adds a member to a drop",
     rulesBy([drop, accept(22, "lan"), accept(80)], undefined, ["10.0.0.9", "10.0.0.8"]),
   ],
-  ["drops before it grants", rulesBy([accept(22, "lan"), drop, accept(80)])],
+  [
+    "drops what it did not",
+    rulesBy([
+      { ...drop, source: { kind: "any" }, protocol: accept(81).protocol },
+      drop,
+      accept(22, "lan"),
+      accept(80),
+    ]),
+  ],
   ["refuses what goes out", rulesBy([drop, accept(22, "lan"), accept(80), out])],
   [
     "grants for a while what was granted without end",

@@ -1,3 +1,4 @@
+import { mapClassMembers } from "#schema/ruleset.ts";
 import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
 import { Ruleset } from "#schema/ruleset.ts";
@@ -27,7 +28,8 @@ describe("rulesets", () => {
     const before = rulesetOf([gw, overlay("office", groups), alice, carol("dev")]);
     const after = rulesetOf([gw, overlay("office", groups), alice, carol("ops")]);
     expect(after.rules).toEqual(before.rules);
-    expect(after.classes).not.toEqual(before.classes);
+    expect(after.classes).toEqual(before.classes);
+    expect(mapClassMembers(after)).not.toEqual(mapClassMembers(before));
     expect(after.sets).not.toEqual(before.sets);
   });
 
@@ -55,7 +57,10 @@ describe("rulesets", () => {
       "g_a_2fa_2d",
     ]);
     expect(ruleset.classes.map((map) => map.name)).toEqual(["m_a", "m_aC", "m_a_2eb"]);
-    expect(ruleset.classes[0]?.classes).toEqual(["k_a_2faB", "k_a_2fa_2d"]);
+    expect(ruleset.classes[0]?.classes).toEqual([
+      { name: "k_a_2faB", set: "g_a_2faB" },
+      { name: "k_a_2fa_2d", set: "g_a_2fa_2d" },
+    ]);
   });
 
   test("addresses are sorted as numbers, IPv4 first", () => {
@@ -67,6 +72,6 @@ describe("rulesets", () => {
     ]);
     const expected = ["10.8.0.9", "10.8.0.10", "fd00:8::9", "fd00:8::10"];
     expect(ruleset.sets[0]?.elements).toEqual(expected);
-    expect(ruleset.classes[0]?.elements.map((element) => element.address)).toEqual(expected);
+    expect([...(mapClassMembers(ruleset).get("m_office")?.keys() ?? [])]).toEqual(expected);
   });
 });

@@ -1,4 +1,5 @@
 /** Rules and sets in words, as every preview shows them. */
+import { widest } from "#schema/ruleset.ts";
 import { describe, expect, test } from "vitest";
 import { compile } from "#core/compile/index.ts";
 import { encodeName } from "#schema/names.ts";
@@ -9,24 +10,29 @@ import { describeRule, formatName } from "#core/simulate/describe.ts";
 import { type Difference, compareRulesets, elementCount } from "#core/simulate/difference.ts";
 
 const rule: Rule = {
+  ...widest,
   row: "services/web#0123456789ab",
   scope: "host",
-  layer: "l3",
+  section: "grant",
   direction: "in",
-  protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] } },
+  protocol: {
+    kind: "tcp",
+    ports: { kind: "ranges", ranges: [{ from: 443, to: 443 }] },
+    sourcePorts: { kind: "any" },
+  },
   source: { kind: "set", set: "n_zone_lan" },
-  destination: { kind: "any" },
-  state: "any",
   verdict: "accept",
   counter: "r_services_2fweb_230123456789ab",
-  expires: null,
 };
 const row = "(services/web#0123456789ab)";
 
 describe("a rule as a line", () => {
   test.each<readonly [Partial<Rule>, string]>([
     [{}, `accept tcp 443 in from zone lan ${row}`],
-    [{ source: { kind: "any" }, protocol: { kind: "icmp" } }, `accept icmp in from any ${row}`],
+    [
+      { source: { kind: "any" }, protocol: { kind: "icmp", types: null } },
+      `accept icmp in from any ${row}`,
+    ],
     [
       {
         protocol: {
@@ -38,14 +44,33 @@ describe("a rule as a line", () => {
               { from: 53, to: 53 },
             ],
           },
+          sourcePorts: { kind: "any" },
         },
       },
       `accept udp 1-9,53 in from zone lan ${row}`,
     ],
-    [{ protocol: { kind: "udp", ports: { kind: "any" } } }, `accept udp in from zone lan ${row}`],
     [
-      { verdict: "drop", protocol: { kind: "any" }, source: { kind: "any" } },
+      { protocol: { kind: "udp", ports: { kind: "any" }, sourcePorts: { kind: "any" } } },
+      `accept udp in from zone lan ${row}`,
+    ],
+    [
+      { section: "end", verdict: "drop", protocol: { kind: "any" }, source: { kind: "any" } },
       `drop any in from any ${row}`,
+    ],
+    [
+      { section: "deny", verdict: "drop", source: { kind: "not-set", set: "n_zone_lan" } },
+      `drop deny tcp 443 in from all but zone lan ${row}`,
+    ],
+    [
+      {
+        arrives: ["eth0", "eth1"],
+        protocol: { kind: "icmp", types: { v4: [8], v6: [128] } },
+        source: { kind: "set-except", set: "n_zone_lan", except: "h_host_a" },
+        rate: { newPerSecond: 50, burst: 100 },
+        log: true,
+        from: 0,
+      },
+      `accept icmp type v4:8 v6:128 in by eth0,eth1 from zone lan except host a at 50 new a second, burst 100 logged since 1970-01-01T00:00:00Z ${row}`,
     ],
     [{ state: "new" }, `accept tcp 443 in from zone lan state new ${row}`],
     [
@@ -232,11 +257,10 @@ describe("the difference of two rulesets", () => {
   test("shows a class map's member that moves, and counts its entries as elements", () => {
     const moved = (name: string): Ruleset => ({
       ...emptyRuleset,
-      classes: [
-        { name: "m_office", classes: [name], elements: [{ address: "10.8.0.2", class: name }] },
-      ],
+      sets: [{ name: "g_office", kind: "addresses", elements: ["10.8.0.2"] }],
+      classes: [{ name: "m_office", classes: [{ name, set: "g_office" }] }],
     });
-    expect(elementCount(moved("k_office_2fdev"))).toBe(1);
+    expect(elementCount(moved("k_office_2fdev"))).toBe(2);
     expect(compareRulesets(moved("k_office_2fdev"), moved("k_office_2fops")).sets).toEqual([
       {
         name: "groups of overlay office",

@@ -24,6 +24,7 @@ const accept = (
     protocol: {
       kind: "tcp",
       ports: { kind: "ranges", ranges: ports.map(([from, to]) => ({ from, to })) },
+      sourcePorts: { kind: "any" },
     },
     source: set === null ? { kind: "any" } : { kind: "set", set: `n_${set}` },
   });

@@ -35,6 +35,6 @@ describe.each(Object.entries(families))("%s", (_, family) => {
       (steps, i) => (steps - (some[i] ?? 0)) / ((some[i] ?? 0) - (few[i] ?? 0)),
     );
     for (const ratio of ratios)
-      expect(ratios.join(" "), `ratio ${ratio}`).toSatisfy(() => !(ratio > 2.6));
+      expect(ratios.join(" "), `ratio ${ratio}`).toSatisfy(() => !(ratio > 3));
   });
 });

@@ -169,7 +169,11 @@ describe("a host between two releases", () => {
         counter: `r_${state}_${port}`,
         row: `services/x#${state}${port}`,
         state,
-        protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from: port, to: port }] } },
+        protocol: {
+          kind: "tcp",
+          ports: { kind: "ranges", ranges: [{ from: port, to: port }] },
+          sourcePorts: { kind: "any" },
+        },
       });
     const old = rulesetOf({
       scopes,

@@ -71,7 +71,7 @@ describe("a rule", () => {
     ],
     [
       "on ICMP means each family's own",
-      { ...host, protocol: { kind: "icmp" } },
+      { ...host, protocol: { kind: "icmp", types: null } },
       [
         `meta nfproto ipv4 meta l4proto icmp ${c} accept`,
         `meta nfproto ipv6 meta l4proto ipv6-icmp ${c} accept`,
@@ -79,17 +79,28 @@ describe("a rule", () => {
     ],
     [
       "on one port, drops: accepts of exact ports are looked up",
-      { ...host, verdict: "drop", protocol: { kind: "tcp", ports: ports([443, 443]) } },
+      {
+        ...host,
+        verdict: "drop",
+        protocol: { kind: "tcp", ports: ports([443, 443]), sourcePorts: { kind: "any" } },
+      },
       [`tcp dport 443 ${c} drop`],
     ],
     [
       "on ports, sorted and joined where they touch",
-      { ...host, protocol: { kind: "udp", ports: ports([90, 95], [53, 53], [80, 89], [94, 99]) } },
+      {
+        ...host,
+        protocol: {
+          kind: "udp",
+          ports: ports([90, 95], [53, 53], [80, 89], [94, 99]),
+          sourcePorts: { kind: "any" },
+        },
+      },
       [`udp dport { 53, 80-99 } ${c} accept`],
     ],
     [
       "on all ports",
-      { ...host, protocol: { kind: "tcp", ports: { kind: "any" } } },
+      { ...host, protocol: { kind: "tcp", ports: { kind: "any" }, sourcePorts: { kind: "any" } } },
       [`meta l4proto tcp ${c} accept`],
     ],
     ["on new connections", { ...host, state: "new" }, [`ct state new ${c} accept`]],
@@ -100,12 +111,20 @@ describe("a rule", () => {
     ],
     [
       "that rejects TCP resets it",
-      { ...host, verdict: "reject", protocol: { kind: "tcp", ports: { kind: "any" } } },
+      {
+        ...host,
+        verdict: "reject",
+        protocol: { kind: "tcp", ports: { kind: "any" }, sourcePorts: { kind: "any" } },
+      },
       [`meta l4proto tcp ${c} reject with tcp reset`],
     ],
     [
       "that rejects UDP says so by ICMP",
-      { ...host, verdict: "reject", protocol: { kind: "udp", ports: ports([53, 53]) } },
+      {
+        ...host,
+        verdict: "reject",
+        protocol: { kind: "udp", ports: ports([53, 53]), sourcePorts: { kind: "any" } },
+      },
       [`udp dport 53 ${c} reject with icmpx admin-prohibited`],
     ],
     [
@@ -154,7 +173,7 @@ describe("a program", () => {
       direction: "peer",
       verdict: "drop",
       counter: "r_mid",
-      protocol: { kind: "icmp" },
+      protocol: { kind: "icmp", types: null },
     });
     const chains = new Map(
       mustRender({ ...base, rules: [a, b, between, a, ...ends] }).chains.map(({ name, lines }) => [

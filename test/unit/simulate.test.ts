@@ -1,3 +1,4 @@
+import { widest } from "#schema/ruleset.ts";
 import { describe, expect, test } from "vitest";
 import { Ruleset } from "#schema/ruleset.ts";
 import type { Rule } from "#schema/ruleset.ts";
@@ -10,17 +11,13 @@ const rule = (
   verdict: Rule["verdict"],
   rest: Partial<Rule> = {},
 ): Rule => ({
+  ...widest,
   row: `test/row#${row}`,
   scope: "host",
-  layer: "l3",
+  section: row.endsWith("end") ? "end" : verdict === "accept" ? "grant" : "deny",
   direction,
-  protocol: { kind: "any" },
-  source: { kind: "any" },
-  destination: { kind: "any" },
-  state: "any",
   verdict,
   counter: `r_${row}`,
-  expires: null,
   ...rest,
 });
 const ruleset = (parts: Partial<Ruleset>): Ruleset =>
@@ -174,7 +171,11 @@ describe("matches", () => {
       packet,
     ).row === "test/row#m";
   const tcp = (from: number, to: number): Partial<Rule> => ({
-    protocol: { kind: "tcp", ports: { kind: "ranges", ranges: [{ from, to }] } },
+    protocol: {
+      kind: "tcp",
+      ports: { kind: "ranges", ranges: [{ from, to }] },
+      sourcePorts: { kind: "any" },
+    },
   });
 
   test("ports are inclusive ranges of the destination port, of that protocol only", () => {
@@ -183,10 +184,17 @@ describe("matches", () => {
     expect(accepts(tcp(444, 500), input({}))).toBe(false);
     expect(accepts(tcp(443, 443), input({ protocol: "udp" }))).toBe(false);
     expect(
-      accepts({ protocol: { kind: "udp", ports: { kind: "any" } } }, input({ protocol: "udp" })),
+      accepts(
+        { protocol: { kind: "udp", ports: { kind: "any" }, sourcePorts: { kind: "any" } } },
+        input({ protocol: "udp" }),
+      ),
     ).toBe(true);
-    expect(accepts({ protocol: { kind: "icmp" } }, input({ ...v6, ...icmp(200) }))).toBe(true);
-    expect(accepts({ protocol: { kind: "icmp" } }, input({ protocol: "other" }))).toBe(false);
+    expect(
+      accepts({ protocol: { kind: "icmp", types: null } }, input({ ...v6, ...icmp(200) })),
+    ).toBe(true);
+    expect(accepts({ protocol: { kind: "icmp", types: null } }, input({ protocol: "other" }))).toBe(
+      false,
+    );
   });
 
   test("a state is the kernel's own: new is not untracked", () => {
@@ -228,6 +236,7 @@ describe("overlays", () => {
             direction,
             direction === "out" ? aOut : direction === "in" ? bIn : "drop",
             {
+              section: "end",
               scope: `overlay/${name}`,
               counter: `r_${name}_${direction}`,
             },

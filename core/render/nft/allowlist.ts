@@ -8,7 +8,7 @@
  * order of the ruleset: a rule goes to the first step that comes no earlier than those of the rules before it on a port
  * of its own. That depends on rules alone: a new member or host changes elements and nothing else.
  */
-import type { NamedSet, Rule } from "#schema/ruleset.ts";
+import { dhcpPorts, type NamedSet, type Rule } from "#schema/ruleset.ts";
 import { dispatch, makeLine } from "./line.ts";
 import { type Context, renderRule, saddr } from "./match.ts";
 import { addressTypes, type Chain, families, type Fragment, type KernelMap } from "./program.ts";
@@ -70,14 +70,19 @@ function assign(rules: readonly Rule[], context: Context): readonly Placed[] {
 }
 
 function exactOf(rule: Rule): Exact | null {
-  const { protocol, source, destination, state, expires } = rule;
-  if (protocol.kind === "any" || protocol.kind === "icmp" || protocol.ports.kind === "any")
-    return null;
+  const { protocol, source, destination } = rule;
+  if (protocol.kind !== "tcp" && protocol.kind !== "udp") return null;
+  if (protocol.ports.kind === "any" || protocol.sourcePorts.kind !== "any") return null;
   const { ranges } = protocol.ports;
-  if (ranges.some(({ from, to }) => from !== to) || source.kind === "class") return null;
-  if (destination.kind !== "any" || state !== "any" || expires !== null) return null;
+  if (ranges.some(({ from, to }) => from !== to)) return null;
+  if (source.kind !== "any" && source.kind !== "set") return null;
+  if (destination.kind !== "any" || isConditional(rule)) return null;
   return { rule, proto: protocol.kind, ports: [...new Set(ranges.map(({ from }) => from))] };
 }
+
+/** Whether it asks for more than who sends what to whom. */
+const isConditional = ({ state, arrives, from, expires, rate, log }: Rule): boolean =>
+  state !== "any" || arrives !== null || from !== null || expires !== null || rate !== null || log;
 
 const fromHosts = ({ source }: Rule, context: Context): boolean =>
   source.kind === "set" && context.index.sets.get(source.set)?.kind === "hosts";
@@ -89,10 +94,18 @@ class LinePorts {
   add({ protocol }: Rule): void {
     switch (protocol.kind) {
       case "icmp":
+      case "sctp":
+      case "ip":
+      case "arp":
+      case "nd":
         return;
       case "any":
         this.#ports.tcp.add(0, portMax);
         this.#ports.udp.add(0, portMax);
+        return;
+      case "dhcp":
+        for (const sides of Object.values(dhcpPorts))
+          this.#ports.udp.add(sides[protocol.side], sides[protocol.side]);
         return;
       case "tcp":
       case "udp": {

@@ -72,11 +72,11 @@ function dispatchByClass(
     rule.source.kind === "class" ? rule.source.class : "",
   );
   const chainOf = new Map([...byClass.keys()].map((name) => [name, `c_${place}_${name}`]));
-  const elements = context.index.classes.get(mapOf)?.elements ?? [];
+  const elements = context.index.members(mapOf);
   const maps = families.map((family): KernelMap => ({
     name: `m${familyDigits[family]}_${place}_${mapOf}`,
     type: [addressTypes[family]],
-    elements: elements.flatMap(({ address, class: name }) => {
+    elements: elements.flatMap(([address, name]) => {
       const chain = familyOf(address) === family ? chainOf.get(name) : undefined;
       return chain === undefined ? [] : { key: quoteNetwork(address), chain };
     }),

@@ -4,7 +4,7 @@
  */
 import type { Guard } from "#schema/guard.ts";
 import { compareText } from "#schema/order.ts";
-import type { Ruleset } from "#schema/ruleset.ts";
+import { type Ruleset, scopeId } from "#schema/ruleset.ts";
 import { closedChains, renderHost } from "./host.ts";
 import { renderForwarding } from "./overlay.ts";
 import { skeleton } from "./print.ts";
@@ -50,7 +50,25 @@ const countersOf = (chains: readonly Chain[], others: readonly string[] = []): r
     ]),
   ].sort(compareText);
 
+/** Scopes that this backend has no chains for yet: to leave one out would leave its packets alone. @throws Unsupported */
+function refuseScopes({ scopes, rules }: Ruleset): void {
+  for (const scope of scopes)
+    switch (scope.kind) {
+      case "host":
+      case "overlay":
+        break;
+      case "vnic":
+      case "network":
+      case "zone-pair": {
+        const id = scopeId(scope);
+        const row = rules.find((rule) => rule.scope === id)?.row ?? id;
+        throw new Unsupported(`${row}: nft does not carry out scope ${id} yet`);
+      }
+    }
+}
+
 function programOf(ruleset: Ruleset, guard: Guard, since: number | null): Program {
+  refuseScopes(ruleset);
   const index = indexOf(ruleset);
   const forward = renderForwarding(ruleset, index, since);
   const host = renderHost(ruleset, index, guard, since);

@@ -6,10 +6,28 @@
  * rule without either sees both.
  */
 import { type Family, familyBits, formatAddress } from "#schema/address.ts";
-import type { Destination, Ports, Protocol, Rule, Scope, Source, State } from "#schema/ruleset.ts";
-import { inSet, makeLine, type Match, match, rejectReset } from "./line.ts";
+import {
+  type Destination,
+  dhcpPorts,
+  type IcmpTypes,
+  type Ports,
+  type Protocol,
+  type Rule,
+  type Scope,
+  type Source,
+  type State,
+} from "#schema/ruleset.ts";
+import { inSet, makeLine, type Match, match, outsideSet, rejectReset } from "./line.ts";
 import { families, type Line } from "./program.ts";
-import { quoteNetwork, quoteNft, type NftText, oneOf } from "./quote.ts";
+import {
+  type NftText,
+  oneOf,
+  quoteInterface,
+  quoteNetwork,
+  quoteNft,
+  quoteWord,
+  Unsupported,
+} from "./quote.ts";
 import type { RulesetIndex } from "./ruleset-index.ts";
 import { pairSetName, listPrefixLengths, setName } from "./sets.ts";
 
@@ -38,16 +56,33 @@ export interface Context {
 
 /** The nft rules of one abstract rule; its class, if it has one, has been matched by the dispatch already. */
 export function renderRule(rule: Rule, context: Context): readonly Line[] {
+  refuseUnrendered(rule);
   return matchAddresses(rule, context).flatMap(({ family, matches }) =>
     matchProtocol(rule.protocol, family).flatMap((protocol) =>
       renderVerdict(
         rule,
-        [...matches, ...protocol, ...stateMatches[rule.state], ...matchTime(rule, context)],
+        [
+          ...matchArrival(rule),
+          ...matches,
+          ...protocol,
+          ...stateMatches[rule.state],
+          ...matchTime(rule, context),
+        ],
         context.accepting,
       ),
     ),
   );
 }
+
+/** What this backend does not carry out yet is refused with its row, never left out (law 1). @throws Unsupported */
+function refuseUnrendered({ row, rate, log, layer }: Rule): void {
+  if (rate !== null) throw notRendered(row, "a rate");
+  if (log) throw notRendered(row, "log");
+  if (layer === "l2") throw notRendered(row, "layer l2");
+}
+
+const notRendered = (row: string, what: string): Unsupported =>
+  new Unsupported(`${row}: nft does not carry out ${what} yet`);
 
 interface AddressMatch {
   /** null: not bound to a family. */
@@ -57,39 +92,59 @@ interface AddressMatch {
 
 function matchAddresses(rule: Rule, context: Context): readonly AddressMatch[] {
   const { source, destination } = rule;
-  if (source.kind !== "set" && destination.kind === "any") return [{ family: null, matches: [] }];
+  if ((source.kind === "any" || source.kind === "class") && destination.kind === "any")
+    return [{ family: null, matches: [] }];
   return families.flatMap((family) =>
-    matchDestination(destination, family, context).map((matches) => ({
+    matchDestination(rule, family, context).map((matches) => ({
       family,
-      matches: [...matchSource(source, family, context), ...matches],
+      matches: [
+        ...(source.kind === "class"
+          ? []
+          : matchEnd(rule.row, source, saddr[family], family, context)),
+        ...matches,
+      ],
     })),
   );
 }
 
-function matchSource(source: Source, family: Family, context: Context): readonly Match[] {
-  switch (source.kind) {
+/** @throws Unsupported */
+function matchEnd(
+  row: string,
+  end: Exclude<Source | Destination, { readonly kind: "class" | "source-subnet" }>,
+  key: NftText,
+  family: Family,
+  { index }: Context,
+): readonly Match[] {
+  switch (end.kind) {
     case "any":
-    case "class":
       return [];
     case "set":
-      return [inSet(saddr[family], setName(source.set, context.index, family))];
+      return [inSet(key, setName(end.set, index, family))];
+    case "set-except":
+      return [
+        inSet(key, setName(end.set, index, family)),
+        outsideSet(key, setName(end.except, index, family)),
+      ];
+    case "not-set":
+      return [outsideSet(key, setName(end.set, index, family))];
+    case "own":
+      throw notRendered(row, "own");
   }
 }
 
 /** One alternative for each way to match; `source-subnet` has one for each prefix length of the scope. */
 function matchDestination(
-  destination: Destination,
+  { row, destination }: Rule,
   family: Family,
   context: Context,
 ): readonly (readonly Match[])[] {
-  switch (destination.kind) {
-    case "any":
-      return [[]];
-    case "set":
-      return [[inSet(daddr[family], setName(destination.set, context.index, family))]];
-    case "source-subnet":
-      return matchPair(context.scope, family).map((pair) => [pair]);
-  }
+  return destination.kind === "source-subnet"
+    ? matchPair(context.scope, family).map((pair) => [pair])
+    : [matchEnd(row, destination, daddr[family], family, context)];
+}
+
+function matchArrival({ arrives }: Rule): readonly Match[] {
+  return arrives === null ? [] : [match(quoteNft`iifname ${oneOf(arrives.map(quoteInterface))}`)];
 }
 
 /** Source and destination lie in one declared subnet: a masked-pair hash for each prefix length. */
@@ -113,24 +168,59 @@ const icmpMatch: Readonly<Record<Family, Match>> = {
 
 /** One alternative for each way to match. */
 function matchProtocol(protocol: Protocol, family: Family | null): readonly (readonly Match[])[] {
+  const own = family === null ? families : [family];
   switch (protocol.kind) {
     case "any":
       return [[]];
     case "icmp":
-      return (family === null ? families : [family]).map((each) => [icmpMatch[each]]);
+      return own.flatMap((each) => matchIcmp(protocol.types, each));
     case "tcp":
-      return [[matchPorts(quoteNft`tcp`, protocol.ports)]];
     case "udp":
-      return [[matchPorts(quoteNft`udp`, protocol.ports)]];
+    case "sctp":
+      return [matchTransport(protocol)];
+    case "ip":
+      return [[match(quoteNft`meta l4proto ${protocol.number}`)]];
+    case "dhcp":
+      return own.map((each) => [
+        match(quoteNft`meta nfproto ${quoteWord(each === "v4" ? "ipv4" : "ipv6")}`),
+        match(quoteNft`udp dport ${dhcpPorts[each][protocol.side]}`),
+      ]);
+    // Of layer l2 alone, which is refused before.
+    case "arp":
+    case "nd":
+      return [];
   }
 }
 
-function matchPorts(protocol: NftText, ports: Ports): Match {
-  if (ports.kind === "any") return match(quoteNft`meta l4proto ${protocol}`);
+function matchIcmp(types: IcmpTypes | null, family: Family): readonly (readonly Match[])[] {
+  if (types === null) return [[icmpMatch[family]]];
+  const own = types[family].map((type) => quoteNft`${type}`);
+  const protocol = family === "v4" ? quoteNft`icmp` : quoteNft`icmpv6`;
+  return own.length === 0
+    ? []
+    : [[icmpMatch[family], match(quoteNft`${protocol} type ${oneOf(own)}`)]];
+}
+
+function matchTransport({
+  kind,
+  ports,
+  sourcePorts,
+}: Extract<Protocol, { readonly ports: Ports }>): readonly Match[] {
+  const protocol = quoteWord(kind);
+  if (ports.kind === "any" && sourcePorts.kind === "any")
+    return [match(quoteNft`meta l4proto ${protocol}`)];
+  return [
+    ...matchPorts(quoteNft`${protocol} dport`, ports),
+    ...matchPorts(quoteNft`${protocol} sport`, sourcePorts),
+  ];
+}
+
+function matchPorts(key: NftText, ports: Ports): readonly Match[] {
+  if (ports.kind === "any") return [];
   const ranges = mergeRanges(ports.ranges).map(({ from, to }) =>
     from === to ? quoteNft`${from}` : quoteNft`${from}-${to}`,
   );
-  return match(quoteNft`${protocol} dport ${oneOf(ranges)}`);
+  return [match(quoteNft`${key} ${oneOf(ranges)}`)];
 }
 
 interface Range {
@@ -162,11 +252,13 @@ const stateMatches: Readonly<Record<State, readonly Match[]>> = {
  * clock that stands before the ruleset was made is behind, and no grant is believed to be still in force by it; a refusal
  * has no such bound, as that would open.
  */
-function matchTime({ expires, verdict }: Rule, { since }: Context): readonly Match[] {
-  if (expires === null) return [];
-  const bound =
-    verdict === "accept" && since !== null ? [match(quoteNft`meta time >= ${since}`)] : [];
-  return [...bound, match(quoteNft`meta time < ${expires}`)];
+function matchTime({ from, expires, verdict }: Rule, { since }: Context): readonly Match[] {
+  const believed = verdict === "accept" && expires !== null ? since : null;
+  const first = from === null ? believed : Math.max(from, believed ?? 0);
+  return [
+    ...(first === null ? [] : [match(quoteNft`meta time >= ${first}`)]),
+    ...(expires === null ? [] : [match(quoteNft`meta time < ${expires}`)]),
+  ];
 }
 
 function renderVerdict(
