@@ -106,13 +106,13 @@ async function survey(
     const port = parseListener(line);
     if (port !== undefined) listening.add(port);
   });
-  const judge = makeFlowCheck(now, before, at);
+  const check = makeFlowCheck(now, before, at);
   const blind: Paths = { own, listening, by: () => "" };
   const suspects = new Map<string, Flow>();
   const kept = new Set<string>();
   let more = false;
   const readTrackedFlows = (flow: Flow, key: string): void => {
-    if (judge(flow, blind) === undefined) {
+    if (check(flow, blind) === undefined) {
       if (own.has(flow.original.destination)) kept.add(toPort(flow));
     } else if (suspects.size < flowsPerRound) suspects.set(key, flow);
     else more = true;
@@ -133,7 +133,7 @@ async function survey(
   const routes = await readRoutes(exec, [...suspects.values()]);
   const paths = { ...blind, by: (address: string) => routes.get(address) ?? "" };
   const flows = [...suspects.values()].flatMap((flow) => {
-    const cut = judge(flow, paths);
+    const cut = check(flow, paths);
     if (cut === undefined) kept.add(toPort(flow));
     return cut ?? [];
   });

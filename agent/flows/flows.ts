@@ -154,15 +154,15 @@ export function makeFlowCheck(
   before: Rules | undefined,
   at: number,
 ): (flow: Flow, paths: Paths) => CutFlow | undefined {
-  const judge = judgeOf(now);
-  const judgeBefore = before === undefined ? undefined : judgeOf(before);
+  const decide = makeDecider(now);
+  const decideBefore = before === undefined ? undefined : makeDecider(before);
   return (flow, paths) => {
     const packet = makeFirstPacket(flow, paths);
     if (packet === undefined || endsAtManagement(packet, paths, now.guard)) return undefined;
-    const { verdict, row } = judge({ ...packet, at });
+    const { verdict, row } = decide({ ...packet, at });
     if (verdict === "accept") return undefined;
     // A rule that has expired since the apply before allowed its flows then.
-    if (judgeBefore !== undefined && judgeBefore(packet).verdict !== "accept") return undefined;
+    if (decideBefore !== undefined && decideBefore(packet).verdict !== "accept") return undefined;
     const { hook, port, source, destination } = packet;
     const way =
       hook === "input"
@@ -172,7 +172,7 @@ export function makeFlowCheck(
   };
 }
 
-const judgeOf = ({ ruleset, guard }: Rules): ((packet: Packet) => PacketVerdict) =>
+const makeDecider = ({ ruleset, guard }: Rules): ((packet: Packet) => PacketVerdict) =>
   prepare(ruleset, guard);
 
 /** The flow's first packet as the host's chain sees it; undefined for what is forwarded or stays on the loopback. */

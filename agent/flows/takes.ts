@@ -9,7 +9,7 @@ import type { Rules } from "./flows.ts";
 
 /** @param at Unix seconds: a rule that has ended by then takes its flows with it */
 export function mayTake(now: Rules, before: Rules, at: number): boolean {
-  if (judgesHost(now.ruleset) !== judgesHost(before.ruleset) || !sameGuard(now, before))
+  if (hasHostScope(now.ruleset) !== hasHostScope(before.ruleset) || !sameGuard(now, before))
     return true;
   const [held, next] = [hostRules(before.ruleset), hostRules(now.ruleset)];
   if (held.some(({ expires }) => expires !== null && expires <= at)) return true;
@@ -21,7 +21,7 @@ export function mayTake(now: Rules, before: Rules, at: number): boolean {
   );
 }
 
-const judgesHost = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind === "host");
+const hasHostScope = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind === "host");
 const hostRules = ({ rules }: Ruleset): readonly Rule[] =>
   rules.filter(({ scope }) => scope === "host");
 

@@ -59,7 +59,7 @@ export function describeListeners(
   processes: ReadonlyMap<number, string>,
   redirects: readonly ForeignRedirect[],
 ): readonly ListenerOutlook[] {
-  const judge = prepare(rules.ruleset, rules.guard);
+  const decide = prepare(rules.ruleset, rules.guard);
   const sources = sourcesOf(rules);
   return listeners.map((listener) => {
     const { protocol, address, port, inode } = listener;
@@ -68,7 +68,7 @@ export function describeListeners(
       destinations
         .filter(({ destination }) => isV6(destination) === isV6(source))
         .map((to) =>
-          judge({ ...to, hook: "input", protocol, port, source, state: "new" } satisfies Packet),
+          decide({ ...to, hook: "input", protocol, port, source, state: "new" } satisfies Packet),
         );
     const admitted = sources(protocol, port)
       .flatMap(ask)

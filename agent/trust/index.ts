@@ -152,7 +152,7 @@ class TrustStore implements Trust {
 
   accept(update: UpdateBytes, hint: Hint, now: number): Promise<Outcome<TrustedBundle>> {
     return settleOutcome(async () => {
-      const judged = await this.#judge(update, now);
+      const judged = await this.#verifyUpdate(update, now);
       const moved = judged.root !== this.#held.root;
       if (!judged.outcome.ok) {
         if (moved) this.#keepRoot(judged, now);
@@ -167,7 +167,7 @@ class TrustStore implements Trust {
   }
 
   /** Reads the state directory and changes nothing. */
-  async #judge(update: UpdateBytes, now: number): Promise<Judged> {
+  async #verifyUpdate(update: UpdateBytes, now: number): Promise<Judged> {
     if (update.roots.length > sizeLimits.newRoots)
       throw new Refused(
         "metadata_too_large",

@@ -5,7 +5,7 @@ import { apply } from "./catalog/apply.ts";
 import { plan } from "./catalog/plan.ts";
 import { completion } from "./completion.ts";
 import { login, whoami } from "./login.ts";
-import { cosignList, cosignShow, cosignSign } from "./cosign/cosign.ts";
+import { cosignList, cosignShow, cosignSign } from "./cosign/pending.ts";
 import { enrol } from "./hosts/enrol.ts";
 import { hostsHistory } from "./hosts/history.ts";
 import { hostsAdopting } from "./hosts/adopting.ts";

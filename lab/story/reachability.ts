@@ -4,7 +4,7 @@
  */
 import type { Checks } from "./checks.ts";
 import { findExpectedVerdict, type Stage } from "./expected.ts";
-import { type Simulator, simulateProbe } from "./judge.ts";
+import { type Simulator, simulateProbe } from "./probe-verdict.ts";
 import type { Network, Station } from "#lab/net/network.ts";
 import type { Printer } from "#lab/run/print.ts";
 import { families, type Probe, type Probers } from "#lab/net/probe.ts";
@@ -30,7 +30,7 @@ export interface Compared {
   readonly probers: Probers;
   readonly network: Network;
   readonly gateway: Station;
-  readonly judges: ReadonlyMap<string, Simulator>;
+  readonly simulators: ReadonlyMap<string, Simulator>;
   readonly print: Printer;
   readonly checks: Checks;
 }
@@ -41,7 +41,7 @@ export interface Compared {
  * @returns what is open now
  */
 export async function compareReachability(
-  { probers, network, gateway, judges, print, checks }: Compared,
+  { probers, network, gateway, simulators, print, checks }: Compared,
   stage: Stage,
   before?: readonly OpenLine[],
 ): Promise<readonly OpenLine[]> {
@@ -49,7 +49,7 @@ export async function compareReachability(
   const answers = await probers.answers(probes);
   const findings = families.flatMap((family) =>
     probes.map((probe, i): Finding => {
-      const { verdict, row } = simulateProbe(judges, gateway, probe, family);
+      const { verdict, row } = simulateProbe(simulators, gateway, probe, family);
       const packet = answers[i]?.[family] === true ? "accept" : "drop";
       const expected = findExpectedVerdict(stage, probe);
       return {

@@ -8,7 +8,7 @@ import type { Checks } from "./checks.ts";
 import type { Stage } from "./expected.ts";
 import { gatewayName, managementInterface } from "#lab/net/machines.ts";
 import { waitForRefusal } from "#lab/fleet/hosts.ts";
-import type { Simulator } from "./judge.ts";
+import type { Simulator } from "./probe-verdict.ts";
 import { type KernelTable, readKernel } from "#lab/net/kernel.ts";
 import { applyExamples, examples, type Lab, waitForLab } from "./lab.ts";
 import type { Runtime } from "#lab/run/options.ts";
@@ -192,17 +192,21 @@ async function compare(
 ): Promise<readonly OpenLine[]> {
   const { lab, print, checks } = scene;
   const guard = { management: { interfaces: [managementInterface], allow: [] } };
-  const judges = new Map<string, Simulator>();
+  const simulators = new Map<string, Simulator>();
   for (const [host, { revision }] of fleet) {
     const params = { revision, host };
     const ruleset = await lab.control.api.call("GET /v1/revisions/:revision/hosts/:host/ruleset", {
       params,
     });
-    judges.set(host, prepare(ruleset, guard));
+    simulators.set(host, prepare(ruleset, guard));
   }
   const { network, probers } = lab;
   const gateway = network.station(gatewayName);
-  return compareReachability({ probers, network, gateway, judges, print, checks }, stage, before);
+  return compareReachability(
+    { probers, network, gateway, simulators, print, checks },
+    stage,
+    before,
+  );
 }
 
 /** What each host runs. */

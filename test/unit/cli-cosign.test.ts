@@ -1,8 +1,8 @@
 /** What an operator is shown before signing: from the bytes that are signed, whatever the control plane says of them. */
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { listSigningLines } from "#cli/commands/cosign/cosign.ts";
-import { checkToSign } from "#cli/root/cosign.ts";
+import { listSigningLines } from "#cli/commands/cosign/pending.ts";
+import { checkToSign } from "#cli/root/pending-targets.ts";
 import { buildRoot, makeRootKey, type RootKey, signatureOver } from "#cli/root/name.ts";
 import { makeNextRoot, type RootChange } from "#cli/root/succession.ts";
 import { encodeBundle } from "#schema/bundle.ts";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTrust, pinRoot, type Trust } from "#agent/trust/index.ts";
-import { checkToSign } from "#cli/root/cosign.ts";
+import { checkToSign } from "#cli/root/pending-targets.ts";
 import { holds as cliHolds } from "#cli/root/file.ts";
 import { Refused } from "#core/refused.ts";
 import { type Claim, checkClaims, checkClaimsAsync, type ClaimCheck } from "#core/tuf/claims.ts";

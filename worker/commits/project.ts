@@ -19,7 +19,7 @@ import {
   type Level,
   readReleases,
   readVersions,
-  released,
+  nothingWithheld,
   type Releases,
   type Served,
   servedOf,
@@ -78,7 +78,7 @@ export async function project(
     code: "invalid_intent",
     diagnostics: diagnostics.map((diagnostic) => blame(diagnostic, changes)),
   });
-  const steps = stepsOf(intent, [], released, planned.plan);
+  const steps = stepsOf(intent, [], nothingWithheld, planned.plan);
   const atHead = compilerOf(steps.before.low);
   const { closed, opened } = planned.plan;
   if (closed.length + opened.length === 0)
@@ -172,7 +172,7 @@ async function projectBehind(
 ): Promise<Behind> {
   const levels = Map.groupBy(
     releases.levels.keys(),
-    (host) => releases.levels.get(host) ?? released,
+    (host) => releases.levels.get(host) ?? nothingWithheld,
   );
   const revisions = new Set([...levels.keys()].flatMap(({ withheld }) => withheld));
   const versions = await readVersions(sql, [...revisions]);

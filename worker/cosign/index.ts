@@ -1,3 +1,3 @@
 /** The door of the feature. Targets that operators sign. */
-export { settlePending } from "./cosign.ts";
+export { settlePending } from "./signatures.ts";
 export { routeCosign } from "./routes.ts";

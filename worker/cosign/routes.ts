@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import type * as z from "zod";
 import type { CosignResponse, PendingDetail, PendingItem } from "#schema/cosign.ts";
-import { nothingWaits, takeSignatures } from "./cosign.ts";
+import { nothingWaits, takeSignatures } from "./signatures.ts";
 import type { Ports } from "#worker/ports/index.ts";
 import { Refused } from "#worker/lib/refused.ts";
 import { type Pending, readRootInForce, signaturesOf } from "#worker/signing/index.ts";

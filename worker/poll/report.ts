@@ -11,7 +11,7 @@ import { updateEntry, computeNextReportSeconds } from "#core/rollout/index.ts";
 import { writeAudited } from "#worker/db/audit.ts";
 import { readEvidence, storeReport } from "#worker/reports/index.ts";
 import { findIdentity, type Speaker, suspectClone } from "#worker/hosts/index.ts";
-import { advance, judgedIn } from "#worker/rollouts/index.ts";
+import { advance, listOpenEntries } from "#worker/rollouts/index.ts";
 
 export interface Answered {
   /** The highest number stored under the host's key. */
@@ -54,11 +54,11 @@ export async function takeReport(
 
 /** @returns seconds until the host should report again; null when no rollout decides on it */
 async function advanceRollout(ports: Ports, host: string): Promise<number | null> {
-  const judged = await judgedIn(ports.sql, host);
-  if (judged.length === 0) return null;
+  const entries = await listOpenEntries(ports.sql, host);
+  if (entries.length === 0) return null;
   const newest = (await readEvidence(ports.sql, [host])).get(host);
   const wishes: number[] = [];
-  for (const { rollout, entry, place, awaitsOthers } of judged) {
+  for (const { rollout, entry, place, awaitsOthers } of entries) {
     const { standing, assignedAt } = updateEntry(entry, newest, place, ports.clock.now());
     const news = standing !== entry.standing || assignedAt !== entry.assignedAt;
     if (news && (standing !== "committed" || !awaitsOthers)) await advance(ports, rollout);

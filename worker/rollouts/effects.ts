@@ -18,7 +18,7 @@ import {
   publish,
   readHostLevels,
   readVersions,
-  released,
+  nothingWithheld,
   type Served,
   servedOf,
   readServedSeqs,
@@ -117,7 +117,7 @@ async function publishLevels(
   levels: ReadonlyMap<string, Level>,
   firm: ReadonlySet<string>,
 ): Promise<Published> {
-  const groups = Map.groupBy(levels.keys(), (host) => levels.get(host) ?? released);
+  const groups = Map.groupBy(levels.keys(), (host) => levels.get(host) ?? nothingWithheld);
   const versions = await readVersions(ports.sql, [
     ...new Set([...groups.keys()].flatMap(({ withheld }) => withheld)),
   ]);
@@ -154,7 +154,7 @@ async function fallBack(
 ): Promise<{ readonly served: Compiled; readonly level: Level }> {
   const first = Math.min(...withheld);
   const before = await readIntent(sql, first - 1);
-  const served = before === undefined ? undefined : servedOf(basesOf(before, [], released));
+  const served = before === undefined ? undefined : servedOf(basesOf(before, [], nothingWithheld));
   if (served?.ok !== true) throw new Error(`intent before revision ${first} does not compile`);
   const all = Array.from({ length: head - first + 1 }, (_, i) => first + i);
   return { served, level: { withheld: all, narrowed: [] } };

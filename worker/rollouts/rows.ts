@@ -173,7 +173,7 @@ export async function readNextRollout(sql: Sql): Promise<number> {
   return (last?.id ?? 0) + 1;
 }
 
-const Judged = z.object({
+const OpenEntry = z.object({
   ...HostRow.shape,
   rollout: z.int(),
   gates: json(Gates),
@@ -182,7 +182,7 @@ const Judged = z.object({
 });
 
 /** A host in the phase that an open rollout is in, with what it was given there. */
-export interface Judged {
+export interface OpenEntry {
   readonly rollout: number;
   readonly entry: Entry;
   readonly place: Pick<RolloutState, "gates" | "phase" | "wave">;
@@ -191,7 +191,7 @@ export interface Judged {
 }
 
 /** Where open rollouts judge this host, the oldest first. */
-export async function judgedIn(sql: Sql, host: string): Promise<readonly Judged[]> {
+export async function listOpenEntries(sql: Sql, host: string): Promise<readonly OpenEntry[]> {
   const text = `SELECT e.*, r.gates, r.wave AS current_wave,
         EXISTS (SELECT 1 FROM rollout_host o WHERE o.rollout = e.rollout AND o.phase = e.phase
           AND o.standing = 'assigned' AND o.host <> e.host) AS others
@@ -201,7 +201,7 @@ export async function judgedIn(sql: Sql, host: string): Promise<readonly Judged[
       ORDER BY r.id`;
   const { results } = await sql.prepare(text).bind(host).all();
   return z
-    .array(Judged)
+    .array(OpenEntry)
     .parse(results)
     .map(({ rollout: id, gates, current_wave: wave, others, ...row }) => ({
       rollout: id,

@@ -18,7 +18,7 @@ export {
   readReleases,
   readHostLevels,
   readVersions,
-  released,
+  nothingWithheld,
   setLevel,
   shareLevels,
   withhold,

@@ -19,7 +19,7 @@ export interface Level {
   readonly narrowed: readonly number[];
 }
 
-export const released: Level = { withheld: [], narrowed: [] };
+export const nothingWithheld: Level = { withheld: [], narrowed: [] };
 
 /** A revision as it stands with one host; `released` ones it has, and an open rollout may still take them back. */
 export interface HostLevel {

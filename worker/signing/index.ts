@@ -7,7 +7,7 @@ export {
   publishPending,
   signaturesOf,
   addSignatures,
-} from "./cosign.ts";
+} from "./proposal.ts";
 export { operatorsLifetime, snapshotLifetime } from "./metadata.ts";
 export { BundleTooLarge, type Floor, bundleOf, publishHost, renewLease } from "./repository.ts";
 export { routeRoot } from "./root-routes.ts";

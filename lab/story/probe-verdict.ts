@@ -17,15 +17,18 @@ export interface ProbeVerdict {
 
 /** Judges by host. A managed host that is not among them has no rules yet, and no say. */
 export function simulateProbe(
-  judges: ReadonlyMap<string, Simulator>,
+  simulators: ReadonlyMap<string, Simulator>,
   gateway: Station,
   { from, to, ask }: Probe<Station>,
   family: LabFamily,
 ): ProbeVerdict {
   const [request, reply] = makePayloads(ask, family);
-  const there = simulateWay(judges, gateway, from, to, family, { ...request, state: "new" });
+  const there = simulateWay(simulators, gateway, from, to, family, { ...request, state: "new" });
   if (there.verdict !== "accept") return there;
-  const back = simulateWay(judges, gateway, to, from, family, { ...reply, state: "established" });
+  const back = simulateWay(simulators, gateway, to, from, family, {
+    ...reply,
+    state: "established",
+  });
   return back.verdict === "accept" ? there : back;
 }
 
@@ -50,7 +53,7 @@ function makePayloads(ask: Probe["ask"], family: LabFamily): readonly [Payload, 
 }
 
 function simulateWay(
-  judges: ReadonlyMap<string, Simulator>,
+  simulators: ReadonlyMap<string, Simulator>,
   gateway: Station,
   from: Station,
   to: Station,
@@ -59,7 +62,7 @@ function simulateWay(
 ): ProbeVerdict {
   let row: string | null = null;
   for (const { host, hook } of listHops(gateway, from, to)) {
-    const judged = judges.get(host)?.({
+    const judged = simulators.get(host)?.({
       ...hook,
       ...told,
       source: from.address[family],

@@ -6,7 +6,7 @@ import type { PendingItem } from "#schema/cosign.ts";
 import type { Root } from "#schema/tuf.ts";
 import { type Client, connectionOptions, openClient } from "#cli/http/client.ts";
 import { command, print } from "#cli/run/command.ts";
-import { readToSign, sendSignature, type ToSign } from "#cli/root/cosign.ts";
+import { readToSign, sendSignature, type ToSign } from "#cli/root/pending-targets.ts";
 import { Failure, type Output } from "#cli/text/output.ts";
 import { listItems } from "#cli/http/pages.ts";
 import { wholeHostLines } from "#cli/text/host.ts";
