@@ -107,7 +107,11 @@ interface Resolved {
   readonly ca: string | undefined;
 }
 
-/** Options first, then the environment, then the profile, whose token goes to its own control plane alone. @throws UsageError */
+/**
+ * Options first, then the environment, then the profile, whose token goes to its own control plane alone. A token of the
+ * environment goes where the environment or an option says, or to a profile that is named, never to the last login's.
+ * @throws UsageError
+ */
 export function readConnection(given: Connection, env: Readonly<NodeJS.ProcessEnv>): Resolved {
   const [url, token] = [given.url ?? env["PORTCULLIS_URL"], env["PORTCULLIS_TOKEN"]];
   const tokenFile = given["token-file"];
@@ -115,6 +119,17 @@ export function readConnection(given: Connection, env: Readonly<NodeJS.ProcessEn
   const isComplete =
     given.profile === undefined && url !== undefined && (tokenFile ?? token) !== undefined;
   const profile = isComplete ? undefined : findProfile(given.profile, env);
+  const isNamed = (given.profile ?? env["PORTCULLIS_PROFILE"]) !== undefined;
+  if (
+    profile !== undefined &&
+    !isNamed &&
+    url === undefined &&
+    tokenFile === undefined &&
+    token !== undefined
+  )
+    throw new UsageError(
+      "PORTCULLIS_TOKEN is set, and nothing says for which control plane: set PORTCULLIS_URL, give --url, name a login with --profile, or unset it",
+    );
   const isOwn =
     profile !== undefined &&
     (url === undefined || URL.parse(url)?.href === URL.parse(profile.url)?.href);

@@ -3,7 +3,8 @@
  * whom to trust for it, and the file with the token. The token itself is never copied there. Options win over environment
  * variables, and those over a profile; a profile's token goes to that profile's control plane and to no other.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { UsageError } from "#args/exits.ts";
@@ -66,13 +67,23 @@ export function storeProfile(name: string, profile: Profile, env: Env): string {
   };
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const fresh = `${path}.new`;
-    writeFileSync(fresh, `${JSON.stringify(stored, null, 2)}\n`, { mode: 0o600 });
-    renameSync(fresh, path);
+    replaceFile(path, `${JSON.stringify(stored, null, 2)}\n`);
   } catch (error) {
     throw new UsageError(`cannot write ${path}: ${codeOf(error)}`);
   }
   return path;
+}
+
+/** Whole or not at all, by a name that nobody else writes to, or has put a link at: two logins at once lose neither file. */
+function replaceFile(path: string, text: string): void {
+  const fresh = `${path}.${randomUUID()}.tmp`;
+  try {
+    writeFileSync(fresh, text, { mode: 0o600, flag: "wx", flush: true });
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
 }
 
 function readProfiles(env: Env): Profiles | undefined {

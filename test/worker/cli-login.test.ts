@@ -4,12 +4,14 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { openStandalone, type Standalone } from "#worker/standalone/index.ts";
 import { openApiDocument } from "#worker/http/openapi/document.ts";
@@ -66,6 +68,7 @@ test("whoami says what a token may, whatever its scopes", async () => {
     "1h",
   );
   env["PORTCULLIS_TOKEN"] = lines[0] ?? "";
+  env["PORTCULLIS_URL"] = url;
   const who = await run("whoami");
   expect(who).toMatchObject({ code: 0 });
   expect(who.lines.join("\n")).toMatch(/name +token:ci\nscopes +audit:read\nexpires +\d{4}-/);
@@ -111,4 +114,27 @@ test("the document says what is meant where a list's limit is not said", () => {
   const text = JSON.stringify(openApiDocument());
   expect(text).toMatch(/"name":"limit"[^}]*"default":100/);
   expect(text).toMatch(/"name":"limit"[^}]*"default":20[^0-9]/);
+});
+
+test("a token of the environment goes to no login that nobody named", async () => {
+  await run("login", "--url", url, "--token-file", tokenFile);
+  env["PORTCULLIS_TOKEN"] = plane.admin.token;
+  const { code, lines, errors } = await run("hosts");
+  expect({ code, lines }).toEqual({ code: 2, lines: [] });
+  expect(errors.join("\n")).toContain(
+    "PORTCULLIS_TOKEN is set, and nothing says for which control plane",
+  );
+  expect((await run("hosts", "--profile", "default")).code).toBe(0);
+  expect((await run("hosts", "--url", url)).code).toBe(0);
+  expect((await run("hosts", "--token-file", tokenFile)).code).toBe(0);
+});
+
+test("a link where a login used to write its copy is not followed, and none is left behind", async () => {
+  await run("login", "--url", url, "--token-file", tokenFile);
+  const victim = join(env["HOME"] ?? "", "victim");
+  writeFileSync(victim, "mine");
+  symlinkSync(victim, `${stored()}.new`);
+  expect((await run("login", "--url", url, "--token-file", tokenFile)).code).toBe(0);
+  expect(readFileSync(victim, "utf8")).toBe("mine");
+  expect(readdirSync(dirname(stored())).toSorted()).toEqual(["profiles.json", "profiles.json.new"]);
 });
