@@ -21,37 +21,57 @@ export interface Sightings {
 export const sightingSlackMs = 2 * writtenEveryMs;
 
 export function openSightings({ sql, clock }: Pick<Ports, "sql" | "clock">): Sightings {
-  const known = new Map<string, number>();
-  let unwritten = new Map<string, number>();
+  const known = new Map<string, Sighting>();
+  let unwritten: Sighting[] = [];
   let writtenAt = Number.NEGATIVE_INFINITY;
   return {
+    // The hottest write there is: one look-up a poll.
     saw(host) {
-      const now = clock.now();
-      if (!known.has(host) && known.size >= rememberedMax) return;
-      known.set(host, now);
-      unwritten.set(host, now);
+      let sighting = known.get(host);
+      if (sighting === undefined) {
+        if (known.size >= rememberedMax) return;
+        sighting = { host, at: 0, isUnwritten: false };
+        known.set(host, sighting);
+      }
+      sighting.at = clock.now();
+      if (sighting.isUnwritten) return;
+      sighting.isUnwritten = true;
+      unwritten.push(sighting);
     },
     async lastOf(hosts) {
       const last = new Map(await readSightings(sql, hosts));
       for (const host of hosts) {
-        const here = known.get(host);
+        const here = known.get(host)?.at;
         if (here !== undefined) last.set(host, Math.max(here, last.get(host) ?? 0));
       }
       return last;
     },
     writeDue() {
       const now = clock.now();
-      if (unwritten.size === 0 || Math.abs(now - writtenAt) < writtenEveryMs) return undefined;
+      if (unwritten.length === 0 || Math.abs(now - writtenAt) < writtenEveryMs) return undefined;
       const seen = unwritten;
-      unwritten = new Map();
+      unwritten = [];
       writtenAt = now;
-      return sql.batch([...sightingStatements(sql, seen)]).then(
+      for (const sighting of seen) sighting.isUnwritten = false;
+      const times = new Map(seen.map(({ host, at }) => [host, at]));
+      return sql.batch([...sightingStatements(sql, times)]).then(
         () => undefined,
         (error: unknown) => {
-          for (const [host, at] of seen) if (!unwritten.has(host)) unwritten.set(host, at);
+          for (const sighting of seen) {
+            if (sighting.isUnwritten) continue;
+            sighting.isUnwritten = true;
+            unwritten.push(sighting);
+          }
           throw error;
         },
       );
     },
   };
+}
+
+/** When a host was seen last, in milliseconds since the Unix epoch; changed in place. */
+interface Sighting {
+  readonly host: string;
+  at: number;
+  isUnwritten: boolean;
 }
