@@ -61,7 +61,7 @@ export function meetOverlays(a: readonly Scope[], b: readonly Scope[]): MetOverl
   return { overlays, nowhere: subtractSpans(unionOf(...known), unionOf(met, spansOf(anyArrival))) };
 }
 
-/** A scope that is neither the host's nor an overlay's, with its twin on each side; undefined: left alone there. */
+/** A scope that is neither the host's nor an overlay's, with what it is on each side; undefined: left alone there. */
 export interface MetOther {
   readonly scope: Scope;
   readonly left: Scope | undefined;
@@ -71,28 +71,43 @@ export interface MetOther {
 }
 
 /**
- * Scopes of other kinds: alike on both sides, or on one alone, they are met. What one side says otherwise, by the same
- * name or about the same devices, is closed, and of a network its inside too.
+ * Scopes of other kinds. One that both sides have alike, or that the other side leaves alone, is met. All else, the same
+ * name said otherwise or a device with another owner, is closed on both sides, by names that are free.
  */
 export function meetOthers(a: readonly Scope[], b: readonly Scope[]): readonly MetOther[] {
-  const [mine, yours] = [a, b].map((scopes) => scopes.filter(isOther));
-  const twins = new Map((yours ?? []).map((scope) => [scopeId(scope), scope]));
-  const first = (mine ?? []).map((scope): MetOther => {
-    const right = twins.get(scopeId(scope));
-    const alike = right !== undefined && formatCanonical(scope) === formatCanonical(right);
-    const alone = right === undefined && !isClashing(scope, b);
-    return alike || alone
-      ? { scope, left: scope, right, exact: true }
-      : { scope: closeInside(scope), left: scope, right: scope, exact: false };
-  });
-  const known = new Set(first.map(({ scope }) => scopeId(scope)));
-  const second = (yours ?? [])
-    .filter((scope) => !known.has(scopeId(scope)) && !isClashing(scope, mine ?? []))
-    .map((scope): MetOther => {
-      const exact = !isClashing(scope, a);
-      return { scope: exact ? scope : closeInside(scope), left: undefined, right: scope, exact };
-    });
-  return [...first, ...second];
+  const met: MetOther[] = [];
+  const known = new Set<string>();
+  const claimed = new Set<string>();
+  const add = (other: MetOther): void => {
+    met.push(other);
+    known.add(scopeId(other.scope));
+    for (const device of listOwnDevices(other.scope)) claimed.add(device);
+  };
+  const closed: Pick<MetOther, "left" | "right" | "scope">[] = [];
+  for (const [own, others, left] of [
+    [a, b, true],
+    [b, a, false],
+  ] as const)
+    for (const scope of own.filter(isOther)) {
+      const twin = others.find((other) => scopeId(other) === scopeId(scope));
+      const alike = twin !== undefined && formatCanonical(scope) === formatCanonical(twin);
+      const ends = left ? { left: scope, right: twin } : { left: twin, right: scope };
+      if (alike && left) add({ scope, ...ends, exact: true });
+      else if (twin === undefined && !isClashing(scope, others))
+        add({ scope, ...ends, exact: true });
+      else if (!alike) closed.push({ scope, ...ends });
+    }
+  // A vNIC's device is judged wherever packets come by it, so one that is a vNIC's to either side is closed as that.
+  const isGuest = ({ scope }: Pick<MetOther, "scope">): boolean => scope.kind === "vnic";
+  for (const { scope, ...ends } of [
+    ...closed.filter(isGuest),
+    ...closed.filter((one) => !isGuest(one)),
+  ]) {
+    const devices = listOwnDevices(scope);
+    if (devices.length > 0 && devices.every((device) => claimed.has(device))) continue;
+    add({ scope: renameFreely(closeScope(scope), known), ...ends, exact: false });
+  }
+  return met;
 }
 
 const isOther = ({ kind }: Scope): boolean => kind !== "host" && kind !== "overlay";
@@ -102,8 +117,36 @@ const isClashing = (scope: Scope, others: readonly Scope[]): boolean => {
   return listOwnDevices(scope).some((device) => taken.has(device));
 };
 
-const closeInside = (scope: Scope): Scope =>
-  scope.kind === "network" ? { ...scope, inside: "isolated", egress: "none" } : scope;
+/** Devices that are an overlay's on one side and of another kind of scope on the other. */
+export function findCrossing(a: readonly Scope[], b: readonly Scope[]): ReadonlySet<string> {
+  const all = [...a, ...b];
+  const overlaid = all.filter(({ kind }) => kind === "overlay").flatMap(listOwnDevices);
+  const others = new Set(all.filter(isOther).flatMap(listOwnDevices));
+  return new Set(overlaid.filter((device) => others.has(device)));
+}
+
+/** What nothing can stay or leave by. */
+function closeScope(scope: Scope): Scope {
+  switch (scope.kind) {
+    case "vnic":
+      return { ...scope, mode: "securitygroup" };
+    case "network":
+      return { ...scope, inside: "isolated", egress: "none" };
+    case "host":
+    case "overlay":
+    case "zone-pair":
+      return scope;
+  }
+}
+
+function renameFreely(scope: Scope, taken: ReadonlySet<string>): Scope {
+  if (scope.kind === "host") return scope;
+  let renamed = scope;
+  for (let i = 1; taken.has(scopeId(renamed)); i += 1)
+    renamed =
+      scope.kind === "zone-pair" ? { ...scope, from: `met-${i}` } : { ...scope, name: `met-${i}` };
+  return renamed;
+}
 
 const subnetsOf = (owners: ReadonlyMap<string, OverlayScope>): Spans =>
   spansOf([...owners.values()].flatMap(({ subnets }) => subnets));

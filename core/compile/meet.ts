@@ -10,7 +10,7 @@
 import { formatCanonical } from "#schema/canonical.ts";
 import { compareText } from "#schema/order.ts";
 import type { Direction, Rule, Ruleset, Scope } from "#schema/ruleset.ts";
-import { listDirections, rulesetBounds, scopeId } from "#schema/ruleset.ts";
+import { listDirections, rulesetBounds, scopeId, widest } from "#schema/ruleset.ts";
 import { meetRules, type MetRule } from "./common-rule.ts";
 import { covers } from "./covers.ts";
 import {
@@ -22,7 +22,8 @@ import {
   sameEnd,
 } from "./held.ts";
 import { assemble, type MetDirection } from "./meet-names.ts";
-import { meetOthers, meetOverlays } from "./meet-scopes.ts";
+import { findCrossing, meetOthers, meetOverlays } from "./meet-scopes.ts";
+import { defaultRow, rowCounter } from "./names.ts";
 import { compareAccepts, type Ordered } from "./rule-order.ts";
 import type { Spans } from "./spans.ts";
 
@@ -42,10 +43,15 @@ function meetOf(a: Ruleset, b: Ruleset): Ruleset {
   const common = makeSetMeet();
   const { overlays, nowhere } = meetOverlays(a.scopes, b.scopes);
   const others = meetOthers(a.scopes, b.scopes);
+  const crossing = findCrossing(a.scopes, b.scopes);
   const host: Scope = { kind: "host" };
+  const overlaid = overlays.flatMap(({ scope, ...owners }) => {
+    const interfaces = scope.interfaces.filter((name) => !crossing.has(name));
+    return interfaces.length === 0 ? [] : [{ scope: { ...scope, interfaces }, ...owners }];
+  });
   const directions = [
     ...(isHost(a) || isHost(b) ? meetHosts(left, right, common) : []),
-    ...overlays.flatMap(({ scope, left: x, right: y, whole }) =>
+    ...overlaid.flatMap(({ scope, left: x, right: y, whole }) =>
       (["peer", "out", "in"] as const).map((direction): MetDirection => {
         const lists = [left.rules(x, direction), right.rules(y, direction)];
         const exact = whole || direction === "peer";
@@ -55,19 +61,19 @@ function meetOf(a: Ruleset, b: Ruleset): Ruleset {
     ),
     ...others.flatMap(({ scope, left: x, right: y, exact }) =>
       listDirections(scope, false).map((direction): MetDirection => {
+        if (!exact) return { scope, direction, rules: [makeEnd(scope, direction)] };
         const lists = [left.rules(x, direction), right.rules(y, direction)];
         const subnets = scope.kind === "network" ? scope.subnets : [];
-        return {
-          scope,
-          direction,
-          rules: exact ? meetLists(lists, common, subnets) : closeLists(lists),
-        };
+        return { scope, direction, rules: meetLists(lists, common, subnets) };
       }),
     ),
-  ].map((met) => (isEntering(met) ? { ...met, rules: removeSpoofed(met.rules, nowhere) } : met));
+  ]
+    // Where a device is told apart so differently, what an overlay takes for spoofed is not known any more.
+    .map((met) => (crossing.size === 0 ? met : { ...met, rules: closeLists([met.rules]) }))
+    .map((met) => (isEntering(met) ? { ...met, rules: removeSpoofed(met.rules, nowhere) } : met));
   const scopes = [
     ...(isHost(a) || isHost(b) ? [host] : []),
-    ...[...overlays, ...others].map(({ scope }) => scope),
+    ...[...overlaid, ...others].map(({ scope }) => scope),
   ];
   return assemble(scopes, directions);
 }
@@ -136,11 +142,9 @@ function meetLists(
   if (x === undefined || y === undefined) return [];
   if (x === y || same(x, y)) return asTheyAre(x);
   if ([x, y].some((rules) => rules.at(-1)?.rule.verdict === "accept")) return closeLists(lists);
-  return [
-    ...joinDenies(denies(x), denies(y)),
-    ...meetAccepts(grants(x), grants(y), common, subnets),
-    ...endOf(lists),
-  ];
+  const denied = joinDenies(denies(x), denies(y));
+  if (denied === undefined) return closeLists(lists);
+  return [...denied, ...meetAccepts(grants(x), grants(y), common, subnets), ...endOf(lists)];
 }
 
 const denies = (rules: readonly ResolvedRule[]): readonly ResolvedRule[] =>
@@ -148,17 +152,41 @@ const denies = (rules: readonly ResolvedRule[]): readonly ResolvedRule[] =>
 const grants = (rules: readonly ResolvedRule[]): readonly ResolvedRule[] =>
   rules.filter(({ rule }) => rule.section === "grant");
 
-/** What either side denies stays denied; what both say alike is said once. */
-const joinDenies = (x: readonly ResolvedRule[], y: readonly ResolvedRule[]): readonly MetRule[] =>
-  asTheyAre(
-    [...x, ...y.filter((rule) => !x.some((other) => sameRule(rule, other)))].toSorted((a, b) =>
-      compareText(formatCanonical(a.rule), formatCanonical(b.rule)),
-    ),
-  );
+/** What either side denies stays denied; what both say alike is said once. Undefined: more than a ruleset holds. */
+function joinDenies(
+  x: readonly ResolvedRule[],
+  y: readonly ResolvedRule[],
+): readonly MetRule[] | undefined {
+  const others = new Map(x.map((rule) => [formatCanonical(rule.rule), rule]));
+  const fresh = y.filter((rule) => {
+    const other = others.get(formatCanonical(rule.rule));
+    return other === undefined || !sameRule(rule, other);
+  });
+  if (x.length + fresh.length > rulesetBounds.rules / 4) return undefined;
+  const all = [...x, ...fresh].map((rule) => ({ rule, text: formatCanonical(rule.rule) }));
+  return asTheyAre(all.toSorted((p, q) => compareText(p.text, q.text)).map(({ rule }) => rule));
+}
 
 /** The end of the first list that has one. */
 const endOf = (lists: readonly List[]): readonly MetRule[] =>
   asTheyAre(lists.find((list) => list !== undefined)?.slice(-1) ?? []);
+
+/** Drops all of a direction that no rule of either side ends. */
+const makeEnd = (scope: Scope, direction: Direction): MetRule => ({
+  origin: "stays",
+  source: { kind: "any" },
+  destination: { kind: "any" },
+  rule: {
+    ...widest,
+    row: defaultRow,
+    scope: scopeId(scope),
+    section: "end",
+    layer: scope.kind === "vnic" ? "l2" : "l3",
+    direction,
+    verdict: "drop",
+    counter: rowCounter(defaultRow),
+  },
+});
 
 const closeLists = (lists: readonly List[]): readonly MetRule[] =>
   endOf(lists).map((end) => ({ ...end, rule: { ...end.rule, verdict: "drop" } }));
