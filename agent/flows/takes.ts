@@ -12,7 +12,7 @@ export function mayTake(now: Rules, before: Rules, at: number): boolean {
   if (hasHostScope(now.ruleset) !== hasHostScope(before.ruleset) || !sameGuard(now, before))
     return true;
   const [held, next] = [hostRules(before.ruleset), hostRules(now.ruleset)];
-  if (held.some(({ expires }) => expires !== null && expires <= at)) return true;
+  if (held.some((rule) => hasTurned(rule, at))) return true;
   const rest = findSurplus(held, next);
   return (
     rest === undefined ||
@@ -20,6 +20,10 @@ export function mayTake(now: Rules, before: Rules, at: number): boolean {
     takesBySets(now, before, held)
   );
 }
+
+/** Whether a grant may have ended since, or a refusal begun. */
+const hasTurned = ({ from, expires, verdict }: Rule, at: number): boolean =>
+  (expires !== null && expires <= at) || (verdict !== "accept" && from !== null && from <= at);
 
 const hasHostScope = ({ scopes }: Ruleset): boolean => scopes.some(({ kind }) => kind === "host");
 const hostRules = ({ rules }: Ruleset): readonly Rule[] =>

@@ -95,6 +95,8 @@ test.each<[string, Rules]>([
 test("may take something once a grant has ended, though nothing changes, and when a host begins or ends to be judged", () => {
   const timed = rulesBy([{ ...accept(80), expires: 100 }]);
   expect([mayTake(timed, timed, 99), mayTake(timed, timed, 100)]).toEqual([false, true]);
+  const late = rulesBy([{ ...drop, from: 100 }]);
+  expect([mayTake(late, late, 99), mayTake(late, late, 100)]).toEqual([false, true]);
   const unjudged = { guard: testGuard, ruleset: rulesetOf({}) };
   expect([mayTake(before, unjudged, 0), mayTake(unjudged, before, 0)]).toEqual([true, true]);
   expect(mayTake(unjudged, unjudged, 0)).toBe(false);
