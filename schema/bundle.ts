@@ -9,14 +9,10 @@
 import * as z from "zod";
 import { encodeCanonical, parseCanonical } from "./canonical.ts";
 import { Key, list, Ordinal, Revision, Sha256, textUpTo } from "./primitives.ts";
-import { readFormat1, RulesetFormat1, writeFormat1, type Unsayable } from "./format1.ts";
+import { readFormat1, RulesetFormat1, writeFormat1 } from "./format1.ts";
 import { findInconsistencies } from "./ruleset-check.ts";
 import { Ruleset } from "./ruleset.ts";
 import { UtcTime } from "./time.ts";
-
-/** Every format that this program reads, rising. */
-export const bundleFormats = [1, 2] as const;
-export type BundleFormat = (typeof bundleFormats)[number];
 
 /** Target path of the bundle in each host's TUF repository. */
 export const bundlePath = "bundle.json";
@@ -35,34 +31,18 @@ const Bundle = z.discriminatedUnion("format", [
   z.strictObject({ format: z.literal(1), ruleset: RulesetFormat1 }),
   z.strictObject({ format: z.literal(2), ruleset: Ruleset }),
 ]);
+type Bundle = z.infer<typeof Bundle>;
 
-export type EncodedBundle =
-  | { readonly ok: true; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly ok: false; readonly rows: readonly [Unsayable, ...Unsayable[]] };
-
-/** A ruleset in a format, or the rows that this format has no words for. Format 2 has words for all. */
-function encodeBundleAs(format: BundleFormat, ruleset: Ruleset): EncodedBundle {
-  switch (format) {
-    case 1: {
-      const old = writeFormat1(ruleset);
-      return old.ok ? { ok: true, bytes: encodeCanonical({ format, ruleset: old.ruleset }) } : old;
-    }
-    case 2:
-      return { ok: true, bytes: encodeCanonical({ format, ruleset }) };
-  }
-}
-
-/** The oldest format that says it all: what every agent reads that reads the ruleset at all. */
+/** In format 1 where that says it all, so that every agent reads it and its bytes stay as they were; else in format 2. */
 export function encodeBundle(ruleset: Ruleset): Uint8Array<ArrayBuffer> {
-  for (const format of bundleFormats) {
-    const encoded = encodeBundleAs(format, ruleset);
-    if (encoded.ok) return encoded.bytes;
-  }
-  throw new RangeError("no format says this ruleset");
+  const old = writeFormat1(ruleset);
+  return old.ok
+    ? encodeCanonical({ format: 1, ruleset: old.ruleset } satisfies Bundle)
+    : encodeCanonical({ format: 2, ruleset } satisfies Bundle);
 }
 
 export type DecodedBundle =
-  | { readonly ok: true; readonly format: BundleFormat; readonly ruleset: Ruleset }
+  | { readonly ok: true; readonly format: Bundle["format"]; readonly ruleset: Ruleset }
   | {
       readonly ok: false;
       readonly code: "bundle_not_canonical" | "bundle_schema";

@@ -8,7 +8,7 @@
 import * as z from "zod";
 import { sortBy } from "./address.ts";
 import { anyPorts, ObjectName, Ports, State } from "./match.ts";
-import { Address, list } from "./primitives.ts";
+import { Address, list, unique } from "./primitives.ts";
 import {
   mapClassMembers,
   Direction,
@@ -64,7 +64,8 @@ type OldRule = z.infer<typeof OldRule>;
 const OldClassMap = z
   .strictObject({
     name: ObjectName,
-    classes: list(ObjectName, { max: rulesetBounds.classes }),
+    // Said twice, each would be read into a set of its own.
+    classes: unique(ObjectName, { max: rulesetBounds.classes }),
     elements: list(z.strictObject({ address: Address, class: ObjectName }), {
       max: rulesetBounds.elements,
     }),
@@ -97,12 +98,13 @@ export const RulesetFormat1 = z.strictObject({
 });
 export type RulesetFormat1 = z.infer<typeof RulesetFormat1>;
 
-/** The same in today's language; its consistency is not judged here (`Ruleset` does). */
+/** The same in today's language. Whether its parts fit together, `findInconsistencies` of schema/ruleset-check.ts says. */
 export function readFormat1(old: RulesetFormat1): Ruleset {
   const sets = new Map<string, NamedSet>(old.sets.map((set) => [set.name, set]));
+  const numbered = nameByNumber(sets);
   const classes = old.classes.map((map) => ({
     name: map.name,
-    classes: addClassSets(map, sets),
+    classes: addClassSets(map, sets, numbered),
   }));
   const lastGrant = new Map<string, number>();
   const last = new Map<string, number>();
@@ -133,6 +135,7 @@ const sortByName = <T extends { readonly name: string }>(items: readonly T[]): T
 function addClassSets(
   map: OldClassMap,
   sets: Map<string, NamedSet>,
+  nextName: () => string,
 ): { readonly name: string; readonly set: string }[] {
   const members = Map.groupBy(map.elements, (element) => element.class);
   return map.classes.map((name) => {
@@ -141,16 +144,22 @@ function addClassSets(
     const usual = sets.get(`g${name.slice(1)}`);
     if (usual?.kind === "addresses" && usual.elements.join() === elements.join())
       return { name, set: usual.name };
-    const set = freeName(`c_${name}`.slice(0, 180), sets);
+    const set = nextName();
     sets.set(set, { name: set, kind: "addresses", elements });
     return { name, set };
   });
 }
 
-function freeName(wanted: string, taken: ReadonlyMap<string, unknown>): string {
-  let name = wanted;
-  for (let i = 1; taken.has(name); i += 1) name = `${wanted}_${i}`;
-  return name;
+/** Names that no set has. The number only rises: names of a hostile bundle, however alike, cost one step each. */
+function nameByNumber(taken: ReadonlyMap<string, unknown>): () => string {
+  let number = 0;
+  return () => {
+    for (;;) {
+      number += 1;
+      const name = `c_${number}`;
+      if (!taken.has(name)) return name;
+    }
+  };
 }
 
 function addWords(rule: OldRule, section: Section): Rule {
@@ -223,11 +232,8 @@ function removeWords(rule: Rule): OldRule | Unsayable {
   ];
   const word = said.find(([is]) => is)?.[1];
   if (word !== undefined || layer !== "l3") return { row, why: word ?? "layer" };
-  const [protocol, source, destination] = [
-    findOldProtocol(rule.protocol),
-    rule.source,
-    rule.destination,
-  ];
+  const { source, destination } = rule;
+  const protocol = findOldProtocol(rule.protocol);
   if (protocol === undefined) return { row, why: `protocol ${rule.protocol.kind}` };
   switch (source.kind) {
     case "set-except":

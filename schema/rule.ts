@@ -28,6 +28,8 @@ export const rulesetBounds = {
   elements: 1_048_576,
   maps: 1_024,
   classes: 65_536,
+  /** Of all class maps together: one set may be named by many. */
+  members: 262_144,
   rules: 65_536,
   ranges: matchBounds.ranges,
 } as const;

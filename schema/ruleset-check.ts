@@ -10,6 +10,7 @@ import {
   listOwnDevices,
   type Rule,
   type Ruleset,
+  rulesetBounds,
   type Scope,
   scopeId,
   type Section,
@@ -49,6 +50,14 @@ function* findDuplicates(values: readonly string[], path: Path): Generator<Incon
 
 function* findClassInconsistencies({ sets, classes }: Ruleset): Generator<Inconsistency> {
   const byName = new Map(sets.map((set) => [set.name, set]));
+  const members = classes
+    .flatMap((map) => map.classes)
+    .reduce((sum, { set }) => sum + (byName.get(set)?.elements.length ?? 0), 0);
+  if (members > rulesetBounds.members) {
+    const most = `expected at most ${rulesetBounds.members} members of all classes`;
+    yield { path: ["classes"], message: `${most}, found ${members}` };
+    return;
+  }
   for (const [i, map] of classes.entries()) {
     yield* findDuplicates(map.classes.map(nameOf), ["classes", i, "classes"]);
     yield* findDuplicates(

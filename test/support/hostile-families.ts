@@ -142,6 +142,23 @@ export const families: Readonly<Record<string, Family>> = {
         }),
       ),
     }),
+  "classes that no set is named after": (n) =>
+    hostOnly({
+      sets: times(n, (i) => ({
+        name: `g_${1_000 + i}`,
+        kind: "addresses" as const,
+        elements: [address(i)],
+      })).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      classes: [
+        {
+          name: "k_a",
+          classes: times(n, (i) => ({
+            name: `k_${100_000 + i}`,
+            set: `g_${1_000 + i}`,
+          })),
+        },
+      ],
+    }),
   "classes looked up in turn with sets": (n) =>
     hostOnly({
       sets: [

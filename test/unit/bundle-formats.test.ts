@@ -105,6 +105,11 @@ describe("format 1", () => {
       ok: false,
       message: "/ruleset/classes/0/elements/0/class: expected a class of this map",
     });
+    const twice = [{ name: "k", classes: ["k_a", "k_a"], elements: [] }];
+    expect(decodeBundle(bytes({ ...written.ruleset, classes: twice }))).toMatchObject({
+      ok: false,
+      message: "/ruleset/classes/0/classes/1: expected no duplicates",
+    });
     expect(decodeBundle(encodeCanonical({ format: 3, ruleset: written.ruleset }))).toMatchObject({
       ok: false,
       code: "bundle_schema",

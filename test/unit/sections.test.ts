@@ -77,6 +77,22 @@ test("a protocol has one spelling, and classes share no address", () => {
   ]);
 });
 
+test("classes hold no more members together than a host can look up, however often a set is named", () => {
+  const elements = Array.from({ length: 1_000 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);
+  const naming = (maps: number): Partial<Ruleset> => ({
+    sets: [{ name: "g_a", kind: "addresses", elements }],
+    classes: Array.from({ length: maps }, (_, i) => ({
+      name: `m_${i}`,
+      classes: [{ name: "k_a", set: "g_a" }],
+    })),
+    rules: [grant, end],
+  });
+  expect(faultsOf(naming(262))).toEqual([]);
+  expect(faultsOf(naming(263))).toEqual([
+    "classes: expected at most 262144 members of all classes, found 263000",
+  ]);
+});
+
 test("a device is judged by one scope, and a scope is declared once", () => {
   const scope: Scope = {
     kind: "network",
